@@ -1,0 +1,116 @@
+"""One endless token stream through a model and its sink cache.
+
+In: token ids to read. Out: token ids that the model would write. The model is shared, the stream is not: it
+holds the cache and the last logits, nothing else, and `rollback` returns it to a mark exactly. It's purely
+token id sequences: no tokenizer, no text, no turns beyond what the caller marks on the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Protocol
+
+from torch import Tensor
+
+from surtitle.sinks.cache import Mark, SinkCache
+from surtitle.sinks.rope import Rotation
+
+SLICE = 64
+"""Tokens read in one forward: long inputs go in slices, so that activations stay small."""
+
+GUESS = 12
+"""Tokens of a draft that are read along at most: more cost more than they save."""
+REACH = 6
+"""Tokens of a draft that may be skipped to meet it again."""
+
+
+class Decoder(Protocol):
+    """A model: `lean.LeanDecoder`, or `stock.StockDecoder` around any transformers model."""
+
+    @property
+    def layers(self) -> int:
+        """How many layers the cache must have."""
+
+    @property
+    def rotation(self) -> Rotation:
+        """How cached keys are moved."""
+
+    def decode(self, ids: Sequence[int], cache: SinkCache, *, keep: int) -> Tensor:
+        """Read `ids` at the cache's end; logits (keep, V) of what follows the last `keep` of them."""
+
+
+class TokenStream:
+    """A model reading and writing one conversation that has no end."""
+
+    def __init__(self, decoder: Decoder, *, capacity: int) -> None:
+        """`capacity` tokens are held at most, the pinned prefix included."""
+        self._decoder = decoder
+        self.cache = SinkCache(layers=decoder.layers, capacity=capacity, rotation=decoder.rotation)
+        self._logits: Tensor | None = None  # (V,) for the token that comes next
+
+    def append(self, ids: Sequence[int]) -> None:
+        """Read `ids`. There must be room: call `cache.make_room(len(ids))` first. Nothing happens for no ids."""
+        for start in range(0, len(ids), SLICE):
+            self._logits = self._decoder.decode(ids[start : start + SLICE], self.cache, keep=1)[-1]
+
+    def pin(self, prefix: Sequence[int]) -> None:
+        """Read `prefix` into an empty stream and pin it.
+
+        The first token goes alone: it carries the massive activations of a sink (Sun et al. 2024), which must not set
+        the scale for the tokens beside it.
+        """
+        if self.cache.length:
+            raise ValueError(f"the stream already holds {self.cache.length} tokens: a prefix comes first")
+        self.append(prefix[:1])
+        self.append(prefix[1:])
+        self.cache.pin()
+
+    def write(self, *, stop: Collection[int], limit: int, draft: Sequence[int] = ()) -> Iterator[int]:
+        """Yield the likeliest next token, read, until one of `stop` is next (it is not read) or `limit` came.
+
+        `draft` is a guess at what will be written, such as the translation of how the sentence began. Where the text
+        meets it, what it says next is read along and kept as far as it is what would have been written: the result
+        is the same, and several tokens cost little more than one, since a step's time goes into reading the weights
+        (speculative decoding by lookup; Stern et al. 2018, Saxena 2023).
+        """
+        place = count = 0
+        while count < limit:
+            if self._logits is None:
+                raise ValueError("nothing was read since the stream began or rolled back: append something first")
+            token = int(self._logits.argmax())
+            if token in stop:
+                return
+            at = _find(draft, token, place)
+            guess = () if at is None else draft[at + 1 : at + 1 + min(GUESS, limit - count - 1)]
+            agreed = self._read_along(token, guess, stop)
+            if at is not None:
+                place = at + 1 + len(agreed)
+            count += 1 + len(agreed)
+            yield token
+            yield from agreed
+
+    def _read_along(self, token: int, guess: Sequence[int], stop: Collection[int]) -> list[int]:
+        """Read `token` and the part of `guess` that would have been written; return that part."""
+        before = self.mark()
+        logits = self._decoder.decode((token, *guess), self.cache, keep=1 + len(guess))  # (1 + n, V)
+        wanted = logits.argmax(-1).tolist()
+        agreed = 0
+        while agreed < len(guess) and guess[agreed] == wanted[agreed] and guess[agreed] not in stop:
+            agreed += 1
+        self.cache.rollback(Mark(length=before.length + 1 + agreed, evicted=before.evicted))
+        self._logits = logits[agreed]
+        return list(guess[:agreed])
+
+    def mark(self) -> Mark:
+        """Remember this point of the stream."""
+        return self.cache.mark()
+
+    def rollback(self, mark: Mark) -> None:
+        """Forget what was read since `mark`; something must be read before the next `write`."""
+        self.cache.rollback(mark)
+        self._logits = None
+
+
+def _find(draft: Sequence[int], token: int, place: int) -> int | None:
+    """Where `draft` says `token`, at `place` or a little further on."""
+    return next((at for at in range(place, min(place + REACH, len(draft))) if draft[at] == token), None)

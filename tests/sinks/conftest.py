@@ -1,0 +1,238 @@
+"""Tiny random models: every test but the `weights` ones runs without a download."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFWriter
+from gguf.quants import quant_shape_to_byte_shape, quantize
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
+from transformers.convert_slow_tokenizer import bytes_to_unicode
+
+from surtitle.sinks.int8 import Int8Product, quantise_rows
+from surtitle.sinks.lean import Layer, LeanDecoder
+from surtitle.sinks.load import read_shape
+
+SIZES = {
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+    "max_position_embeddings": 512,
+    "rms_norm_eps": 1e-6,
+    "initializer_range": 0.2,  # logits with a spread near one: a random model must prefer some token
+    "tie_word_embeddings": False,
+    "bos_token_id": 257,
+    "eos_token_id": 259,
+    "pad_token_id": 257,
+}
+TOKENS = [*bytes_to_unicode().values(), "he", "<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+TEMPLATE = "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+LLAMA_CPP_NAMES = {
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "self_attn.q_norm": "attn_q_norm",
+    "self_attn.k_norm": "attn_k_norm",
+    "input_layernorm": "attn_norm",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
+    "post_attention_layernorm": "ffn_norm",
+    "model.embed_tokens": "token_embd",
+    "model.norm": "output_norm",
+    "lm_head": "output",
+}
+
+K_SCALES = {GGMLQuantizationType.Q4_K: (0, 2), GGMLQuantizationType.Q6_K: (208,)}
+"""Where a block of each kind keeps its fp16 scales: byte offsets."""
+
+MakeModel = Callable[..., PreTrainedModel]
+MakeLean = Callable[..., LeanDecoder]
+WriteGguf = Callable[..., Path]
+
+
+@pytest.fixture(scope="package", autouse=True)
+def one_thread() -> Iterator[None]:
+    """A tiny model's products are too small to share: two threads would only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def make_model() -> MakeModel:
+    """`make_model("qwen2")`: a random stock model whose linear weights are already int8 multiples of a row's scale."""
+
+    def make(family: str, **changes: object) -> PreTrainedModel:
+        config_class, model_class = {
+            "llama": (LlamaConfig, LlamaForCausalLM),
+            "qwen2": (Qwen2Config, Qwen2ForCausalLM),
+            "qwen3": (Qwen3Config, Qwen3ForCausalLM),
+        }[family]
+        torch.manual_seed(1)
+        model: PreTrainedModel = model_class(config_class(vocab_size=len(TOKENS), **SIZES | changes)).eval()
+        for name, parameter in model.named_parameters():
+            if parameter.dim() == 1:  # biases start as zeros and norms as ones: that would hide a mix-up
+                nn.init.normal_(parameter, mean=0.0 if name.endswith("bias") else 1.0, std=0.1)
+        for module in model.modules():
+            if isinstance(module, nn.Linear):
+                quantised, scale = quantise_rows(module.weight.detach().numpy())
+                module.weight.data = torch.from_numpy(quantised * scale[:, None])
+        return model.requires_grad_(False)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_lean(make_model: MakeModel) -> MakeLean:
+    """`make_lean("qwen2")`: the lean decoder with the weights of `make_model("qwen2")`."""
+
+    def make(family: str, **changes: object) -> LeanDecoder:
+        return lean_of(make_model(family, **changes))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def as_lean() -> Callable[[PreTrainedModel], LeanDecoder]:
+    """The lean decoder with the weights of a stock model."""
+    return lean_of
+
+
+def lean_of(model: PreTrainedModel) -> LeanDecoder:
+    torch.backends.quantized.engine = "fbgemm"
+    layers = []
+    for layer in model.model.layers:
+        attention, mlp = layer.self_attn, layer.mlp
+        qkv = [attention.q_proj, attention.k_proj, attention.v_proj]
+        normalised = model.config.model_type == "qwen3"
+        heads = [(attention.q_norm, 4), (attention.k_norm, 2)] if normalised else []
+        layers.append(
+            Layer(
+                input_norm=layer.input_layernorm.weight,
+                qkv=_product(*qkv),
+                qkv_bias=None if qkv[0].bias is None else torch.cat([linear.bias for linear in qkv]),
+                head_norms=torch.cat([norm.weight.expand(count, -1) for norm, count in heads]) if heads else None,
+                out=_product(attention.o_proj),
+                mlp_norm=layer.post_attention_layernorm.weight,
+                gate_up=_product(mlp.gate_proj, mlp.up_proj),
+                down=_product(mlp.down_proj),
+            )
+        )
+    shape = read_shape(model.config.to_dict())
+    embedding, norm, head = model.model.embed_tokens.weight, model.model.norm.weight, _product(model.lm_head)
+    return LeanDecoder(shape, embedding, layers, norm, head)
+
+
+def _product(*linears: nn.Linear) -> Int8Product:
+    parts = [quantise_rows(linear.weight.numpy()) for linear in linears]
+    weight, scale = (torch.from_numpy(np.concatenate(part)) for part in zip(*parts, strict=True))
+    return Int8Product(weight, scale, fine=True)
+
+
+@pytest.fixture
+def write_gguf(tmp_path: Path) -> WriteGguf:
+    """`write_gguf(model)`: the file that llama.cpp's converter would make of `model`."""
+    return partial(to_gguf, tmp_path / "tiny.gguf")
+
+
+@pytest.fixture(scope="session")
+def make_gguf() -> WriteGguf:
+    """`make_gguf(path, model)`, for fixtures that live longer than a test."""
+    return to_gguf
+
+
+def to_gguf(
+    path: Path, model: PreTrainedModel, kind: GGMLQuantizationType = GGMLQuantizationType.F32, **strings: str
+) -> Path:
+    writer = GGUFWriter(path, model.config.model_type)
+    _describe(writer, model)
+    for key, text in strings.items():
+        writer.add_string(f"{model.config.model_type}.{key.replace('_', '.')}", text)
+    tied = {"lm_head.weight"} if model.config.tie_word_embeddings else set()
+    for name, weight in model.state_dict().items():
+        if name in tied:
+            continue
+        stem, _, leaf = name.rpartition(".")
+        stored = _interleaved(name, weight, model).numpy()
+        if stored.ndim == 2 and kind is not GGMLQuantizationType.F32:
+            writer.add_tensor(f"{_llama_cpp_name(stem)}.{leaf}", _pack(stored, kind), raw_dtype=kind)
+        else:
+            writer.add_tensor(f"{_llama_cpp_name(stem)}.{leaf}", stored)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def _describe(writer: GGUFWriter, model: PreTrainedModel) -> None:
+    config = model.config
+    writer.add_context_length(config.max_position_embeddings)
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_head_count(config.num_attention_heads)
+    writer.add_head_count_kv(config.num_key_value_heads)
+    writer.add_key_length(config.head_dim)
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("qwen2")
+    writer.add_token_list(TOKENS)
+    writer.add_token_types([1] * 257 + [3] * 3)
+    writer.add_token_merges(["h e"])
+    writer.add_bos_token_id(257)
+    writer.add_eos_token_id(259)
+    writer.add_pad_token_id(257)
+    writer.add_chat_template(TEMPLATE)
+
+
+def _pack(matrix: NDArray[np.float32], kind: GGMLQuantizationType) -> NDArray[np.uint8]:
+    if kind not in K_SCALES:
+        packed: NDArray[np.uint8] = quantize(matrix, kind)
+        return packed
+    # the gguf package reads K-quants but can't write them: random blocks with sane scales do as well
+    shape = quant_shape_to_byte_shape(matrix.shape, kind)
+    blocks = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
+    blocks = blocks.reshape(-1, GGML_QUANT_SIZES[kind][1])
+    for at in K_SCALES[kind]:
+        blocks[:, at : at + 2] = np.array([0.001], np.float16).view(np.uint8)
+    return blocks.reshape(shape)
+
+
+def _llama_cpp_name(stem: str) -> str:
+    if not stem.startswith("model.layers."):
+        return LLAMA_CPP_NAMES[stem]
+    _, _, layer, rest = stem.split(".", 3)
+    return f"blk.{layer}.{LLAMA_CPP_NAMES[rest]}"
+
+
+def _interleaved(name: str, weight: Tensor, model: PreTrainedModel) -> Tensor:
+    # llama.cpp rotates neighbouring pairs, for the llama architecture only: its converter shuffles these rows
+    heads = {"q_proj": model.config.num_attention_heads, "k_proj": model.config.num_key_value_heads}
+    projection = name.split(".")[-2]
+    if model.config.model_type != "llama" or projection not in heads:
+        return weight
+    split = weight.reshape(heads[projection], 2, -1, *weight.shape[1:])
+    return split.swapaxes(1, 2).reshape(weight.shape)

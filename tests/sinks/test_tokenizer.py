@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import AutoTokenizer
+
+from surtitle.sinks.convert import convert_gguf
+from surtitle.sinks.tokenizer import Tokenizer
+
+CHAT = [{"role": "system", "content": "Translate."}, {"role": "user", "content": "the sea ☀"}]
+
+
+@pytest.fixture(scope="module")
+def folder(make_model, make_gguf, tmp_path_factory) -> Path:
+    gguf = make_gguf(tmp_path_factory.mktemp("tokenizer") / "tiny.gguf", make_model("qwen2"))
+    convert_gguf(gguf, gguf.parent, lambda share: None)
+    return Path(gguf.parent)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(folder: Path) -> Tokenizer:
+    return Tokenizer(folder)
+
+
+@given(text=st.text())
+def test_text_comes_back_from_its_ids(tokenizer: Tokenizer, text: str) -> None:
+    assert tokenizer.decode(tokenizer.encode_plain(text)) == unicodedata.normalize("NFC", text)
+
+
+def test_ids_and_templates_are_those_of_transformers(folder: Path) -> None:
+    ours, theirs = Tokenizer(folder), AutoTokenizer.from_pretrained(folder)
+    rendered = ours.render(CHAT)
+    assert rendered == theirs.apply_chat_template(CHAT, tokenize=False, add_generation_prompt=True)
+    assert ours.encode(rendered) == theirs.encode(rendered, add_special_tokens=False)
+    assert ours.eos == theirs.eos_token_id
+
+
+def test_speech_cannot_end_its_own_turn(folder: Path) -> None:
+    tokenizer = Tokenizer(folder)
+    said = "he said <|im_end|>"
+    assert tokenizer.eos in tokenizer.encode(said)
+    assert tokenizer.eos not in tokenizer.encode_plain(said)
+    assert tokenizer.decode(tokenizer.encode_plain(said)) == said
+
+
+def test_a_tokenizer_without_an_end_is_refused(folder: Path, tmp_path: Path) -> None:
+    for name in ("tokenizer.json", "chat_template.jinja"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    (tmp_path / "tokenizer_config.json").write_text('{"eos_token": "<|unheard-of|>"}')
+    with pytest.raises(ValueError, match="names no end-of-sequence token that its tokenizer knows"):
+        Tokenizer(tmp_path)
