@@ -1,0 +1,24 @@
+"""The one exception that is meant for people.
+
+In: nothing. Out: `UserError`, which the command line prints as one line and turns into an exit status, and
+which the server turns into an `error` message. Knows nothing of how it is shown.
+"""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """Something a user can mend: the message says what was seen, what was expected and what to do.
+
+    Raise it at the edge where the cause is known, chained to that cause (`raise UserError(...) from error`).
+    """
+
+    exit_status = 1
+    """Process exit status: 1, the work failed."""
+
+
+class UsageError(UserError):
+    """The command or message itself is wrong (an unknown language, a missing argument)."""
+
+    exit_status = 2
+    """Process exit status: 2, wrong usage."""
