@@ -1,0 +1,124 @@
+"""Which input devices there are, and which one a user means.
+
+In: PortAudio's tables. Out: `InputDevice`s. Knows no stream of sound. PortAudio is a system library that
+may be missing, so it is loaded when it is first needed and not when the program starts.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from surtitle.pipeline.errors import UsageError, UserError
+
+INSTALL = {
+    "linux": "install it: apt-get install libportaudio2 (or your distribution's portaudio)",
+    "darwin": "install it: brew install portaudio",
+}
+"""What to do without PortAudio, by `sys.platform`; elsewhere the Python package brings it."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputDevice:
+    """Something that can be listened to."""
+
+    index: int
+    """PortAudio's number; changes when devices come and go."""
+    name: str
+    host: str
+    """The system's sound interface: `ALSA`, `Core Audio`, `Windows WASAPI`, ..."""
+    channels: int
+    rate: int
+    """Hertz: the rate it runs at by itself."""
+    default: bool
+    """True: the system's default input."""
+
+
+def portaudio() -> Any:
+    """Load the sounddevice module.
+
+    Raises:
+        UserError: The PortAudio library is missing.
+    """
+    try:
+        import sounddevice
+    except OSError as error:
+        cure = INSTALL.get(sys.platform, "install it: pip install --force-reinstall sounddevice")
+        raise UserError(f"the microphone needs the PortAudio library, which was not found; {cure}") from error
+    return sounddevice
+
+
+def restart() -> None:
+    """Let PortAudio look for devices anew: it knows those of its start only, and all its streams end.
+
+    Raises:
+        UserError: It can not be started again.
+    """
+    sounddevice = portaudio()
+    # Private names, but PortAudio has no other way and its Python package no public one.
+    sounddevice._terminate()
+    try:
+        sounddevice._initialize()
+    except sounddevice.PortAudioError as error:
+        raise UserError(f"the sound system can not be reached ({error.args[0]}); is it running?") from error
+
+
+def list_devices() -> list[InputDevice]:
+    """The devices that can be listened to, in PortAudio's order.
+
+    Raises:
+        UserError: The PortAudio library is missing.
+    """
+    sounddevice = portaudio()
+    hosts = sounddevice.query_hostapis()
+    default = sounddevice.default.device[0]
+    return [
+        InputDevice(
+            index=index,
+            name=row["name"],
+            host=hosts[row["hostapi"]]["name"],
+            channels=min(row["max_input_channels"], 2),  # Some interfaces claim 128.
+            rate=round(row["default_samplerate"]),
+            default=index == default,
+        )
+        for index, row in enumerate(sounddevice.query_devices())
+        if row["max_input_channels"] > 0
+    ]
+
+
+def choose(name: str | None) -> InputDevice:
+    """The device that a user means, of those present; see `pick`."""
+    return pick(list_devices(), name)
+
+
+def pick(devices: list[InputDevice], name: str | None) -> InputDevice:
+    """The device with this number, or name, or this in its name whatever the case; without a name the
+    default.
+
+    Raises:
+        UserError: There is no device at all, or no default.
+        UsageError: There is none of that name, or several.
+    """
+    if not devices:
+        raise UserError("no input device was found; plug a microphone in, or use `surtitle replay` with a file")
+    present = "; ".join(f"{device.index}: {device.name}" for device in devices)
+    if name is None:
+        found = [device for device in devices if device.default]
+        if not found:
+            raise UserError(f"the system has no default input; name one with --device, of: {present}")
+    elif name.isdecimal():
+        found = [device for device in devices if device.index == int(name)]
+    else:
+        found = _named(devices, name)
+    if not found:
+        raise UsageError(f"no input device {name!r}; there are: {present}")
+    if len({device.name for device in found}) > 1:
+        several = "; ".join(f"{device.index}: {device.name}" for device in found)
+        raise UsageError(f"{name!r} fits several input devices: {several}; give more of the name, or the number")
+    return found[0]
+
+
+def _named(devices: list[InputDevice], name: str) -> list[InputDevice]:
+    exact = [device for device in devices if device.name == name]
+    return exact or [device for device in devices if name.casefold() in device.name.casefold()]

@@ -1,0 +1,144 @@
+"""The vocabulary: everything that flows from speech to captions.
+
+In: nothing but numpy. Out: frozen dataclasses that every other module speaks. Seconds are floats on the
+audio clock (0.0 is the first sample of the session); the wire and the log use integer milliseconds
+(`protocol.py`). Knows no model, clock, socket or file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+SAMPLE_RATE = 16_000
+"""Hertz. All audio inside the pipeline is mono float32 at this rate."""
+
+Samples = npt.NDArray[np.float32]
+"""float32[n], mono, nominally in [-1, 1], always finite (sources scrub NaN and infinity)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AudioChunk:
+    """A run of consecutive samples."""
+
+    samples: Samples
+    """float32[n], 16 kHz mono."""
+    start: float
+    """Seconds on the audio clock of the first sample."""
+
+    @property
+    def end(self) -> float:
+        """Seconds on the audio clock just after the last sample."""
+        return self.start + len(self.samples) / SAMPLE_RATE
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One recognised word, as written (punctuation attached, no surrounding space)."""
+
+    text: str
+    start: float
+    """Seconds on the audio clock."""
+    end: float
+    """Seconds on the audio clock."""
+    probability: float
+    """Mean probability of the word's tokens, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """The recogniser's whole guess for the open (uncommitted) audio; the next one replaces it."""
+
+    words: tuple[Word, ...]
+    language: str
+    """ISO 639-1 code of the speech."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Final source text, worth translating: the unit of translation."""
+
+    id: int
+    """Counts from 0 within the session; becomes the captions' cue."""
+    text: str
+    start: float
+    """Seconds on the audio clock."""
+    end: float
+    """Seconds on the audio clock."""
+    language: str
+    """ISO 639-1 code of `text`."""
+
+
+Role = Literal["source", "target"]
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """What a viewer sees: one revision of one cue in one language."""
+
+    cue: int
+    """The segment's id: captions of the same cue in several languages say the same thing."""
+    revision: int
+    """Counts from 0 within a cue and language; a higher one replaces a lower one."""
+    language: str
+    """ISO 639-1 code of `text`."""
+    role: Role
+    text: str
+    start: float
+    """Seconds on the audio clock: when the words began."""
+    end: float
+    """Seconds on the audio clock: when the words ended."""
+    final: bool
+    """True: this cue will never change again in this language."""
+    stable: int
+    """How many leading characters of `text` will never change (all of them when final)."""
+    audio: float
+    """Seconds of audio consumed when this was emitted: latency without computation."""
+    elapsed: float
+    """Seconds of wall time since the audio began when this was emitted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Audio that was not recognised, and why."""
+
+    start: float
+    """Seconds on the audio clock."""
+    end: float
+    """Seconds on the audio clock."""
+    why: str
+    """A short word for the cause: `overload`, `device`, `invalid`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStart:
+    """The first event of a session."""
+
+    session: str
+    """An id unique to this run."""
+    source: str
+    """ISO 639-1 code of the speech."""
+    targets: tuple[str, ...]
+    """ISO 639-1 codes of the translations."""
+    models: dict[str, str]
+    """Role (`asr`, `llm`) to model name."""
+    clock: Literal["real", "virtual"]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnd:
+    """The last event of a session."""
+
+    audio: float
+    """Seconds of audio consumed."""
+    elapsed: float
+    """Seconds of wall time since the audio began."""
+    stats: dict[str, float | int]
+    """Figures by name, units in the name (`_s`, `_ms`, `_mb`)."""
+
+
+Event = SessionStart | Caption | Gap | SessionEnd
+"""Everything that is logged and sent; `protocol.py` gives its wire form."""

@@ -1,0 +1,134 @@
+"""Recordings of any format, rate and number of channels, as a stream.
+
+In: paths. Out: mono float32 blocks at `SAMPLE_RATE`, decoded as they are asked for: an hour of video costs no
+more memory than a second. Knows no clock. Not yet scrubbed: a recording may hold NaN, and a stretch that is
+damaged or missing comes out as NaN of its length, so that time stays right and `scrub.py` reports the gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.events import SAMPLE_RATE, Samples
+from surtitle.pipeline.resample import Resampler
+
+SHORTEST_HOLE_S, LONGEST_HOLE_S = 0.05, 600.0
+"""Seconds. Less than this between two frames is how coarse a container's times are; more is no loss but times
+that are wrong or begin anew."""
+
+# Of PyAV's containers, packets and frames the type checker sees nothing (`Any`): its stubs differ by release.
+
+
+def decode_all(paths: Sequence[Path]) -> Iterator[Samples]:
+    """Decode several recordings back to back.
+
+    Raises:
+        UserError: At once, before anything is decoded, when one of them is no recording; see `check`.
+    """
+    for path in paths:
+        check(path)
+    return chain.from_iterable(decode(path) for path in paths)
+
+
+def check(path: Path) -> None:
+    """Open the recording and close it again.
+
+    Raises:
+        UserError: It is missing, a folder, empty, not readable, not a recording, or has no sound in it.
+    """
+    with _open(path):
+        pass
+
+
+def decode(path: Path) -> Iterator[Samples]:
+    """Yield the recording's sound in blocks of the length its format has.
+
+    Raises:
+        UserError: As `check`, or nothing in it can be decoded.
+    """
+    converter = _Converter()
+    decoded = 0  # Frames of sound that were decoded.
+    with _open(path) as container:
+        for packet in container.demux(audio=0):
+            try:
+                frames = packet.decode()
+            except av.FFmpegError:
+                # One damaged packet does not make the rest of a talk worthless: the next frame's time tells
+                # that something is missing.
+                continue
+            for frame in frames:
+                decoded += 1
+                yield from converter.push(frame)
+    if not decoded:
+        raise UserError(f"{path}: no sound could be decoded from it, expected a recording; try to play it")
+    yield from converter.flush()
+
+
+def _open(path: Path) -> Any:
+    """Open a container that has an audio stream; its errors say what to do."""
+    if not path.exists():
+        raise UserError(f"{path}: no such file; check the path")
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder, expected a recording; name the files in it")
+    try:
+        # `file:`, since a name may look like an address ("10:30.wav"). Only that: a playlist must not make
+        # this program open connections.
+        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"})
+    except av.PermissionError as error:
+        raise UserError(f"{path}: may not be read; change its permissions") from error
+    except av.FFmpegError as error:
+        seen = "is empty" if path.stat().st_size == 0 else "is not audio or video that can be read"
+        raise UserError(f"{path}: {seen}, expected a recording (wav, flac, mp3, ogg, mp4, ...)") from error
+    if not container.streams.audio:
+        container.close()
+        raise UserError(f"{path}: has no sound in it, expected a recording with an audio track")
+    return container
+
+
+class _Converter:
+    """FFmpeg's frames to the pipeline's samples."""
+
+    def __init__(self) -> None:
+        self._shape: tuple[str, str, int] | None = None  # Sample format, channel layout, hertz.
+        self._to_float: Any = None
+        self._resampler = Resampler(SAMPLE_RATE)
+        self._origin: float | None = None  # Seconds, by the container's clock, of the first frame.
+        self._position = 0.0  # Seconds since then that have been passed on.
+
+    def push(self, frame: Any) -> Iterator[Samples]:
+        yield from self._fill(frame.time)
+        shape = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if shape != self._shape:  # Some streams change it half-way: radio recordings, joined files.
+            yield from self.flush()
+            # FFmpeg knows where the voice is in surround sound; but its mono of a stereo pair is 3 dB too
+            # loud and clips, so the last step is the resampler's.
+            layout = "mono" if frame.layout.nb_channels == 1 else "stereo"
+            self._to_float = av.AudioResampler(format="flt", layout=layout)
+            self._resampler = Resampler(frame.sample_rate)
+            self._shape = shape
+        self._position += frame.samples / frame.sample_rate
+        for out in self._to_float.resample(frame):
+            # A packed frame is one row: [1, samples * channels].
+            yield self._resampler.push(out.to_ndarray().reshape(-1, out.layout.nb_channels))
+
+    def flush(self) -> Iterator[Samples]:
+        yield self._resampler.flush()
+
+    def _fill(self, time: float | None) -> Iterator[Samples]:
+        """NaN for what lies between the last frame and one that the container says is at `time`."""
+        if time is None:
+            return
+        if self._origin is None:
+            self._origin = time
+        missing = time - self._origin - self._position
+        if SHORTEST_HOLE_S < missing < LONGEST_HOLE_S:
+            yield from self.flush()
+            yield np.full(round(missing * SAMPLE_RATE), np.nan, np.float32)
+            self._position += missing

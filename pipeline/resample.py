@@ -1,0 +1,57 @@
+"""Any sample rate to the pipeline's, as a stream.
+
+In: float32 blocks as a device or a browser delivers them, mono or interleaved by frame. Out: mono float32 at
+`SAMPLE_RATE`. Knows no device, file or clock. The filter's state is carried across blocks: a filter begun
+afresh at every block would click at each border.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import soxr
+
+from surtitle.pipeline.events import SAMPLE_RATE, Samples
+
+MIN_RATE, MAX_RATE = 4_000, 768_000
+"""Hertz. Outside these a rate is a mistake (kilohertz given for hertz, a byte count), not audio of speech."""
+
+
+class Resampler:
+    """One stream of blocks at one rate; however it is cut into blocks, the same samples come out."""
+
+    def __init__(self, rate: int) -> None:
+        """Take blocks at `rate` hertz.
+
+        Raises:
+            ValueError: The rate is outside `MIN_RATE` to `MAX_RATE`.
+        """
+        if not MIN_RATE <= rate <= MAX_RATE:
+            raise ValueError(f"sample rate {rate} Hz, expected {MIN_RATE} to {MAX_RATE} Hz")
+        self._stream = None if rate == SAMPLE_RATE else soxr.ResampleStream(rate, SAMPLE_RATE, 1, "float32")
+
+    def push(self, block: npt.NDArray[np.float32]) -> Samples:
+        """Take the next block, shape [frames] or [frames, channels]; return what is ready, perhaps
+        nothing."""
+        mono = downmix(block)
+        return mono if self._stream is None else self._resample(mono, last=False)
+
+    def flush(self) -> Samples:
+        """End the stream: return what the filter still held. The next push begins a new stream."""
+        rest = np.empty(0, np.float32)
+        if self._stream is not None:
+            rest = self._resample(rest, last=True)
+            self._stream.clear()
+        return rest
+
+    def _resample(self, mono: Samples, *, last: bool) -> Samples:
+        assert self._stream is not None, "called without a stream"
+        return np.asarray(self._stream.resample_chunk(mono, last=last), np.float32)
+
+
+def downmix(block: npt.NDArray[np.float32]) -> Samples:
+    """Mean of the channels of [frames, channels]; [frames] passes. The mean can not clip, as a sum could."""
+    assert block.ndim in (1, 2), f"block of shape {block.shape}, expected [frames] or [frames, channels]"
+    if block.ndim == 1:
+        return np.ascontiguousarray(block, np.float32)
+    return np.asarray(block.mean(axis=1), np.float32)

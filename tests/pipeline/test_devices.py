@@ -1,0 +1,75 @@
+"""`surtitle.pipeline.devices`: which device a user means, and a machine without PortAudio."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from surtitle.pipeline.devices import InputDevice, pick
+from surtitle.pipeline.errors import UsageError, UserError
+
+
+def device(index: int, name: str, *, default: bool = False) -> InputDevice:
+    return InputDevice(index=index, name=name, host="ALSA", channels=2, rate=48_000, default=default)
+
+
+DEVICES = [
+    device(0, "HDA Intel"),
+    device(2, "Røde USB", default=True),
+    device(5, "USB"),
+    device(6, "Camera USB"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "index"),
+    [(None, 2), ("hda", 0), ("0", 0), ("camera", 6), ("USB", 5), ("røde", 2), ("5", 5)],
+)
+def test_a_device_is_meant_by_number_or_by_part_of_its_name(name: str | None, index: int) -> None:
+    assert pick(DEVICES, name).index == index
+
+
+def test_an_unknown_name_is_answered_with_those_present() -> None:
+    with pytest.raises(UsageError, match="no input device 'xlr'; there are: 0: HDA Intel; 2: Røde USB"):
+        pick(DEVICES, "xlr")
+
+
+def test_a_name_that_fits_two_devices_is_not_guessed_at() -> None:
+    with pytest.raises(UsageError, match="'usb' fits several input devices: 2: Røde USB; 5: USB; 6: Camera USB"):
+        pick(DEVICES, "usb")
+
+
+def test_one_device_seen_through_two_interfaces_is_one_device() -> None:
+    assert pick([device(1, "USB Mic"), device(7, "USB Mic")], "usb").index == 1
+
+
+def test_a_machine_without_any_input_is_told_to_plug_one_in() -> None:
+    with pytest.raises(UserError, match="no input device was found; plug a microphone in"):
+        pick([], None)
+
+
+def test_a_system_without_a_default_input_asks_for_a_name() -> None:
+    with pytest.raises(UserError, match="no default input; name one with --device, of: 3: Line"):
+        pick([device(3, "Line")], None)
+
+
+WITHOUT_PORTAUDIO = """
+import ctypes.util, sys
+ctypes.util.find_library = lambda name: None  # As on a machine that does not have it.
+from surtitle.pipeline.devices import list_devices
+from surtitle.pipeline.errors import UserError
+try:
+    list_devices()
+except UserError as error:
+    sys.exit(str(error))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the Python package brings PortAudio")
+def test_a_machine_without_portaudio_is_told_what_to_install() -> None:
+    child = subprocess.run([sys.executable, "-c", WITHOUT_PORTAUDIO], capture_output=True, text=True)
+    assert child.returncode == 1
+    assert "needs the PortAudio library, which was not found" in child.stderr
+    assert "apt-get install libportaudio2" in child.stderr

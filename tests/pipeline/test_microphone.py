@@ -1,0 +1,228 @@
+"""`surtitle.pipeline.microphone`: the count of time by itself, and a real PortAudio stream of a virtual sound
+card."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from surtitle.pipeline.devices import list_devices, restart
+from surtitle.pipeline.errors import UsageError, UserError
+from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Gap, Samples
+from surtitle.pipeline.microphone import Intake, microphone
+
+ASOUND = """
+</usr/share/alsa/alsa.conf>
+pcm.surtitle-room { type pulse device surtitle.monitor hint { show on description "The room" } }
+pcm.!default { type pulse }
+"""
+"""ALSA's configuration: one more device, which hears what is played into the virtual sound card."""
+
+
+def drain(intake: Intake) -> list[AudioChunk | Gap]:
+    items = []
+    while (item := intake.take()) is not None:
+        items.append(item)
+    return items
+
+
+def span(item: AudioChunk | Gap) -> tuple[float, float]:
+    return item.start, item.end
+
+
+@given(st.lists(st.one_of(st.integers(0, 4000), st.sampled_from(["take", "lost", "overflow"])), max_size=40))
+def test_whatever_is_lost_the_items_cover_the_clock_without_a_hole(steps: list[int | str]) -> None:
+    intake = Intake(backlog=0.5)
+    items = []
+    for step in steps:
+        if isinstance(step, int):
+            intake.push(np.zeros((step, 1), np.float32))
+        elif step == "lost":
+            intake.lost(0.25)
+        elif step == "overflow":
+            intake.push(np.zeros((160, 1), np.float32), overflowed=True)
+        else:
+            items += drain(intake)
+    items += drain(intake)
+    ends = [0.0] + [item.end for item in items]
+    assert [item.start for item in items] == pytest.approx(ends[:-1])
+
+
+def test_a_slow_consumer_loses_the_newest_audio_and_is_told_of_it_in_one_gap() -> None:
+    intake = Intake(backlog=1.0)
+    for _ in range(15):
+        intake.push(np.zeros((1600, 1), np.float32))
+    *chunks, gap = drain(intake)
+    assert len(chunks) == 10
+    assert gap == Gap(start=1.0, end=1.5, why="overload")
+
+
+def test_audio_after_a_gap_has_the_time_it_was_spoken_at() -> None:
+    intake = Intake()
+    intake.lost(3.0)
+    intake.push(np.zeros((1600, 1), np.float32))
+    assert [span(item) for item in drain(intake)] == [(0.0, 3.0), (3.0, 3.1)]
+
+
+def test_audio_that_the_system_lost_is_reported_though_its_length_is_unknown() -> None:
+    intake = Intake()
+    intake.push(np.zeros((1600, 1), np.float32), overflowed=True)
+    assert drain(intake)[0] == Gap(start=0.0, end=0.0, why="overload")
+
+
+class Card:
+    """A PulseAudio server of our own, whose only device is a room: what is played into it can be heard."""
+
+    def __init__(self, folder: Path) -> None:
+        self.socket = folder / "native"
+        self._folder = folder
+        self._server: subprocess.Popen[bytes] | None = None
+        self._players: list[subprocess.Popen[bytes]] = []
+
+    def plug(self) -> None:
+        self._server = subprocess.Popen(
+            [
+                *("pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--disable-shm=yes"),
+                *("--use-pid-file=no", "--log-level=error"),
+                "--load=module-null-sink sink_name=surtitle rate=48000 channels=2",
+                f"--load=module-native-protocol-unix auth-anonymous=1 socket={self.socket}",
+            ],
+            stdin=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 20
+        while subprocess.run(["pactl", "info"], capture_output=True).returncode:
+            assert time.monotonic() < deadline, "PulseAudio did not start within 20 s"
+            time.sleep(0.05)
+
+    def unplug(self) -> None:
+        for process in [*self._players, self._server]:
+            if process is not None:
+                process.kill()
+                process.wait()
+        self._server = None
+        self._players = []
+        self.socket.unlink(missing_ok=True)
+
+    def play(self, samples: Samples) -> None:
+        raw = self._folder / "sound.raw"
+        raw.write_bytes(samples.tobytes())
+        form = ["--raw", "--format=float32le", f"--rate={SAMPLE_RATE}", "--channels=1"]
+        self._players.append(subprocess.Popen(["paplay", "--device=surtitle", *form, str(raw)]))
+
+
+@pytest.fixture
+def card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Card]:
+    config = tmp_path / "asound.conf"
+    config.write_text(ASOUND)
+    card = Card(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("PULSE_SERVER", f"unix:{card.socket}")
+    monkeypatch.setenv("ALSA_CONFIG_PATH", str(config))
+    card.plug()
+    restart()
+    yield card
+    card.unplug()
+
+
+def tone(hertz: float, seconds: float) -> Samples:
+    return (0.5 * np.sin(2 * np.pi * hertz * np.arange(seconds * SAMPLE_RATE) / SAMPLE_RATE)).astype(np.float32)
+
+
+def pitch(samples: Samples) -> float:
+    """Hertz of the loudest frequency."""
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
+    return float(np.argmax(spectrum)) * SAMPLE_RATE / len(samples)
+
+
+async def listen(heard: AsyncIterator[AudioChunk | Gap], seconds: float) -> Samples:
+    """The next `seconds` of loud sound; silence before it is passed over."""
+    parts: list[Samples] = []
+    async for item in heard:
+        if isinstance(item, AudioChunk) and (parts or np.abs(item.samples).max() > 0.1):
+            parts.append(item.samples)
+        if sum(map(len, parts)) >= seconds * SAMPLE_RATE:
+            break
+    return np.concatenate(parts)
+
+
+@pytest.mark.soundcard
+async def test_a_tone_in_the_room_is_heard_at_its_pitch_and_loudness(card: Card) -> None:
+    async with microphone("SURTITLE-room") as heard:
+        card.play(tone(1000.0, 3.0))
+        sound = (await asyncio.wait_for(listen(heard, 1.2), 10))[SAMPLE_RATE // 5 :]
+    assert pitch(sound) == pytest.approx(1000.0, abs=2.0)
+    assert np.sqrt(np.mean(sound**2)) == pytest.approx(0.5 / np.sqrt(2), rel=0.05)
+
+
+@pytest.mark.soundcard
+async def test_the_microphone_keeps_the_time_of_the_room(card: Card) -> None:
+    async with microphone("surtitle-room") as heard:
+        items = [await anext(heard)]
+        began = time.monotonic()
+        async for item in heard:
+            items.append(item)
+            if item.end > 3.0:
+                break
+    assert time.monotonic() - began == pytest.approx(3.0, abs=0.5)
+    assert [item.start for item in items[1:]] == pytest.approx([item.end for item in items[:-1]])
+
+
+@pytest.mark.soundcard
+async def test_a_pulled_plug_is_reported_in_three_seconds_and_the_device_is_heard_again_when_it_is_back(
+    card: Card,
+) -> None:
+    async with microphone("surtitle-room") as heard:
+        await anext(heard)
+        card.unplug()
+        pulled = time.monotonic()
+        gap = await asyncio.wait_for(next_gap(heard), 10)
+        assert time.monotonic() - pulled < 3.0
+        card.plug()
+        again = await asyncio.wait_for(next_gap(heard), 20)
+        card.play(tone(440.0, 3.0))
+        sound = await asyncio.wait_for(listen(heard, 1.0), 10)
+        lost = time.monotonic() - pulled
+    assert gap.why == again.why == "device"
+    assert again.start == gap.end
+    assert again.end - gap.start < lost
+    assert pitch(sound[SAMPLE_RATE // 5 :]) == pytest.approx(440.0, abs=2.0)
+
+
+@pytest.mark.soundcard
+async def test_a_device_that_stays_away_ends_the_session_with_what_to_do(card: Card) -> None:
+    async with microphone("surtitle-room", patience=0.5) as heard:
+        await anext(heard)
+        card.unplug()
+        with pytest.raises(UserError, match=r"stopped and was not back after .* check its plug"):
+            await asyncio.wait_for(listen(heard, 1000.0), 20)
+
+
+@pytest.mark.soundcard
+async def test_an_unknown_device_is_answered_with_those_present(card: Card) -> None:
+    with pytest.raises(UsageError, match=r"no input device 'gramophone'; there are: .*surtitle-room"):
+        async with microphone("gramophone"):
+            pass
+
+
+@pytest.mark.soundcard
+def test_the_devices_of_the_sound_card_are_listed(card: Card) -> None:
+    rows = {device.name: device for device in list_devices()}
+    assert rows["surtitle-room"].host == "ALSA"
+    assert rows["surtitle-room"].channels == 2
+    assert rows["default"].default
+
+
+async def next_gap(heard: AsyncIterator[AudioChunk | Gap]) -> Gap:
+    async for item in heard:
+        if isinstance(item, Gap) and item.why == "device":
+            return item
+    raise AssertionError("the microphone ended without a gap")

@@ -1,0 +1,63 @@
+"""`surtitle.pipeline.resample`: however a stream is cut, the same samples."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from surtitle.pipeline.events import SAMPLE_RATE, Samples
+from surtitle.pipeline.resample import Resampler, downmix
+
+RATES = st.sampled_from([8_000, 11_025, 16_000, 22_050, 24_000, 44_100, 48_000, 96_000])
+
+
+def noise(length: int) -> Samples:
+    return np.random.default_rng(length).uniform(-1, 1, length).astype(np.float32)
+
+
+def resampled(rate: int, blocks: list[Samples]) -> Samples:
+    resampler = Resampler(rate)
+    return np.concatenate([*map(resampler.push, blocks), resampler.flush()])
+
+
+@given(RATES, st.integers(0, 20_000), st.lists(st.integers(0, 20_000), max_size=12))
+def test_however_it_is_cut_the_same_samples_come_out(rate: int, length: int, cuts: list[int]) -> None:
+    samples = noise(length)
+    pieces = np.split(samples, sorted(cut for cut in cuts if cut < length))
+    np.testing.assert_allclose(resampled(rate, pieces), resampled(rate, [samples]), atol=1e-6)
+
+
+@given(RATES, st.integers(0, 20_000))
+def test_no_time_is_lost_or_made(rate: int, length: int) -> None:
+    assert abs(len(resampled(rate, [noise(length)])) - length * SAMPLE_RATE / rate) <= 1
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 48_000])
+def test_a_tone_keeps_its_pitch_loudness_and_place(rate: int) -> None:
+    out = resampled(rate, [np.sin(2 * np.pi * 440 * np.arange(rate) / rate).astype(np.float32)])
+    expected = np.sin(2 * np.pi * 440 * np.arange(SAMPLE_RATE) / SAMPLE_RATE)
+    np.testing.assert_allclose(out[800:-800], expected[800:-800], atol=0.01)
+
+
+def test_what_is_above_hearing_range_of_the_pipeline_is_removed_and_not_folded_down() -> None:
+    whistle = np.sin(2 * np.pi * 12_000 * np.arange(48_000) / 48_000).astype(np.float32)
+    assert np.abs(resampled(48_000, [whistle])[800:-800]).max() < 0.001
+
+
+def test_after_flush_a_new_stream_begins() -> None:
+    resampler = Resampler(48_000)
+    once = np.concatenate([resampler.push(noise(9_000)), resampler.flush()])
+    again = np.concatenate([resampler.push(noise(9_000)), resampler.flush()])
+    np.testing.assert_array_equal(once, again)
+
+
+def test_channels_are_mixed_by_their_mean_so_that_full_scale_does_not_clip() -> None:
+    np.testing.assert_array_equal(downmix(np.array([[1, 1], [1, 0], [-1, 1]], np.float32)), [1, 0.5, 0])
+
+
+@pytest.mark.parametrize("rate", [0, -1, 48, 10**7])
+def test_a_rate_that_no_device_has_is_refused(rate: int) -> None:
+    with pytest.raises(ValueError, match=f"sample rate {rate} Hz, expected 4000 to 768000 Hz"):
+        Resampler(rate)
