@@ -1,0 +1,89 @@
+"""Who may talk to the server: the `Host` and `Origin` rules.
+
+In: the header values of a request. Out: the reason to refuse it, or None. Knows no socket and no page.
+
+A loopback address is no protection by itself: any web page may open a websocket to 127.0.0.1 and read the
+room (so the origin must be ours), and a hostile name can be made to resolve to 127.0.0.1 (so the host must be
+ours).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
+"""The names by which this machine calls itself."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` (a name or an address, without brackets) is this machine only."""
+    address = _address(host)
+    return host == "localhost" if address is None else address.is_loopback
+
+
+def netloc(host: str, port: int) -> str:
+    """Return `host:port` as it stands in a URL: IPv6 in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The rules of a server bound to one host and port."""
+
+    host: str
+    """The host or address the server is bound to."""
+    port: int
+    allow_origins: tuple[str, ...] = ()
+    """Origins beside our own, as browsers send them: `https://captions.example.org`."""
+
+    def refuse_request(self, hosts: Sequence[str]) -> str | None:
+        """Return why a request with these `Host` headers is refused, or None."""
+        if len(hosts) == 1 and self._is_ours(hosts[0]):
+            return None
+        seen = ", ".join(hosts) or "none"
+        return f"saw Host {seen!r}, expected {netloc(self.host, self.port)} or a name of this machine"
+
+    def refuse_upgrade(self, hosts: Sequence[str], origins: Sequence[str]) -> str | None:
+        """Return why a websocket with these `Host` and `Origin` headers is refused, or None."""
+        refusal = self.refuse_request(hosts)
+        if refusal is not None:
+            return refusal
+        if not origins:
+            # Only programs send no origin. On loopback they run on this machine and could read the port
+            # anyway.
+            if is_loopback(self.host):
+                return None
+            return "saw no Origin, expected one since this server is open to the network; --allow-origin adds origins"
+        if len(origins) == 1 and origins[0] in {*self._own_origins(hosts[0]), *self.allow_origins}:
+            return None
+        return f"saw Origin {', '.join(origins)!r}, expected this server's own pages; --allow-origin adds origins"
+
+    def _own_origins(self, host_header: str) -> set[str]:
+        hosts = {*LOOPBACK_HOSTS, self.host}
+        # The page came from the host named in the request, which is ours: it may have been reached by another
+        # port (a container's) or address (a wildcard binding's) than the one bound.
+        return {f"http://{netloc(host, self.port)}" for host in hosts} | {f"http://{host_header}"}
+
+    def _is_ours(self, host_header: str) -> bool:
+        try:
+            name = urlsplit(f"//{host_header}").hostname
+        except ValueError:
+            return False
+        if name is None:
+            return False
+        allowed = {urlsplit(origin).hostname for origin in self.allow_origins}
+        if name in {*LOOPBACK_HOSTS, self.host.lower()} or name in allowed:
+            return True
+        # Bound to every address, we cannot know them all; an address, unlike a name, cannot be rebound.
+        bound = _address(self.host)
+        return bound is not None and bound.is_unspecified and _address(name) is not None
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None

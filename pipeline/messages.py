@@ -1,0 +1,200 @@
+"""The messages on the wire and in the log: one struct a type, and the close codes.
+
+In: nothing but msgspec, `Role` and `UserError`. Out: structs that `protocol.py` fills and checks. Times are
+integer milliseconds on the audio clock. Knows no event, socket or ring; `PROTOCOL.md` is this module in prose
+and a test keeps the two together.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.events import SAMPLE_RATE, Role
+
+VERSION = 1
+"""The protocol version. Adding a field or a message type does not change it; anything else does."""
+
+
+class CloseCode(enum.IntEnum):
+    """Why this server closes a websocket. 4000-4499: reconnect; 4500-4999: do not, it would happen again."""
+
+    NO_HELLO = 4407
+    """The first message did not come in time."""
+    SLOW = 4408
+    """The viewer fell so far behind that captions it needs are gone; a reconnect gets a snapshot."""
+    BUSY = 4409
+    """Another publisher is speaking."""
+    BAD_MESSAGE = 4500
+    """Not JSON, not a known type, a missing, unknown or wrong field, or half a sample."""
+    WRONG_VERSION = 4501
+    """`v` is not a version this server speaks."""
+    NO_PUBLISHERS = 4503
+    """This server takes no publishers."""
+    SESSION_REFUSED = 4504
+    """The session could not run as asked (a language the models do not know, for example)."""
+
+
+class Refused(UserError):
+    """A client's mistake or misfortune: it is sent an `error` message, then its connection is closed."""
+
+    def __init__(self, close_code: CloseCode, message: str) -> None:
+        super().__init__(message)
+        self.close_code = close_code
+
+    @property
+    def retry(self) -> bool:
+        """Whether the client should reconnect."""
+        return self.close_code < 4500
+
+    @property
+    def code(self) -> str:
+        """The close code's name as it stands in the `error` message."""
+        return self.close_code.name.lower()
+
+
+Language = Annotated[str, Meta(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z", max_length=35)]
+"""A language code: `es`, `pt-BR`."""
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+"""An integer that JavaScript can hold."""
+
+
+# --- client to server ---
+
+
+class _ClientMessage(Struct, tag_field="type", frozen=True, forbid_unknown_fields=True):
+    """Unknown fields are refused: a silent `lang` for `langs` would show the wrong captions."""
+
+
+class Since(Struct, frozen=True, forbid_unknown_fields=True):
+    """The last message a viewer saw: where to resume."""
+
+    epoch: Annotated[str, Meta(max_length=64)]
+    """As given in `welcome`."""
+    seq: Count
+
+
+class Hello(_ClientMessage, tag="hello", frozen=True):
+    """A viewer's first and only message."""
+
+    v: int
+    langs: Annotated[tuple[Language, ...], Meta(max_length=32)] = ()
+    """Languages wanted; none named means every language, the source included."""
+    since: Since | None = None
+
+
+class PublishStart(_ClientMessage, tag="start", frozen=True):
+    """A publisher's first message; binary messages of s16le mono PCM follow."""
+
+    v: int
+    source: Language = msgspec.field(name="from")
+    """The speech's language."""
+    targets: Annotated[tuple[Language, ...], Meta(min_length=1, max_length=16)] = msgspec.field(name="to")
+    """The translations' languages."""
+    sample_rate: Annotated[int, Meta(ge=8_000, le=96_000)] = SAMPLE_RATE
+    """Hertz of the PCM that follows."""
+
+
+class PublishStop(_ClientMessage, tag="stop", frozen=True):
+    """The publisher has said everything; captions still to come will come."""
+
+
+# --- server to client ---
+
+
+class _ServerMessage(Struct, tag_field="type", frozen=True):
+    """Unknown fields are ignored: an older reader understands a newer log."""
+
+
+class CaptionMessage(_ServerMessage, tag="caption", frozen=True):
+    """One revision of one cue in one language."""
+
+    seq: int
+    cue: int
+    rev: int
+    lang: str
+    role: Role
+    final: bool
+    start_ms: int
+    end_ms: int
+    text: str
+    stable: int
+    """How many leading code points of `text` will never change."""
+    audio_ms: int
+    elapsed_ms: int
+
+
+class GapMessage(_ServerMessage, tag="gap", frozen=True):
+    """Audio that was not recognised."""
+
+    seq: int
+    start_ms: int
+    end_ms: int
+    why: str
+
+
+class SessionMessage(_ServerMessage, tag="session", frozen=True):
+    """A session begins: cues count from 0 again, what was shown before is over."""
+
+    seq: int
+    v: int
+    session: str
+    source: str
+    targets: tuple[str, ...]
+    sample_rate: int
+    models: dict[str, str]
+    clock: Literal["real", "virtual"]
+
+
+class EndMessage(_ServerMessage, tag="end", frozen=True):
+    """The session is over."""
+
+    seq: int
+    audio_ms: int
+    elapsed_ms: int
+    stats: dict[str, float | int]
+
+
+class WelcomeMessage(_ServerMessage, tag="welcome", frozen=True):
+    """The answer to `hello`."""
+
+    v: int
+    epoch: str
+    """Changes when the server restarts: sequence numbers of two epochs have nothing to do with each other."""
+    seq: int
+    """The newest sequence number at this moment."""
+    recovered: bool
+    """True: everything after `since` follows. False: forget what is shown, a `snapshot` follows."""
+    ring_first: int
+    """The oldest sequence number after which nothing this viewer asked for has been dropped, plus one."""
+    session: SessionMessage | UnsetType = UNSET
+    """The running session; absent when none is."""
+
+
+class SnapshotMessage(_ServerMessage, tag="snapshot", frozen=True):
+    """What a viewer that comes late should show: recent finals and the open drafts, in order."""
+
+    captions: list[Raw]
+    """`caption` objects."""
+
+
+class BeatMessage(_ServerMessage, tag="beat", frozen=True):
+    """Sent when nothing else was for a while: a client that hears nothing at all should reconnect."""
+
+    seq: int
+
+
+class ErrorMessage(_ServerMessage, tag="error", frozen=True):
+    """Why the connection is about to be closed."""
+
+    code: str
+    message: str
+    retry: bool
+
+
+EventMessage = CaptionMessage | GapMessage | SessionMessage | EndMessage
+ServerMessage = EventMessage | WelcomeMessage | SnapshotMessage | BeatMessage | ErrorMessage

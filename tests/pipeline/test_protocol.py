@@ -1,0 +1,195 @@
+"""The wire form: exact objects, strict client messages, text that steers nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.events import Caption, Event, Gap, SessionEnd, SessionStart
+from surtitle.pipeline.messages import CloseCode, Refused
+from surtitle.pipeline.protocol import (
+    clean_text,
+    encode,
+    parse_event,
+    parse_hello,
+    parse_pcm,
+    parse_start,
+    parse_stop,
+    to_message,
+    to_wire,
+)
+
+CAPTION = Caption(4, 2, "en", "source", "good evening", 1.2, 3.48, True, 12, 4.1, 4.63)
+
+milliseconds = st.integers(0, 10**9).map(lambda ms: ms / 1000)
+safe_text = st.text(max_size=80).map(clean_text)
+captions = st.builds(
+    Caption,
+    cue=st.integers(0, 10**6),
+    revision=st.integers(0, 999),
+    language=st.sampled_from(["en", "es", "pt-BR"]),
+    role=st.sampled_from(["source", "target"]),
+    text=safe_text,
+    start=milliseconds,
+    end=milliseconds,
+    final=st.booleans(),
+    stable=st.just(0),
+    audio=milliseconds,
+    elapsed=milliseconds,
+)
+events = st.one_of(
+    captions,
+    st.builds(Gap, milliseconds, milliseconds, st.sampled_from(["overload", "device"])),
+    st.builds(
+        SessionStart,
+        safe_text,
+        st.just("en"),
+        st.lists(st.sampled_from(["es", "de"])).map(tuple),
+        st.dictionaries(st.sampled_from(["asr", "llm"]), safe_text),
+        st.sampled_from(["real", "virtual"]),
+    ),
+    st.builds(SessionEnd, milliseconds, milliseconds, st.dictionaries(safe_text, st.integers(0, 10**9))),
+)
+
+
+def test_a_caption_on_the_wire_has_exactly_the_documented_fields() -> None:
+    assert to_wire(CAPTION, 17) == {
+        "type": "caption",
+        "seq": 17,
+        "cue": 4,
+        "rev": 2,
+        "lang": "en",
+        "role": "source",
+        "final": True,
+        "start_ms": 1200,
+        "end_ms": 3480,
+        "text": "good evening",
+        "stable": 12,
+        "audio_ms": 4100,
+        "elapsed_ms": 4630,
+    }
+
+
+def test_a_session_says_what_a_reader_of_the_log_must_know() -> None:
+    event = SessionStart("night-1", "en", ("es",), {"asr": "small"}, "real")
+    assert to_wire(event, 1) == {
+        "type": "session",
+        "seq": 1,
+        "v": 1,
+        "session": "night-1",
+        "source": "en",
+        "targets": ("es",),
+        "sample_rate": 16000,
+        "models": {"asr": "small"},
+        "clock": "real",
+    }
+
+
+@given(events, st.integers(1, 10**9))
+def test_what_was_written_is_read_back_the_same(event: Event, seq: int) -> None:
+    assert parse_event(encode(to_message(event, seq))) == (event, seq)
+    assert parse_event(json.dumps(to_wire(event, seq))) == (event, seq)
+
+
+@given(st.text(st.characters(), max_size=60), st.text(st.characters(), max_size=60))
+def test_cleaning_keeps_nothing_that_steers_and_works_letter_by_letter(one: str, other: str) -> None:
+    cleaned = clean_text(one + other)
+    assert cleaned == clean_text(one) + clean_text(other) == clean_text(cleaned)
+    assert cleaned.encode("utf-8").decode("utf-8") == cleaned
+    assert not set(cleaned) & set("\x1b\x00\x7f\x9b\n\r\u202e\u2066\u2069\u2028")
+
+
+def test_stable_still_counts_right_after_cleaning() -> None:
+    caption = replace(CAPTION, text="\x1b[1mgood\nevening", stable=8, final=False)
+    wire = to_wire(caption, 1)
+    assert wire["text"] == "[1mgood evening"
+    assert wire["text"][: wire["stable"]] == "[1mgood"
+
+
+def test_a_line_that_is_no_event_is_shown_in_the_error() -> None:
+    with pytest.raises(UserError, match=r"saw '\{\"type\":\"captoin\"\}'.*expected a caption"):
+        parse_event('{"type":"captoin"}')
+
+
+def test_a_newer_log_with_more_fields_is_still_read() -> None:
+    assert parse_event(json.dumps({**to_wire(CAPTION, 3), "speaker": "A"})) == (CAPTION, 3)
+
+
+def test_hello_may_name_languages_and_where_to_resume() -> None:
+    hello = parse_hello('{"type":"hello","v":1,"langs":["es","pt-BR"],"since":{"epoch":"e","seq":7}}')
+    assert hello.langs == ("es", "pt-BR")
+    assert hello.since is not None
+    assert (hello.since.epoch, hello.since.seq) == ("e", 7)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        "{",
+        "null",
+        "[" * 50_000,
+        b"\xff\xfe",
+        "\ud800",
+        '{"v":1}',
+        '{"type":"stop"}',
+        '{"type":"start","v":1}',
+        '{"type":"hello"}',
+        '{"type":"hello","v":"1"}',
+        '{"type":"hello","v":1,"lang":["es"]}',
+        '{"type":"hello","v":1,"langs":"es"}',
+        '{"type":"hello","v":1,"langs":["Spanish!"]}',
+        '{"type":"hello","v":1,"since":{"epoch":"e","seq":-1}}',
+        '{"type":"hello","v":1,"since":"e.7"}',
+    ],
+)
+def test_a_wrong_hello_is_refused_for_good_and_told_why(message: str | bytes) -> None:
+    with pytest.raises(Refused, match=r"saw .* expected") as caught:
+        parse_hello(message)
+    assert caught.value.close_code is CloseCode.BAD_MESSAGE
+    assert not caught.value.retry
+
+
+def test_another_version_is_refused_by_name() -> None:
+    with pytest.raises(Refused, match="saw protocol version 2, expected 1") as caught:
+        parse_hello('{"type":"hello","v":2}')
+    assert caught.value.code == "wrong_version"
+
+
+def test_start_says_the_languages_and_the_rate() -> None:
+    start = parse_start('{"type":"start","v":1,"from":"en","to":["es","de"],"sample_rate":48000}')
+    assert (start.source, start.targets, start.sample_rate) == ("en", ("es", "de"), 48000)
+
+
+@pytest.mark.parametrize("fields", ['"to":["es"]', '"from":"en","to":[]', '"from":"en","to":["es"],"sample_rate":4'])
+def test_a_wrong_start_is_refused(fields: str) -> None:
+    with pytest.raises(Refused):
+        parse_start('{"type":"start","v":1,' + fields + "}")
+
+
+def test_after_start_only_stop_is_text() -> None:
+    parse_stop('{"type":"stop"}')
+    with pytest.raises(Refused, match="binary PCM"):
+        parse_stop('{"type":"pause"}')
+
+
+def test_pcm_becomes_float_between_minus_one_and_one() -> None:
+    samples = parse_pcm(np.array([-32768, 0, 16384, 32767], dtype="<i2").tobytes())
+    assert samples.dtype == np.float32
+    assert samples.tolist() == [-1.0, 0.0, 0.5, 32767 / 32768]
+
+
+def test_half_a_sample_is_refused() -> None:
+    with pytest.raises(Refused, match="saw 3 bytes of audio, expected an even number"):
+        parse_pcm(b"abc")
+
+
+def test_close_codes_say_whether_to_come_back() -> None:
+    retries = {code: Refused(code, "").retry for code in CloseCode}
+    assert retries == {code: 4000 <= code < 4500 for code in CloseCode}
