@@ -1,0 +1,90 @@
+"""Models loaded and cores divided: from names to the parts of a session.
+
+In: model folders, thread counts. Out: recognisers and translators over shared weights. Two teams of threads
+over the same cores wait for each other at every barrier, so cores are divided: some for the recogniser, the
+rest for the translator. Knows no audio source, no server and no command line.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from surtitle.pipeline.languages import find_language
+from surtitle.pipeline.recognizer import Recognizer
+from surtitle.pipeline.session import Workers
+from surtitle.pipeline.silero import SileroModel, SpeechProbability
+from surtitle.pipeline.translator import WINDOW, Engine, Translator
+from surtitle.pipeline.whisper import Whisper
+
+
+@dataclass(frozen=True, slots=True)
+class Cores:
+    """How many threads each model gets."""
+
+    asr: int
+    llm: int
+
+
+def divide_cores(available: int, asr: int | None = None, llm: int | None = None) -> Cores:
+    """Half each by default, at least one; what is given is kept, and the other gets the rest."""
+    if asr is None:
+        asr = max(1, available - llm) if llm is not None else max(1, available // 2)
+    if llm is None:
+        llm = max(1, available - asr)
+    return Cores(asr=asr, llm=llm)
+
+
+def available_cores() -> int:
+    """Cores that this process may use (containers and affinity masks count)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True)
+class ModelNames:
+    """What the log says was used."""
+
+    asr: str
+    llm: str
+
+
+class Models:
+    """Everything that is loaded once, and shared by the sessions of this process."""
+
+    def __init__(self, names: ModelNames, *, asr: Path, llm: Path, cores: Cores) -> None:
+        """Load both models, side by side. Raises UserError for a folder that holds none."""
+        self.names = names
+        self.workers = Workers(asr=ThreadPoolExecutor(1, "asr"), llm=ThreadPoolExecutor(1, "llm"))
+        whisper = self.workers.asr.submit(Whisper, asr, threads=cores.asr)
+        engine = self.workers.llm.submit(Engine, llm, threads=cores.llm)
+        self._silero = SileroModel()
+        self._whisper = whisper.result()
+        self._engine = engine.result()
+
+    def recognizer(self, language: str) -> Recognizer:
+        """A new stream that hears `language`."""
+        return Recognizer(self._whisper.transcribe, SpeechProbability(self._silero).push, language=language)
+
+    def translators(self, source: str, targets: tuple[str, ...], window: int = WINDOW) -> dict[str, Translator]:
+        """A new conversation for each target; reads each prompt, so it takes a moment."""
+
+        def make() -> dict[str, Translator]:
+            return {
+                target: Translator(self._engine, find_language(source), find_language(target), window=window)
+                for target in targets
+            }
+
+        return self.workers.llm.submit(make).result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for worker in (self.workers.asr, self.workers.llm):
+            worker.shutdown(wait=True, cancel_futures=True)

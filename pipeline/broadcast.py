@@ -1,0 +1,70 @@
+"""Where a session's events go: the log first, then files, viewers and the terminal.
+
+In: events, on the event loop. Out: calls on the outputs that were asked for. Every final is in the log
+before it is sent: there is no await between, and the hub only wakes its viewers. Knows no model and no
+source.
+"""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from surtitle.pipeline.events import Caption, Event
+from surtitle.pipeline.hub import Hub
+from surtitle.pipeline.outputs import Format, JsonLog, SubtitleFiles
+from surtitle.pipeline.protocol import to_wire
+from surtitle.pipeline.terminal import TerminalCaptions
+
+
+@dataclass(frozen=True, slots=True)
+class OutputPaths:
+    """Files to write; None where not wanted."""
+
+    log: Path | None = None
+    srt: Path | None = None
+    vtt: Path | None = None
+
+
+class Broadcast:
+    """All outputs of one run."""
+
+    def __init__(self, paths: OutputPaths, targets: tuple[str, ...], terminal: TerminalCaptions | None) -> None:
+        """Open the files. Raises UserError for a path that can't be written, before any work is done."""
+        self.hub = Hub(secrets.token_hex(8))
+        self._terminal = terminal
+        self._files = ExitStack()
+        with ExitStack() as opened:
+            self._log = opened.enter_context(JsonLog(paths.log)) if paths.log else None
+            self._subtitles = [
+                opened.enter_context(SubtitleFiles(path, targets, form)) for path, form in _subtitles(paths) if path
+            ]
+            self._files = opened.pop_all()
+
+    def publish(self, event: Event) -> None:
+        """Send `event` everywhere. Raises UserError if a file can't be written any more."""
+        seq = self.hub.seq + 1
+        if self._log:
+            self._log.write(to_wire(event, seq))
+        if isinstance(event, Caption):
+            for subtitles in self._subtitles:
+                subtitles.write(event)
+        self.hub.publish(event)
+        if self._terminal:
+            self._terminal.show(event)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._files.close()
+
+
+def _subtitles(paths: OutputPaths) -> tuple[tuple[Path | None, Format], ...]:
+    return (paths.srt, "srt"), (paths.vtt, "vtt")

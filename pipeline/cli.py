@@ -1,0 +1,371 @@
+"""The command line: words in, one of the program's verbs run, an exit status out.
+
+Arguments are read here, once, into values; nothing behind this file sees argparse or the environment. 0 is
+done, 1 a failure said in one line, 2 wrong usage. Models' libraries are imported by the verbs that need
+them, after the environment is set for two models on few cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from surtitle.pipeline.errors import UsageError, UserError
+from surtitle.pipeline.languages import find_language, parse_languages
+
+if TYPE_CHECKING:
+    from surtitle.pipeline.assembly import Models
+    from surtitle.pipeline.broadcast import OutputPaths
+    from surtitle.pipeline.runner import Pair, ServerOptions
+    from surtitle.pipeline.store import ModelStore
+
+SAMPLE = "sample:"
+"""`sample:jfk` as FILE is the recording of that name in the model store."""
+
+_LIBRARY_SETTINGS = {
+    # two teams of threads that spin at barriers over the same cores are 3 to 16 times slower
+    "OMP_WAIT_POLICY": "passive",
+    "GOMP_SPINCOUNT": "0",
+    "TOKENIZERS_PARALLELISM": "false",
+    # models come from the store; nothing is fetched while running
+    "HF_HUB_OFFLINE": "1",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status."""
+    parser = build_parser()
+    args = parser.parse_args(arguments)
+    run: Callable[[argparse.Namespace], int | None] = args.run
+    if run is not _models:
+        for name, value in _LIBRARY_SETTINGS.items():
+            os.environ.setdefault(name, value)
+    try:
+        return run(args) or 0
+    except UserError as error:
+        return _fail(error)
+    except BaseExceptionGroup as group:
+        cause = _user_error_in(group)
+        if cause is None:
+            raise
+        return _fail(cause)
+    except (KeyboardInterrupt, BrokenPipeError):
+        return 130
+
+
+def _fail(error: UserError) -> int:
+    print(f"surtitle: {' '.join(str(error).split())}", file=sys.stderr)
+    return error.exit_status
+
+
+def _user_error_in(group: BaseExceptionGroup[BaseException]) -> UserError | None:
+    # a task group wraps the failure that ended the session
+    for error in group.exceptions:
+        cause = _user_error_in(error) if isinstance(error, BaseExceptionGroup) else error
+        if isinstance(cause, UserError):
+            return cause
+    return None
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Every command and flag; README's reference is checked against it."""
+    parser = argparse.ArgumentParser(prog="surtitle", description="Live speech translation that you run yourself.")
+    parser.add_argument("--version", action="version", version=f"surtitle {_version()}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    replay = _command(commands, "replay", _replay, "caption recordings as if they were spoken now")
+    replay.add_argument("files", nargs="+", metavar="FILE", help="recordings of any format, or sample:NAME")
+    _pair_flags(replay)
+    replay.add_argument(
+        "--clock",
+        choices=("real", "virtual"),
+        default="real",
+        help="pace as live speech, or don't wait and give the same captions on every run (default real)",
+    )
+    _output_flags(replay)
+    replay.add_argument(
+        "--serve", action="store_true", help="serve viewers, and keep serving when the recording is over"
+    )
+    _server_flags(replay, port=None, port_help="serve viewers on this port while the recording runs")
+    _model_flags(replay)
+
+    live = _command(commands, "live", _live, "caption a microphone")
+    _pair_flags(live)
+    live.add_argument(
+        "--device", metavar="NAME", help="part of the device's name, or its number (default: the system's)"
+    )
+    _output_flags(live)
+    _server_flags(live, port=8765, port_help="port for viewers (default 8765)")
+    _model_flags(live)
+
+    serve = _command(commands, "serve", _serve, "caption whoever publishes audio over a websocket")
+    _server_flags(serve, port=8765, port_help="port for publishers and viewers (default 8765)")
+    serve.add_argument("--log", type=Path, metavar="PATH", help="write every event as a line of JSON")
+    _model_flags(serve)
+
+    watch = _command(commands, "watch", _watch, "show captions in the terminal")
+    watch.add_argument(
+        "url",
+        nargs="?",
+        default="http://127.0.0.1:8765",
+        metavar="URL",
+        help="a surtitle server (default http://127.0.0.1:8765)",
+    )
+    watch.add_argument("--lang", metavar="CODES", help="languages to show, such as es or es,de (default: all)")
+
+    translate = _command(commands, "translate", _translate, "translate lines of text, context kept")
+    translate.add_argument(
+        "file", nargs="?", type=Path, metavar="FILE", help="text, a line a segment (default: standard input)"
+    )
+    _pair_flags(translate)
+    _llm_flags(translate)
+
+    models = _command(commands, "models", _models, "list, fetch or verify models")
+    models.add_argument(
+        "action",
+        nargs="?",
+        choices=("list", "fetch", "verify"),
+        default="list",
+        help="what to do (default list)",
+    )
+    models.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="models of the list (default: those that the other commands use)",
+    )
+    models.add_argument(
+        "--from", dest="local", type=Path, metavar="DIR", help="fetch: look in this folder before downloading"
+    )
+
+    _command(commands, "devices", _devices, "list microphones")
+    check = _command(commands, "check", _check, "say what this machine has, and which models keep up on it")
+    check.add_argument("--port", type=int, default=8765, metavar="N", help="port to look at (default 8765)")
+    check.add_argument("--quick", action="store_true", help="leave out the measuring")
+    _thread_flags(check)
+    return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace], int | None],
+    purpose: str,
+) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(
+        name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}."
+    )
+    command.set_defaults(run=run)
+    return command
+
+
+def _pair_flags(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--from", dest="source", required=True, metavar="CODE", help="language spoken, such as en")
+    command.add_argument(
+        "--to", dest="targets", required=True, metavar="CODES", help="languages wanted, such as es or es,de"
+    )
+
+
+def _output_flags(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--log", type=Path, metavar="PATH", help="write every event as a line of JSON")
+    command.add_argument(
+        "--srt", type=Path, metavar="PATH", help="write SubRip subtitles (further languages beside it)"
+    )
+    command.add_argument(
+        "--vtt", type=Path, metavar="PATH", help="write WebVTT subtitles (further languages beside it)"
+    )
+
+
+def _server_flags(command: argparse.ArgumentParser, *, port: int | None, port_help: str) -> None:
+    command.add_argument(
+        "--host", default="127.0.0.1", metavar="ADDRESS", help="address to listen on (default 127.0.0.1)"
+    )
+    command.add_argument("--port", type=int, default=port, metavar="N", help=port_help)
+    command.add_argument(
+        "--allow-origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="web origin that may connect beside our own pages (repeatable)",
+    )
+    command.add_argument(
+        "--allow-remote",
+        action="store_true",
+        help="allow an address that is not this machine's own: anybody who reaches it reads the captions",
+    )
+
+
+def _thread_flags(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--asr-threads", type=int, metavar="N", help="cores for the recogniser (default: half)")
+    command.add_argument("--llm-threads", type=int, metavar="N", help="cores for the translator (default: the rest)")
+
+
+def _llm_flags(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--llm", metavar="NAME", help="translator model, from the list or a folder (default: the list's)"
+    )
+    command.add_argument(
+        "--window",
+        type=int,
+        default=1024,
+        metavar="TOKENS",
+        help="context the translator keeps (default 1024)",
+    )
+    _thread_flags(command)
+
+
+def _model_flags(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--asr", metavar="NAME", help="recogniser model, from the list or a folder (default: the list's)"
+    )
+    _llm_flags(command)
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("surtitle")
+
+
+def _replay(args: argparse.Namespace) -> None:
+    from surtitle.pipeline.files import decode_all
+    from surtitle.pipeline.runner import Run
+
+    store = _store()
+    pair, outputs = _pair(args), _outputs(args)
+    files = [
+        store.path(name.removeprefix(SAMPLE)) / f"{name.removeprefix(SAMPLE)}.wav"
+        if name.startswith(SAMPLE)
+        else Path(name)
+        for name in args.files
+    ]
+    decode_all(files)  # a missing file is said before models are loaded
+    wanted = args.serve or args.port is not None
+    server = _server(args) if wanted else None
+    with _load(args, store) as models:
+        run = Run(models, window=args.window, console=Console())
+        asyncio.run(run.replay(files, pair, clock=args.clock, outputs=outputs, server=server, stay=args.serve))
+
+
+def _live(args: argparse.Namespace) -> None:
+    from surtitle.pipeline.devices import choose
+    from surtitle.pipeline.runner import Run
+
+    pair, outputs, server = _pair(args), _outputs(args), _server(args)
+    choose(args.device)  # a missing microphone is said before models are loaded
+    with _load(args, _store()) as models:
+        run = Run(models, window=args.window, console=Console())
+        asyncio.run(run.live(args.device, pair, outputs=outputs, server=server))
+
+
+def _serve(args: argparse.Namespace) -> None:
+    from surtitle.pipeline.broadcast import OutputPaths
+    from surtitle.pipeline.runner import Run
+
+    server = _server(args)
+    with _load(args, _store()) as models:
+        run = Run(models, window=args.window, console=Console())
+        asyncio.run(run.serve(outputs=OutputPaths(log=args.log), server=server))
+
+
+def _watch(args: argparse.Namespace) -> None:
+    from surtitle.clients.viewer import ViewerError
+    from surtitle.clients.watch import watch
+
+    try:
+        asyncio.run(watch(args.url, parse_languages(args.lang) if args.lang else (), Console()))
+    except ViewerError as error:
+        raise UserError(str(error)) from error
+
+
+def _translate(args: argparse.Namespace) -> None:
+    from surtitle.pipeline.assembly import available_cores, divide_cores
+    from surtitle.pipeline.textmode import translate_lines
+
+    store, pair = _store(), _pair(args)
+    cores = divide_cores(available_cores(), args.asr_threads, args.llm_threads or available_cores())
+    folder = store.path(args.llm or store.manifest.defaults.text_llm)
+    translate_lines(args.file, folder, pair, window=args.window, threads=cores.llm)
+
+
+def _models(args: argparse.Namespace) -> None:
+    from surtitle.pipeline.modelcommands import fetch_models, list_models, verify_models
+
+    store = _store()
+    match args.action:
+        case "fetch":
+            fetch_models(store, args.names, local=args.local)
+        case "verify":
+            verify_models(store, args.names)
+        case _:
+            list_models(store, Console())
+
+
+def _devices(args: argparse.Namespace) -> None:
+    from surtitle.pipeline.devices import list_devices
+
+    for device in list_devices():
+        mark = "*" if device.default else " "
+        print(f"{mark} {device.index:3d}  {device.name}  ({device.host}, {device.channels} ch, {device.rate} Hz)")
+
+
+def _check(args: argparse.Namespace) -> int:
+    from surtitle.pipeline.assembly import available_cores, divide_cores
+    from surtitle.pipeline.check import check
+
+    cores = divide_cores(available_cores(), args.asr_threads, args.llm_threads)
+    return check(_store(), cores, port=args.port, measure=not args.quick, console=Console())
+
+
+def _store() -> ModelStore:
+    from surtitle.pipeline.store import open_store
+
+    return open_store(os.environ)
+
+
+def _pair(args: argparse.Namespace) -> Pair:
+    from surtitle.pipeline.runner import Pair
+
+    source, targets = find_language(args.source).code, parse_languages(args.targets)
+    if source in targets:
+        raise UsageError(f"got --from {source} and --to {args.targets}, expected targets other than the source")
+    return Pair(source, targets)
+
+
+def _outputs(args: argparse.Namespace) -> OutputPaths:
+    from surtitle.pipeline.broadcast import OutputPaths
+
+    return OutputPaths(log=args.log, srt=args.srt, vtt=args.vtt)
+
+
+def _server(args: argparse.Namespace) -> ServerOptions:
+    from surtitle.pipeline.access import is_loopback
+    from surtitle.pipeline.runner import ServerOptions
+
+    if not is_loopback(args.host) and not args.allow_remote:
+        raise UsageError(
+            f"--host {args.host} is reachable from other machines, and there are no tokens yet: expected a loopback "
+            f"address such as 127.0.0.1, or --allow-remote if everybody who can reach it may read the captions"
+        )
+    return ServerOptions(args.host, 8765 if args.port is None else args.port, tuple(args.allow_origin))
+
+
+def _load(args: argparse.Namespace, store: ModelStore) -> Models:
+    from surtitle.pipeline.assembly import ModelNames, Models, available_cores, divide_cores
+
+    names = ModelNames(args.asr or store.manifest.defaults.asr, args.llm or store.manifest.defaults.llm)
+    cores = divide_cores(available_cores(), args.asr_threads, args.llm_threads)
+    asr, llm = store.path(names.asr), store.path(names.llm)
+    with Console(stderr=True).status(f"loading {names.asr} and {names.llm}"):
+        return Models(names, asr=asr, llm=llm, cores=cores)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

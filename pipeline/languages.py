@@ -1,0 +1,80 @@
+"""The languages that surtitle names: codes, names, and one sentence that shows the translator what to do.
+
+In: a code as a user types it. Out: a `Language`, or a UsageError that suggests the nearest. Knows no model;
+whether a model speaks a language is in the model manifest.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+from surtitle.pipeline.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """One language."""
+
+    code: str
+    """ISO 639-1."""
+    name: str
+    """In English, as a prompt names it."""
+    example: str
+    """The same sentence in every language: the worked example of the translator's prompt."""
+
+
+_TABLE = (
+    Language("ar", "Arabic", 'بالأمس سألني جاري: "متى يصل القطار القادم؟"'),
+    Language("ca", "Catalan", "Ahir el meu veí em va preguntar: «Quan arriba el proper tren?»"),
+    Language("cs", "Czech", "Včera se mě soused zeptal: „Kdy přijede další vlak?“"),
+    Language("da", "Danish", 'I går spurgte min nabo mig: "Hvornår kommer det næste tog?"'),
+    Language("de", "German", "Gestern fragte mich mein Nachbar: „Wann kommt der nächste Zug?“"),
+    Language("el", "Greek", "Χθες ο γείτονάς μου με ρώτησε: «Πότε φτάνει το επόμενο τρένο;»"),
+    Language("en", "English", 'Yesterday my neighbour asked me: "When does the next train arrive?"'),
+    Language("es", "Spanish", "Ayer mi vecino me preguntó: «¿Cuándo llega el próximo tren?»"),
+    Language("fi", "Finnish", 'Eilen naapurini kysyi minulta: "Milloin seuraava juna saapuu?"'),
+    Language("fr", "French", "Hier, mon voisin m'a demandé : « Quand arrive le prochain train ? »"),
+    Language("he", "Hebrew", 'אתמול השכן שלי שאל אותי: "מתי מגיעה הרכבת הבאה?"'),
+    Language("hi", "Hindi", 'कल मेरे पड़ोसी ने मुझसे पूछा: "अगली ट्रेन कब आएगी?"'),
+    Language("hu", "Hungarian", "Tegnap a szomszédom megkérdezte tőlem: „Mikor érkezik a következő vonat?”"),
+    Language("id", "Indonesian", 'Kemarin tetangga saya bertanya: "Kapan kereta berikutnya tiba?"'),
+    Language("it", "Italian", "Ieri il mio vicino mi ha chiesto: «Quando arriva il prossimo treno?»"),
+    Language("ja", "Japanese", "昨日、隣の人に「次の電車はいつ来ますか」と聞かれました。"),
+    Language("ko", "Korean", '어제 이웃이 나에게 "다음 기차는 언제 도착합니까?"라고 물었습니다.'),
+    Language("nl", "Dutch", 'Gisteren vroeg mijn buurman mij: "Wanneer komt de volgende trein aan?"'),
+    Language("no", "Norwegian", "I går spurte naboen meg: «Når kommer neste tog?»"),
+    Language("pl", "Polish", "Wczoraj sąsiad zapytał mnie: „Kiedy przyjedzie następny pociąg?”"),
+    Language("pt", "Portuguese", 'Ontem o meu vizinho perguntou-me: "Quando chega o próximo comboio?"'),
+    Language("ro", "Romanian", "Ieri vecinul meu m-a întrebat: „Când sosește următorul tren?”"),
+    Language("ru", "Russian", "Вчера сосед спросил меня: «Когда приходит следующий поезд?»"),
+    Language("sv", "Swedish", 'Igår frågade min granne mig: "När kommer nästa tåg?"'),
+    Language("th", "Thai", 'เมื่อวานเพื่อนบ้านถามฉันว่า "รถไฟขบวนต่อไปจะมาถึงเมื่อไหร่"'),
+    Language("tr", "Turkish", 'Dün komşum bana sordu: "Bir sonraki tren ne zaman geliyor?"'),
+    Language("uk", "Ukrainian", "Учора сусід запитав мене: «Коли прибуває наступний потяг?»"),
+    Language("vi", "Vietnamese", 'Hôm qua hàng xóm hỏi tôi: "Khi nào chuyến tàu tiếp theo đến?"'),
+    Language("zh", "Chinese", "昨天我的邻居问我：“下一班火车什么时候到？”"),
+)
+LANGUAGES = {language.code: language for language in _TABLE}
+
+
+def find_language(code: str) -> Language:
+    """The language of an ISO 639-1 `code`, in any case. Raises UsageError, with the nearest known one."""
+    known = LANGUAGES.get(code.strip().lower())
+    if known is not None:
+        return known
+    by_name = {language.name.lower(): language for language in _TABLE}
+    near = by_name.get(code.strip().lower())
+    if near is None:
+        close = difflib.get_close_matches(code.lower(), [*LANGUAGES, *by_name], n=1, cutoff=0.4)
+        near = {**LANGUAGES, **by_name}[close[0]] if close else None
+    hint = f"; did you mean {near.code} ({near.name})?" if near else ""
+    raise UsageError(f"unknown language {code!r}{hint} Known: {', '.join(sorted(LANGUAGES))}")
+
+
+def parse_languages(codes: str) -> tuple[str, ...]:
+    """`es,de` is ("es", "de"). Raises UsageError for an unknown, a repeated or no code."""
+    found = tuple(find_language(code).code for code in codes.split(",") if code.strip())
+    if not found or len(set(found)) != len(found):
+        raise UsageError(f"got the languages {codes!r}, expected different codes with commas between, such as es,de")
+    return found

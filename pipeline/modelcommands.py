@@ -1,0 +1,50 @@
+"""`surtitle models`: the store's verbs for people.
+
+In: a store and names. Out: tables and progress bars. Knows no way to fetch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from surtitle.pipeline.progress import TerminalProgress
+from surtitle.pipeline.store import ModelStore
+
+
+def list_models(store: ModelStore, console: Console) -> None:
+    """Print every model of the manifest, and whether it is here."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("model", "kind", "size", "state", "licence", "languages"):
+        table.add_column(heading, justify="right" if heading == "size" else "left")
+    for row in store.list():
+        name = f"{row.model.name}{' (default)' if row.default else ''}"
+        size = f"{row.bytes / 1e6:,.0f} MB" if row.bytes else ""
+        table.add_row(name, row.model.kind, size, row.state, row.model.licence, " ".join(row.model.languages))
+    console.print(table)
+    console.print(f"in {store.root}", style="dim")
+
+
+def fetch_models(store: ModelStore, names: Sequence[str], *, local: Path | None) -> None:
+    """Fetch `names`, or the defaults; those that are here already take no time."""
+    with TerminalProgress(Console(stderr=True)) as progress:
+        for name in names or default_names(store):
+            store.fetch(name, progress, local=local)
+
+
+def verify_models(store: ModelStore, names: Sequence[str]) -> None:
+    """Hash `names`, or everything that is here, again. Raises UserError for the first that is damaged."""
+    chosen = list(names) or [row.model.name for row in store.list() if row.state != "missing"]
+    with TerminalProgress(Console(stderr=True)) as progress:
+        for name in chosen:
+            store.verify(name, progress)
+    print(f"{len(chosen)} models verified: {', '.join(chosen)}")
+
+
+def default_names(store: ModelStore) -> tuple[str, ...]:
+    """The models that the other commands use unless told otherwise."""
+    defaults = store.manifest.defaults
+    return tuple(dict.fromkeys((defaults.asr, defaults.llm, defaults.sample)))

@@ -1,0 +1,175 @@
+"""Streaming recognition: from samples to committed words.
+
+In: samples in any cut. Out: committed words (never taken back), and the ends of speech, on the audio clock.
+The open audio is recognised again and again as it grows; what two guesses agree on is committed; the window
+is trimmed where a sentence was committed, so an update's cost depends on the open audio alone. The models
+come in as two functions: knows no framework, no thread and no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from surtitle.pipeline.agreement import LocalAgreement
+from surtitle.pipeline.events import SAMPLE_RATE, Samples, Word
+from surtitle.pipeline.gate import Closed, GateEvent, GateSettings, Opened, Quiet, SpeechGate
+from surtitle.pipeline.text import ends_sentence, joined
+
+_FRAME = 512
+
+
+Heard = Word | Closed | Quiet
+"""What comes out: committed words, and where speech paused and stopped."""
+
+
+class Transcribe(Protocol):
+    """What `whisper.Whisper.transcribe` does."""
+
+    def __call__(self, samples: Samples, *, language: str, before: str = "", committed: str = "") -> list[Word]: ...
+
+
+class Probability(Protocol):
+    """What `silero.SpeechProbability.push` does: one probability per 512 samples."""
+
+    def __call__(self, samples: Samples) -> list[float]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RecognizerSettings:
+    """How often to look, and how much to keep."""
+
+    step: float = 1.0
+    """Seconds of new audio between two updates."""
+    settle: float = 2.0
+    """Seconds behind the end of the audio at which a guessed word is committed without a second vote."""
+    window: float = 6.0
+    """Seconds of open audio from which the window is trimmed inside a sentence."""
+    longest: float = 22.0
+    """Seconds at which the open guess is committed, agreed or not."""
+    context: int = 120
+    """Characters of committed text before the window that the model is shown."""
+
+
+class Recognizer:
+    """The open audio and what is known of it."""
+
+    def __init__(
+        self,
+        transcribe: Transcribe,
+        probability: Probability,
+        *,
+        language: str,
+        settings: RecognizerSettings | None = None,
+        gate: GateSettings | None = None,
+    ) -> None:
+        self._transcribe = transcribe
+        self._probability = probability
+        self._language = language
+        self._settings = settings or RecognizerSettings()
+        self._gate = SpeechGate(gate)
+        self._keep = int((gate or GateSettings()).padding * SAMPLE_RATE) + 4 * _FRAME
+        self._agreement = LocalAgreement()
+        self._committed: list[Word] = []
+        self._before = ""
+        self._rest: Samples = np.zeros(0, np.float32)
+        self._window: Samples = np.zeros(0, np.float32)
+        self._window_start = 0
+        self._looked_at = 0
+        self.updates = 0
+
+    @property
+    def pending(self) -> tuple[Word, ...]:
+        """The last guess beyond what is committed: it may change."""
+        return self._agreement.pending
+
+    def push(self, samples: Samples, *, backlog: float = 0.0) -> list[Heard]:
+        """Take the next samples; `backlog` is how many seconds more are waiting (then updates wait for them too)."""
+        audio = np.concatenate((self._rest, samples))
+        whole = len(audio) // _FRAME * _FRAME
+        self._rest = audio[whole:]
+        out: list[Heard] = []
+        for frame in audio[:whole].reshape(-1, _FRAME):
+            self._window = np.concatenate((self._window, frame))
+            out += self._decide(self._gate.push(self._probability(frame)))
+            new = (self._window_end - self._looked_at) / SAMPLE_RATE
+            if self._gate.is_open and new >= self._settings.step and backlog < self._settings.step:
+                out += self._update()
+        return out
+
+    def flush(self) -> list[Heard]:
+        """The audio is over: commit what is open."""
+        self._window = np.concatenate((self._window, self._rest))
+        self._rest = self._rest[:0]
+        return self._decide(self._gate.flush())
+
+    @property
+    def _window_end(self) -> int:
+        return self._window_start + len(self._window)
+
+    def _decide(self, events: Sequence[GateEvent]) -> list[Heard]:
+        out: list[Heard] = []
+        for event in events:
+            if isinstance(event, Opened):
+                self._trim(max(self._window_start, int(event.time * SAMPLE_RATE)))
+                self._looked_at = self._window_start
+            elif isinstance(event, Closed):
+                out += self._update()
+                out += self._commit(self._agreement.flush())
+                self._forget(self._window_end - self._keep)
+                out.append(event)
+            else:
+                out.append(event)
+        if not self._gate.is_open and len(self._window) > self._keep:
+            self._trim(self._window_end - self._keep)
+        return out
+
+    def _update(self) -> list[Heard]:
+        start = self._window_start / SAMPLE_RATE
+        heard = self._transcribe(
+            self._window,
+            language=self._language,
+            before=self._before,
+            committed=joined((word.text for word in self._committed), self._language),
+        )
+        self.updates += 1
+        self._looked_at = self._window_end
+        words = [Word(word.text, start + word.start, start + word.end, word.probability) for word in heard]
+        agreed = self._agreement.push(words)
+        agreed += self._agreement.settle(self._window_end / SAMPLE_RATE - self._settings.settle)
+        out = self._commit(agreed)
+        if len(self._window) / SAMPLE_RATE >= self._settings.longest:
+            out += self._commit(self._agreement.flush())
+            self._forget(self._window_end)
+        return out
+
+    def _commit(self, words: list[Word]) -> list[Heard]:
+        self._committed += words
+        sentences = [i for i, word in enumerate(self._committed) if ends_sentence(word.text)]
+        long = len(self._window) / SAMPLE_RATE >= self._settings.window
+        if sentences:
+            self._drop(sentences[-1] + 1)
+        elif long and len(self._committed) > 2:
+            self._drop(len(self._committed) - 2)
+        return list(words)
+
+    def _drop(self, count: int) -> None:
+        """The first `count` committed words are done: trim the window behind them, keep their text as context."""
+        done = self._committed[:count]
+        self._committed = self._committed[count:]
+        text = joined((self._before, *(word.text for word in done)), self._language).strip()
+        self._before = text[-self._settings.context :].partition(" ")[2] if len(text) > self._settings.context else text
+        self._trim(max(self._window_start, int(done[-1].end * SAMPLE_RATE)))
+
+    def _forget(self, start: int) -> None:
+        if self._committed:
+            self._drop(len(self._committed))
+        self._trim(max(self._window_start, start))
+
+    def _trim(self, start: int) -> None:
+        start = min(start, self._window_end)
+        self._window = self._window[start - self._window_start :]
+        self._window_start = start

@@ -1,0 +1,197 @@
+"""The three ways to run: replay recordings, listen live, serve publishers.
+
+In: what the command line asked for, as a value. Out: sessions run to their end, on one event loop, with a
+server around them if viewers are wanted. Ctrl-C ends the audio, not the work: what was heard is still
+captioned.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from rich.console import Console
+
+from surtitle.pipeline.assembly import Models
+from surtitle.pipeline.broadcast import Broadcast, OutputPaths
+from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Gap, Samples, SessionStart
+from surtitle.pipeline.files import decode_all
+from surtitle.pipeline.languages import find_language
+from surtitle.pipeline.messages import PublishStart
+from surtitle.pipeline.microphone import microphone
+from surtitle.pipeline.pacing import Clock, RealClock, VirtualClock, paced
+from surtitle.pipeline.resample import Resampler
+from surtitle.pipeline.server import CaptionServer, OnPublish
+from surtitle.pipeline.session import Session
+from surtitle.pipeline.terminal import TerminalCaptions
+
+T = TypeVar("T")
+DRAIN = 5.0
+"""Seconds that viewers get to read the last captions before the server closes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One source language and its targets, as ISO 639-1 codes."""
+
+    source: str
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """Where viewers connect."""
+
+    host: str = "127.0.0.1"
+    port: int = 8765
+    allow_origins: tuple[str, ...] = ()
+
+
+class Run:
+    """What all three ways share: models, outputs, a way to stop."""
+
+    def __init__(self, models: Models, *, window: int, console: Console) -> None:
+        """`window` is the translators' cache in tokens; captions and addresses go to `console`."""
+        self._models = models
+        self._window = window
+        self._console = console
+        self._stop = asyncio.Event()
+
+    async def replay(
+        self,
+        files: list[Path],
+        pair: Pair,
+        *,
+        clock: Literal["real", "virtual"],
+        outputs: OutputPaths,
+        server: ServerOptions | None,
+        stay: bool,
+    ) -> None:
+        """Caption recordings, one after the other as one session; `stay` keeps serving afterwards."""
+        blocks = decode_all(files)
+        async with AsyncExitStack() as stack:
+            broadcast = stack.enter_context(Broadcast(outputs, pair.targets, TerminalCaptions(self._console)))
+            serving = await stack.enter_async_context(self._server(broadcast, server)) if server else None
+            self._stop_on_signals()
+            chosen: Clock = RealClock() if clock == "real" else VirtualClock()
+            await self._session(pair, clock, chosen, until(paced(blocks, chosen), self._stop), broadcast)
+            if serving and stay:
+                self._console.print(f"still serving {serving.url}/overlay; Ctrl-C ends it", style="dim")
+                await self._stop.wait()
+            if serving:
+                await serving.drain(DRAIN)
+
+    async def live(self, device: str | None, pair: Pair, *, outputs: OutputPaths, server: ServerOptions) -> None:
+        """Caption a microphone until Ctrl-C."""
+        async with AsyncExitStack() as stack:
+            broadcast = stack.enter_context(Broadcast(outputs, pair.targets, TerminalCaptions(self._console)))
+            serving = await stack.enter_async_context(self._server(broadcast, server))
+            self._stop_on_signals()
+            heard = await stack.enter_async_context(microphone(device))
+            clock = RealClock()
+            self._console.print("listening; Ctrl-C ends it", style="dim")
+            await self._session(pair, "real", clock, until(begun(heard, clock), self._stop), broadcast)
+            await serving.drain(DRAIN)
+
+    async def serve(self, *, outputs: OutputPaths, server: ServerOptions) -> None:
+        """Caption whoever publishes audio, one after the other, until Ctrl-C."""
+        async with AsyncExitStack() as stack:
+            broadcast = stack.enter_context(Broadcast(outputs, (), TerminalCaptions(self._console)))
+
+            async def on_publish(start: PublishStart, samples: AsyncIterator[Samples]) -> None:
+                pair = Pair(find_language(start.source).code, tuple(find_language(t).code for t in start.targets))
+                clock = RealClock()
+                audio = begun(resampled(samples, start.sample_rate), clock)
+                await self._session(pair, "real", clock, until(audio, self._stop), broadcast)
+
+            serving = await stack.enter_async_context(self._server(broadcast, server, on_publish))
+            self._stop_on_signals()
+            await self._stop.wait()
+            await serving.drain(DRAIN)
+
+    def _server(
+        self, broadcast: Broadcast, options: ServerOptions, on_publish: OnPublish | None = None
+    ) -> CaptionServer:
+        self._console.print(f"captions on http://{options.host}:{options.port}/overlay", style="dim")
+        return CaptionServer(
+            broadcast.hub,
+            host=options.host,
+            port=options.port,
+            allow_origins=options.allow_origins,
+            on_publish=on_publish,
+        )
+
+    async def _session(
+        self,
+        pair: Pair,
+        kind: Literal["real", "virtual"],
+        clock: Clock,
+        audio: AsyncIterator[AudioChunk | Gap],
+        broadcast: Broadcast,
+    ) -> None:
+        names = {"asr": self._models.names.asr, "llm": self._models.names.llm}
+        start = SessionStart(secrets.token_hex(8), pair.source, pair.targets, names, kind)
+        translators = await asyncio.to_thread(self._models.translators, pair.source, pair.targets, self._window)
+        session = Session(
+            start,
+            self._models.recognizer(pair.source),
+            translators,
+            clock=clock,
+            workers=self._models.workers,
+            publish=broadcast.publish,
+        )
+        await session.run(audio)
+
+    def _stop_on_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for each in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(each, self._stop.set)
+
+
+async def until(items: AsyncIterator[T], stop: asyncio.Event) -> AsyncIterator[T]:
+    """`items` until they end or `stop` is set, whichever is first."""
+    stopped = asyncio.ensure_future(stop.wait())
+    try:
+        while True:
+            coming = asyncio.ensure_future(anext(items, None))
+            await asyncio.wait((coming, stopped), return_when=asyncio.FIRST_COMPLETED)
+            if not coming.done():
+                coming.cancel()
+                await asyncio.wait((coming,))
+                return
+            item = coming.result()
+            if item is None:
+                return
+            yield item
+    finally:
+        stopped.cancel()
+
+
+async def begun(items: AsyncIterator[AudioChunk | Gap], clock: Clock) -> AsyncIterator[AudioChunk | Gap]:
+    """Start the clock with the first of `items`."""
+    first = True
+    async for item in items:
+        if first:
+            clock.begin()
+            first = False
+        yield item
+
+
+async def resampled(blocks: AsyncIterator[Samples], rate: int) -> AsyncIterator[AudioChunk | Gap]:
+    """A publisher's samples, at `rate` hertz, as chunks of the session's."""
+    resampler = Resampler(rate)
+    position = 0
+    async for block in blocks:
+        samples = resampler.push(block)
+        if len(samples):
+            yield AudioChunk(samples, position / SAMPLE_RATE)
+            position += len(samples)
+    rest = resampler.flush()
+    if len(rest):
+        yield AudioChunk(rest, position / SAMPLE_RATE)

@@ -1,0 +1,72 @@
+"""Cut committed words into segments worth translating.
+
+In: committed words, and pauses. Out: segments, in order, together exactly the words that came in. A segment
+ends with a sentence; a long one ends at a clause, or where it must; so does a pause, unless only a few
+words are open. Pure policy: knows no audio and no model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from surtitle.pipeline.events import Segment, Word
+from surtitle.pipeline.text import ends_clause, ends_sentence, is_punctuation, joined
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentSettings:
+    """How long a segment may grow."""
+
+    clause_words: int = 7
+    """Words from which a clause boundary ends the segment."""
+    longest_words: int = 15
+    """Words at which the segment ends wherever it is."""
+    sentence_words: int = 3
+    """Words that a sentence needs to be a segment of its own; shorter ones join the next."""
+
+
+class Segmenter:
+    """The open segment's words."""
+
+    def __init__(self, language: str, settings: SegmentSettings | None = None) -> None:
+        self._language = language
+        self._settings = settings or SegmentSettings()
+        self._open: list[Word] = []
+        self._next_id = 0
+
+    @property
+    def open_text(self) -> str:
+        """Committed words that no segment holds yet: how the next segment begins."""
+        return joined((word.text for word in self._open), self._language)
+
+    def push(self, word: Word) -> list[Segment]:
+        """Take the next committed word; return the segment it ends, if it does."""
+        self._open.append(word)
+        s = self._settings
+        full = self._count >= s.longest_words
+        clause = self._count >= s.clause_words and ends_clause(word.text)
+        sentence = self._count >= s.sentence_words and ends_sentence(self._last_token())
+        return self.flush() if full or clause or sentence else []
+
+    def pause(self) -> list[Segment]:
+        """The speaker paused: enough words are a segment, few wait for what comes next."""
+        return self.flush() if self._count >= self._settings.clause_words else []
+
+    @property
+    def _count(self) -> int:
+        return sum(not is_punctuation(word.text) for word in self._open)
+
+    def flush(self) -> list[Segment]:
+        """Speech ended: what is open is a segment."""
+        if not self._open:
+            return []
+        words, self._open = self._open, []
+        text = joined((word.text for word in words), self._language)
+        segment = Segment(self._next_id, text, words[0].start, words[-1].end, self._language)
+        self._next_id += 1
+        return [segment]
+
+    def _last_token(self) -> str:
+        # a full stop may have been committed after its word
+        last = self._open[-1].text
+        return self._open[-2].text + last if is_punctuation(last) and len(self._open) > 1 else last

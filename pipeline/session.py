@@ -1,0 +1,294 @@
+"""One speaker's session: the pieces joined, and driven.
+
+In: audio chunks and gaps from a source. Out: events, published in order on the event loop. On the real
+clock recogniser and translator run side by side, each on its own thread and cores; on the virtual clock
+they take turns with the audio, so that every run gives the same captions. A failure anywhere ends the
+session with its cause. Knows no socket and no file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol, TypeVar
+
+import numpy as np
+import psutil
+
+from surtitle.pipeline.events import (
+    SAMPLE_RATE,
+    AudioChunk,
+    Caption,
+    Event,
+    Gap,
+    Role,
+    Samples,
+    Segment,
+    SessionEnd,
+    SessionStart,
+    Word,
+)
+from surtitle.pipeline.gate import Closed, Quiet
+from surtitle.pipeline.pacing import Clock
+from surtitle.pipeline.recognizer import Heard
+from surtitle.pipeline.scrub import Scrubber
+from surtitle.pipeline.segmenter import Segmenter
+from surtitle.pipeline.stats import LagStats, MemoryStats
+
+T = TypeVar("T")
+DRAFT_STEP = 20
+"""Characters by which the open text must grow to be translated ahead again: drafts cost the recogniser time."""
+BACKLOG = 60.0
+"""Seconds of audio that may wait for the recogniser; what comes beyond that is skipped, and a gap says so."""
+
+
+class Hears(Protocol):
+    """What `recognizer.Recognizer` does."""
+
+    def push(self, samples: Samples, *, backlog: float = 0.0) -> list[Heard]: ...
+
+    def flush(self) -> list[Heard]: ...
+
+
+class Translates(Protocol):
+    """What `translator.Translator` does."""
+
+    def translate(self, text: str) -> str: ...
+
+    def draft(self, text: str, stop: Callable[[], bool]) -> str: ...
+
+    @property
+    def retries(self) -> int: ...
+
+    @property
+    def evictions(self) -> int: ...
+
+    @property
+    def cache_tokens(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """The threads that models run on: one each, so that neither waits in the other's queue."""
+
+    asr: ThreadPoolExecutor
+    llm: ThreadPoolExecutor
+
+
+class Session:
+    """From the first chunk to the end line."""
+
+    def __init__(
+        self,
+        start: SessionStart,
+        recognizer: Hears,
+        translators: Mapping[str, Translates],
+        *,
+        clock: Clock,
+        workers: Workers,
+        publish: Callable[[Event], None],
+    ) -> None:
+        """`translators` by target language; `publish` is called on the event loop, and must not block."""
+        self._start = start
+        self._recognizer = recognizer
+        self._segmenter = Segmenter(start.source)
+        self._translators = translators
+        self._clock = clock
+        self._workers = workers
+        self._publish = publish
+        self._scrubber = Scrubber()
+        self._waiting: deque[AudioChunk] = deque()
+        self._arrived = asyncio.Event()
+        self._source_over = False
+        self._segments: deque[Segment] = deque()
+        self._open_text = ""
+        self._drafted = ""
+        self._new_text = asyncio.Event()
+        self._speech_over = False
+        self._heard = 0  # samples given to the recogniser
+        self._lags = LagStats()
+        self._memory = MemoryStats()
+        self._process = psutil.Process()
+        self._busy = {"asr_s": 0.0, "llm_s": 0.0}
+        self._captioned = 0
+        self._cache_tokens_max = 0
+
+    async def run(self, audio: AsyncIterator[AudioChunk | Gap]) -> SessionEnd:
+        """Publish everything that `audio` leads to, the end included; return the end."""
+        self._publish(self._start)
+        if self._start.clock == "virtual":
+            await self._in_step(audio)
+        else:
+            await self._side_by_side(audio)
+        end = SessionEnd(self._heard / SAMPLE_RATE, self._clock.now(), self._figures())
+        self._publish(end)
+        return end
+
+    async def _in_step(self, audio: AsyncIterator[AudioChunk | Gap]) -> None:
+        async for item in audio:
+            for chunk in self._admit(item):
+                for segment in await self._hear([chunk]):
+                    await self._caption(segment)
+        for segment in await self._hear_the_end():
+            await self._caption(segment)
+
+    async def _side_by_side(self, audio: AsyncIterator[AudioChunk | Gap]) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._listen(audio))
+            group.create_task(self._recognise())
+            group.create_task(self._translate())
+
+    async def _listen(self, audio: AsyncIterator[AudioChunk | Gap]) -> None:
+        async for item in audio:
+            self._waiting.extend(self._admit(item))
+            self._shed()
+            self._arrived.set()
+        self._source_over = True
+        self._arrived.set()
+
+    async def _recognise(self) -> None:
+        while not (self._source_over and not self._waiting):
+            await self._arrived.wait()
+            self._arrived.clear()
+            chunks = list(self._waiting)
+            self._waiting.clear()
+            self._recognised(await self._hear(chunks))
+        self._recognised(await self._hear_the_end())
+        self._speech_over = True
+        self._new_text.set()
+
+    def _recognised(self, segments: list[Segment]) -> None:
+        self._segments.extend(segments)
+        if segments:
+            self._drafted = ""
+        self._open_text = self._segmenter.open_text
+        self._new_text.set()
+
+    async def _translate(self) -> None:
+        while self._segments or not self._speech_over:
+            if self._segments:
+                await self._caption(self._segments.popleft())
+                continue
+            if len(self._open_text) >= len(self._drafted) + DRAFT_STEP:
+                self._drafted = self._open_text
+                await self._draft(self._drafted)
+                continue
+            await self._new_text.wait()
+            self._new_text.clear()
+
+    async def _draft(self, text: str) -> None:
+        """While the speaker goes on, translate what is committed: most of it will stand in the final translation."""
+        for translator in self._translators.values():
+            if not self._segments:
+                await self._timed("llm_s", self._workers.llm, partial(translator.draft, text, self._final_waits))
+
+    def _final_waits(self) -> bool:
+        return bool(self._segments)
+
+    def _admit(self, item: AudioChunk | Gap) -> list[AudioChunk]:
+        """Publish gaps; return clean audio."""
+        if isinstance(item, Gap):
+            self._publish(item)
+            return []
+        chunk, gaps = self._scrubber.push(item)
+        for gap in gaps:
+            self._publish(gap)
+        return [chunk]
+
+    def _shed(self) -> None:
+        """Past the bound, skip the oldest audio down to half of it, and say so."""
+        if not self._waiting or self._waiting[-1].end - self._waiting[0].start <= BACKLOG:
+            return
+        start = self._waiting[0].start
+        while self._waiting[-1].end - self._waiting[0].start > BACKLOG / 2:
+            self._waiting.popleft()
+        self._publish(Gap(start, self._waiting[0].start, "overload"))
+
+    async def _hear(self, chunks: list[AudioChunk]) -> list[Segment]:
+        def work() -> list[Segment]:
+            segments: list[Segment] = []
+            for index, chunk in enumerate(chunks):
+                backlog = chunks[-1].end - chunk.end if index + 1 < len(chunks) else 0.0
+                segments += self._cut(self._recognizer.push(self._aligned(chunk), backlog=backlog))
+            return segments
+
+        return await self._timed("asr_s", self._workers.asr, work)
+
+    async def _hear_the_end(self) -> list[Segment]:
+        for gap in self._scrubber.flush():
+            self._publish(gap)
+
+        def work() -> list[Segment]:
+            return self._cut(self._recognizer.flush()) + self._segmenter.flush()
+
+        return await self._timed("asr_s", self._workers.asr, work)
+
+    def _aligned(self, chunk: AudioChunk) -> Samples:
+        """Skipped audio becomes silence, so that the recogniser's time stays the audio's."""
+        missing = max(0, round(chunk.start * SAMPLE_RATE) - self._heard)
+        self._heard += missing + len(chunk.samples)
+        return np.concatenate((np.zeros(missing, np.float32), chunk.samples)) if missing else chunk.samples
+
+    def _cut(self, heard: list[Heard]) -> list[Segment]:
+        segments: list[Segment] = []
+        for item in heard:
+            match item:
+                case Word():
+                    segments += self._segmenter.push(item)
+                case Closed():
+                    segments += self._segmenter.pause()
+                case Quiet():
+                    segments += self._segmenter.flush()
+        return segments
+
+    async def _caption(self, segment: Segment) -> None:
+        self._emit(segment, segment.language, "source", segment.text)
+        self._captioned += 1
+        for language, translator in self._translators.items():
+            text = await self._timed("llm_s", self._workers.llm, partial(translator.translate, segment.text))
+            self._emit(segment, language, "target", text)
+            self._cache_tokens_max = max(self._cache_tokens_max, translator.cache_tokens)
+        self._memory.add(self._heard / SAMPLE_RATE, self._process.memory_info().rss / 1e6)
+
+    def _emit(self, segment: Segment, language: str, role: Role, text: str) -> None:
+        now = self._clock.now()
+        caption = Caption(
+            cue=segment.id,
+            revision=0,
+            language=language,
+            role=role,
+            text=text,
+            start=segment.start,
+            end=segment.end,
+            final=True,
+            stable=len(text),
+            audio=self._heard / SAMPLE_RATE,
+            elapsed=now,
+        )
+        if role == "target":
+            self._lags.add(segment.end, now - segment.end)
+        self._publish(caption)
+
+    async def _timed(self, stage: str, worker: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        began = time.perf_counter()
+        result: Awaitable[T] = asyncio.get_running_loop().run_in_executor(worker, work)
+        value = await result
+        self._busy[stage] += time.perf_counter() - began
+        return value
+
+    def _figures(self) -> dict[str, float | int]:
+        return {
+            **{stage: round(seconds, 3) for stage, seconds in self._busy.items()},
+            **self._lags.figures(),
+            "segments": self._captioned,
+            "retries": sum(each.retries for each in self._translators.values()),
+            "evictions": sum(each.evictions for each in self._translators.values()),
+            "cache_tokens": sum(each.cache_tokens for each in self._translators.values()),
+            "cache_tokens_max": self._cache_tokens_max,
+            **self._memory.figures(),
+        }

@@ -1,0 +1,39 @@
+"""`surtitle translate`: the translator alone, on lines of text.
+
+In: a text, a line a segment. Out: a line a translation (with several targets, marked with their code), as
+they are made, through the same endless stream as speech. Knows no audio.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.languages import find_language
+from surtitle.pipeline.protocol import clean_text
+from surtitle.pipeline.runner import Pair
+from surtitle.pipeline.translator import Engine, Translator
+
+
+def translate_lines(file: Path | None, folder: Path, pair: Pair, *, window: int, threads: int) -> None:
+    """Translate `file` (standard input if None) to standard output; empty lines stay empty."""
+    lines = _lines(file)
+    engine = Engine(folder, threads=threads)
+    source = find_language(pair.source)
+    streams = {code: Translator(engine, source, find_language(code), window=window) for code in pair.targets}
+    for line in lines:
+        for code, stream in streams.items():
+            text = clean_text(stream.translate(line)) if line else ""
+            print(f"{code}\t{text}" if len(streams) > 1 else text, flush=True)
+
+
+def _lines(file: Path | None) -> Iterator[str]:
+    if file is None:
+        return (line.strip() for line in sys.stdin)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"can't read {file} ({error}): expected a UTF-8 text file, a line a segment") from error
+    return (line.strip() for line in text.splitlines())

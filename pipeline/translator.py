@@ -1,0 +1,190 @@
+"""The translator: one living conversation per target language, in a sink cache.
+
+In: final source text, segment by segment. Out: its translation. The pinned prefix (instruction and a worked
+example) is the attention sink; whole turns roll behind it, and are evicted whole between forwards; nothing
+is ever reset, so context lasts through pauses and for hours. The one file of the pipeline that knows
+`surtitle.sinks`. Knows no audio and no viewers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.guards import fault
+from surtitle.pipeline.languages import Language
+from surtitle.pipeline.prompts import instruction, turn_format
+from surtitle.sinks.cache import Mark
+from surtitle.sinks.load import load_model
+from surtitle.sinks.stream import TokenStream
+from surtitle.sinks.tokenizer import Tokenizer
+
+WINDOW = 1024
+"""Tokens in the cache, the pinned prefix included."""
+_LONGEST_TURN = 900
+"""Tokens of one turn, source and translation."""
+_LONGEST_SOURCE = 280
+"""Tokens of one segment: longer ones are refused, for no speech segment is."""
+
+
+def convert_gguf(gguf: Path, out_dir: Path, progress: Callable[[float], None]) -> None:
+    """Convert a fetched model to the engine's form, once: see `surtitle.sinks.convert`."""
+    # imported here: it needs transformers, which takes seconds, and a running session does not
+    from surtitle.sinks.convert import convert_gguf as convert
+
+    convert(gguf, out_dir, progress)
+
+
+def _never() -> bool:
+    return False
+
+
+class Engine:
+    """Weights and tokenizer, shared by all streams; used from one thread at a time."""
+
+    def __init__(self, folder: Path, *, threads: int) -> None:
+        """Map the model in `folder` and use `threads` cores. Raises UserError if it can't be loaded."""
+        torch.set_num_threads(threads)
+        try:
+            self.tokenizer = Tokenizer(folder)
+            self.model = load_model(folder)
+        except (OSError, ValueError, KeyError) as error:
+            raise UserError(
+                f"{folder} holds no loadable translator model ({error}): mend it with `surtitle models fetch`"
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    tokens: list[int]
+    text: str
+    fault: str | None
+
+
+class Translator:
+    """One language pair's conversation."""
+
+    def __init__(self, engine: Engine, source: Language, target: Language, *, window: int = WINDOW) -> None:
+        turns = turn_format(engine.tokenizer.render, instruction(source, target))
+        prefix = engine.tokenizer.encode(turns.before_example + source.example + turns.before_answer + target.example)
+        if window < len(prefix) + _LONGEST_TURN:
+            raise UserError(
+                f"a window of {window} tokens is too small beside a prompt of {len(prefix)}: "
+                f"expected at least {len(prefix) + _LONGEST_TURN}"
+            )
+        self._tokenizer = engine.tokenizer
+        self._before_speech = engine.tokenizer.encode(turns.before_speech)
+        self._before_answer = engine.tokenizer.encode(turns.before_answer)
+        self._stop = frozenset({engine.tokenizer.eos, self._before_speech[0]})
+        self._stream = TokenStream(engine.model, capacity=window)
+        self._stream.pin(prefix)
+        # a conversation with nothing behind it but the prompt, for what fails in context
+        self._bare = TokenStream(engine.model, capacity=len(prefix) + _LONGEST_TURN)
+        self._bare.pin(prefix)
+        self._turn: Mark | None = None  # where the open turn began
+        self._read: list[int] = []  # what the cache holds of the open turn's source
+        self._draft: list[int] = []
+        self.tokens_written = 0
+        """Tokens of all translations so far."""
+        self._retries = 0
+
+    def translate(self, text: str) -> str:
+        """The translation of the next segment; it and its source join the context.
+
+        What is no translation (`guards.py`) is made once more without context, and if that fails too, is shown but
+        does not join the context.
+        """
+        answer = self._answer(text, _never)
+        if answer.fault is not None:
+            self._retries += 1
+            answer = self._retry(text)
+        if answer.fault is None:
+            self._stream.cache.end_turn()
+        elif self._turn is not None:
+            self._stream.rollback(self._turn)
+        self._turn, self._read, self._draft = None, [], []
+        self.tokens_written += len(answer.tokens)
+        return answer.text
+
+    def draft(self, text: str, stop: Callable[[], bool]) -> str:
+        """Translate how the next segment begins, as far as time allows, and leave no trace in the context.
+
+        Where the final translation agrees with the draft, several of its tokens are read in one forward; its result
+        is the same with and without drafts. `stop` is asked after every token: true ends the draft there.
+        """
+        answer = self._answer(text, stop)
+        self._draft = answer.tokens
+        return answer.text
+
+    def _answer(self, text: str, stop: Callable[[], bool]) -> _Answer:
+        turn, limit = self._turn_of(text)
+        self._read_turn(turn, limit)
+        written = []
+        for token in self._stream.write(stop=self._stop, limit=limit, draft=self._draft):
+            written.append(token)
+            if stop():
+                break
+        return self._judged(text, written, limit)
+
+    def _retry(self, text: str) -> _Answer:
+        turn, limit = self._turn_of(text)
+        mark = self._bare.mark()
+        self._bare.append(turn)
+        answer = self._judged(text, list(self._bare.write(stop=self._stop, limit=limit)), limit)
+        self._bare.rollback(mark)
+        if answer.fault is None:
+            self._read_turn(turn, limit)
+            self._stream.append(answer.tokens)
+        return answer
+
+    def _turn_of(self, text: str) -> tuple[list[int], int]:
+        source = self._tokenizer.encode_plain(text)
+        if len(source) > _LONGEST_SOURCE:
+            raise UserError(
+                f"a segment of {len(source)} tokens, expected at most {_LONGEST_SOURCE}: cut it into sentences"
+            )
+        # a translation is about as long as its source; twice that and a little is runaway
+        return [*self._before_speech, *source, *self._before_answer], 2 * len(source) + 24
+
+    def _judged(self, source: str, written: list[int], limit: int) -> _Answer:
+        text = " ".join(self._tokenizer.decode(written).split())
+        return _Answer(written, text, fault(source, text, finished=len(written) < limit))
+
+    def _read_turn(self, ids: list[int], limit: int) -> None:
+        """Have the cache end in `ids`, with room for `limit` more; what a draft already read of them stays."""
+        cache = self._stream.cache
+        need = len(ids) + limit
+        if self._turn is None or self._turn.length + need > cache.capacity:
+            if self._turn is not None:
+                self._stream.rollback(self._turn)
+            cache.make_room(need)
+            self._turn, self._read = self._stream.mark(), []
+        same = _shared(self._read, ids[:-1])  # the last token is read again, for its logits
+        self._stream.rollback(replace(self._turn, length=self._turn.length + same))
+        self._stream.append(ids[same:])
+        self._read = ids
+
+    @property
+    def retries(self) -> int:
+        """How many segments were translated again without context."""
+        return self._retries
+
+    @property
+    def evictions(self) -> int:
+        """How many times turns were evicted."""
+        return self._stream.cache.evictions
+
+    @property
+    def cache_tokens(self) -> int:
+        """Tokens in the cache now."""
+        return self._stream.cache.length
+
+
+def _shared(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many ids both begin with."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((index for index, (a, b) in pairs if a != b), min(len(one), len(other)))

@@ -1,0 +1,110 @@
+"""Whisper on CTranslate2, with an encoder input as long as the audio needs.
+
+In: up to 25 s of samples, the text before them and the words already committed in them. Out: words with
+times. The stock path pads every call to 30 s; features padded to the audio plus three seconds cost a
+quarter at the same error rate (less padding makes the decoder loop). The committed words are forced as the
+decoder's prefix, so only what is new is decoded. Knows no streaming: the same input gives the same words.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from faster_whisper import WhisperModel
+from faster_whisper.tokenizer import Tokenizer
+from faster_whisper.transcribe import merge_punctuations
+
+from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.events import SAMPLE_RATE, Samples, Word
+
+LONGEST = 25.0
+"""Seconds of audio that one call takes."""
+_PADDING = 3.0
+"""Seconds of silence behind the audio."""
+_TOKENS_PER_SECOND = 12
+"""More than anybody speaks: decoding that goes on is a loop."""
+_PREPENDED = "\"'“¿([{-"
+_APPENDED = "\"'.。,，!！?？:：”)]}、"
+
+
+class Whisper:
+    """A loaded model, shared by all sessions; calls come from one thread at a time."""
+
+    def __init__(self, folder: Path, *, threads: int) -> None:
+        """Load the CTranslate2 model in `folder` in int8. Raises UserError for a folder that holds none."""
+        try:
+            self._whisper = WhisperModel(
+                str(folder),
+                device="cpu",
+                compute_type="int8",
+                cpu_threads=threads,
+                num_workers=1,
+                local_files_only=True,
+            )
+        except (RuntimeError, ValueError, OSError) as error:
+            raise UserError(
+                f"{folder} holds no loadable Whisper model ({error}): expected a CTranslate2 model (model.bin, "
+                f"config.json, tokenizer.json, vocabulary); mend it with `surtitle models fetch whisper-base`"
+            ) from error
+        self._tokenizers: dict[str, Tokenizer] = {}
+
+    def transcribe(self, samples: Samples, *, language: str, before: str = "", committed: str = "") -> list[Word]:
+        """The words of `samples` (16 kHz, at most LONGEST seconds) that follow the `committed` ones.
+
+        Times are seconds from the first sample. `before` is the text spoken just before `samples`, for context. A first
+        word that is only punctuation belongs to the last committed word.
+        """
+        seconds = len(samples) / SAMPLE_RATE
+        if seconds > LONGEST:
+            raise ValueError(f"{seconds:.1f} s of audio, expected at most {LONGEST} s")
+        tokenizer = self._tokenizer(language)
+        padded = np.pad(samples, (0, int(_PADDING * SAMPLE_RATE)))
+        features = self._whisper.feature_extractor(padded, padding=0)  # (80, T), 100 frames a second
+        encoded = self._whisper.encode(features[:, : features.shape[1] // 2 * 2])
+        prefix = tokenizer.encode(" " + committed) if committed else []
+        tokens = self._decode(encoded, tokenizer, before, prefix, seconds)
+        return self._timed(tokenizer, tokens, len(prefix), encoded, seconds)
+
+    def _decode(self, encoded: Any, tokenizer: Tokenizer, before: str, prefix: list[int], seconds: float) -> list[int]:
+        prompt: list[int] = []
+        if before:
+            prompt = [tokenizer.sot_prev, *tokenizer.encode(" " + before)]
+        prompt += [*tokenizer.sot_sequence, tokenizer.no_timestamps, *prefix]
+        limit = len(prefix) + 8 + int(seconds * _TOKENS_PER_SECOND)
+        result = self._whisper.model.generate(
+            encoded,
+            [prompt],
+            beam_size=1,
+            max_length=min(448, len(prompt) - len(prefix) + limit),
+            suppress_blank=not prefix,
+            suppress_tokens=[-1],
+        )[0]
+        # CTranslate2 returns what follows `no_timestamps`: the forced prefix is part of it
+        return [token for token in result.sequences_ids[0] if token < tokenizer.eot]
+
+    def _timed(self, tokenizer: Tokenizer, tokens: list[int], known: int, encoded: Any, seconds: float) -> list[Word]:
+        if len(tokens) == known:
+            return []
+        aligned = self._whisper.find_alignment(tokenizer, [tokens], encoded, int(seconds * 100))[0]
+        ends = np.cumsum([len(item["tokens"]) for item in aligned])
+        fresh = [item for item, end in zip(aligned, ends, strict=True) if end > known]
+        merge_punctuations(fresh, _PREPENDED, _APPENDED)
+        words = []
+        for item in fresh:
+            text = item["word"].strip()
+            if text:
+                start = float(item["start"])
+                words.append(Word(text, start, max(start, float(item["end"])), float(item["probability"])))
+        return words
+
+    def _tokenizer(self, language: str) -> Tokenizer:
+        if language not in self._tokenizers:
+            self._tokenizers[language] = Tokenizer(
+                self._whisper.hf_tokenizer,
+                self._whisper.model.is_multilingual,
+                task="transcribe",
+                language=language,
+            )
+        return self._tokenizers[language]
