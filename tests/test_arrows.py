@@ -1,0 +1,60 @@
+"""Imports follow the data: what a folder may know of another, and no more."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ALLOWED = {"sinks": {"sinks"}, "clients": {"clients"}, "pipeline": {"pipeline"}}
+EXCEPTIONS = {
+    "pipeline/translator.py": {"sinks"},
+    "pipeline/cli.py": {"clients"},
+}
+"""The one file of the pipeline that knows of attention sinks, and the one that knows of viewers."""
+VOCABULARY = ("pipeline/events.py", "pipeline/errors.py")
+
+
+def sources() -> list[str]:
+    return sorted(str(path.relative_to(ROOT)) for folder in ALLOWED for path in (ROOT / folder).glob("*.py"))
+
+
+def imports(source: str) -> Iterator[str]:
+    """Dotted names of everything that a file imports, at its top or inside a function."""
+    for node in ast.walk(ast.parse((ROOT / source).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{source} imports relatively: write surtitle.{Path(source).parent}"
+            module = node.module or ""
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def our_folders(source: str) -> set[str]:
+    """Of a file's imports, the folders of this project."""
+    dotted = [name.split(".") for name in imports(source)]
+    return {parts[1] for parts in dotted if parts[0] == "surtitle"}
+
+
+def test_there_is_something_to_check() -> None:
+    assert {Path(source).parts[0] for source in sources()} == set(ALLOWED)
+    assert "sinks" in our_folders("sinks/stream.py")
+
+
+@pytest.mark.parametrize("source", sources())
+def test_a_file_knows_only_what_its_folder_may_know(source: str) -> None:
+    allowed = ALLOWED[Path(source).parts[0]] | EXCEPTIONS.get(source, set())
+    assert our_folders(source) <= allowed
+
+
+@pytest.mark.parametrize("source", VOCABULARY)
+def test_the_vocabulary_depends_on_nothing(source: str) -> None:
+    assert our_folders(source) == set()
+
+
+@pytest.mark.parametrize("source", sources())
+def test_no_file_loads_a_second_copy_of_a_module(source: str) -> None:
+    assert {name.split(".")[0] for name in imports(source)}.isdisjoint(ALLOWED)
