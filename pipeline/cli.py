@@ -145,6 +145,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--from", dest="local", type=Path, metavar="DIR", help="fetch: look in this folder before downloading"
     )
 
+    models.add_argument("--text", action="store_true", help="fetch: also the larger translator, which translate uses")
     _command(commands, "devices", _devices, "list microphones")
     check = _command(commands, "check", _check, "say what this machine has, and which models keep up on it")
     check.add_argument("--port", type=int, default=8765, metavar="N", help="port to look at (default 8765)")
@@ -296,12 +297,13 @@ def _translate(args: argparse.Namespace) -> None:
 
 
 def _models(args: argparse.Namespace) -> None:
-    from surtitle.pipeline.modelcommands import fetch_models, list_models, verify_models
+    from surtitle.pipeline.modelcommands import default_names, fetch_models, list_models, verify_models
 
     store = _store()
     match args.action:
         case "fetch":
-            fetch_models(store, args.names, local=args.local)
+            names = args.names or default_names(store, text=args.text)
+            fetch_models(store, names, local=args.local)
         case "verify":
             verify_models(store, args.names)
         case _:

@@ -29,9 +29,9 @@ def list_models(store: ModelStore, console: Console) -> None:
 
 
 def fetch_models(store: ModelStore, names: Sequence[str], *, local: Path | None) -> None:
-    """Fetch `names`, or the defaults; those that are here already take no time."""
+    """Fetch `names`; those that are here already take no time."""
     with TerminalProgress(Console(stderr=True)) as progress:
-        for name in names or default_names(store):
+        for name in names:
             store.fetch(name, progress, local=local)
 
 
@@ -44,7 +44,8 @@ def verify_models(store: ModelStore, names: Sequence[str]) -> None:
     print(f"{len(chosen)} models verified: {', '.join(chosen)}")
 
 
-def default_names(store: ModelStore) -> tuple[str, ...]:
-    """The models that the other commands use unless told otherwise."""
+def default_names(store: ModelStore, *, text: bool) -> tuple[str, ...]:
+    """The models that the other commands use unless told otherwise; `text` adds that of `translate`."""
     defaults = store.manifest.defaults
-    return tuple(dict.fromkeys((defaults.asr, defaults.llm, defaults.sample)))
+    names = (defaults.asr, defaults.llm, defaults.sample, *([defaults.text_llm] if text else []))
+    return tuple(dict.fromkeys(names))

@@ -40,7 +40,7 @@ def turn_format(render: Callable[[list[dict[str, str]]], str], instruction: str)
     start, found_example, rest = text.partition(_EXAMPLE)
     _, found_answer, rest = rest.partition(_ANSWER)
     speech, found_speech, generation = rest.partition(_SPEECH)
-    if not (found_example and found_answer and found_speech and generation):
+    if not (instruction in start and found_example and found_answer and found_speech and generation):
         raise UserError(
             "the model's chat template drops a turn or has no generation prompt: expected an instruct model whose "
             "template keeps system, user and assistant turns; choose another with --llm"

@@ -95,8 +95,7 @@ class Recognizer:
         for frame in audio[:whole].reshape(-1, _FRAME):
             self._window = np.concatenate((self._window, frame))
             out += self._decide(self._gate.push(self._probability(frame)))
-            new = (self._window_end - self._looked_at) / SAMPLE_RATE
-            if self._gate.is_open and new >= self._settings.step and backlog < self._settings.step:
+            if self._gate.is_open and self._is_due(backlog):
                 out += self._update()
         return out
 
@@ -105,6 +104,12 @@ class Recognizer:
         self._window = np.concatenate((self._window, self._rest))
         self._rest = self._rest[:0]
         return self._decide(self._gate.flush())
+
+    def _is_due(self, backlog: float) -> bool:
+        new = (self._window_end - self._looked_at) / SAMPLE_RATE
+        # however much waits, the model takes no more than this at a time
+        is_full = len(self._window) / SAMPLE_RATE >= self._settings.longest
+        return new >= self._settings.step and (is_full or backlog < self._settings.step)
 
     @property
     def _window_end(self) -> int:

@@ -41,7 +41,7 @@ from surtitle.pipeline.segmenter import Segmenter
 from surtitle.pipeline.stats import LagStats, MemoryStats
 
 T = TypeVar("T")
-DRAFT_STEP = 20
+DRAFT_STEP = 28
 """Characters by which the open text must grow to be translated ahead again: drafts cost the recogniser time."""
 BACKLOG = 60.0
 """Seconds of audio that may wait for the recogniser; what comes beyond that is skipped, and a gap says so."""
