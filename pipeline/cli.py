@@ -148,7 +148,9 @@ def build_parser() -> argparse.ArgumentParser:
     models.add_argument("--text", action="store_true", help="fetch: also the larger translator, which translate uses")
     _command(commands, "devices", _devices, "list microphones")
     check = _command(commands, "check", _check, "say what this machine has, and which models keep up on it")
-    check.add_argument("--port", type=int, default=8765, metavar="N", help="port to look at (default 8765)")
+    check.add_argument(
+        "--port", type=_number(0, 65535), default=8765, metavar="N", help="port to look at (default 8765)"
+    )
     check.add_argument("--quick", action="store_true", help="leave out the measuring")
     _thread_flags(check)
     return parser
@@ -165,6 +167,15 @@ def _command(
     )
     command.set_defaults(run=run)
     return command
+
+
+def _number(lowest: int, highest: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isdecimal() or not lowest <= int(text) <= highest:
+            raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number from {lowest} to {highest}")
+        return int(text)
+
+    return parse
 
 
 def _pair_flags(command: argparse.ArgumentParser) -> None:
@@ -188,7 +199,7 @@ def _server_flags(command: argparse.ArgumentParser, *, port: int | None, port_he
     command.add_argument(
         "--host", default="127.0.0.1", metavar="ADDRESS", help="address to listen on (default 127.0.0.1)"
     )
-    command.add_argument("--port", type=int, default=port, metavar="N", help=port_help)
+    command.add_argument("--port", type=_number(0, 65535), default=port, metavar="N", help=port_help)
     command.add_argument(
         "--allow-origin",
         action="append",
@@ -204,8 +215,12 @@ def _server_flags(command: argparse.ArgumentParser, *, port: int | None, port_he
 
 
 def _thread_flags(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--asr-threads", type=int, metavar="N", help="cores for the recogniser (default: half)")
-    command.add_argument("--llm-threads", type=int, metavar="N", help="cores for the translator (default: the rest)")
+    command.add_argument(
+        "--asr-threads", type=_number(1, 1024), metavar="N", help="cores for the recogniser (default: half)"
+    )
+    command.add_argument(
+        "--llm-threads", type=_number(1, 1024), metavar="N", help="cores for the translator (default: the rest)"
+    )
 
 
 def _llm_flags(command: argparse.ArgumentParser) -> None:

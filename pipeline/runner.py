@@ -158,7 +158,8 @@ async def until(items: AsyncIterator[T], stop: asyncio.Event) -> AsyncIterator[T
     """`items` until they end or `stop` is set, whichever is first."""
     stopped = asyncio.ensure_future(stop.wait())
     try:
-        while True:
+        # asked each time: a source that always has an item ready would never let `stopped` win
+        while not stop.is_set():
             coming = asyncio.ensure_future(anext(items, None))
             await asyncio.wait((coming, stopped), return_when=asyncio.FIRST_COMPLETED)
             if not coming.done():

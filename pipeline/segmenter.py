@@ -17,9 +17,9 @@ from surtitle.pipeline.text import ends_clause, ends_sentence, is_punctuation, j
 class SegmentSettings:
     """How long a segment may grow."""
 
-    clause_words: int = 7
+    clause_words: int = 6
     """Words from which a clause boundary ends the segment."""
-    longest_words: int = 15
+    longest_words: int = 11
     """Words at which the segment ends wherever it is."""
     sentence_words: int = 3
     """Words that a sentence needs to be a segment of its own; shorter ones join the next."""

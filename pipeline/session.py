@@ -41,7 +41,7 @@ from surtitle.pipeline.segmenter import Segmenter
 from surtitle.pipeline.stats import LagStats, MemoryStats
 
 T = TypeVar("T")
-DRAFT_STEP = 28
+DRAFT_STEP = 24
 """Characters by which the open text must grow to be translated ahead again: drafts cost the recogniser time."""
 BACKLOG = 60.0
 """Seconds of audio that may wait for the recogniser; what comes beyond that is skipped, and a gap says so."""
@@ -58,7 +58,7 @@ class Hears(Protocol):
 class Translates(Protocol):
     """What `translator.Translator` does."""
 
-    def translate(self, text: str) -> str: ...
+    def translate(self, text: str, *, in_time: Callable[[], bool]) -> str: ...
 
     def draft(self, text: str, stop: Callable[[], bool]) -> str: ...
 
@@ -132,10 +132,13 @@ class Session:
     async def _in_step(self, audio: AsyncIterator[AudioChunk | Gap]) -> None:
         async for item in audio:
             for chunk in self._admit(item):
-                for segment in await self._hear([chunk]):
-                    await self._caption(segment)
-        for segment in await self._hear_the_end():
-            await self._caption(segment)
+                await self._caption_all(await self._hear([chunk]))
+        await self._caption_all(await self._hear_the_end())
+
+    async def _caption_all(self, segments: list[Segment]) -> None:
+        self._recognised(segments)
+        while self._segments:
+            await self._caption(self._segments.popleft())
 
     async def _side_by_side(self, audio: AsyncIterator[AudioChunk | Gap]) -> None:
         async with asyncio.TaskGroup() as group:
@@ -163,6 +166,8 @@ class Session:
         self._new_text.set()
 
     def _recognised(self, segments: list[Segment]) -> None:
+        for segment in segments:
+            self._emit(segment, segment.language, "source", segment.text)
         self._segments.extend(segments)
         if segments:
             self._drafted = ""
@@ -190,6 +195,9 @@ class Session:
     def _final_waits(self) -> bool:
         return bool(self._segments)
 
+    def _none_waits(self) -> bool:
+        return not self._segments
+
     def _admit(self, item: AudioChunk | Gap) -> list[AudioChunk]:
         """Publish gaps; return clean audio."""
         if isinstance(item, Gap):
@@ -205,9 +213,11 @@ class Session:
         if not self._waiting or self._waiting[-1].end - self._waiting[0].start <= BACKLOG:
             return
         start = self._waiting[0].start
-        while self._waiting[-1].end - self._waiting[0].start > BACKLOG / 2:
+        # a single chunk may be longer than the bound: the newest is kept whatever its length
+        while len(self._waiting) > 1 and self._waiting[-1].end - self._waiting[0].start > BACKLOG / 2:
             self._waiting.popleft()
-        self._publish(Gap(start, self._waiting[0].start, "overload"))
+        if self._waiting[0].start > start:
+            self._publish(Gap(start, self._waiting[0].start, "overload"))
 
     async def _hear(self, chunks: list[AudioChunk]) -> list[Segment]:
         def work() -> list[Segment]:
@@ -247,10 +257,11 @@ class Session:
         return segments
 
     async def _caption(self, segment: Segment) -> None:
-        self._emit(segment, segment.language, "source", segment.text)
         self._captioned += 1
         for language, translator in self._translators.items():
-            text = await self._timed("llm_s", self._workers.llm, partial(translator.translate, segment.text))
+            text = await self._timed(
+                "llm_s", self._workers.llm, partial(translator.translate, segment.text, in_time=self._none_waits)
+            )
             self._emit(segment, language, "target", text)
             self._cache_tokens_max = max(self._cache_tokens_max, translator.cache_tokens)
         self._memory.add(self._heard / SAMPLE_RATE, self._process.memory_info().rss / 1e6)

@@ -29,13 +29,18 @@ def joined(words: Iterable[str], language: str) -> str:
         return "".join(words)
     text = ""
     for word in words:
-        text += word if not text or is_punctuation(word) else f" {word}"
+        text += word if not text or is_punctuation(word) or is_rest(word) else f" {word}"
     return text
 
 
 def is_punctuation(word: str) -> bool:
     """True for marks that cling to the word before them."""
     return bool(word) and all(mark in _SENTENCE_ENDS + _CLAUSE_ENDS + _CLOSERS for mark in word)
+
+
+def is_rest(word: str) -> bool:
+    """True for the second half of a hyphenated word, recognised after its first (`-attention`)."""
+    return len(word) > 1 and word[0] == "-" and word[1].isalpha()
 
 
 def ends_sentence(word: str) -> bool:

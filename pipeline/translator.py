@@ -43,6 +43,10 @@ def _never() -> bool:
     return False
 
 
+def _always() -> bool:
+    return True
+
+
 class Engine:
     """Weights and tokenizer, shared by all streams; used from one thread at a time."""
 
@@ -92,14 +96,14 @@ class Translator:
         """Tokens of all translations so far."""
         self._retries = 0
 
-    def translate(self, text: str) -> str:
+    def translate(self, text: str, *, in_time: Callable[[], bool] = _always) -> str:
         """The translation of the next segment; it and its source join the context.
 
-        What is no translation (`guards.py`) is made once more without context, and if that fails too, is shown but
-        does not join the context.
+        What is no translation (`guards.py`) is made once more without context, if `in_time` says that there is time,
+        and if that fails too, is shown but does not join the context.
         """
         answer = self._answer(text, _never)
-        if answer.fault is not None:
+        if answer.fault is not None and in_time():
             self._retries += 1
             answer = self._retry(text)
         if answer.fault is None:

@@ -8,6 +8,7 @@ decoder's prefix, so only what is new is decoded. Knows no streaming: the same i
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,13 +92,7 @@ class Whisper:
         ends = np.cumsum([len(item["tokens"]) for item in aligned])
         fresh = [item for item, end in zip(aligned, ends, strict=True) if end > known]
         merge_punctuations(fresh, _PREPENDED, _APPENDED)
-        words = []
-        for item in fresh:
-            text = item["word"].strip()
-            if text:
-                start = float(item["start"])
-                words.append(Word(text, start, max(start, float(item["end"])), float(item["probability"])))
-        return words
+        return _words(fresh, spaced=any(item["word"].startswith(" ") for item in aligned))
 
     def _tokenizer(self, language: str) -> Tokenizer:
         if language not in self._tokenizers:
@@ -108,3 +103,18 @@ class Whisper:
                 language=language,
             )
         return self._tokenizers[language]
+
+
+def _words(aligned: list[dict[str, Any]], *, spaced: bool) -> list[Word]:
+    """Whole words: in a language with spaces, what comes without one belongs to the word before (`cross-attention`)."""
+    words: list[Word] = []
+    for item in aligned:
+        text, start, end = item["word"].strip(), float(item["start"]), float(item["end"])
+        if not text:
+            continue
+        if words and spaced and not item["word"].startswith(" "):
+            last = words[-1]
+            words[-1] = replace(last, text=last.text + text, end=max(last.end, end))
+        else:
+            words.append(Word(text, start, max(start, end), float(item["probability"])))
+    return words

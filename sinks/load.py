@@ -20,8 +20,9 @@ from surtitle.sinks.int8 import Int8Product
 from surtitle.sinks.lean import Layer, LeanDecoder, Shape
 
 WEIGHTS = "weights.safetensors"
-FINE = frozenset({"o_proj", "down_proj"})
-"""Linear layers whose inputs have outliers: their activations get 13 bits instead of 7."""
+FINE = frozenset({"q_proj", "o_proj", "down_proj", "lm_head"})
+"""Linear layers (with those fused to them) whose activations get 13 bits instead of 7: all but the wide gate and up,
+where the second row costs most when several tokens are read at once. scripts/LOG.md has the measurements."""
 _FAMILIES = frozenset({"llama", "qwen2", "qwen3"})
 
 
