@@ -43,6 +43,8 @@ from surtitle.pipeline.stats import LagStats, MemoryStats
 T = TypeVar("T")
 DRAFT_STEP = 24
 """Characters by which the open text must grow to be translated ahead again: drafts cost the recogniser time."""
+RETRY_WITHIN = 3.0
+"""Seconds after the words up to which a failed translation is made again; later, the next segment is more urgent."""
 BACKLOG = 60.0
 """Seconds of audio that may wait for the recogniser; what comes beyond that is skipped, and a gap says so."""
 
@@ -195,8 +197,8 @@ class Session:
     def _final_waits(self) -> bool:
         return bool(self._segments)
 
-    def _none_waits(self) -> bool:
-        return not self._segments
+    def _has_time(self, segment: Segment) -> bool:
+        return self._clock.now() - segment.end < RETRY_WITHIN
 
     def _admit(self, item: AudioChunk | Gap) -> list[AudioChunk]:
         """Publish gaps; return clean audio."""
@@ -260,7 +262,9 @@ class Session:
         self._captioned += 1
         for language, translator in self._translators.items():
             text = await self._timed(
-                "llm_s", self._workers.llm, partial(translator.translate, segment.text, in_time=self._none_waits)
+                "llm_s",
+                self._workers.llm,
+                partial(translator.translate, segment.text, in_time=lambda: self._has_time(segment)),
             )
             self._emit(segment, language, "target", text)
             self._cache_tokens_max = max(self._cache_tokens_max, translator.cache_tokens)

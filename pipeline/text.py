@@ -58,4 +58,4 @@ def ends_sentence(word: str) -> bool:
 def ends_clause(word: str) -> bool:
     """True if a reader could pause after `word`."""
     bare = word.rstrip(_CLOSERS)
-    return bool(bare) and bare[-1] in _CLAUSE_ENDS + _SENTENCE_ENDS
+    return bool(bare) and (bare[-1] in _CLAUSE_ENDS or ends_sentence(word))

@@ -30,10 +30,19 @@ def translate_lines(file: Path | None, folder: Path, pair: Pair, *, window: int,
 
 
 def _lines(file: Path | None) -> Iterator[str]:
+    """A file is read at once: what is wrong with it is said before a model is loaded. Standard input as it comes."""
     if file is None:
-        return (line.strip() for line in sys.stdin)
+        return _from_stdin()
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"can't read {file} ({error}): expected a UTF-8 text file, a line a segment") from error
-    return (line.strip() for line in text.splitlines())
+    return (line.strip() for line in text.removesuffix("\n").split("\n"))
+
+
+def _from_stdin() -> Iterator[str]:
+    try:
+        for line in sys.stdin.buffer:
+            yield line.decode("utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise UserError(f"can't read standard input ({error}): expected UTF-8 text, a line a segment") from error

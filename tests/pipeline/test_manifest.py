@@ -59,7 +59,7 @@ def test_the_real_manifest_is_whole(real: Manifest) -> None:
     } <= set(real.models)
     assert (real.defaults.asr, real.defaults.llm, real.defaults.sample) == (
         "whisper-base",
-        "qwen2.5-coder-1.5b",
+        "qwen2.5-coder-0.5b",
         "jfk",
     )
 

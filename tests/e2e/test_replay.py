@@ -1,0 +1,73 @@
+"""A recording through the whole product, on the virtual clock: real models, real files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jiwer
+import pysubs2
+import pytest
+from e2e_running import Line, finals, read_log, surtitle
+from whisper_normalizer.english import EnglishTextNormalizer
+
+pytestmark = pytest.mark.weights
+SPOKEN = "And so, my fellow Americans, ask not what your country can do for you, ask what you can do for your country."
+
+
+@pytest.fixture(scope="module")
+def replayed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("replay")
+    done = surtitle(
+        *("replay", "sample:jfk", "--from", "en", "--to", "es,de", "--clock", "virtual"),
+        *("--log", str(folder / "log.jsonl"), "--srt", str(folder / "jfk.srt"), "--vtt", str(folder / "jfk.vtt")),
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_the_english_is_what_was_said(replayed: Path) -> None:
+    normal = EnglishTextNormalizer()
+    heard = " ".join(finals(read_log(replayed / "log.jsonl"), "en"))
+    assert jiwer.wer(normal(SPOKEN), normal(heard)) <= 0.1
+
+
+def test_the_log_keeps_its_contract(replayed: Path) -> None:
+    lines = read_log(replayed / "log.jsonl")
+    assert [lines[0]["type"], lines[-1]["type"]] == ["session", "end"]
+    assert lines[0]["targets"] == ["es", "de"]
+    captions = [line for line in lines if line["type"] == "caption"]
+    assert all(line["start_ms"] < line["end_ms"] <= line["audio_ms"] for line in captions)
+    assert all(line["stable"] == len(line["text"]) for line in captions)
+    assert {"asr_s", "llm_s", "lag_p50_ms", "lag_p95_ms", "evictions", "cache_tokens_max", "rss_max_mb"} <= set(
+        lines[-1]["stats"]
+    )
+
+
+def test_every_cue_has_one_final_in_each_language(replayed: Path) -> None:
+    lines = read_log(replayed / "log.jsonl")
+    cues = {line["cue"] for line in lines if line["type"] == "caption"}
+    shown = sorted((line["cue"], line["lang"]) for line in lines if line["type"] == "caption")
+    assert shown == sorted((cue, lang) for cue in cues for lang in ("en", "es", "de"))
+
+
+def test_the_translations_are_no_echo(replayed: Path) -> None:
+    lines = read_log(replayed / "log.jsonl")
+    assert not set(finals(lines, "en")) & set(finals(lines, "es"))
+    assert "americanos" in " ".join(finals(lines, "es")).lower() or "país" in " ".join(finals(lines, "es")).lower()
+
+
+def test_the_subtitles_hold_the_translations(replayed: Path) -> None:
+    spanish = finals(read_log(replayed / "log.jsonl"), "es")
+    german = finals(read_log(replayed / "log.jsonl"), "de")
+    assert [event.plaintext for event in pysubs2.load(str(replayed / "jfk.srt"))] == spanish
+    assert [event.plaintext for event in pysubs2.load(str(replayed / "jfk.de.vtt"))] == german
+
+
+def test_the_virtual_clock_gives_the_same_captions_on_every_run(replayed: Path, tmp_path: Path) -> None:
+    arguments = ("replay", "sample:jfk", "--from", "en", "--to", "es,de", "--clock", "virtual")
+    assert surtitle(*arguments, "--log", str(tmp_path / "again.jsonl")).returncode == 0
+
+    def captions(path: Path) -> list[Line]:
+        return [line for line in read_log(path) if line["type"] == "caption"]
+
+    assert captions(tmp_path / "again.jsonl") == captions(replayed / "log.jsonl")

@@ -1,0 +1,20 @@
+"""`surtitle.pipeline.check`: the choice of a translator that keeps up."""
+
+from __future__ import annotations
+
+from surtitle.pipeline.check import HEADROOM, Load, choose
+
+
+def test_the_most_demanding_that_keeps_up_is_chosen() -> None:
+    loads = [Load("small", 0.2), Load("middle", 0.6), Load("large", 1.4)]
+    assert choose(loads) == Load("middle", 0.6)
+
+
+def test_none_is_chosen_where_none_keeps_up() -> None:
+    assert choose([Load("large", 1.4)]) is None
+    assert choose([]) is None
+
+
+def test_a_model_that_leaves_no_room_for_a_burst_does_not_keep_up() -> None:
+    assert Load("exactly", HEADROOM).keeps_up
+    assert not Load("almost real time", 0.95).keeps_up

@@ -1,0 +1,172 @@
+"""`surtitle.pipeline.cli`: what people type, and what they are told when it's wrong."""
+
+from __future__ import annotations
+
+import re
+import wave
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from surtitle.pipeline.cli import main
+
+Run = Callable[..., tuple[int, str]]
+PAIR = ("--from", "en", "--to", "es")
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command beside an empty model store: its exit status, and what it said on standard error."""
+    monkeypatch.setenv("SURTITLE_HOME", str(tmp_path / "models"))
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "TOKENIZERS_PARALLELISM", "HF_HUB_OFFLINE"):
+        monkeypatch.setenv(name, "")  # what the program sets is taken back
+
+    def run(*arguments: str | Path) -> tuple[int, str]:
+        status = main([str(each) for each in arguments])
+        return status, capsys.readouterr().err
+
+    return run
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    path = tmp_path / "talk.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(bytes(32_000))
+    return path
+
+
+def assert_said(result: tuple[int, str], status: int, pattern: str) -> None:
+    """One line for people, and nothing else."""
+    seen, error = result
+    assert seen == status, error
+    assert error.count("\n") == 1
+    assert re.match(rf"surtitle: .*{pattern}", error), error
+
+
+@pytest.mark.parametrize(
+    ("pair", "said"),
+    [
+        (("--from", "english", "--to", "es"), r"unknown language 'english'; did you mean en \(English\)\?"),
+        (("--from", "en", "--to", "sp"), "unknown language 'sp'; did you mean"),
+        (("--from", "en", "--to", "es,es"), "got the languages 'es,es', expected different codes"),
+        (("--from", "en", "--to", "de,en"), "expected targets other than the source"),
+    ],
+)
+@pytest.mark.parametrize("command", ["replay", "live", "translate"])
+def test_wrong_languages_are_wrong_usage(
+    command: str, pair: tuple[str, ...], said: str, run: Run, recording: Path
+) -> None:
+    files = [] if command == "live" else [recording]
+    assert_said(run(command, *files, *pair), 2, said)
+
+
+def test_a_missing_recording_is_named(run: Run) -> None:
+    assert_said(run("replay", "nowhere.wav", *PAIR), 1, "nowhere.wav: no such file; check the path")
+
+
+def test_a_folder_is_no_recording(run: Run, tmp_path: Path) -> None:
+    assert_said(run("replay", tmp_path, *PAIR), 1, "is a folder, expected a recording; name the files in it")
+
+
+def test_a_text_is_no_recording(run: Run, tmp_path: Path) -> None:
+    text = tmp_path / "talk.txt"
+    text.write_text("Good morning.\n")
+    assert_said(run("replay", text, *PAIR), 1, "talk.txt: is not audio or video that can be read, expected a recording")
+
+
+def test_an_empty_file_is_no_recording(run: Run, tmp_path: Path) -> None:
+    empty = tmp_path / "talk.wav"
+    empty.touch()
+    assert_said(run("replay", empty, *PAIR), 1, "talk.wav: is empty, expected a recording")
+
+
+def test_one_bad_recording_among_good_ones_is_said_before_models_are_looked_for(run: Run, recording: Path) -> None:
+    assert_said(run("replay", recording, "nowhere.wav", *PAIR), 1, "nowhere.wav: no such file")
+
+
+@pytest.mark.parametrize("command", ["replay", "translate", "serve"])
+def test_a_missing_model_is_named_with_the_command_that_fetches_it(command: str, run: Run, recording: Path) -> None:
+    arguments = {"replay": (recording, *PAIR), "translate": PAIR, "serve": ()}[command]
+    assert_said(run(command, *arguments), 1, r"model ([\w.-]+) is not here\. Run: surtitle models fetch \1")
+
+
+def test_a_damaged_model_names_the_file_and_the_command_that_mends_it(
+    run: Run, recording: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "models" / "whisper-base").mkdir(parents=True)
+    said = r"whisper-base is damaged: .*json is missing or unreadable\. Run: surtitle models fetch whisper-base"
+    assert_said(run("replay", recording, *PAIR), 1, said)
+
+
+def test_an_unknown_model_is_wrong_usage(run: Run, recording: Path) -> None:
+    assert_said(run("replay", recording, *PAIR, "--asr", "whisper-bass"), 2, "whisper-bass")
+
+
+def test_an_unknown_sample_is_wrong_usage(run: Run) -> None:
+    assert_said(run("replay", "sample:kfj", *PAIR), 2, "kfj")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::"])
+@pytest.mark.parametrize("command", ["replay", "live", "serve"])
+def test_an_address_that_others_can_reach_must_be_allowed(command: str, host: str, run: Run, recording: Path) -> None:
+    arguments = {"replay": (recording, *PAIR, "--serve"), "live": PAIR, "serve": ()}[command]
+    said = "reachable from other machines, .*expected a loopback address such as 127.0.0.1, or --allow-remote"
+    assert_said(run(command, *arguments, "--host", host), 2, said)
+
+
+def test_an_allowed_address_comes_as_far_as_the_models(run: Run) -> None:
+    assert_said(run("serve", "--host", "0.0.0.0", "--allow-remote"), 1, "is not here")
+
+
+def test_a_text_that_is_missing_is_said_in_one_line(run: Run, tmp_path: Path) -> None:
+    assert_said(run("translate", "nowhere.txt", *PAIR, "--llm", tmp_path), 1, r"can't read nowhere\.txt")
+
+
+def test_a_folder_that_holds_no_model_is_said_in_one_line(run: Run, tmp_path: Path, recording: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    said = "holds no loadable (Whisper|translator) model"
+    assert_said(run("replay", recording, *PAIR, "--asr", other, "--llm", other), 1, said)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["replay"], "the following arguments are required: FILE, --from, --to"),
+        (["replay", "a.wav", *PAIR, "--clock", "slow"], "invalid choice: 'slow'"),
+        (["sing"], "invalid choice: 'sing'"),
+        (["serve", "--port", "many"], "--port"),
+        (["serve", "--port", "99999"], "--port"),
+        (["serve", "--asr-threads", "0"], "--asr-threads"),
+        (["serve", "--llm-threads", "-2"], "--llm-threads"),
+    ],
+)
+def test_wrong_arguments_are_wrong_usage(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"surtitle {version('surtitle')}\n"
+
+
+def test_models_are_listed_without_any_of_them(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models"]) == 0
+    assert "whisper-base" in capsys.readouterr().out
+
+
+def test_a_check_without_models_says_which_to_fetch(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--quick", "--port", "0"]) == 1
+    assert "missing: whisper-base" in capsys.readouterr().out

@@ -1,0 +1,45 @@
+"""`surtitle.pipeline.languages`: codes as people type them."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from surtitle.pipeline.errors import UsageError
+from surtitle.pipeline.languages import LANGUAGES, find_language, parse_languages
+
+
+@pytest.mark.parametrize("code", ["es", "ES", " es "])
+def test_a_code_is_found_in_any_case(code: str) -> None:
+    assert find_language(code).name == "Spanish"
+
+
+@pytest.mark.parametrize(
+    ("seen", "meant"), [("spanish", "es (Spanish)"), ("Germn", "de (German)"), ("eng", "en (English)")]
+)
+def test_an_unknown_code_is_refused_with_the_nearest_and_all_known(seen: str, meant: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(f"unknown language {seen!r}; did you mean {meant}? Known: ar, ca")):
+        find_language(seen)
+
+
+def test_a_code_like_no_other_is_refused_without_a_guess() -> None:
+    with pytest.raises(UsageError, match="unknown language 'q9q9q9' Known: ar"):
+        find_language("q9q9q9")
+
+
+@pytest.mark.parametrize(("codes", "expected"), [("es", ("es",)), ("es,de", ("es", "de")), ("ES, de,", ("es", "de"))])
+def test_several_codes_have_commas_between(codes: str, expected: tuple[str, ...]) -> None:
+    assert parse_languages(codes) == expected
+
+
+@pytest.mark.parametrize("codes", ["", ",", "es,es", "es,ES"])
+def test_no_code_and_the_same_twice_are_refused(codes: str) -> None:
+    with pytest.raises(UsageError, match="expected different codes with commas between"):
+        parse_languages(codes)
+
+
+def test_every_language_has_a_code_a_name_and_an_example_of_its_own() -> None:
+    assert all(re.fullmatch("[a-z]{2}", code) and language.code == code for code, language in LANGUAGES.items())
+    assert len({language.name for language in LANGUAGES.values()}) == len(LANGUAGES)
+    assert len({language.example for language in LANGUAGES.values()}) == len(LANGUAGES)

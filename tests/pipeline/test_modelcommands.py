@@ -1,0 +1,49 @@
+"""`surtitle.pipeline.modelcommands`: the store's verbs, on the manifest that comes with this version."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.modelcommands import default_names, list_models, verify_models
+from surtitle.pipeline.store import ModelStore, open_store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ModelStore:
+    return open_store({"SURTITLE_HOME": str(tmp_path)})
+
+
+def test_the_list_has_every_model_and_says_where_they_are(store: ModelStore) -> None:
+    screen = io.StringIO()
+    list_models(store, Console(file=screen, width=400))
+    lines = screen.getvalue().splitlines()
+    assert [line.split()[0] for line in lines[1:-1]] == list(store.manifest.models)
+    assert all("missing" in line for line in lines[1:-1])
+    assert lines[-1].rstrip() == f"in {store.root}"
+
+
+def test_the_defaults_are_what_a_first_run_needs(store: ModelStore) -> None:
+    defaults = store.manifest.defaults
+    assert default_names(store, text=False) == (defaults.asr, defaults.llm, defaults.sample)
+    assert default_names(store, text=True)[-1] == defaults.text_llm
+
+
+def test_verifying_an_empty_store_verifies_nothing(store: ModelStore, capsys: pytest.CaptureFixture[str]) -> None:
+    verify_models(store, [])
+    assert capsys.readouterr().out.startswith("0 models verified")
+
+
+def test_verifying_what_is_not_here_says_how_to_fetch_it(store: ModelStore) -> None:
+    with pytest.raises(UserError, match="Run: surtitle models fetch whisper-base"):
+        verify_models(store, ["whisper-base"])
+
+
+def test_a_model_that_was_begun_is_verified_too_and_found_damaged(store: ModelStore) -> None:
+    (store.root / "whisper-base").mkdir()
+    with pytest.raises(UserError, match="whisper-base is damaged"):
+        verify_models(store, [])

@@ -1,0 +1,173 @@
+"""`surtitle.pipeline.recognizer`: committed words, with a recogniser that reads them off the samples.
+
+A word is half a second of samples of one value, its number; the probability of speech is 1 where there is any.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from surtitle.pipeline.events import SAMPLE_RATE, Samples, Word
+from surtitle.pipeline.gate import Closed, Quiet
+from surtitle.pipeline.recognizer import Heard, Recognizer, RecognizerSettings
+from surtitle.pipeline.whisper import LONGEST
+
+LENGTH = SAMPLE_RATE // 2
+
+
+def name(number: int) -> str:
+    return f"w{number}." if number % 9 == 0 else f"w{number}"
+
+
+def speech(*numbers: int) -> Samples:
+    return np.repeat(np.array(numbers, np.float32), LENGTH)
+
+
+def silence(seconds: float) -> Samples:
+    return np.zeros(round(seconds * SAMPLE_RATE), np.float32)
+
+
+def transcribe(samples: Samples, *, language: str, before: str = "", committed: str = "") -> list[Word]:
+    """What is said in `samples`; a word that is cut short at the end is misheard."""
+    edges = [0, *(np.flatnonzero(np.diff(samples)) + 1), len(samples)]
+    words = []
+    for start, end in pairwise(edges):
+        number = int(samples[start]) if end - start > 10 else 0  # the window is cut to the sample at best
+        if number and name(number) not in committed.split():
+            text = name(number) if end - start > 0.9 * LENGTH else f"cut-{end}"
+            words.append(Word(text, start / SAMPLE_RATE, end / SAMPLE_RATE, 1.0))
+    return words
+
+
+def probability(samples: Samples) -> list[float]:
+    return [float(samples.any())]
+
+
+def recognizer() -> Recognizer:
+    return Recognizer(transcribe, probability, language="en")
+
+
+def texts(heard: list[Heard]) -> list[str]:
+    return [item.text for item in heard if isinstance(item, Word)]
+
+
+def heard_in(audio: Samples, *cuts: int) -> list[Heard]:
+    ears = recognizer()
+    edges = sorted({0, len(audio), *(cut % (len(audio) + 1) for cut in cuts)})
+    return [item for a, b in pairwise(edges) for item in ears.push(audio[a:b])] + ears.flush()
+
+
+TALK = np.concatenate((silence(1), speech(*range(1, 24)), silence(1), speech(*range(24, 30)), silence(3)))
+
+
+@settings(max_examples=15)
+@given(st.lists(st.integers(0, len(TALK)), max_size=30))
+def test_however_the_samples_are_cut_the_same_is_heard(cuts: list[int]) -> None:
+    assert heard_in(TALK, *cuts) == heard_in(TALK)
+
+
+def test_everything_said_is_committed_once_and_in_order() -> None:
+    assert texts(heard_in(TALK)) == [name(number) for number in range(1, 30)]
+
+
+def test_times_are_those_of_the_audio() -> None:
+    words = [item for item in heard_in(TALK) if isinstance(item, Word)]
+    assert [word.start for word in words[:23]] == pytest.approx([1 + 0.5 * i for i in range(23)], abs=0.05)
+    assert words[-1].end == pytest.approx(1 + 11.5 + 1 + 3, abs=0.05)
+
+
+@settings(max_examples=15)
+@given(st.lists(st.tuples(st.integers(0, 8), st.floats(0.0, 3.0)), min_size=1, max_size=5))
+def test_words_come_in_order_whatever_the_pauses(stretches: list[tuple[int, float]]) -> None:
+    audio, number = silence(0.5), 1
+    for count, pause in stretches:
+        audio = np.concatenate((audio, speech(*range(number, number + count)), silence(pause)))
+        number += count
+    assert texts(heard_in(audio)) == [name(each) for each in range(1, number)]
+
+
+def test_words_are_committed_while_speech_goes_on() -> None:
+    ears = recognizer()
+    committed = texts(ears.push(speech(*range(1, 9))))
+    assert committed[:3] == ["w1", "w2", "w3"]
+    assert [word.text for word in ears.pending] + texts(ears.flush()) != []
+
+
+def test_ends_of_speech_come_behind_their_words() -> None:
+    kinds = [type(item) for item in heard_in(TALK) if not isinstance(item, Word)]
+    assert kinds == [Closed, Closed, Quiet]
+    assert isinstance(heard_in(TALK)[-1], Quiet)
+
+
+def test_silence_is_never_transcribed() -> None:
+    ears = recognizer()
+    assert ears.push(silence(30)) + ears.flush() == []
+    assert ears.updates == 0
+
+
+def test_after_a_flush_nothing_is_pending() -> None:
+    ears = recognizer()
+    ears.push(speech(1, 2, 3))
+    assert texts(ears.flush()) == ["w1", "w2", "w3"]
+    assert ears.pending == ()
+    assert ears.flush() == []
+
+
+class Restless:
+    """Hears something else at every look, always at the very end: nothing ever agrees."""
+
+    def __init__(self) -> None:
+        self.lengths: list[float] = []
+
+    def __call__(self, samples: Samples, *, language: str, before: str = "", committed: str = "") -> list[Word]:
+        self.lengths.append(len(samples) / SAMPLE_RATE)
+        return [Word(f"guess{len(self.lengths)}", self.lengths[-1] - 0.1, self.lengths[-1], 0.5)]
+
+
+@pytest.mark.parametrize("backlog", [0.0, 50.0])
+def test_the_model_never_gets_more_audio_than_it_takes_though_nothing_agrees_or_much_waits(backlog: float) -> None:
+    model = Restless()
+    ears = Recognizer(model, probability, language="en")
+    for _ in range(100):
+        ears.push(speech(1, 2), backlog=backlog)
+    ears.flush()
+    assert max(model.lengths) <= LONGEST
+    assert sum(model.lengths) > 95
+
+
+def test_a_model_that_hears_nothing_in_long_speech_holds_no_audio_back() -> None:
+    lengths = []
+
+    def deaf(samples: Samples, *, language: str, before: str = "", committed: str = "") -> list[Word]:
+        lengths.append(len(samples) / SAMPLE_RATE)
+        return []
+
+    ears = Recognizer(deaf, probability, language="en")
+    assert texts(ears.push(speech(*[1] * 200)) + ears.flush()) == []
+    assert max(lengths) <= LONGEST
+
+
+def test_updates_wait_while_more_audio_does() -> None:
+    ears = recognizer()
+    assert ears.push(speech(*range(1, 9)), backlog=10.0) == []
+    assert ears.updates == 0
+    ears.push(speech(9, 10), backlog=0.0)
+    assert ears.updates > 0
+
+
+def test_the_window_stays_short_where_sentences_are_committed() -> None:
+    lengths = []
+
+    def measured(samples: Samples, *, language: str, before: str = "", committed: str = "") -> list[Word]:
+        lengths.append(len(samples) / SAMPLE_RATE)
+        assert len(before) <= RecognizerSettings().context
+        return transcribe(samples, language=language, before=before, committed=committed)
+
+    ears = Recognizer(measured, probability, language="en")
+    assert texts(ears.push(speech(*range(1, 200))) + ears.flush()) == [name(number) for number in range(1, 200)]
+    assert max(lengths) < 10

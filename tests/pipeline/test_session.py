@@ -1,0 +1,294 @@
+"""`surtitle.pipeline.session`: the order of events, with ears and a translator that are scripts."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
+
+import numpy as np
+import pytest
+
+from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.events import (
+    SAMPLE_RATE,
+    AudioChunk,
+    Caption,
+    Event,
+    Gap,
+    Samples,
+    SessionEnd,
+    SessionStart,
+    Word,
+)
+from surtitle.pipeline.gate import Quiet
+from surtitle.pipeline.pacing import Clock, RealClock, VirtualClock, paced
+from surtitle.pipeline.recognizer import Heard
+from surtitle.pipeline.session import BACKLOG, Session, Workers
+
+SENTENCE = ["We", "will", "meet", "again."]
+
+
+class ScriptedEars:
+    """A word for every half second, by the number of samples alone."""
+
+    def __init__(self, gate: Callable[[], object] = lambda: None, sentence: Sequence[str] = SENTENCE) -> None:
+        self.samples = 0
+        self.backlogs: list[float] = []
+        self._gate = gate
+        self._sentence = sentence
+        self._words = 0
+
+    def push(self, samples: Samples, *, backlog: float = 0.0) -> list[Heard]:
+        self._gate()
+        self.samples += len(samples)
+        self.backlogs.append(backlog)
+        return list(self._until(self.samples // (SAMPLE_RATE // 2)))
+
+    def flush(self) -> list[Heard]:
+        return [*self._until(-(-self.samples // (SAMPLE_RATE // 2))), Quiet(self.samples / SAMPLE_RATE)]
+
+    def _until(self, count: int) -> Iterator[Word]:
+        while self._words < count:
+            start = self._words / 2
+            yield Word(self._sentence[self._words % 4], start, start + 0.4, 0.9)
+            self._words += 1
+
+
+class ScriptedTranslator:
+    """Shouts; counts what it was asked."""
+
+    retries = 1
+    evictions = 2
+    cache_tokens = 30
+
+    def __init__(self, gate: Callable[[], object] = lambda: None) -> None:
+        self.finals: list[str] = []
+        self.drafts: list[str] = []
+        self.drafted = threading.Event()
+        self._gate = gate
+
+    def translate(self, text: str, *, in_time: Callable[[], bool]) -> str:
+        self._gate()
+        self.finals.append(text)
+        return text.upper()
+
+    def draft(self, text: str, stop: Callable[[], bool]) -> str:
+        self.drafts.append(text)
+        self.drafted.set()
+        return "never to be shown"
+
+
+@pytest.fixture
+def workers() -> Iterator[Workers]:
+    with ThreadPoolExecutor(1) as asr, ThreadPoolExecutor(1) as llm:
+        yield Workers(asr, llm)
+
+
+def blocks(seconds: float, length: int = 1600) -> list[Samples]:
+    return [np.zeros(length, np.float32)] * round(seconds * SAMPLE_RATE / length)
+
+
+async def chunks(seconds: float) -> AsyncIterator[AudioChunk | Gap]:
+    """As fast as they are taken."""
+    for index, block in enumerate(blocks(seconds)):
+        yield AudioChunk(block, index / 10)
+        await asyncio.sleep(0)
+
+
+async def captioned(
+    audio: AsyncIterator[AudioChunk | Gap],
+    workers: Workers,
+    *,
+    kind: Literal["real", "virtual"] = "virtual",
+    clock: Clock | None = None,
+    ears: ScriptedEars | None = None,
+    translators: dict[str, ScriptedTranslator] | None = None,
+) -> list[Event]:
+    """Everything that a session published, checked to begin and end as every session does."""
+    events: list[Event] = []
+    translators = translators if translators is not None else {"es": ScriptedTranslator()}
+    start = SessionStart("s", "en", tuple(translators), {}, kind)
+    chosen = clock or VirtualClock()
+    session = Session(start, ears or ScriptedEars(), translators, clock=chosen, workers=workers, publish=events.append)
+    end = await session.run(audio)
+    assert events[0] == start
+    assert events[-1] == end
+    return events
+
+
+def shown(events: list[Event]) -> list[tuple[int, str, str]]:
+    return [(event.cue, event.language, event.text) for event in events if isinstance(event, Caption)]
+
+
+async def test_each_sentence_is_shown_in_the_source_and_then_in_every_target(workers: Workers) -> None:
+    events = await captioned(chunks(4.0), workers, translators={"es": ScriptedTranslator(), "de": ScriptedTranslator()})
+    text = "We will meet again."
+    assert shown(events) == [
+        (cue, language, text if language == "en" else text.upper()) for cue in (0, 1) for language in ("en", "es", "de")
+    ]
+
+
+async def test_captions_are_final_whole_and_know_when_they_were_said(workers: Workers) -> None:
+    events = await captioned(paced(blocks(2.0), clock := VirtualClock()), workers, clock=clock)
+    source, target = (event for event in events if isinstance(event, Caption))
+    assert (source.role, target.role) == ("source", "target")
+    assert [target.start, target.end, target.audio, target.elapsed] == pytest.approx([0.0, 1.9, 2.0, 2.0])
+    assert source.final
+    assert target.final
+    assert target.stable == len(target.text)
+
+
+async def test_the_virtual_clock_gives_the_same_events_on_every_run(workers: Workers) -> None:
+    runs = []
+    for _ in range(2):
+        events = await captioned(paced(blocks(20.0), clock := VirtualClock()), workers, clock=clock)
+        runs.append(events[:-1])
+    assert runs[0] == runs[1]
+    assert len(shown(runs[0])) == 20
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.3, 2.0, 3.7, 9.1])
+async def test_everything_heard_before_the_end_is_captioned_on_either_clock(seconds: float, workers: Workers) -> None:
+    virtual = await captioned(chunks(seconds), workers)
+    real = await captioned(chunks(seconds), workers, kind="real", clock=RealClock())
+    assert sorted(shown(real)) == sorted(shown(virtual))  # the source need not wait for a translation
+    said = " ".join(text for _, language, text in shown(real) if language == "en")
+    assert len(said.split()) == -(-round(seconds * 10) // 5)
+
+
+async def test_the_end_says_how_much_was_heard_and_what_it_took(workers: Workers) -> None:
+    events = await captioned(chunks(4.0), workers)
+    end = events[-1]
+    assert isinstance(end, SessionEnd)
+    assert end.audio == 4.0
+    expected = {"segments": 2, "retries": 1, "evictions": 2, "cache_tokens": 30, "cache_tokens_max": 30}
+    assert {name: end.stats[name] for name in expected} == expected
+    assert {"asr_s", "llm_s", "lag_p50_ms", "lag_p95_ms", "rss_max_mb"} <= set(end.stats)
+
+
+async def test_a_session_without_audio_has_a_start_and_an_end(workers: Workers) -> None:
+    assert [type(event) for event in await captioned(chunks(0.0), workers)] == [SessionStart, SessionEnd]
+
+
+async def test_gaps_of_the_source_are_published_and_time_stays_right(workers: Workers) -> None:
+    async def broken() -> AsyncIterator[AudioChunk | Gap]:
+        yield AudioChunk(np.zeros(SAMPLE_RATE, np.float32), 0.0)
+        yield Gap(1.0, 2.0, "device")
+        yield AudioChunk(np.zeros(SAMPLE_RATE, np.float32), 2.0)
+
+    ears = ScriptedEars()
+    events = await captioned(broken(), workers, ears=ears)
+    assert Gap(1.0, 2.0, "device") in events
+    assert ears.samples == 3 * SAMPLE_RATE
+    assert isinstance(end := events[-1], SessionEnd)
+    assert end.audio == 3.0
+
+
+async def test_samples_that_are_no_numbers_are_muted_and_a_gap_says_so(workers: Workers) -> None:
+    async def poisoned() -> AsyncIterator[AudioChunk | Gap]:
+        yield AudioChunk(np.full(SAMPLE_RATE, np.nan, np.float32), 0.0)
+
+    events = await captioned(poisoned(), workers)
+    assert [event for event in events if isinstance(event, Gap)] == [Gap(0.0, 1.0, "invalid")]
+
+
+async def test_drafts_are_asked_for_with_the_open_text_and_never_published(workers: Workers) -> None:
+    translator = ScriptedTranslator()
+
+    async def until_drafted() -> AsyncIterator[AudioChunk | Gap]:
+        yield AudioChunk(np.zeros(SAMPLE_RATE, np.float32), 0.0)
+        await asyncio.to_thread(translator.drafted.wait)
+        yield AudioChunk(np.zeros(SAMPLE_RATE, np.float32), 1.0)
+
+    ears = ScriptedEars(sentence=["Internationally", "acknowledged", "recommendations", "follow."])
+    events = await captioned(
+        until_drafted(), workers, kind="real", clock=RealClock(), ears=ears, translators={"es": translator}
+    )
+    assert translator.drafts == ["Internationally acknowledged"]
+    assert translator.finals == ["Internationally acknowledged recommendations follow."]
+    assert [text for _, _, text in shown(events)] == [translator.finals[0], translator.finals[0].upper()]
+
+
+async def test_the_virtual_clock_has_no_time_for_drafts(workers: Workers) -> None:
+    translator = ScriptedTranslator()
+    ears = ScriptedEars(sentence=["Internationally", "acknowledged", "recommendations", "follow."])
+    await captioned(chunks(10.0), workers, ears=ears, translators={"es": translator})
+    assert translator.drafts == []
+
+
+async def test_a_recogniser_that_falls_far_behind_loses_the_oldest_audio_and_a_gap_says_so(workers: Workers) -> None:
+    released = threading.Event()
+    seconds = BACKLOG + 20
+
+    async def flood() -> AsyncIterator[AudioChunk | Gap]:
+        async for chunk in chunks(seconds):
+            yield chunk
+        released.set()
+
+    ears = ScriptedEars(gate=lambda: released.wait(10))
+    events = await captioned(flood(), workers, kind="real", clock=RealClock(), ears=ears)
+    (gap,) = (event for event in events if isinstance(event, Gap))
+    assert gap.why == "overload"
+    assert gap.start < 1.0
+    assert gap.end - gap.start == pytest.approx(BACKLOG / 2, abs=1.0)
+    assert ears.samples == seconds * SAMPLE_RATE  # what was skipped is silence: time stays right
+    assert max(ears.backlogs) > BACKLOG / 2 - 1
+
+
+async def test_one_chunk_that_is_longer_than_the_bound_is_heard_whole(workers: Workers) -> None:
+    async def one() -> AsyncIterator[AudioChunk | Gap]:
+        yield AudioChunk(np.zeros(round((BACKLOG + 6) * SAMPLE_RATE), np.float32), 0.0)
+
+    ears = ScriptedEars()
+    events = await captioned(one(), workers, kind="real", clock=RealClock(), ears=ears)
+    assert ears.samples == (BACKLOG + 6) * SAMPLE_RATE
+    assert not [event for event in events if isinstance(event, Gap)]
+
+
+async def test_the_recogniser_is_told_how_much_audio_waits(workers: Workers) -> None:
+    released = threading.Event()
+
+    async def burst() -> AsyncIterator[AudioChunk | Gap]:
+        async for chunk in chunks(3.0):
+            yield chunk
+        released.set()
+
+    ears = ScriptedEars(gate=lambda: released.wait(10))
+    await captioned(burst(), workers, kind="real", clock=RealClock(), ears=ears)
+    assert ears.backlogs[-1] == 0.0
+    assert max(ears.backlogs) > 2.0
+
+
+class Broken(Exception):
+    """What a model might raise."""
+
+
+def fail() -> None:
+    raise Broken("out of memory")
+
+
+@pytest.mark.parametrize("kind", ["real", "virtual"])
+@pytest.mark.parametrize("part", ["ears", "translator"])
+async def test_a_failure_ends_the_session_with_its_cause(
+    part: str, kind: Literal["real", "virtual"], workers: Workers
+) -> None:
+    ears = ScriptedEars(gate=fail if part == "ears" else lambda: None)
+    translators = {"es": ScriptedTranslator(gate=fail if part == "translator" else lambda: None)}
+    clock = RealClock() if kind == "real" else VirtualClock()
+    with pytest.raises((Broken, ExceptionGroup)) as caught:
+        await captioned(chunks(100.0), workers, kind=kind, clock=clock, ears=ears, translators=translators)
+    cause = caught.value.exceptions[0] if isinstance(caught.value, ExceptionGroup) else caught.value
+    assert isinstance(cause, Broken)
+
+
+async def test_a_source_that_fails_ends_the_session_with_its_cause(workers: Workers) -> None:
+    async def unplugged() -> AsyncIterator[AudioChunk | Gap]:
+        yield AudioChunk(np.zeros(1600, np.float32), 0.0)
+        raise UserError("the microphone is gone")
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await captioned(unplugged(), workers, kind="real", clock=RealClock())
+    assert caught.group_contains(UserError, match="the microphone is gone")

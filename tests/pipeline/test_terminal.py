@@ -1,0 +1,57 @@
+"""`surtitle.pipeline.terminal`: what the one who runs the session sees."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+from rich.console import Console
+
+from surtitle.pipeline.events import Caption, Event, Gap, SessionEnd, SessionStart
+from surtitle.pipeline.terminal import TerminalCaptions
+
+FINAL = Caption(
+    cue=0,
+    revision=0,
+    language="es",
+    role="target",
+    text="hola",
+    start=61.0,
+    end=62.0,
+    final=True,
+    stable=4,
+    audio=63.0,
+    elapsed=63.0,
+)
+
+
+def shown(*events: Event) -> list[str]:
+    screen = io.StringIO()
+    terminal = TerminalCaptions(Console(file=screen, width=100))
+    for event in events:
+        terminal.show(event)
+    return [line.rstrip() for line in screen.getvalue().splitlines()]
+
+
+def test_a_final_is_a_line_with_its_time_and_language() -> None:
+    assert shown(FINAL) == ["  1:01 es  hola"]
+
+
+def test_drafts_and_beginnings_are_not_shown() -> None:
+    assert shown(replace(FINAL, final=False), SessionStart("s", "en", ("es",), {}, "real")) == []
+
+
+def test_a_gap_is_said_with_its_cause() -> None:
+    assert shown(Gap(1.0, 31.0, "overload")) == ["  [1.0-31.0 s not recognised: overload]"]
+
+
+def test_text_can_neither_style_nor_steer_the_terminal() -> None:
+    assert shown(replace(FINAL, text="[bold]a\x1b[2Jb")) == ["  1:01 es  [bold]a[2Jb"]
+
+
+def test_the_end_sums_up() -> None:
+    stats: dict[str, float | int] = {"segments": 3, "lag_p50_ms": 900, "lag_p95_ms": 1500}
+    assert shown(SessionEnd(11.04, 12.0, stats)) == [
+        "11.0 s of audio, 3 segments, captions 900 ms after the words (p95 1500)"
+    ]
+    assert shown(SessionEnd(0.0, 0.0, {"segments": 0})) == ["0.0 s of audio, 0 segments"]

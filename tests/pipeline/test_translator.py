@@ -1,0 +1,239 @@
+"""`surtitle.pipeline.translator`: the conversation, with a tiny random model whose words mean nothing.
+
+It ends its turns by itself now and then, so that good turns and refused ones both occur.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from torch import Tensor
+
+from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.languages import find_language
+from surtitle.pipeline.store import open_store
+from surtitle.pipeline.translator import Engine, Translator
+from surtitle.sinks.load import WEIGHTS
+
+ENGLISH, SPANISH = find_language("en"), find_language("es")
+WIDTH, INNER, LAYERS, HEADS, KV_HEADS, HEAD = 32, 48, 1, 4, 2, 8
+SPECIAL = ["<|im_start|>", "<|im_end|>"]
+TEMPLATE = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+MARKS = 8 + 13
+"""Tokens around what is said in a turn: the template's, a byte each but for the special ones."""
+SEED = 10
+"""Of weights that make a few good turns among bad ones."""
+SMALLEST, WINDOW = 362 + 900, 1600
+"""Tokens: the tiny tokenizer's prompt and a longest turn, and some more."""
+TEXT = st.text("abc def", min_size=1, max_size=16).filter(str.strip)
+
+
+def write_tokenizer(folder: Path) -> int:
+    """Bytes and two special tokens; the size of the vocabulary."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE({letter: index for index, letter in enumerate(letters)}, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in SPECIAL])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<|im_end|>"}))
+    (folder / "chat_template.jinja").write_text(TEMPLATE)
+    return int(tokenizer.get_vocab_size())
+
+
+def write_model(folder: Path, *, ending: float, seed: int = SEED) -> Path:
+    """The engine's folder with random weights; `ending` is how loud the end of a turn is."""
+    vocabulary = write_tokenizer(folder)
+    random = torch.Generator().manual_seed(seed)
+    tensors: dict[str, Tensor] = {}
+
+    def product(name: str, rows: int, columns: int) -> None:
+        tensors[f"{name}.weight"] = torch.randint(-127, 128, (rows, columns), generator=random, dtype=torch.int8)
+        tensors[f"{name}.scale"] = torch.full((rows,), 0.2 / 64)
+
+    for index in range(LAYERS):
+        prefix = f"model.layers.{index}."
+        product(f"{prefix}self_attn.q_proj", HEADS * HEAD, WIDTH)
+        product(f"{prefix}self_attn.k_proj", KV_HEADS * HEAD, WIDTH)
+        product(f"{prefix}self_attn.v_proj", KV_HEADS * HEAD, WIDTH)
+        product(f"{prefix}self_attn.o_proj", WIDTH, HEADS * HEAD)
+        product(f"{prefix}mlp.gate_proj", INNER, WIDTH)
+        product(f"{prefix}mlp.up_proj", INNER, WIDTH)
+        product(f"{prefix}mlp.down_proj", WIDTH, INNER)
+        tensors[f"{prefix}input_layernorm.weight"] = torch.ones(WIDTH)
+        tensors[f"{prefix}post_attention_layernorm.weight"] = torch.ones(WIDTH)
+    product("lm_head", vocabulary, WIDTH)
+    tensors["lm_head.scale"][vocabulary - 1] *= ending
+    tensors["model.embed_tokens.weight"] = torch.randn(vocabulary, WIDTH, generator=random).half()
+    tensors["model.norm.weight"] = torch.ones(WIDTH)
+    save_file(tensors, folder / WEIGHTS)
+    config = {
+        "model_type": "llama",
+        "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0},
+        "num_hidden_layers": LAYERS,
+        "num_attention_heads": HEADS,
+        "num_key_value_heads": KV_HEADS,
+        "head_dim": HEAD,
+        "rms_norm_eps": 1e-6,
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    return Engine(write_model(tmp_path_factory.mktemp("tiny"), ending=3.0), threads=1)
+
+
+@pytest.fixture(scope="module")
+def endless(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """Never ends a turn by itself."""
+    return Engine(write_model(tmp_path_factory.mktemp("endless"), ending=0.0), threads=1)
+
+
+def translator(engine: Engine, window: int = WINDOW) -> Translator:
+    return Translator(engine, ENGLISH, SPANISH, window=window)
+
+
+def never() -> bool:
+    return False
+
+
+def numbered(number: int) -> str:
+    return f"text number {number}"
+
+
+def prefix_of(stream: Translator) -> list[Tensor]:
+    cache = stream._stream.cache
+    return [tensor[:, :, : cache.pinned].clone() for layer in cache.layers for tensor in layer.held()]
+
+
+def assert_drafts_change_nothing(engine: Engine, segments: Sequence[tuple[str, Sequence[str]]]) -> int:
+    """Translate each text with the drafts before it and without any; how often turns were evicted."""
+    plain, drafting = translator(engine, SMALLEST), translator(engine, SMALLEST)
+    for text, drafts in segments:
+        for draft in drafts:
+            drafting.draft(draft, never)
+        assert drafting.translate(text) == plain.translate(text)
+        assert drafting.cache_tokens == plain.cache_tokens
+        assert (drafting.evictions, drafting.retries) == (plain.evictions, plain.retries)
+    return plain.evictions
+
+
+@settings(max_examples=10)
+@given(st.lists(st.tuples(TEXT, st.lists(TEXT, max_size=2)), max_size=3))
+def test_any_drafts_leave_the_translations_as_they_are(engine: Engine, segments: list[tuple[str, list[str]]]) -> None:
+    assert_drafts_change_nothing(engine, segments)
+
+
+def test_a_draft_ends_when_it_is_told_to(engine: Engine) -> None:
+    asked = 0
+
+    def stop() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked == 2
+
+    stream = translator(engine)
+    before = stream.cache_tokens
+    stream.draft("a text that takes many tokens to translate", stop)
+    assert asked <= 2
+    assert stream.cache_tokens <= before + len("a text that takes many tokens to translate") + MARKS + 2
+    assert stream.tokens_written == 0
+
+
+def test_a_translation_joins_the_context_with_its_source_and_all_are_counted(engine: Engine) -> None:
+    stream = translator(engine)
+    for number in range(50):
+        before, retries = stream.cache_tokens, stream.retries
+        written = -stream.tokens_written
+        stream.translate(numbered(number))
+        written += stream.tokens_written
+        if stream.retries == retries:
+            assert stream.cache_tokens == before + len(numbered(number)) + MARKS + written
+            return
+    raise AssertionError("no turn passed: the tiny model's seed must change")
+
+
+def test_evictions_keep_the_prefix_bit_for_bit_and_the_cache_within_its_window(engine: Engine) -> None:
+    stream = translator(engine, SMALLEST)
+    first = prefix_of(stream)
+    for number in range(32):
+        stream.translate(numbered(number))
+        assert stream.cache_tokens <= SMALLEST
+    assert stream.evictions > 0
+    assert all(torch.equal(a, b) for a, b in zip(prefix_of(stream), first, strict=True))
+
+
+def test_a_turn_that_fails_twice_is_shown_and_leaves_the_cache_as_it_was(endless: Engine) -> None:
+    stream = translator(endless)
+    before = stream.cache_tokens
+    text = stream.translate("one")
+    assert text
+    assert stream.cache_tokens == before
+    assert stream.retries == 1
+    assert stream.translate("one") == text
+
+
+def test_a_turn_that_fails_when_there_is_no_time_is_not_made_again(endless: Engine) -> None:
+    stream = translator(endless)
+    before = stream.cache_tokens
+    assert stream.translate("one", in_time=lambda: False)
+    assert stream.retries == 0
+    assert stream.cache_tokens == before
+
+
+def test_a_turn_that_passes_without_context_joins_the_context(engine: Engine) -> None:
+    stream = translator(engine)
+    for number in range(200):
+        before, retries, evictions = stream.cache_tokens, stream.retries, stream.evictions
+        stream.translate(numbered(number))
+        if stream.retries > retries and stream.evictions == evictions and stream.cache_tokens > before:
+            return
+    raise AssertionError("no turn was mended: the tiny model's seed must change")
+
+
+def test_a_window_without_room_for_a_turn_is_refused_with_the_least_that_will_do(engine: Engine) -> None:
+    with pytest.raises(UserError, match=rf"a window of 600 tokens is too small .* expected at least {SMALLEST}"):
+        translator(engine, 600)
+
+
+def test_the_least_window_holds_the_longest_turn(endless: Engine) -> None:
+    assert translator(endless, SMALLEST).translate("x" * 280)
+
+
+@pytest.mark.parametrize("ask", [Translator.translate, lambda stream, text: stream.draft(text, never)])
+def test_a_segment_that_is_longer_than_speech_is_refused(ask: Callable[[Translator, str], str], engine: Engine) -> None:
+    with pytest.raises(UserError, match="a segment of 281 tokens, expected at most 280: cut it into sentences"):
+        ask(translator(engine), "x" * 281)
+
+
+def test_a_folder_without_a_model_is_refused_with_what_mends_it(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"holds no loadable translator model .*surtitle models fetch"):
+        Engine(tmp_path, threads=1)
+
+
+@pytest.mark.weights
+def test_a_real_model_translates_the_same_with_and_without_drafts() -> None:
+    engine = Engine(open_store(os.environ).path("qwen2.5-coder-0.5b"), threads=1)
+    texts = (
+        "The committee will meet again on Thursday to discuss the budget.",
+        "We had hoped for better weather, but the rain did not stop.",
+    )
+    plain, drafting = Translator(engine, ENGLISH, SPANISH), Translator(engine, ENGLISH, SPANISH)
+    for text in texts:
+        for end in (20, 40):
+            drafting.draft(text[:end], never)
+        assert drafting.translate(text) == plain.translate(text)

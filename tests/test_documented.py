@@ -1,0 +1,53 @@
+"""README's reference and the program name the same commands, flags and environment variables."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+import pytest
+
+from surtitle.pipeline.cli import build_parser
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CODE = [path for folder in ("pipeline", "sinks", "clients", "scripts") for path in sorted((ROOT / folder).iterdir())]
+
+
+def commands() -> dict[str, argparse.ArgumentParser]:
+    (found,) = (each for each in build_parser()._actions if isinstance(each, argparse._SubParsersAction))
+    return dict(found.choices)
+
+
+def flags(command: argparse.ArgumentParser) -> set[str]:
+    return {name for action in command._actions for name in action.option_strings} - {"-h", "--help"}
+
+
+def documented() -> dict[str, set[str]]:
+    """Flags by command: the tables of `## Commands and flags`, under a heading that names the command."""
+    _, _, section = README.partition("\n## Commands and flags\n")
+    section = re.split(r"^## ", section, flags=re.M)[0]
+    tables = re.findall(r"^### `?(?:surtitle )?(\w+).*?$(.*?)(?=^### |\Z)", section, re.M | re.S)
+    return {
+        name: {flag for row in re.findall(r"^\|(.*?)\|", table, re.M) for flag in re.findall(r"--[\w-]*\w", row)}
+        for name, table in tables
+    }
+
+
+def variables(text: str) -> set[str]:
+    return set(re.findall(r"\bSURTITLE_[A-Z_]*[A-Z]\b", text))
+
+
+def test_every_command_is_documented_and_no_other() -> None:
+    assert set(documented()) == set(commands())
+
+
+@pytest.mark.parametrize("name", commands())
+def test_every_flag_is_documented_and_no_other(name: str) -> None:
+    assert documented()[name] == flags(commands()[name])
+
+
+def test_every_environment_variable_is_documented_and_no_other() -> None:
+    used = set[str]().union(*(variables(path.read_text("utf-8", "ignore")) for path in CODE if path.is_file()))
+    assert variables(README) == used
