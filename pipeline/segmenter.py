@@ -1,6 +1,6 @@
 """Cut committed words into segments worth translating.
 
-In: committed words, and pauses. Out: segments, in order, together exactly the words that came in. A segment
+In: committed words, and pauses. Out: segments, in order, together all the words that came in. A segment
 ends with a sentence; a long one ends at a clause, or where it must; so does a pause, unless only a few
 words are open. Pure policy: knows no audio and no model.
 """
@@ -40,7 +40,12 @@ class Segmenter:
         return joined((word.text for word in self._open), self._language)
 
     def push(self, word: Word) -> list[Segment]:
-        """Take the next committed word; return the segment it ends, if it does."""
+        """Take the next committed word; return the segment it ends, if it does.
+
+        A mark that was committed after its segment had ended has nothing to cling to, and is left out.
+        """
+        if not self._open and is_punctuation(word.text):
+            return []
         self._open.append(word)
         s = self._settings
         full = self._count >= s.longest_words

@@ -18,7 +18,7 @@ from e2e_running import COMMAND, finals, free_port, read_log, wait_until_served
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 pytestmark = [pytest.mark.browser, pytest.mark.weights]
-STAGE = "body { background: radial-gradient(ellipse at 50% 20%, #3b4a63 0%, #151b26 55%, #07090d 100%) !important; }"
+STAGE = "body { background: #1c2430 !important; }"
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",

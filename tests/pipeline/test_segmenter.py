@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from surtitle.pipeline.events import Segment, Word
 from surtitle.pipeline.segmenter import Segmenter, SegmentSettings
+from surtitle.pipeline.text import is_punctuation
 
 TOKENS = st.sampled_from(["yes", "so", "Mr.", "end.", "what?", "and,", ".", ",", "12.", "J."])
 
@@ -25,6 +26,17 @@ def segments_of(text: str, settings: SegmentSettings | None = None) -> list[str]
     return [segment.text for segment in found + segmenter.flush()]
 
 
+def letters(text: str) -> str:
+    return "".join(mark for mark in text if mark.isalnum())
+
+
+def test_a_full_stop_that_comes_after_its_segment_ended_is_left_out() -> None:
+    assert segments_of("one two three four . Next one comes.", SegmentSettings(9, 4, 3)) == [
+        "one two three four",
+        "Next one comes.",
+    ]
+
+
 @given(st.lists(st.one_of(TOKENS, st.none()), max_size=60))
 def test_segments_are_together_exactly_the_words_in_order(tokens: list[str | None]) -> None:
     segmenter = Segmenter("en")
@@ -32,7 +44,8 @@ def test_segments_are_together_exactly_the_words_in_order(tokens: list[str | Non
     for index, token in enumerate(tokens):  # None is a pause
         found += segmenter.pause() if token is None else segmenter.push(word(token, index))
     found += segmenter.flush()
-    assert "".join(segment.text for segment in found).replace(" ", "") == "".join(token or "" for token in tokens)
+    said = [token for token in tokens if token is not None and not is_punctuation(token)]
+    assert "".join(letters(segment.text) for segment in found) == "".join(map(letters, said))
     assert [segment.id for segment in found] == list(range(len(found)))
     assert all(a.start < a.end <= b.start for a, b in pairwise(found))
     assert segmenter.flush() == []

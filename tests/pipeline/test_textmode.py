@@ -23,10 +23,10 @@ def test_a_file_that_is_missing_or_no_text_is_refused_before_a_model_is_loaded(t
 @pytest.mark.weights
 def test_each_line_is_translated_and_empty_lines_stay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = tmp_path / "talk.txt"
-    text.write_text("Good morning, everyone.\n\nThank you for coming.\n")
+    text.write_text("The train arrives at nine.\n\nThe children are playing in the garden.\n")
     folder = open_store(os.environ).path("qwen2.5-coder-0.5b")
     translate_lines(text, folder, Pair("en", ("es",)), window=1100, threads=1)
     first, empty, second = capsys.readouterr().out.splitlines()
-    assert "Buen" in first
+    assert "tren" in first.lower()
     assert empty == ""
-    assert "gracias" in second.lower()
+    assert "niños" in second.lower()
