@@ -86,9 +86,11 @@ class Translator:
         self._stop = frozenset({engine.tokenizer.eos, self._before_speech[0]})
         self._stream = TokenStream(engine.model, capacity=window)
         self._stream.pin(prefix)
-        # a conversation with nothing behind it but the prompt, for what fails in context
-        self._bare = TokenStream(engine.model, capacity=len(prefix) + _LONGEST_TURN)
-        self._bare.pin(prefix)
+        self._engine = engine
+        self._prefix = prefix
+        # a conversation with nothing behind it but the prompt, for what fails in context; made when first needed,
+        # since reading the prompt takes a second
+        self._bare: TokenStream | None = None
         self._turn: Mark | None = None  # where the open turn began
         self._read: list[int] = []  # what the cache holds of the open turn's source
         self._draft: list[int] = []
@@ -136,6 +138,9 @@ class Translator:
 
     def _retry(self, text: str) -> _Answer:
         turn, limit = self._turn_of(text)
+        if self._bare is None:
+            self._bare = TokenStream(self._engine.model, capacity=len(self._prefix) + _LONGEST_TURN)
+            self._bare.pin(self._prefix)
         mark = self._bare.mark()
         self._bare.append(turn)
         answer = self._judged(text, list(self._bare.write(stop=self._stop, limit=limit)), limit)
