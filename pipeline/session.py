@@ -224,8 +224,8 @@ class Session:
     async def _hear(self, chunks: list[AudioChunk]) -> list[Segment]:
         def work() -> list[Segment]:
             segments: list[Segment] = []
-            for index, chunk in enumerate(chunks):
-                backlog = chunks[-1].end - chunk.end if index + 1 < len(chunks) else 0.0
+            for chunk in chunks:
+                backlog = chunks[-1].end - chunk.end
                 segments += self._cut(self._recognizer.push(self._aligned(chunk), backlog=backlog))
             return segments
 
