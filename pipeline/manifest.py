@@ -17,7 +17,7 @@ from msgspec import Meta, Struct
 from surtitle.pipeline.errors import UsageError, UserError
 
 Kind = Literal["asr", "llm", "sample"]
-Conversion = Literal["gguf-int8"]
+Conversion = Literal["gguf-q8"]
 """The form that the engine loads; a new name here makes every stored model of the old form outdated."""
 
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
@@ -174,9 +174,9 @@ def _check(model: Model) -> None:
     _require(model, not model.pinned or bool(model.packages) or pinned_hub, "has files but no pinned source")
     _require(model, model.pinned or model.hub is not None, "has neither files nor a hub repository to name")
     _require(model, model.pinned or not (model.packages or pinned_hub), "has a pinned source but no files")
-    if model.conversion == "gguf-int8":
+    if model.conversion == "gguf-q8":
         single_gguf = len(model.files) == 1 and model.files[0].name.endswith(".gguf")
-        _require(model, single_gguf, "gguf-int8 needs exactly one .gguf file")
+        _require(model, single_gguf, "gguf-q8 needs exactly one .gguf file")
     if model.packages:
         joined = dict.fromkeys((file.name for file in model.files), 0)
         for _, pieces in model.pieces():

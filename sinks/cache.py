@@ -44,6 +44,16 @@ class SinkLayer:
         self.length = end
         return self.held()
 
+    def reserve(self, heads: int, size: int) -> tuple[Tensor, Tensor]:
+        """The storage, (1, H, capacity, d) in fp32 each, for an engine that writes into it and then calls `extend`."""
+        if self._stores is None:
+            self._stores = (torch.zeros(1, heads, self.capacity, size), torch.zeros(1, heads, self.capacity, size))
+        return self._stores
+
+    def extend(self, tokens: int) -> None:
+        """`tokens` more slots were written in place."""
+        self.length += tokens
+
     def held(self) -> tuple[Tensor, Tensor]:
         """Views of the keys and values in the cache: (B, H, T, d) each. Raises ValueError before the first update."""
         if self._stores is None:
@@ -114,6 +124,16 @@ class SinkCache:
     def free(self) -> int:
         """Tokens that still fit."""
         return self.capacity - self.length
+
+    def require(self, tokens: int) -> None:
+        """Raises CacheFull if `tokens` more do not fit."""
+        if tokens > self.free:
+            raise CacheFull(held=self.length, coming=tokens, capacity=self.capacity)
+
+    def extend(self, tokens: int) -> None:
+        """`tokens` more slots were written in every layer's storage, in place."""
+        for layer in self.layers:
+            layer.extend(tokens)
 
     def pin(self) -> None:
         """Everything held so far is the prefix: it is never evicted."""

@@ -1,7 +1,7 @@
 """From a GGUF file to the form that the engine maps into memory, once.
 
 In: a GGUF file of a Llama-shaped model. Out: a folder with `config.json`, the tokenizer's files and
-`weights.safetensors`: int8 rows and a scale per row for every linear layer (`NAME.weight`, `NAME.scale`),
+`weights.safetensors`: bytes and a scale per block of 32 for every linear layer (`NAME.weight`, `NAME.scale`),
 fp16 embeddings, fp32 for the rest. transformers reads GGUF too, but dequantises it at every start, into
 four times the memory. Runs nothing from the file.
 """
@@ -24,7 +24,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import AutoConfig, PretrainedConfig, PreTrainedTokenizerFast, Qwen2Tokenizer
 
-from surtitle.sinks.int8 import quantise_rows
+from surtitle.sinks.blocks import quantise_blocks
 
 _Array: TypeAlias = NDArray[Any]
 
@@ -173,14 +173,14 @@ def _engine_form(name: str, stored: _Array, tensor: ReaderTensor, *, tied: bool)
         return {name: dequantize(stored, tensor.tensor_type)}
     slices = _dequantised(stored, tensor)
     if name != "model.embed_tokens.weight":
-        return _int8(name, slices)
+        return _in_blocks(name, slices)
     half = np.concatenate([rows.astype(np.float16) for rows in slices])  # (V, D)
     if not tied:
         return {name: half}
-    # the head is a linear layer like the others: it gets its own int8 rows
+    # the head is a linear layer like the others: it gets bytes of its own
     count = -(-half.size // _SLICE)
     widened = (rows.astype(np.float32) for rows in np.array_split(half, count))
-    return {name: half} | _int8("lm_head.weight", widened)
+    return {name: half} | _in_blocks("lm_head.weight", widened)
 
 
 def _dequantised(stored: _Array, tensor: ReaderTensor) -> Iterator[NDArray[np.float32]]:
@@ -192,10 +192,10 @@ def _dequantised(stored: _Array, tensor: ReaderTensor) -> Iterator[NDArray[np.fl
         yield dequantize(part.reshape(1, -1), tensor.tensor_type).reshape(len(part), width)  # (step, K)
 
 
-def _int8(name: str, slices: Iterable[NDArray[np.float32]]) -> dict[str, _Array]:
-    done = [quantise_rows(rows) for rows in slices]
-    quantised = np.concatenate([rows for rows, _ in done])  # (N, K)
-    scale = np.concatenate([scales for _, scales in done])  # (N,)
+def _in_blocks(name: str, slices: Iterable[NDArray[np.float32]]) -> dict[str, _Array]:
+    done = [quantise_blocks(rows) for rows in slices]
+    quantised = np.concatenate([rows for rows, _ in done])  # (N, K / 32, 32)
+    scale = np.concatenate([scales for _, scales in done])  # (N, K / 32)
     return {name: quantised, name.removesuffix("weight") + "scale": scale}
 
 

@@ -1,119 +1,97 @@
-"""The forward of Llama-shaped models, with nothing in it that a step does not need.
+"""The forward of Llama-shaped models, in one call that holds no lock.
 
-In: token ids and a sink cache. Out: logits for the next token. The mathematics is that of the stock
-transformers models (Llama, Qwen 2, Qwen 3; the tests hold them side by side); what is left out is what
-costs a third of a step on a CPU: separate query, key and value products, mask construction, copies of
-shared keys, and the head on all but the wanted rows. Weights are int8 (`int8.py`). Knows no text and no
-turns; it keeps no state between calls.
+In: token ids and a sink cache. Out: logits for the next token. The graph (`graph.py`) runs in ONNX Runtime, on
+the cache's own storage: nothing is copied between steps, and Python waits in one place, outside the
+interpreter's lock, so that a recogniser beside it runs on. Knows no text and no turns; it keeps no state between
+calls but which storage belongs to which cache.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
+import numpy as np
+import onnxruntime
 import torch
+from onnxruntime import InferenceSession, OrtValue, SessionOptions
 from torch import Tensor
-from torch.nn import functional
 
-from surtitle.sinks.attention import attend_rows
 from surtitle.sinks.cache import SinkCache
-from surtitle.sinks.int8 import Int8Product
+from surtitle.sinks.graph import Shape
 from surtitle.sinks.rope import Rotation
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """The sizes of a model."""
-
-    layers: int
-    heads: int
-    """Query heads."""
-    kv_heads: int
-    """Key and value heads: each serves heads / kv_heads query heads."""
-    head_size: int
-    """Dimensions of a head."""
-    epsilon: float
-    """Added to the variance by every normalisation."""
-    rope_base: float
-    """The rotary embedding's theta."""
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """The weights of one decoder layer."""
-
-    input_norm: Tensor  # (D,)
-    qkv: Int8Product
-    """Query, key and value rows, in this order."""
-    qkv_bias: Tensor | None  # ((Hq + 2 H) d,)
-    head_norms: Tensor | None  # (Hq + H, d): Qwen 3 normalises each query and key head
-    out: Int8Product
-    mlp_norm: Tensor  # (D,)
-    gate_up: Int8Product
-    """Gate rows, then up rows."""
-    down: Int8Product
 
 
 class LeanDecoder:
     """Weights and shape; shared by any number of streams, used from one thread at a time."""
 
-    def __init__(
-        self, shape: Shape, embedding: Tensor, layers: Sequence[Layer], norm: Tensor, head: Int8Product
-    ) -> None:
-        """`embedding` is (V, D), fp16 or fp32; `norm` (D,); `head` maps D to V."""
+    def __init__(self, shape: Shape, session: InferenceSession) -> None:
+        """`session` runs a graph of `graph.build_graph(shape, ...)`."""
         self.shape = shape
-        self._embedding = embedding
-        self._layers = tuple(layers)
-        self._norm = norm
-        self._head = head
+        self._session = session
         exponent = torch.arange(0, shape.head_size, 2, dtype=torch.float64) / shape.head_size
         self.rotation = Rotation(shape.rope_base**-exponent)
-        self._cos = self._sin = torch.empty(0, 1, shape.head_size)  # (T, 1, d)
+        self._bound: WeakKeyDictionary[SinkCache, _Binding] = WeakKeyDictionary()
 
     @property
     def layers(self) -> int:
         """How many layers a cache for this model has."""
         return self.shape.layers
 
-    @torch.inference_mode()
     def decode(self, ids: Sequence[int], cache: SinkCache, *, keep: int) -> Tensor:
-        """Read `ids` (n of them) at the cache's end; logits (keep, V) of what follows the last `keep` of them."""
-        held, n = cache.length, len(ids)
-        cos, sin = self._tables(held, held + n)
-        x = functional.embedding(torch.tensor(ids), self._embedding).float()  # (n, D)
-        for index, layer in enumerate(self._layers):
-            x = x + self._attend(layer, index, x, cos, sin, cache)
-            h = functional.rms_norm(x, layer.mlp_norm.shape, layer.mlp_norm, self.shape.epsilon)  # (n, D)
-            gate, up = torch.chunk(layer.gate_up(h), 2, dim=-1)  # (n, F) each
-            x = x + layer.down(functional.silu(gate).mul_(up))
-        x = functional.rms_norm(x[n - keep :], self._norm.shape, self._norm, self.shape.epsilon)  # (keep, D)
-        return self._head(x)
+        """Read `ids` (n of them) at the cache's end; logits (keep, V) of what follows the last `keep` of them.
 
-    def _attend(self, layer: Layer, index: int, x: Tensor, cos: Tensor, sin: Tensor, cache: SinkCache) -> Tensor:
-        s = self.shape
-        h = functional.rms_norm(x, layer.input_norm.shape, layer.input_norm, s.epsilon)  # (n, D)
-        qkv = layer.qkv(h)  # (n, (Hq + 2 H) d)
-        if layer.qkv_bias is not None:
-            qkv += layer.qkv_bias
-        qkv = qkv.view(len(x), s.heads + 2 * s.kv_heads, s.head_size)  # (n, Hq + 2 H, d)
-        turned = qkv[:, : s.heads + s.kv_heads]  # (n, Hq + H, d)
-        if layer.head_norms is not None:
-            turned = functional.rms_norm(turned, (s.head_size,), None, s.epsilon) * layer.head_norms
-        first, second = turned.chunk(2, dim=-1)  # (n, Hq + H, d/2) each
-        turned = torch.addcmul(turned * cos, torch.cat((second, first), dim=-1), sin)
-        keys, values = cache.layers[index].update(
-            turned[:, s.heads :].transpose(0, 1)[None],  # (1, H, n, d)
-            qkv[:, s.heads + s.kv_heads :].transpose(0, 1)[None],
-        )  # (1, H, T, d) each
-        queries = turned[:, : s.heads].transpose(0, 1)  # (Hq, n, d)
-        out = attend_rows(queries, keys[0], values[0], s.head_size**-0.5)  # (Hq, n, d)
-        return layer.out(out.transpose(0, 1).reshape(len(x), -1))
+        Raises CacheFull before anything is written.
+        """
+        cache.require(len(ids))
+        if cache not in self._bound:
+            self._bound[cache] = _Binding(self._session, self.shape, self.rotation, cache)
+        logits = self._bound[cache].run(ids, cache.length, keep)
+        cache.extend(len(ids))
+        return logits
 
-    def _tables(self, start: int, end: int) -> tuple[Tensor, Tensor]:
-        if end > len(self._cos):
-            angles = self.rotation.angles(max(end, 2 * len(self._cos)))  # (T, d/2), fp64
-            self._cos = torch.cat((angles.cos(), angles.cos()), dim=-1).float()[:, None]  # (T, 1, d)
-            # the sign of rotate_half is in the table: (-second, first) * (sin, sin) = (second, first) * (-sin, sin)
-            self._sin = torch.cat((-angles.sin(), angles.sin()), dim=-1).float()[:, None]  # (T, 1, d)
-        return self._cos[start:end], self._sin[start:end]
+
+class _Binding:
+    """A cache's storage as the session's inputs and outputs."""
+
+    def __init__(self, session: InferenceSession, shape: Shape, rotation: Rotation, cache: SinkCache) -> None:
+        self._session = session
+        self._vocabulary = shape.vocabulary
+        self._binding = session.io_binding()
+        self._values: list[OrtValue] = []  # views of the storage: they must live as long as the binding
+        angles = rotation.angles(cache.capacity)  # (T, d/2), fp64
+        self._bind_input("cosines", angles.cos().float())
+        self._bind_input("sines", angles.sin().float())
+        for index, layer in enumerate(cache.layers):
+            stores = layer.reserve(shape.kv_heads, shape.head_size)  # (1, H, T, d) each
+            for name, store in zip((f"keys.{index}", f"values.{index}"), stores, strict=True):
+                self._binding.bind_ortvalue_output(f"{name}.out", self._bind_input(name, store))
+
+    def run(self, ids: Sequence[int], held: int, keep: int) -> Tensor:
+        n = len(ids)
+        logits = torch.empty(1, keep, self._vocabulary)
+        bind = self._binding.bind_cpu_input
+        bind("ids", np.array([ids], np.int64))
+        bind("rows", np.arange(n - keep, n, dtype=np.int64))
+        bind("last", np.array([held + n - 1], np.int32))
+        bind("total", np.array(held + n, np.int32))
+        self._binding.bind_ortvalue_output("logits", OrtValue.ortvalue_from_numpy(logits.numpy()))
+        self._session.run_with_iobinding(self._binding)
+        return logits[0]
+
+    def _bind_input(self, name: str, tensor: Tensor) -> OrtValue:
+        value = OrtValue.ortvalue_from_numpy(tensor.numpy())
+        self._values.append(value)
+        self._binding.bind_ortvalue_input(name, value)
+        return value
+
+
+def open_session(graph: bytes, folder: str, *, threads: int) -> InferenceSession:
+    """A session for `graph`, whose weights lie in `folder`, on `threads` cores."""
+    options = SessionOptions()
+    options.intra_op_num_threads = threads
+    # a thread that waits by spinning takes the core from the recogniser
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
+    onnxruntime.set_default_logger_severity(3)
+    return InferenceSession(graph, options, providers=["CPUExecutionProvider"])

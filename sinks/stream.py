@@ -70,7 +70,8 @@ class TokenStream:
 
         `draft` is a guess at what will be written, such as the translation of how the sentence began. Where the text
         meets it, what it says next is read along and kept as far as it is what would have been written: the result
-        is the same, and several tokens cost little more than one, since a step's time goes into reading the weights
+        is the same (but for rounding, where two tokens are equally likely), and several tokens cost little more than
+        one, since a step's time goes into reading the weights
         (speculative decoding by lookup; Stern et al. 2018, Saxena 2023).
         """
         place = count = 0

@@ -107,7 +107,7 @@ def test_an_unknown_name_is_answered_with_the_nearest(real: Manifest) -> None:
         (manifest(entry("ear", "asr", file="weights.pt")), "weights.pt could be a pickle"),
         (manifest(entry("ear", "asr", file="pytorch_model.bin")), "pytorch_model.bin could be a pickle"),
         (manifest(entry("ear", "asr", file="../data")), "regex"),
-        (manifest(entry("tongue", "llm", extra='conversion = "gguf-int8"')), "exactly one .gguf file"),
+        (manifest(entry("tongue", "llm", extra='conversion = "gguf-q8"')), "exactly one .gguf file"),
         (manifest(entry("ear", "asr").replace(A, "A" * 64)), "regex"),
         (manifest(entry("ear", "asr", extra='licens = "MIT"')), "unknown field `licens`"),
         (manifest(entry("ear", "asr").replace('licence = "MIT"', "")), "missing required field `licence`"),

@@ -108,7 +108,7 @@ TONGUE = a_model(
     "tongue",
     {"tongue.gguf": GGUF},
     kind="llm",
-    conversion="gguf-int8",
+    conversion="gguf-q8",
     hub=HubSource(repo="makers/tongue", revision=REVISION),
 )
 VOICE = a_model(

@@ -25,7 +25,7 @@ from surtitle.pipeline.translator import Engine, Translator
 from surtitle.sinks.load import WEIGHTS
 
 ENGLISH, SPANISH = find_language("en"), find_language("es")
-WIDTH, INNER, LAYERS, HEADS, KV_HEADS, HEAD = 32, 48, 1, 4, 2, 8
+WIDTH, INNER, LAYERS, HEADS, KV_HEADS, HEAD = 32, 64, 1, 4, 2, 16
 SPECIAL = ["<|im_start|>", "<|im_end|>"]
 TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
@@ -60,8 +60,9 @@ def write_model(folder: Path, *, ending: float, seed: int = SEED) -> Path:
     tensors: dict[str, Tensor] = {}
 
     def product(name: str, rows: int, columns: int) -> None:
-        tensors[f"{name}.weight"] = torch.randint(-127, 128, (rows, columns), generator=random, dtype=torch.int8)
-        tensors[f"{name}.scale"] = torch.full((rows,), 0.2 / 64)
+        blocks = (rows, columns // 32)
+        tensors[f"{name}.weight"] = torch.randint(1, 256, (*blocks, 32), generator=random, dtype=torch.uint8)
+        tensors[f"{name}.scale"] = torch.full(blocks, 0.2 / 64)
 
     for index in range(LAYERS):
         prefix = f"model.layers.{index}."
@@ -87,6 +88,7 @@ def write_model(folder: Path, *, ending: float, seed: int = SEED) -> Path:
         "num_key_value_heads": KV_HEADS,
         "head_dim": HEAD,
         "rms_norm_eps": 1e-6,
+        "vocab_size": vocabulary,
     }
     (folder / "config.json").write_text(json.dumps(config))
     return folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFWriter
 from gguf.quants import quant_shape_to_byte_shape, quantize
 from numpy.typing import NDArray
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import (
     LlamaConfig,
@@ -24,9 +26,9 @@ from transformers import (
 )
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
-from surtitle.sinks.int8 import Int8Product, quantise_rows
-from surtitle.sinks.lean import Layer, LeanDecoder
-from surtitle.sinks.load import read_shape
+from surtitle.sinks.blocks import quantise_blocks, widen_blocks
+from surtitle.sinks.lean import LeanDecoder
+from surtitle.sinks.load import WEIGHTS, load_model
 
 SIZES = {
     "hidden_size": 64,
@@ -67,6 +69,7 @@ K_SCALES = {GGMLQuantizationType.Q4_K: (0, 2), GGMLQuantizationType.Q6_K: (208,)
 
 MakeModel = Callable[..., PreTrainedModel]
 MakeLean = Callable[..., LeanDecoder]
+AsLean = Callable[..., LeanDecoder]
 WriteGguf = Callable[..., Path]
 
 
@@ -81,7 +84,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def make_model() -> MakeModel:
-    """`make_model("qwen2")`: a random stock model whose linear weights are already int8 multiples of a row's scale."""
+    """`make_model("qwen2")`: a random stock model whose linear weights are already what a conversion rounds them to."""
 
     def make(family: str, **changes: object) -> PreTrainedModel:
         config_class, model_class = {
@@ -96,58 +99,52 @@ def make_model() -> MakeModel:
                 nn.init.normal_(parameter, mean=0.0 if name.endswith("bias") else 1.0, std=0.1)
         for module in model.modules():
             if isinstance(module, nn.Linear):
-                quantised, scale = quantise_rows(module.weight.detach().numpy())
-                module.weight.data = torch.from_numpy(quantised * scale[:, None])
+                module.weight.data = torch.from_numpy(widen_blocks(*quantise_blocks(module.weight.detach().numpy())))
+            if isinstance(module, nn.Embedding):
+                module.weight.data = module.weight.data.half().float()
         return model.requires_grad_(False)
 
     return make
 
 
 @pytest.fixture(scope="session")
-def make_lean(make_model: MakeModel) -> MakeLean:
+def make_lean(make_model: MakeModel, as_lean: AsLean) -> MakeLean:
     """`make_lean("qwen2")`: the lean decoder with the weights of `make_model("qwen2")`."""
 
     def make(family: str, **changes: object) -> LeanDecoder:
-        return lean_of(make_model(family, **changes))
+        return as_lean(make_model(family, **changes))
 
     return make
 
 
 @pytest.fixture(scope="session")
-def as_lean() -> Callable[[PreTrainedModel], LeanDecoder]:
+def as_lean(tmp_path_factory: pytest.TempPathFactory) -> AsLean:
     """The lean decoder with the weights of a stock model."""
-    return lean_of
+
+    def make(model: PreTrainedModel, *, exact: bool = False) -> LeanDecoder:
+        return lean_of(tmp_path_factory.mktemp("lean"), model, exact=exact)
+
+    return make
 
 
-def lean_of(model: PreTrainedModel) -> LeanDecoder:
-    torch.backends.quantized.engine = "fbgemm"
-    layers = []
-    for layer in model.model.layers:
-        attention, mlp = layer.self_attn, layer.mlp
-        qkv = [attention.q_proj, attention.k_proj, attention.v_proj]
-        normalised = model.config.model_type == "qwen3"
-        heads = [(attention.q_norm, 4), (attention.k_norm, 2)] if normalised else []
-        layers.append(
-            Layer(
-                input_norm=layer.input_layernorm.weight,
-                qkv=_product(*qkv),
-                qkv_bias=None if qkv[0].bias is None else torch.cat([linear.bias for linear in qkv]),
-                head_norms=torch.cat([norm.weight.expand(count, -1) for norm, count in heads]) if heads else None,
-                out=_product(attention.o_proj),
-                mlp_norm=layer.post_attention_layernorm.weight,
-                gate_up=_product(mlp.gate_proj, mlp.up_proj),
-                down=_product(mlp.down_proj),
-            )
-        )
-    shape = read_shape(model.config.to_dict())
-    embedding, norm, head = model.model.embed_tokens.weight, model.model.norm.weight, _product(model.lm_head)
-    return LeanDecoder(shape, embedding, layers, norm, head)
+def lean_of(folder: Path, model: PreTrainedModel, *, exact: bool = False) -> LeanDecoder:
+    """What a conversion makes of `model`, loaded from `folder`."""
+    tensors: dict[str, Tensor] = {}
+    for name, weight in model.state_dict().items():
+        if name == "model.embed_tokens.weight":
+            tensors[name] = weight.half()
+        elif weight.dim() == 1:
+            tensors[name] = weight.contiguous()
+        else:
+            tensors |= _blocks(name, weight)
+    save_file(tensors, folder / WEIGHTS)
+    (folder / "config.json").write_text(json.dumps(model.config.to_dict()))
+    return load_model(folder, threads=1, exact=exact)
 
 
-def _product(*linears: nn.Linear) -> Int8Product:
-    parts = [quantise_rows(linear.weight.numpy()) for linear in linears]
-    weight, scale = (torch.from_numpy(np.concatenate(part)) for part in zip(*parts, strict=True))
-    return Int8Product(weight, scale, fine=True)
+def _blocks(name: str, weight: Tensor) -> dict[str, Tensor]:
+    quantised, scale = quantise_blocks(weight.numpy())
+    return {name: torch.from_numpy(quantised), name.removesuffix("weight") + "scale": torch.from_numpy(scale)}
 
 
 @pytest.fixture
