@@ -1,8 +1,8 @@
-"""Models loaded and cores divided: from names to the parts of a session.
+"""Models loaded and cores shared out: from names to the parts of a session.
 
-In: model folders, thread counts. Out: recognisers and translators over shared weights. Two teams of threads
-over the same cores wait for each other at every barrier, so cores are divided: some for the recogniser, the
-rest for the translator. Knows no audio source, no server and no command line.
+In: model folders, thread counts. Out: recognisers and translators over shared weights. The recogniser works
+in bursts on some of the cores; the translator may use all of them, since its threads sleep where others would spin,
+and what the recogniser leaves would be idle. Knows no audio source, no server and no command line.
 """
 
 from __future__ import annotations
@@ -30,13 +30,12 @@ class Cores:
     llm: int
 
 
-def divide_cores(available: int, asr: int | None = None, llm: int | None = None) -> Cores:
-    """Half each by default, at least one; what is given is kept, and the other gets the rest."""
-    if asr is None:
-        asr = max(1, available - llm) if llm is not None else max(1, available // 2)
-    if llm is None:
-        llm = max(1, available - asr)
-    return Cores(asr=asr, llm=llm)
+def share_cores(available: int, asr: int | None = None, llm: int | None = None) -> Cores:
+    """Half for the recogniser (at most 4), all for the translator (at most 8), and what is given as it is.
+
+    More than that many threads spend their time waiting for each other: the products of one token are small.
+    """
+    return Cores(asr=asr or max(1, min(4, available // 2)), llm=llm or min(8, available))
 
 
 def available_cores() -> int:

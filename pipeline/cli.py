@@ -216,10 +216,10 @@ def _server_flags(command: argparse.ArgumentParser, *, port: int | None, port_he
 
 def _thread_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--asr-threads", type=_number(1, 1024), metavar="N", help="cores for the recogniser (default: half)"
+        "--asr-threads", type=_number(1, 1024), metavar="N", help="cores for the recogniser (default: half, at most 4)"
     )
     command.add_argument(
-        "--llm-threads", type=_number(1, 1024), metavar="N", help="cores for the translator (default: the rest)"
+        "--llm-threads", type=_number(1, 1024), metavar="N", help="cores for the translator (default: all, at most 8)"
     )
 
 
@@ -302,11 +302,11 @@ def _watch(args: argparse.Namespace) -> None:
 
 
 def _translate(args: argparse.Namespace) -> None:
-    from surtitle.pipeline.assembly import available_cores, divide_cores
+    from surtitle.pipeline.assembly import available_cores, share_cores
     from surtitle.pipeline.textmode import translate_lines
 
     store, pair = _store(), _pair(args)
-    cores = divide_cores(available_cores(), args.asr_threads, args.llm_threads or available_cores())
+    cores = share_cores(available_cores(), args.asr_threads, args.llm_threads)
     folder = store.path(args.llm or store.manifest.defaults.text_llm)
     translate_lines(args.file, folder, pair, window=args.window, threads=cores.llm)
 
@@ -334,10 +334,10 @@ def _devices(args: argparse.Namespace) -> None:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from surtitle.pipeline.assembly import available_cores, divide_cores
+    from surtitle.pipeline.assembly import available_cores, share_cores
     from surtitle.pipeline.check import check
 
-    cores = divide_cores(available_cores(), args.asr_threads, args.llm_threads)
+    cores = share_cores(available_cores(), args.asr_threads, args.llm_threads)
     return check(_store(), cores, port=args.port, measure=not args.quick, console=Console())
 
 
@@ -375,10 +375,10 @@ def _server(args: argparse.Namespace) -> ServerOptions:
 
 
 def _load(args: argparse.Namespace, store: ModelStore) -> Models:
-    from surtitle.pipeline.assembly import ModelNames, Models, available_cores, divide_cores
+    from surtitle.pipeline.assembly import ModelNames, Models, available_cores, share_cores
 
     names = ModelNames(args.asr or store.manifest.defaults.asr, args.llm or store.manifest.defaults.llm)
-    cores = divide_cores(available_cores(), args.asr_threads, args.llm_threads)
+    cores = share_cores(available_cores(), args.asr_threads, args.llm_threads)
     asr, llm = store.path(names.asr), store.path(names.llm)
     with Console(stderr=True).status(f"loading {names.asr} and {names.llm}"):
         return Models(names, asr=asr, llm=llm, cores=cores)

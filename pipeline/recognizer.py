@@ -50,6 +50,8 @@ class RecognizerSettings:
     """Seconds of open audio from which the window is trimmed inside a sentence."""
     longest: float = 22.0
     """Seconds at which the open guess is committed, agreed or not."""
+    doubt: float = 0.3
+    """Mean probability of a guess's words below which nothing is taken to be heard: silence makes models invent."""
     context: int = 120
     """Characters of committed text before the window that the model is shown."""
 
@@ -142,6 +144,8 @@ class Recognizer:
         )
         self.updates += 1
         self._looked_at = self._window_end
+        if heard and sum(word.probability for word in heard) < self._settings.doubt * len(heard):
+            heard = []
         words = [Word(word.text, start + word.start, start + word.end, word.probability) for word in heard]
         agreed = self._agreement.push(words)
         agreed += self._agreement.settle(self._window_end / SAMPLE_RATE - self._settings.settle)

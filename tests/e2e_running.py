@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+import wave
 from pathlib import Path
 from typing import Any
+
+from surtitle.pipeline.store import open_store
 
 COMMAND = [sys.executable, "-m", "surtitle.pipeline.cli"]
 Line = dict[str, Any]
@@ -27,6 +31,12 @@ def read_log(path: Path) -> list[Line]:
 
 def finals(lines: list[Line], language: str) -> list[str]:
     return [line["text"] for line in lines if line["type"] == "caption" and line["final"] and line["lang"] == language]
+
+
+def jfk() -> tuple[bytes, int]:
+    """The sample recording: 16-bit samples and their rate in hertz."""
+    with wave.open(str(open_store(os.environ).path("jfk") / "jfk.wav")) as file:
+        return file.readframes(file.getnframes()), file.getframerate()
 
 
 def free_port() -> int:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 import urllib.request
-import wave
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
-from e2e_running import COMMAND, Line, free_port, surtitle, wait_until_served
+import soxr
+from e2e_running import COMMAND, Line, free_port, jfk, surtitle, wait_until_served
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
+
+from surtitle.pipeline.messages import CloseCode
+from surtitle.pipeline.server import PUBLISHER_MAX_BYTES, VIEWER_MAX_BYTES
 
 pytestmark = pytest.mark.weights
 START = {"type": "start", "v": 1, "from": "en", "to": ["es"], "sample_rate": 16_000}
@@ -33,19 +36,14 @@ def port() -> Iterator[int]:
             process.kill()
 
 
-def speech() -> bytes:
-    from surtitle.pipeline.store import open_store
-
-    with wave.open(str(open_store(os.environ).path("jfk") / "jfk.wav")) as file:
-        return file.readframes(file.getnframes())
-
-
-async def publish(port: int) -> None:
-    pcm = speech()
+async def publish(port: int, rate: int = 16_000) -> None:
+    pcm, recorded = jfk()
+    pcm = soxr.resample(np.frombuffer(pcm, np.int16), recorded, rate).tobytes()
+    step = 2 * rate * 2 // 5
     async with connect(f"ws://127.0.0.1:{port}/publish") as socket:
-        await socket.send(json.dumps(START))
-        for start in range(0, len(pcm), 12_800):  # 0.4 s a message, four times as fast as it was spoken
-            await socket.send(pcm[start : start + 12_800])
+        await socket.send(json.dumps({**START, "sample_rate": rate}))
+        for start in range(0, len(pcm), step):  # 0.4 s a message, four times as fast as it was spoken
+            await socket.send(pcm[start : start + step])
             await asyncio.sleep(0.1)
         await socket.send(json.dumps({"type": "stop"}))
         await socket.wait_closed()
@@ -62,9 +60,10 @@ async def view(port: int) -> list[Line]:
     return seen
 
 
-async def test_what_is_published_is_captioned_for_a_viewer(port: int) -> None:
+@pytest.mark.parametrize("rate", [16_000, 24_000])
+async def test_what_is_published_is_captioned_for_a_viewer(port: int, rate: int) -> None:
     viewing = asyncio.create_task(view(port))
-    await asyncio.wait_for(publish(port), 90)
+    await asyncio.wait_for(publish(port, rate), 90)
     seen = await asyncio.wait_for(viewing, 30)
     captions = [line for line in seen if line["type"] == "caption" and line["final"]]
     assert captions
@@ -85,6 +84,28 @@ async def test_a_publisher_that_makes_no_sense_is_told_so_and_the_server_goes_on
     health = await asyncio.to_thread(urllib.request.urlopen, f"http://127.0.0.1:{port}/health", timeout=5)
     assert health.status == 200
     health.close()
+
+
+async def test_a_second_publisher_is_refused_while_the_first_is_heard(port: int) -> None:
+    speaking = asyncio.create_task(publish(port))
+    await asyncio.sleep(1)
+    assert await refusal(port, json.dumps(START)) == CloseCode.BUSY
+    await asyncio.wait_for(speaking, 90)
+
+
+@pytest.mark.parametrize(("path", "limit"), [("publish", PUBLISHER_MAX_BYTES), ("captions", VIEWER_MAX_BYTES)])
+async def test_a_message_that_is_too_large_ends_its_connection_alone(port: int, path: str, limit: int) -> None:
+    assert await refusal(port, "x" * (limit + 1), path) == 1009
+    assert await refusal(port, "no json", path) not in (1000, 1009)
+
+
+async def refusal(port: int, message: str, path: str = "publish") -> int:
+    """The code with which the server closes on `message`."""
+    async with connect(f"ws://127.0.0.1:{port}/{path}") as socket:
+        await socket.send(message)
+        await asyncio.wait_for(socket.wait_closed(), 10)
+        assert socket.close_code is not None
+        return socket.close_code
 
 
 def test_an_unknown_language_is_wrong_usage_said_in_one_line() -> None:

@@ -4,27 +4,19 @@ card."""
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import time
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sound_card import Card
 
-from surtitle.pipeline.devices import list_devices, restart
+from surtitle.pipeline.devices import list_devices
 from surtitle.pipeline.errors import UsageError, UserError
 from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Gap, Samples
 from surtitle.pipeline.microphone import Intake, microphone
-
-ASOUND = """
-</usr/share/alsa/alsa.conf>
-pcm.surtitle-room { type pulse device surtitle.monitor hint { show on description "The room" } }
-pcm.!default { type pulse }
-"""
-"""ALSA's configuration: one more device, which hears what is played into the virtual sound card."""
 
 
 def drain(intake: Intake) -> list[AudioChunk | Gap]:
@@ -76,61 +68,6 @@ def test_audio_that_the_system_lost_is_reported_though_its_length_is_unknown() -
     intake = Intake()
     intake.push(np.zeros((1600, 1), np.float32), overflowed=True)
     assert drain(intake)[0] == Gap(start=0.0, end=0.0, why="overload")
-
-
-class Card:
-    """A PulseAudio server of our own, whose only device is a room: what is played into it can be heard."""
-
-    def __init__(self, folder: Path) -> None:
-        self.socket = folder / "native"
-        self._folder = folder
-        self._server: subprocess.Popen[bytes] | None = None
-        self._players: list[subprocess.Popen[bytes]] = []
-
-    def plug(self) -> None:
-        self._server = subprocess.Popen(
-            [
-                *("pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--disable-shm=yes"),
-                *("--use-pid-file=no", "--log-level=error"),
-                "--load=module-null-sink sink_name=surtitle rate=48000 channels=2",
-                f"--load=module-native-protocol-unix auth-anonymous=1 socket={self.socket}",
-            ],
-            stdin=subprocess.DEVNULL,
-        )
-        deadline = time.monotonic() + 20
-        while subprocess.run(["pactl", "info"], capture_output=True).returncode:
-            assert time.monotonic() < deadline, "PulseAudio did not start within 20 s"
-            time.sleep(0.05)
-
-    def unplug(self) -> None:
-        for process in [*self._players, self._server]:
-            if process is not None:
-                process.kill()
-                process.wait()
-        self._server = None
-        self._players = []
-        self.socket.unlink(missing_ok=True)
-
-    def play(self, samples: Samples) -> None:
-        raw = self._folder / "sound.raw"
-        raw.write_bytes(samples.tobytes())
-        form = ["--raw", "--format=float32le", f"--rate={SAMPLE_RATE}", "--channels=1"]
-        self._players.append(subprocess.Popen(["paplay", "--device=surtitle", *form, str(raw)]))
-
-
-@pytest.fixture
-def card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Card]:
-    config = tmp_path / "asound.conf"
-    config.write_text(ASOUND)
-    card = Card(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    monkeypatch.setenv("PULSE_SERVER", f"unix:{card.socket}")
-    monkeypatch.setenv("ALSA_CONFIG_PATH", str(config))
-    card.plug()
-    restart()
-    yield card
-    card.unplug()
 
 
 def tone(hertz: float, seconds: float) -> Samples:

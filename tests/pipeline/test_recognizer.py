@@ -118,6 +118,15 @@ def test_after_a_flush_nothing_is_pending() -> None:
     assert ears.flush() == []
 
 
+def test_what_the_model_itself_doubts_is_not_said() -> None:
+    def inventive(samples: Samples, *, language: str, before: str = "", committed: str = "") -> list[Word]:
+        words = transcribe(samples, language=language, before=before, committed=committed)
+        return words or [Word("invented", 0.0, 0.1, 0.05), Word("for", 0.1, 0.1, 0.6), Word("silence.", 0.1, 0.1, 0.0)]
+
+    ears = Recognizer(inventive, probability, language="en")
+    assert texts(ears.push(TALK) + ears.flush()) == [name(number) for number in range(1, 30)]
+
+
 class Restless:
     """Hears something else at every look, always at the very end: nothing ever agrees."""
 
