@@ -127,6 +127,7 @@ class Session:
             await self._in_step(audio)
         else:
             await self._side_by_side(audio)
+        self._note_memory()
         end = SessionEnd(self._heard / SAMPLE_RATE, self._clock.now(), self._figures())
         self._publish(end)
         return end
@@ -268,6 +269,9 @@ class Session:
             )
             self._emit(segment, language, "target", text)
             self._cache_tokens_max = max(self._cache_tokens_max, translator.cache_tokens)
+        self._note_memory()
+
+    def _note_memory(self) -> None:
         self._memory.add(self._heard / SAMPLE_RATE, self._process.memory_info().rss / 1e6)
 
     def _emit(self, segment: Segment, language: str, role: Role, text: str) -> None:

@@ -11,6 +11,8 @@ import time
 import urllib.error
 import urllib.request
 import wave
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,23 @@ from surtitle.pipeline.store import open_store
 
 COMMAND = [sys.executable, "-m", "surtitle.pipeline.cli"]
 Line = dict[str, Any]
+SPOKEN = "And so, my fellow Americans, ask not what your country can do for you, ask what you can do for your country."
+"""In the sample recording."""
 
 
 def surtitle(*arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run to the end, three minutes at most."""
     return subprocess.run([*COMMAND, *arguments], input=text, capture_output=True, text=True, timeout=180, check=False)
+
+
+@contextmanager
+def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A process whose output can be read line by line; it is gone afterwards."""
+    with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def read_log(path: Path) -> list[Line]:

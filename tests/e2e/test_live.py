@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from pathlib import Path
 
+import jiwer
 import numpy as np
 import pytest
-from e2e_running import COMMAND, finals, free_port, jfk, read_log
+from e2e_running import SPOKEN, finals, free_port, jfk, read_log, started
 from sound_card import Card
+from whisper_normalizer.english import EnglishTextNormalizer
 
 from surtitle.pipeline.events import SAMPLE_RATE
 from surtitle.pipeline.store import open_store
@@ -28,26 +29,21 @@ def test_what_is_said_into_the_microphone_is_read_in_a_terminal(models: None, ca
     port, log = str(free_port()), tmp_path / "log.jsonl"
     speaking = ["live", "--device", "surtitle-room", "--from", "en", "--to", "es", "--port", port, "--log", str(log)]
     reading = ["watch", f"http://127.0.0.1:{port}", "--lang", "es"]
-    live = subprocess.Popen([*COMMAND, *speaking], stdout=subprocess.PIPE, text=True)
-    watch = None
-    try:
-        assert live.stdout is not None
-        assert any("listening" in line for line in live.stdout)
-        watch = subprocess.Popen([*COMMAND, *reading], stdout=subprocess.PIPE, text=True)
-        pcm, rate = jfk()
-        assert rate == SAMPLE_RATE
-        card.play(np.concatenate((np.frombuffer(pcm, np.int16) / np.float32(2**15), np.zeros(2 * rate, np.float32))))
-        assert any("for your country" in line for line in live.stdout)  # how the speech ends
-        live.send_signal(signal.SIGINT)
-        assert live.wait(timeout=60) == 0
-        read, _ = watch.communicate(timeout=30)
-    finally:
-        for process in (live, watch):
-            if process is not None:
-                process.kill()
+    with started(*speaking) as live:
+        assert any("listening" in line for line in live.stdout or ())
+        with started(*reading) as watch:
+            pcm, rate = jfk()
+            assert rate == SAMPLE_RATE
+            speech = np.frombuffer(pcm, np.int16) / np.float32(2**15)
+            card.play(np.concatenate((speech, np.zeros(2 * rate, np.float32))))
+            assert any("for your country" in line for line in live.stdout or ())  # how the speech ends
+            live.send_signal(signal.SIGINT)
+            assert live.wait(timeout=60) == 0
+            read, _ = watch.communicate(timeout=30)
     lines = read_log(log)
-    assert "ask not what your country can do for you" in " ".join(finals(lines, "en"))
+    normal = EnglishTextNormalizer()
+    assert jiwer.wer(normal(SPOKEN), normal(" ".join(finals(lines, "en")))) <= 0.1
     assert lines[-1]["type"] == "end"
     spanish = finals(lines, "es")
     assert spanish
-    assert read.split("\n")[: len(spanish)] == spanish
+    assert [line for line in read.splitlines() if line in spanish] == spanish

@@ -7,11 +7,10 @@ from pathlib import Path
 import jiwer
 import pysubs2
 import pytest
-from e2e_running import Line, finals, read_log, surtitle
+from e2e_running import SPOKEN, Line, finals, read_log, surtitle
 from whisper_normalizer.english import EnglishTextNormalizer
 
 pytestmark = pytest.mark.weights
-SPOKEN = "And so, my fellow Americans, ask not what your country can do for you, ask what you can do for your country."
 
 
 @pytest.fixture(scope="module")
