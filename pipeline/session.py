@@ -62,7 +62,7 @@ class Translates(Protocol):
 
     def translate(self, text: str, *, in_time: Callable[[], bool]) -> str: ...
 
-    def draft(self, text: str, stop: Callable[[], bool]) -> str: ...
+    def draft(self, text: str, stop: Callable[[], bool]) -> None: ...
 
     @property
     def retries(self) -> int: ...
@@ -213,12 +213,14 @@ class Session:
 
     def _shed(self) -> None:
         """Past the bound, skip the oldest audio down to half of it, and say so."""
-        if not self._waiting or self._waiting[-1].end - self._waiting[0].start <= BACKLOG:
+        waiting = sum(chunk.end - chunk.start for chunk in self._waiting)
+        if waiting <= BACKLOG:
             return
         start = self._waiting[0].start
         # a single chunk may be longer than the bound: the newest is kept whatever its length
-        while len(self._waiting) > 1 and self._waiting[-1].end - self._waiting[0].start > BACKLOG / 2:
-            self._waiting.popleft()
+        while len(self._waiting) > 1 and waiting > BACKLOG / 2:
+            chunk = self._waiting.popleft()
+            waiting -= chunk.end - chunk.start
         if self._waiting[0].start > start:
             self._publish(Gap(start, self._waiting[0].start, "overload"))
 

@@ -116,15 +116,14 @@ class Translator:
         self.tokens_written += len(answer.tokens)
         return answer.text
 
-    def draft(self, text: str, stop: Callable[[], bool]) -> str:
+    def draft(self, text: str, stop: Callable[[], bool]) -> None:
         """Translate how the next segment begins, as far as time allows, and leave no trace in the context.
 
         Where the final translation agrees with the draft, several of its tokens are read in one forward; its result
-        is the same with and without drafts. `stop` is asked after every token: true ends the draft there.
+        is the same with and without drafts, but where two tokens are equally likely. `stop` is asked after every
+        token: true ends the draft there.
         """
-        answer = self._answer(text, stop)
-        self._draft = answer.tokens
-        return answer.text
+        self._draft = self._answer(text, stop).tokens
 
     def _answer(self, text: str, stop: Callable[[], bool]) -> _Answer:
         turn, limit = self._turn_of(text)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
+from chromium import CHROMIUM_ARGUMENTS
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from surtitle.pipeline.events import Caption, SessionStart
@@ -25,15 +26,6 @@ SENTENCES = [
     "La segunda frase de hoy.",
     "La tercera frase de hoy.",
     "Y la última frase.",
-]
-CHROMIUM_ARGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
 ]
 
 
@@ -58,7 +50,7 @@ async def server(hub: Hub) -> AsyncIterator[CaptionServer]:
 async def chromium() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         found = shutil.which("chromium")
-        browser = await playwright.chromium.launch(executable_path=found, args=CHROMIUM_ARGS)
+        browser = await playwright.chromium.launch(executable_path=found, args=CHROMIUM_ARGUMENTS)
         yield browser
         await browser.close()
 

@@ -75,10 +75,9 @@ class ScriptedTranslator:
         self.finals.append(text)
         return text.upper()
 
-    def draft(self, text: str, stop: Callable[[], bool]) -> str:
+    def draft(self, text: str, stop: Callable[[], bool]) -> None:
         self.drafts.append(text)
         self.drafted.set()
-        return "never to be shown"
 
 
 @pytest.fixture
@@ -236,6 +235,23 @@ async def test_a_recogniser_that_falls_far_behind_loses_the_oldest_audio_and_a_g
     assert gap.end - gap.start == pytest.approx(BACKLOG / 2, abs=1.0)
     assert ears.samples == seconds * SAMPLE_RATE  # what was skipped is silence: time stays right
     assert max(ears.backlogs) > BACKLOG / 2 - 1
+
+
+async def test_a_microphone_that_was_gone_for_long_is_no_backlog(workers: Workers) -> None:
+    released, away = threading.Event(), BACKLOG + 20
+
+    async def unplugged() -> AsyncIterator[AudioChunk | Gap]:
+        second = np.zeros(SAMPLE_RATE, np.float32)
+        yield AudioChunk(second, 0.0)
+        yield AudioChunk(second, 1.0)
+        yield Gap(2.0, away, "device")
+        yield AudioChunk(second, away)
+        released.set()
+
+    ears = ScriptedEars(gate=lambda: released.wait(10))
+    events = await captioned(unplugged(), workers, kind="real", clock=RealClock(), ears=ears)
+    assert [event for event in events if isinstance(event, Gap)] == [Gap(2.0, away, "device")]
+    assert ears.samples == (away + 1) * SAMPLE_RATE
 
 
 async def test_one_chunk_that_is_longer_than_the_bound_is_heard_whole(workers: Workers) -> None:

@@ -179,6 +179,19 @@ def test_evictions_keep_the_prefix_bit_for_bit_and_the_cache_within_its_window(e
     assert all(torch.equal(a, b) for a, b in zip(prefix_of(stream), first, strict=True))
 
 
+def test_evictions_are_as_safe_with_drafts(engine: Engine) -> None:
+    stream = translator(engine, SMALLEST)
+    first = prefix_of(stream)
+    for number in range(32):
+        text = numbered(number)
+        stream.draft(text[: len(text) // 2], never)
+        stream.draft(text, never)
+        assert stream.translate(text)
+        assert stream.cache_tokens <= SMALLEST
+    assert stream.evictions > 0
+    assert all(torch.equal(a, b) for a, b in zip(prefix_of(stream), first, strict=True))
+
+
 def test_a_turn_that_fails_twice_is_shown_and_leaves_the_cache_as_it_was(endless: Engine) -> None:
     stream = translator(endless)
     before = stream.cache_tokens
@@ -217,7 +230,9 @@ def test_the_least_window_holds_the_longest_turn(endless: Engine) -> None:
 
 
 @pytest.mark.parametrize("ask", [Translator.translate, lambda stream, text: stream.draft(text, never)])
-def test_a_segment_that_is_longer_than_speech_is_refused(ask: Callable[[Translator, str], str], engine: Engine) -> None:
+def test_a_segment_that_is_longer_than_speech_is_refused(
+    ask: Callable[[Translator, str], object], engine: Engine
+) -> None:
     with pytest.raises(UserError, match="a segment of 281 tokens, expected at most 280: cut it into sentences"):
         ask(translator(engine), "x" * 281)
 
