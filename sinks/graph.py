@@ -84,10 +84,9 @@ class _Builder:
     def build(self) -> ModelProto:
         s = self._shape
         x = self._node("Cast", [self._node("Gather", [self._weight("model.embed_tokens.weight"), "ids"])], to=1)
-        self._constants.append(helper.make_tensor("heads", TensorProto.INT64, [4], [1, -1, s.heads, s.head_size]))
-        self._constants.append(helper.make_tensor("kv_heads", TensorProto.INT64, [4], [1, -1, s.kv_heads, s.head_size]))
-        self._constants.append(helper.make_tensor("flat", TensorProto.INT64, [3], [1, -1, s.heads * s.head_size]))
-        self._constants.append(helper.make_tensor("kv_flat", TensorProto.INT64, [3], [1, -1, s.kv_heads * s.head_size]))
+        # for Reshape: 0 keeps a dimension, -1 is what is left
+        self._constants.append(helper.make_tensor("heads", TensorProto.INT64, [4], [0, 0, -1, s.head_size]))
+        self._constants.append(helper.make_tensor("flat", TensorProto.INT64, [3], [0, 0, -1]))
         for index in range(s.layers):
             prefix = f"model.layers.{index}."
             x, h = self._normed(x, f"{prefix}input_layernorm.weight")  # (1, n, D) each
@@ -104,8 +103,8 @@ class _Builder:
         s = self._shape
         query, key, value = (self._product(h, f"{prefix}{name}_proj") for name in "qkv")  # (1, n, H d) each
         if f"{prefix}q_norm.weight" in self._stored:
-            query = self._head_normed(query, f"{prefix}q_norm.weight", "heads", "flat")
-            key = self._head_normed(key, f"{prefix}k_norm.weight", "kv_heads", "kv_flat")
+            query = self._head_normed(query, f"{prefix}q_norm.weight")
+            key = self._head_normed(key, f"{prefix}k_norm.weight")
         storage = [f"keys.{index}", f"values.{index}"]
         attended = f"{prefix}attended"
         self._nodes.append(
@@ -141,9 +140,9 @@ class _Builder:
         self._nodes.append(node)
         return total, normed
 
-    def _head_normed(self, x: str, weight: str, split: str, flat: str) -> str:
-        heads = self._node("Reshape", [x, split])  # (1, n, H, d)
-        return self._node("Reshape", [self._normed(heads, weight)[1], flat])
+    def _head_normed(self, x: str, weight: str) -> str:
+        heads = self._node("Reshape", [x, "heads"])  # (1, n, H, d)
+        return self._node("Reshape", [self._normed(heads, weight)[1], "flat"])
 
     def _product(self, x: str, name: str, output: str | None = None) -> str:
         """A linear layer: (1, M, K) to (1, M, N)."""

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import onnxruntime
 import torch
 from onnxruntime import InferenceSession, OrtValue, SessionOptions
 from torch import Tensor
@@ -93,5 +92,5 @@ def open_session(graph: bytes, folder: str, *, threads: int) -> InferenceSession
     # a thread that waits by spinning takes the core from the recogniser
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
-    onnxruntime.set_default_logger_severity(3)
+    options.log_severity_level = 3  # errors: what it warns of is how graphs could be written for other devices
     return InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -14,6 +14,7 @@ from surtitle.sinks.graph import Shape, Stored, build_graph
 from surtitle.sinks.lean import LeanDecoder, open_session
 
 WEIGHTS = "weights.safetensors"
+_HEAD_MULTIPLE = 16  # what the attention kernel takes
 _FAMILIES = frozenset({"llama", "qwen2", "qwen3"})
 
 
@@ -44,11 +45,14 @@ def read_shape(config: dict[str, Any]) -> Shape:
             f"the model is {family} with {rope['rope_type']} positions, expected one of {', '.join(sorted(_FAMILIES))} "
             f"with default positions"
         )
+    size = config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
+    if size % _HEAD_MULTIPLE:
+        raise UnknownModel(f"the model's heads have {size} dimensions, expected a multiple of {_HEAD_MULTIPLE}")
     return Shape(
         layers=config["num_hidden_layers"],
         heads=config["num_attention_heads"],
         kv_heads=config["num_key_value_heads"],
-        head_size=config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"],
+        head_size=size,
         epsilon=config["rms_norm_eps"],
         rope_base=float(rope["rope_theta"]),
         vocabulary=config["vocab_size"],

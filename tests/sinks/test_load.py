@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from surtitle.sinks.cache import SinkCache
+from surtitle.sinks.cache import CacheFull, SinkCache
 from surtitle.sinks.convert import convert_gguf
 from surtitle.sinks.load import WEIGHTS, UnknownModel, load_model
 from surtitle.sinks.stock import StockDecoder
@@ -75,3 +75,36 @@ def test_scaled_positions_are_refused(folder: Path) -> None:
     change_config(folder, rope_parameters={"rope_type": "yarn", "rope_theta": 1e4, "factor": 4.0})
     with pytest.raises(UnknownModel, match="qwen2 with yarn positions"):
         load_model(folder, threads=1)
+
+
+def test_heads_of_an_odd_size_are_refused(folder: Path) -> None:
+    change_config(folder, head_dim=24)
+    with pytest.raises(UnknownModel, match="heads have 24 dimensions, expected a multiple of 16"):
+        load_model(folder, threads=1)
+
+
+def test_weights_that_were_cut_short_are_refused(folder: Path) -> None:
+    path = folder / WEIGHTS
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(OSError, match=r"weights\.safetensors has \d+ bytes, expected \d+"):
+        load_model(folder, threads=1)
+
+
+def test_a_stream_does_not_write_into_anothers_cache(folder: Path) -> None:
+    model = load_model(folder, threads=1)
+    one, other = (SinkCache(layers=model.layers, capacity=40, rotation=model.rotation) for _ in range(2))
+    model.decode(TEXT[:9], one, keep=1)
+    before = [tensor.clone() for layer in one.layers for tensor in layer.held()]
+    model.decode(TEXT[9:], other, keep=1)
+    after = [tensor for layer in one.layers for tensor in layer.held()]
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    assert (one.length, other.length) == (9, len(TEXT) - 9)
+
+
+def test_a_forward_that_would_not_fit_is_refused_before_anything_is_written(folder: Path) -> None:
+    model = load_model(folder, threads=1)
+    cache = SinkCache(layers=model.layers, capacity=10, rotation=model.rotation)
+    model.decode(TEXT[:8], cache, keep=1)
+    with pytest.raises(CacheFull, match="holds 8 tokens and 3 are coming"):
+        model.decode(TEXT[8:11], cache, keep=1)
+    assert cache.length == 8
