@@ -127,6 +127,8 @@ def build_parser() -> argparse.ArgumentParser:
     _pair_flags(translate)
     _llm_flags(translate)
 
+    _generate_command(commands)
+
     models = _command(commands, "models", _models, "list, fetch or verify models")
     models.add_argument(
         "action",
@@ -154,6 +156,56 @@ def build_parser() -> argparse.ArgumentParser:
     check.add_argument("--quick", action="store_true", help="leave out the measuring")
     _thread_flags(check)
     return parser
+
+
+def _generate_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    generate = _command(commands, "generate", _generate, "write without end: a story, or a chat over a list of prompts")
+    what = generate.add_mutually_exclusive_group()
+    what.add_argument("--prompt", metavar="TEXT", help="go on from this text until Ctrl-C")
+    what.add_argument("--prompts", type=Path, metavar="FILE", help="answer these, a prompt a line, in one conversation")
+    generate.add_argument("--model", metavar="NAME", help="model, from the list or a folder (default: translate's)")
+    generate.add_argument(
+        "--max-new-tokens",
+        type=_number(1, 10**9),
+        metavar="N",
+        help="end of the story (default: none), or of each answer (default 1000)",
+    )
+    generate.add_argument(
+        "--window",
+        type=_number(1, 10**6),
+        default=1024,
+        metavar="TOKENS",
+        help="tokens in the cache, the sinks included (default 1024)",
+    )
+    generate.add_argument(
+        "--sinks",
+        type=_number(0, 10**6),
+        default=4,
+        metavar="N",
+        help="first tokens that stay (default 4; 0 is window attention, which falls apart)",
+    )
+    generate.add_argument(
+        "--temperature", type=_temperature, default=0.0, metavar="T", help="of the sampling (default 0: greedy)"
+    )
+    generate.add_argument(
+        "--seed", type=_number(0, 2**63 - 1), default=0, metavar="N", help="of the sampling (default 0)"
+    )
+    generate.add_argument("--log", type=Path, metavar="PATH", help="write the text there too")
+    generate.add_argument("--save", type=Path, metavar="PATH", help="write the cache there at the end")
+    generate.add_argument("--resume", type=Path, metavar="PATH", help="go on where --save ended")
+    generate.add_argument(
+        "--llm-threads", type=_number(1, 1024), metavar="N", help="cores for the model (default: all, at most 8)"
+    )
+
+
+def _temperature(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a number from 0 to 100")
+    return value
 
 
 def _command(
@@ -309,6 +361,27 @@ def _translate(args: argparse.Namespace) -> None:
     cores = share_cores(available_cores(), args.asr_threads, args.llm_threads)
     folder = store.path(args.llm or store.manifest.defaults.text_llm)
     translate_lines(args.file, folder, pair, window=args.window, threads=cores.llm)
+
+
+def _generate(args: argparse.Namespace) -> None:
+    from surtitle.pipeline.assembly import available_cores, share_cores
+    from surtitle.pipeline.generate import Wanted, generate
+
+    wanted = Wanted(
+        prompt=args.prompt,
+        prompts=args.prompts,
+        limit=args.max_new_tokens,
+        window=args.window,
+        sinks=args.sinks,
+        temperature=args.temperature,
+        seed=args.seed,
+        log=args.log,
+        save=args.save,
+        resume=args.resume,
+    )
+    store = _store()
+    folder = store.path(args.model or store.manifest.defaults.text_llm)
+    generate(folder, wanted, threads=share_cores(available_cores(), llm=args.llm_threads).llm)
 
 
 def _models(args: argparse.Namespace) -> None:

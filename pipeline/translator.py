@@ -2,8 +2,8 @@
 
 In: final source text, segment by segment. Out: its translation. The pinned prefix (instruction and a worked
 example) is the attention sink; whole turns roll behind it, and are evicted whole between forwards; nothing
-is ever reset, so context lasts through pauses and for hours. The one file of the pipeline that knows
-`surtitle.sinks`. Knows no audio and no viewers.
+is ever reset, so context lasts through pauses and for hours. Of the session's files, the one that
+knows `surtitle.sinks`. Knows no audio and no viewers.
 """
 
 from __future__ import annotations

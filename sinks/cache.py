@@ -12,6 +12,7 @@ Knows no text, no tokenizer, no audio.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -45,9 +46,16 @@ class SinkLayer:
         return self.held()
 
     def reserve(self, heads: int, size: int) -> tuple[Tensor, Tensor]:
-        """The storage, (1, H, capacity, d) in fp32 each, for an engine that writes into it and then calls `extend`."""
+        """The storage, (1, H, capacity, d) in fp32 each, for an engine that writes into it and then calls `extend`.
+
+        Raises ValueError if what is held has another shape: it was restored from another model's.
+        """
+        shape = (1, heads, self.capacity, size)
         if self._stores is None:
-            self._stores = (torch.zeros(1, heads, self.capacity, size), torch.zeros(1, heads, self.capacity, size))
+            self._stores = (torch.zeros(shape), torch.zeros(shape))
+        for store in self._stores:
+            if store.shape != shape or store.dtype != torch.float32:
+                raise ValueError(f"the layer holds {tuple(store.shape)} in {store.dtype}, expected {shape} in fp32")
         return self._stores
 
     def extend(self, tokens: int) -> None:
@@ -143,9 +151,45 @@ class SinkCache:
 
     def end_turn(self) -> None:
         """Whatever came since the last turn ended is a turn: it will be evicted whole."""
-        start = self._turn_ends[-1] if self._turn_ends else self.pinned
-        if self.length > start:
+        if self.open_turn:
             self._turn_ends.append(self.length)
+
+    @property
+    def open_turn(self) -> int:
+        """Tokens since the last turn ended."""
+        return self.length - (self._turn_ends[-1] if self._turn_ends else self.pinned)
+
+    def state(self) -> dict[str, Tensor]:
+        """All that is held, for `restore`: copies, by name."""
+        state = {
+            "counts": torch.tensor([self.pinned, self.evictions, self.evicted]),
+            "turn_ends": torch.tensor(self._turn_ends, dtype=torch.int64),
+        }
+        for index, layer in enumerate(self.layers):
+            keys, values = layer.held()  # (B, H, T, d) each
+            state |= {f"keys.{index}": keys.clone(), f"values.{index}": values.clone()}
+        return state
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Hold what another cache held, bit for bit.
+
+        Raises ValueError if something is held already, or `state` is of another model or does not fit.
+        """
+        stores = {f"{kind}.{index}" for kind in ("keys", "values") for index in range(len(self.layers))}
+        if self.length or state.keys() != {"counts", "turn_ends"} | stores:
+            raise ValueError(
+                f"a state of {len(state)} tensors for a cache that holds {self.length} tokens, expected the "
+                f"{len(stores) + 2} tensors of a cache of {len(self.layers)} layers, and an empty cache"
+            )
+        lengths = {state[name].shape[-2] for name in stores}
+        if len(lengths) > 1 or max(lengths) > self.capacity:
+            raise ValueError(
+                f"a state of {max(lengths)} tokens for a window of {self.capacity}: expected no more than fit"
+            )
+        for index, layer in enumerate(self.layers):
+            layer.update(state[f"keys.{index}"], state[f"values.{index}"])
+        self.pinned, self.evictions, self.evicted = state["counts"].tolist()
+        self._turn_ends = state["turn_ends"].tolist()
 
     def mark(self) -> Mark:
         """Remember this point, to `rollback` to it."""

@@ -8,12 +8,16 @@ token id sequences: no tokenizer, no text, no turns beyond what the caller marks
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 from typing import Protocol
 
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from surtitle.sinks.cache import Mark, SinkCache
 from surtitle.sinks.rope import Rotation
+from surtitle.sinks.sampling import Pick, likeliest
 
 SLICE = 64
 """Tokens read in one forward: long inputs go in slices, so that activations stay small."""
@@ -54,19 +58,16 @@ class TokenStream:
             self._logits = self._decoder.decode(ids[start : start + SLICE], self.cache, keep=1)[-1]
 
     def pin(self, prefix: Sequence[int]) -> None:
-        """Read `prefix` into an empty stream and pin it.
-
-        The first token goes alone: it carries the massive activations of a sink (Sun et al. 2024), which must not set
-        the scale for the tokens beside it.
-        """
+        """Read `prefix` into an empty stream and pin it."""
         if self.cache.length:
             raise ValueError(f"the stream already holds {self.cache.length} tokens: a prefix comes first")
-        self.append(prefix[:1])
-        self.append(prefix[1:])
+        self.append(prefix)
         self.cache.pin()
 
-    def write(self, *, stop: Collection[int], limit: int, draft: Sequence[int] = ()) -> Iterator[int]:
-        """Yield the likeliest next token, read, until one of `stop` is next (it is not read) or `limit` came.
+    def write(
+        self, *, stop: Collection[int], limit: int, draft: Sequence[int] = (), pick: Pick = likeliest
+    ) -> Iterator[int]:
+        """Yield the next token that `pick` chooses, read, until one of `stop` is next (it is not read) or `limit` came.
 
         `draft` is a guess at what will be written, such as the translation of how the sentence began. Where the text
         meets it, what it says next is read along and kept as far as it is what would have been written: the result
@@ -74,11 +75,13 @@ class TokenStream:
         one, since a step's time goes into reading the weights
         (speculative decoding by lookup; Stern et al. 2018, Saxena 2023).
         """
+        if draft and pick is not likeliest:
+            raise ValueError("a draft is verified against the likeliest tokens: expected no other way to pick them")
         place = count = 0
         while count < limit:
             if self._logits is None:
                 raise ValueError("nothing was read since the stream began or rolled back: append something first")
-            token = int(self._logits.argmax())
+            token = pick(self._logits)
             if token in stop:
                 return
             at = _find(draft, token, place)
@@ -101,6 +104,30 @@ class TokenStream:
         self.cache.rollback(Mark(length=before.length + 1 + agreed, evicted=before.evicted))
         self._logits = logits[agreed]
         return list(guess[:agreed])
+
+    def save(self, path: Path) -> None:
+        """Write what the stream holds to a safetensors file, whole or not at all.
+
+        Raises ValueError if it holds nothing, OSError where it can't be written.
+        """
+        if self._logits is None:
+            raise ValueError("nothing was read since the stream began or rolled back: append something first")
+        new = path.with_name(f"{path.name}.new")
+        save_file({**self.cache.state(), "logits": self._logits.contiguous()}, new)
+        new.replace(path)
+
+    def load(self, path: Path) -> None:
+        """Go on, in an empty stream, where `save` was called.
+
+        Raises OSError for a missing file, ValueError for one of another model or of a larger window.
+        """
+        with safe_open(path, framework="pt") as file:
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
+        if "logits" not in state:
+            raise ValueError(f"{path} holds {len(state)} tensors and no logits among them: expected a saved stream")
+        logits = state.pop("logits")
+        self.cache.restore(state)
+        self._logits = logits
 
     def mark(self) -> Mark:
         """Remember this point of the stream."""

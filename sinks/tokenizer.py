@@ -13,6 +13,7 @@ from pathlib import Path
 
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer as _Tokenizer
+from tokenizers.decoders import DecodeStream
 
 
 class Tokenizer:
@@ -50,6 +51,22 @@ class Tokenizer:
         text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True)
         return text
 
+    def decoder(self) -> TextDecoder:
+        """For ids that come one by one."""
+        return TextDecoder(self._tokenizer)
+
     def render(self, messages: list[dict[str, str]]) -> str:
         """The chat template applied to `messages` (`role`, `content`), ending where the model's answer begins."""
         return self._template.render(messages=messages, add_generation_prompt=True, **self._names)
+
+
+class TextDecoder:
+    """Ids to text as they come: what is half a character waits for the rest of it."""
+
+    def __init__(self, tokenizer: _Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._stream = DecodeStream(skip_special_tokens=True)
+
+    def push(self, token: int) -> str:
+        """The text that `token` completes: often one word, sometimes nothing."""
+        return self._stream.step(self._tokenizer, token) or ""

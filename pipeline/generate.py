@@ -1,0 +1,112 @@
+"""`surtitle generate`: a chat over a list of prompts, or a story that does not end.
+
+In: prompts and a model folder. Out: text on the terminal and in a log, as it is written. With the translator, what
+the pipeline knows of `surtitle.sinks`. Knows no audio.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from safetensors import SafetensorError
+
+from surtitle.pipeline.errors import UsageError, UserError
+from surtitle.pipeline.translator import Engine
+from surtitle.sinks.chat import Chat
+from surtitle.sinks.sampling import Sampler, likeliest
+from surtitle.sinks.stream import TokenStream
+
+ANSWER = 1000
+"""Tokens of an answer at most, unless said otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to generate, and how."""
+
+    prompt: str | None
+    """How a story begins."""
+    prompts: Path | None
+    """A file with a prompt a line, for a chat."""
+    limit: int | None
+    """Tokens: of the story (None: no end), or of each answer (None: ANSWER)."""
+    window: int
+    """Tokens held at most, the sinks included."""
+    sinks: int
+    """Tokens pinned at the beginning; 0 is window attention, which falls apart."""
+    temperature: float
+    """Of the sampling; 0 is greedy."""
+    seed: int
+    log: Path | None
+    """Gets what the terminal gets."""
+    save: Path | None
+    """Gets the cache at the end."""
+    resume: Path | None
+    """Where an earlier run saved its cache."""
+
+
+def generate(folder: Path, wanted: Wanted, *, threads: int) -> None:
+    """Write until the prompts are over, the limit came, or Ctrl-C. Raises UserError for what can't be read."""
+    prompts = _prompts(wanted)
+    with ExitStack() as stack:
+        outputs: list[TextIO] = [sys.stdout]
+        if wanted.log is not None:
+            outputs.append(stack.enter_context(_open(wanted.log)))
+        stream, chat = _begin(folder, wanted, threads)
+        try:
+            if prompts is None:
+                _show(chat.tell(wanted.prompt or "", limit=wanted.limit), outputs)
+            for prompt in prompts or ():
+                _show([f"> {prompt}\n\n"], outputs)
+                _show(chat.say(prompt, limit=wanted.limit or ANSWER), outputs)
+                _show(["\n\n"], outputs)
+        except KeyboardInterrupt:
+            _show(["\n"], outputs)
+        if wanted.save is not None:
+            stream.save(wanted.save)
+
+
+def _prompts(wanted: Wanted) -> list[str] | None:
+    if wanted.prompts is None:
+        if not wanted.prompt and wanted.resume is None:
+            raise UsageError("nothing to go on from, expected --prompt TEXT, --prompts FILE or --resume FILE")
+        return None
+    try:
+        lines = wanted.prompts.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"can't read {wanted.prompts} ({error}): expected a UTF-8 text, a prompt a line") from error
+    return [line.strip() for line in lines if line.strip()]
+
+
+def _begin(folder: Path, wanted: Wanted, threads: int) -> tuple[TokenStream, Chat]:
+    engine = Engine(folder, threads=threads)
+    stream = TokenStream(engine.model, capacity=wanted.window)
+    pick = Sampler(temperature=wanted.temperature, seed=wanted.seed) if wanted.temperature else likeliest
+    try:
+        if wanted.resume is not None:
+            stream.load(wanted.resume)
+        return stream, Chat(stream, engine.tokenizer, sinks=wanted.sinks, pick=pick)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"can't read {wanted.resume} ({error}): expected a file that --save wrote") from error
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _open(path: Path) -> TextIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"can't write {path} ({error.strerror}): choose another --log") from error
+
+
+def _show(pieces: Iterable[str], outputs: list[TextIO]) -> None:
+    for piece in pieces:
+        for output in outputs:
+            output.write(piece)
+            output.flush()

@@ -1,0 +1,103 @@
+"""Endless text: a chat of many turns, or a story, in one stream that never grows.
+
+In: a model's stream and tokenizer; prompts. Out: text, in pieces, as it is written. The first tokens are pinned (four
+are enough: StreamingLLM, Xiao et al. 2023); of the rest, whole turns go where they fit, and pieces of a turn that is
+longer than a quarter of the window. Every turn begins with the token that ended the one before, which a model expects
+and a generation loop forgets to feed. Knows no terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from surtitle.sinks.sampling import Pick, likeliest
+from surtitle.sinks.stream import TokenStream
+from surtitle.sinks.tokenizer import Tokenizer
+
+BLOCK = 32
+"""Tokens that are written between two looks at the room left."""
+_ASKED, _ANSWERED, _NEXT = "\x11asked\x11", "\x11answered\x11", "\x11next\x11"
+
+
+class Chat:
+    """One conversation or story."""
+
+    def __init__(self, stream: TokenStream, tokenizer: Tokenizer, *, sinks: int = 4, pick: Pick = likeliest) -> None:
+        """Go on in `stream` (empty or restored); of an empty one the first `sinks` tokens will be pinned.
+
+        Raises ValueError where the window has no room beside the sinks.
+        """
+        if sinks < 0 or stream.cache.capacity < sinks + 4 * BLOCK:
+            raise ValueError(
+                f"a window of {stream.cache.capacity} tokens with {sinks} sinks, expected at least {4 * BLOCK} more "
+                f"than sinks, and no negative number of them"
+            )
+        self._stream = stream
+        self._tokenizer = tokenizer
+        self._sinks = sinks
+        self._pick = pick
+        self.tokens_written = 0
+        """Since this object was made."""
+
+    def say(self, prompt: str, *, limit: int) -> Iterator[str]:
+        """The answer to `prompt`, of `limit` tokens at most; prompt and answer join the context."""
+        self._read(self._turn(prompt))
+        yield from self._write(stop={self._tokenizer.eos}, limit=limit)
+        self._stream.cache.end_turn()
+
+    def tell(self, beginning: str, *, limit: int | None) -> Iterator[str]:
+        """How the text that begins like this goes on: for `limit` tokens, or for ever. It may be empty in a stream
+        that was restored."""
+        ids = self._tokenizer.encode_plain(beginning)
+        if not ids and not self._stream.cache.length:
+            raise ValueError("a story without a beginning, expected at least one token to go on from")
+        self._read(ids)
+        yield from self._write(stop=(), limit=limit)
+        self._stream.cache.end_turn()
+
+    def _turn(self, prompt: str) -> list[int]:
+        if not self._stream.cache.length:
+            opening, _, _ = self._render(_ASKED).partition(_ASKED)
+            before = opening
+        else:
+            _, _, rest = self._render(_ASKED, _ANSWERED, _NEXT).partition(_ANSWERED)
+            before, _, _ = rest.partition(_NEXT)
+        _, _, after = self._render(_ASKED).partition(_ASKED)
+        encode = self._tokenizer.encode
+        return [*encode(before), *self._tokenizer.encode_plain(prompt), *encode(after)]
+
+    def _render(self, *contents: str) -> str:
+        roles = ("user", "assistant")
+        return self._tokenizer.render(
+            [{"role": roles[index % 2], "content": content} for index, content in enumerate(contents)]
+        )
+
+    def _read(self, ids: Sequence[int]) -> None:
+        if not self._stream.cache.length:
+            self._stream.pin(ids[: self._sinks])
+            ids = ids[self._sinks :]
+        for start in range(0, len(ids), BLOCK):
+            part = ids[start : start + BLOCK]
+            self._make_room(len(part))
+            self._stream.append(part)
+
+    def _write(self, *, stop: Collection[int], limit: int | None) -> Iterator[str]:
+        text = self._tokenizer.decoder()
+        count = 0
+        while limit is None or count < limit:
+            block = BLOCK if limit is None else min(BLOCK, limit - count)
+            self._make_room(block)
+            before = count
+            for token in self._stream.write(stop=stop, limit=block, pick=self._pick):
+                count += 1
+                self.tokens_written += 1
+                if piece := text.push(token):
+                    yield piece
+            if count < before + block:
+                return
+
+    def _make_room(self, tokens: int) -> None:
+        cache = self._stream.cache
+        if cache.open_turn > (cache.capacity - cache.pinned) // 4:
+            cache.end_turn()
+        cache.make_room(tokens)
