@@ -33,6 +33,8 @@ _LIBRARY_SETTINGS = {
     # two teams of threads that spin at barriers over the same cores are 3 to 16 times slower
     "OMP_WAIT_POLICY": "passive",
     "GOMP_SPINCOUNT": "0",
+    # the recogniser's windows have hundreds of lengths, and code is kept for each: 175 MB more an hour, and no faster
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "0",
     "TOKENIZERS_PARALLELISM": "false",
     # models come from the store; nothing is fetched while running
     "HF_HUB_OFFLINE": "1",
