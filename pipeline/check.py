@@ -1,6 +1,6 @@
 """`surtitle check`: what this machine has, and which models keep up with speech on it.
 
-In: a model store and divided cores. Out: a report, and exit status 0 if the default models are here and
+In: a model store and shares of the cores. Out: a report, and exit status 0 if the default models are here and
 keep up. Both models are measured at once, on the cores they would have, because alone they are faster.
 Knows no session.
 """
