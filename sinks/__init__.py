@@ -1,3 +1,72 @@
-"""Attention sinks: an LLM token stream that never ends, in constant memory. Useful alone; knows no audio
-and no captions.
+"""Attention sinks: an LLM token stream that never ends, in constant memory (StreamingLLM, Xiao et al. 2023). Useful
+alone; knows no audio and no captions.
+
+What follows is imported when it is first asked for: the engine needs no transformers, which takes seconds to import.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from surtitle.sinks.cache import Mark, SinkCache
+    from surtitle.sinks.chat import Chat
+    from surtitle.sinks.contrastive import ContrastiveSearch
+    from surtitle.sinks.drop_in import AutoModelForCausalLM, EndlessCache, endless
+    from surtitle.sinks.layer import CacheFull
+    from surtitle.sinks.load import load_model
+    from surtitle.sinks.positions import UnsupportedModel, positions_of
+    from surtitle.sinks.rope import Rotation
+    from surtitle.sinks.sampling import Sampler, likeliest
+    from surtitle.sinks.stock import StockDecoder, load_stock
+    from surtitle.sinks.stream import TokenStream
+    from surtitle.sinks.tokenizer import Tokenizer
+
+_HOMES = {
+    "AutoModelForCausalLM": "drop_in",
+    "CacheFull": "layer",
+    "Chat": "chat",
+    "ContrastiveSearch": "contrastive",
+    "EndlessCache": "drop_in",
+    "Mark": "cache",
+    "Rotation": "rope",
+    "Sampler": "sampling",
+    "SinkCache": "cache",
+    "StockDecoder": "stock",
+    "TokenStream": "stream",
+    "Tokenizer": "tokenizer",
+    "UnsupportedModel": "positions",
+    "endless": "drop_in",
+    "likeliest": "sampling",
+    "load_model": "load",
+    "load_stock": "stock",
+    "positions_of": "positions",
+}
+
+__all__ = [
+    "AutoModelForCausalLM",
+    "CacheFull",
+    "Chat",
+    "ContrastiveSearch",
+    "EndlessCache",
+    "Mark",
+    "Rotation",
+    "Sampler",
+    "SinkCache",
+    "StockDecoder",
+    "TokenStream",
+    "Tokenizer",
+    "UnsupportedModel",
+    "endless",
+    "likeliest",
+    "load_model",
+    "load_stock",
+    "positions_of",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"surtitle.sinks has no {name}, expected one of {', '.join(__all__)}")
+    return getattr(import_module(f"surtitle.sinks.{_HOMES[name]}"), name)

@@ -6,96 +6,30 @@ the keys and values to attend to, whose slot index is the position the model see
 
 Eviction happens between forwards, never inside `update()`: a key that arrives has already been rotated for
 the length the model saw, so moving its neighbours while it is under way leaves it at a position that no
-longer exists (the bug of every predecessor). Keys that stay are moved by the length of the hole, once.
+longer exists (the bug of every predecessor). Attention sees distances only, so there are two ways to close a
+hole of n slots, equal but for rounding:
+
+- *turn the survivors* back by n, once: keys (T, d) cost T d each time. For fp32.
+- *anchored*: leave the survivors, whose positions go on growing, and move the pinned keys up after them, afresh
+  from what they were at first. No rounding adds up, and only the prefix is touched. For 16-bit keys. Positions are
+  brought back before they pass `horizon`.
+
 Knows no text, no tokenizer, no audio.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from surtitle.sinks.layer import CacheFull, SinkLayer
 from surtitle.sinks.rope import Rotation
 
-
-class SinkLayer:
-    """Keys and values of one layer, in buffers that are allocated once. Slot i holds position i."""
-
-    def __init__(self, capacity: int) -> None:
-        self.capacity = capacity
-        self.length = 0
-        self._stores: tuple[Tensor, Tensor] | None = None  # (B, H, capacity, d) each, from the first update on
-
-    def update(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Append (B, H, n, d) keys and values; return all that are held. Raises CacheFull before writing anything."""
-        end = self.length + keys.shape[-2]
-        if end > self.capacity:
-            raise CacheFull(held=self.length, coming=keys.shape[-2], capacity=self.capacity)
-        if self._stores is None:
-            b, h, _, d = keys.shape
-            self._stores = (
-                keys.new_zeros(b, h, self.capacity, d),
-                values.new_zeros(b, h, self.capacity, values.shape[-1]),
-            )
-        for store, fresh in zip(self._stores, (keys, values), strict=True):
-            store[:, :, self.length : end] = fresh
-        self.length = end
-        return self.held()
-
-    def reserve(self, heads: int, size: int) -> tuple[Tensor, Tensor]:
-        """The storage, (1, H, capacity, d) in fp32 each, for an engine that writes into it and then calls `extend`.
-
-        Raises ValueError if what is held has another shape: it was restored from another model's.
-        """
-        shape = (1, heads, self.capacity, size)
-        if self._stores is None:
-            self._stores = (torch.zeros(shape), torch.zeros(shape))
-        for store in self._stores:
-            if store.shape != shape or store.dtype != torch.float32:
-                raise ValueError(f"the layer holds {tuple(store.shape)} in {store.dtype}, expected {shape} in fp32")
-        return self._stores
-
-    def extend(self, tokens: int) -> None:
-        """`tokens` more slots were written in place."""
-        self.length += tokens
-
-    def held(self) -> tuple[Tensor, Tensor]:
-        """Views of the keys and values in the cache: (B, H, T, d) each. Raises ValueError before the first update."""
-        if self._stores is None:
-            raise ValueError("the layer holds nothing yet: no forward has run")
-        keys, values = self._stores
-        return keys[:, :, : self.length], values[:, :, : self.length]
-
-    def truncate(self, length: int) -> None:
-        """Forget everything from slot `length` on. What stays is untouched, bit for bit."""
-        self.length = length
-
-    @torch.inference_mode()  # the buffers may have been made by a forward in this mode
-    def remove(self, start: int, end: int, rotation: Rotation) -> None:
-        """Close the hole [start, end): what follows moves down and its keys turn back by the hole's length."""
-        tail = self.length - end
-        if tail and self._stores is not None:
-            for store in self._stores:
-                store[:, :, start : start + tail] = store[:, :, end : self.length].clone()
-            rotation.rotate_(self._stores[0][:, :, start : start + tail], start - end)
-        self.truncate(start + tail)
-
-    def nbytes(self) -> int:
-        """Bytes of storage (0 before the first update)."""
-        return sum(store.element_size() * store.nelement() for store in self._stores or ())
-
-
-class CacheFull(RuntimeError):
-    """A forward was about to write past the end of the cache: call `make_room` before it."""
-
-    def __init__(self, *, held: int, coming: int, capacity: int) -> None:
-        super().__init__(
-            f"the cache holds {held} tokens and {coming} are coming, expected at most {capacity} in all: "
-            f"call make_room({coming}) before the forward"
-        )
+HORIZON = 16_384
+"""Positions of an anchored cache stay below this: an angle in fp32 is then off by a thousandth of a radian at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,27 +45,54 @@ class Mark:
 class SinkCache:
     """A pinned prefix (the attention sinks: four tokens, or a whole system prompt) and whole turns behind it."""
 
-    def __init__(self, *, layers: int, capacity: int, rotation: Rotation) -> None:
-        """`capacity` tokens in all, pinned prefix included; memory is allocated at the first forward."""
+    def __init__(
+        self, *, capacity: int, rotations: Sequence[Rotation], anchored: bool = False, horizon: int = HORIZON
+    ) -> None:
+        """`capacity` tokens in all, pinned prefix included; memory is allocated at the first forward.
+
+        `rotations` says for each layer how its keys turn.
+        """
         if capacity < 1:
             raise ValueError(f"capacity is {capacity} tokens, expected at least 1")
-        self.layers = tuple(SinkLayer(capacity) for _ in range(layers))
+        if anchored and horizon < capacity:
+            raise ValueError(
+                f"positions can't stay below {horizon} with {capacity} tokens held: expected a wider horizon"
+            )
+        self.layers = tuple(SinkLayer(capacity) for _ in rotations)
         self.capacity = capacity
         self.pinned = 0
         self.evictions = 0
         self.evicted = 0
-        self._rotation = rotation
+        self.anchored = anchored
+        self._rotations = tuple(rotations)
+        self._horizon = horizon
+        self._offset = 0  # how far the positions of an anchored cache are ahead of its slots
+        self._at_first: tuple[Tensor, ...] = ()  # the pinned keys of an anchored cache at their first positions
         self._turn_ends: list[int] = []
+        self._rolling = False  # a turn has ended, or something was evicted
+        self._ids: Tensor | None = None  # (B, T): what was read into the slots
 
     @property
     def length(self) -> int:
-        """Tokens held; also the position of the next one."""
+        """Tokens held."""
         return self.layers[0].length
+
+    @property
+    def position(self) -> int:
+        """Of the next token: its slot, but for an anchored cache."""
+        return self.length + self._offset
 
     @property
     def free(self) -> int:
         """Tokens that still fit."""
         return self.capacity - self.length
+
+    @property
+    def ids(self) -> Tensor:
+        """The token ids held, (B, T). Raises ValueError where something came in without its ids."""
+        if self._ids is None or self._ids.shape[1] != self.length:
+            raise ValueError(f"the ids of the {self.length} tokens held are not known: not all were read as ids")
+        return self._ids
 
     def require(self, tokens: int) -> None:
         """Raises CacheFull if `tokens` more do not fit."""
@@ -143,53 +104,46 @@ class SinkCache:
         for layer in self.layers:
             layer.extend(tokens)
 
-    def pin(self) -> None:
-        """Everything held so far is the prefix: it is never evicted."""
-        if self._turn_ends or self.evicted:
+    def record(self, ids: Tensor) -> None:
+        """`ids` (B, n) are what the newest n slots were made from: for `rebuild`s, and to know what was read."""
+        before = self.length - ids.shape[1]
+        if self._ids is None and not before:
+            self._ids = ids.clone()
+        elif self._ids is not None and self._ids.shape[1] == before:
+            self._ids = torch.cat((self._ids, ids.to(self._ids.device)), dim=1)
+
+    def pin(self, tokens: int | None = None) -> None:
+        """The first `tokens` held, or all, are the prefix: it is never evicted.
+
+        Raises ValueError once a turn has ended or gone, for more than are held, and where nothing more would fit.
+        """
+        tokens = self.length if tokens is None else tokens
+        if not 0 <= tokens <= self.length or tokens == self.capacity:
+            raise ValueError(
+                f"{tokens} tokens to pin of {self.length} held and {self.capacity} that fit: expected no more than are "
+                f"held, and a window larger than its prefix"
+            )
+        if self._rolling:
             raise ValueError("the prefix is pinned before the first turn ends, and one already has")
-        self.pinned = self.length
+        self.pinned = tokens
+        if self.anchored and tokens:
+            self._at_first = tuple(layer.held()[0][:, :, :tokens].clone() for layer in self.layers)
 
     def end_turn(self) -> None:
         """Whatever came since the last turn ended is a turn: it will be evicted whole."""
         if self.open_turn:
             self._turn_ends.append(self.length)
+            self._rolling = True
 
     @property
     def open_turn(self) -> int:
         """Tokens since the last turn ended."""
         return self.length - (self._turn_ends[-1] if self._turn_ends else self.pinned)
 
-    def state(self) -> dict[str, Tensor]:
-        """All that is held, for `restore`: copies, by name."""
-        state = {
-            "counts": torch.tensor([self.pinned, self.evictions, self.evicted]),
-            "turn_ends": torch.tensor(self._turn_ends, dtype=torch.int64),
-        }
-        for index, layer in enumerate(self.layers):
-            keys, values = layer.held()  # (B, H, T, d) each
-            state |= {f"keys.{index}": keys.clone(), f"values.{index}": values.clone()}
-        return state
-
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Hold what another cache held, bit for bit.
-
-        Raises ValueError if something is held already, or `state` is of another model or does not fit.
-        """
-        stores = {f"{kind}.{index}" for kind in ("keys", "values") for index in range(len(self.layers))}
-        if self.length or state.keys() != {"counts", "turn_ends"} | stores:
-            raise ValueError(
-                f"a state of {len(state)} tensors for a cache that holds {self.length} tokens, expected the "
-                f"{len(stores) + 2} tensors of a cache of {len(self.layers)} layers, and an empty cache"
-            )
-        lengths = {state[name].shape[-2] for name in stores}
-        if len(lengths) > 1 or max(lengths) > self.capacity:
-            raise ValueError(
-                f"a state of {max(lengths)} tokens for a window of {self.capacity}: expected no more than fit"
-            )
-        for index, layer in enumerate(self.layers):
-            layer.update(state[f"keys.{index}"], state[f"values.{index}"])
-        self.pinned, self.evictions, self.evicted = state["counts"].tolist()
-        self._turn_ends = state["turn_ends"].tolist()
+    @property
+    def turn_ends(self) -> tuple[int, ...]:
+        """The slots behind which a turn ended."""
+        return tuple(self._turn_ends)
 
     def mark(self) -> Mark:
         """Remember this point, to `rollback` to it."""
@@ -202,41 +156,161 @@ class SinkCache:
                 f"the mark was made at {mark.length} tokens with {mark.evicted} evicted, and the cache now holds "
                 f"{self.length} with {self.evicted} evicted: mark again after an eviction"
             )
-        for layer in self.layers:
-            layer.truncate(mark.length)
-        self._turn_ends = [end for end in self._turn_ends if end <= mark.length]
+        self.forget(self.length - mark.length)
 
-    def make_room(self, tokens: int, *, low_water: float = 0.75) -> int:
+    def forget(self, tokens: int) -> None:
+        """Drop the newest `tokens`. Raises ValueError where they reach into the prefix."""
+        length = self.length - tokens
+        if tokens < 0 or length < self.pinned:
+            raise ValueError(
+                f"{tokens} tokens to forget of {self.length} with {self.pinned} pinned: expected at most what is not"
+            )
+        for layer in self.layers:
+            layer.truncate(length)
+        self._turn_ends = [end for end in self._turn_ends if end <= length]
+        if self._ids is not None:
+            self._ids = self._ids[:, :length]
+
+    def clear(self) -> None:
+        """Hold nothing and pin nothing, as at first; what was held counts as evicted."""
+        self.evicted += self.length
+        for layer in self.layers:
+            layer.truncate(0)
+        self.pinned = self._offset = 0
+        self._rolling = False
+        self._at_first, self._turn_ends, self._ids = (), [], None
+
+    def make_room(self, tokens: int, *, low_water: float = 0.75, whole_turns: bool = True) -> int:
         """Evict the oldest turns until `tokens` more fit; return how many tokens went.
 
         Once it must evict, it goes on until at most `low_water` of the window is used (hysteresis): evictions are
-        then rare, and each key is moved few times. Raises ValueError if `tokens` can't fit beside the pinned prefix
-        and the open turn.
+        then rare, and each key is moved few times. With `whole_turns` false, the oldest tokens go wherever turns
+        end. Raises ValueError if `tokens` can't fit beside the pinned prefix and the open turn.
         """
         if tokens <= self.free:
             return 0
         wanted = max(tokens, round((1 - low_water) * (self.capacity - self.pinned)))
-        end = self.pinned
-        turns = 0
-        for turns, end in enumerate(self._turn_ends, start=1):  # noqa: B007 - the last values are used below
-            if self.free + end - self.pinned >= wanted:
-                break
-        if self.free + end - self.pinned < tokens:
+        if whole_turns:
+            count = self._turns_of(wanted - self.free)
+        else:
+            count = min(wanted - self.free, self.length - self.pinned)
+        if self.free + count < tokens:
             raise ValueError(
                 f"{tokens} tokens can't fit: of {self.capacity}, {self.pinned} are pinned and "
-                f"{self.length - end} belong to the open turn; expected a larger window or a shorter turn"
+                f"{self.length - self.pinned - count} belong to the open turn; expected a larger window or a shorter "
+                f"turn"
             )
-        return self._evict(turns, end)
+        return self.evict(count)
 
-    def _evict(self, turns: int, end: int) -> int:
-        count = end - self.pinned
+    def _turns_of(self, tokens: int) -> int:
+        """Tokens of the oldest turns that have `tokens` together, or of all turns that ended."""
+        ends = [end - self.pinned for end in self._turn_ends]
+        return next((end for end in ends if end >= tokens), max(ends, default=0))
+
+    def evict(self, tokens: int) -> int:
+        """Drop the oldest `tokens` behind the prefix, and close the hole; return `tokens`.
+
+        Raises ValueError if there are not as many.
+        """
+        end = self.pinned + tokens
+        if tokens < 1 or end > self.length:
+            raise ValueError(f"{tokens} tokens to evict, expected 1 to {self.length - self.pinned}")
         for layer in self.layers:
-            layer.remove(self.pinned, end, self._rotation)
-        self._turn_ends = [later - count for later in self._turn_ends[turns:]]
+            layer.remove(self.pinned, end)
+        if self.anchored:
+            self._follow(tokens)
+        else:
+            self._turn_survivors(-tokens)
+        self._turn_ends = [later - tokens for later in self._turn_ends if later > end]
+        if self._ids is not None:
+            self._ids = torch.cat((self._ids[:, : self.pinned], self._ids[:, end:]), dim=1)
         self.evictions += 1
-        self.evicted += count
-        return count
+        self.evicted += tokens
+        self._rolling = True
+        return tokens
+
+    def _turn_survivors(self, delta: int) -> None:
+        for layer, rotation in zip(self.layers, self._rotations, strict=True):
+            layer.turn(self.pinned, rotation, delta)
+
+    def _follow(self, tokens: int) -> None:
+        """The survivors stay where they are; the prefix comes after them."""
+        self._offset += tokens
+        if self._offset + self.capacity > self._horizon:
+            self._turn_survivors(-self._offset)
+            self._offset = 0
+        for layer, rotation, keys in zip(self.layers, self._rotations, self._at_first, strict=False):
+            moved = keys.clone()
+            rotation.rotate_(moved, self._offset)
+            layer.replace(moved)
+
+    @property
+    def rows(self) -> int:
+        """Sequences held side by side (0 before the first forward)."""
+        return self.layers[0].rows
+
+    def select(self, rows: Tensor) -> None:
+        """Hold these `rows` (indices, repeats allowed), as beam search and batch selection want it."""
+        for layer in self.layers:
+            layer.select(rows)
+        self._at_first = tuple(keys[rows] for keys in self._at_first)
+        if self._ids is not None:
+            self._ids = self._ids[rows.to(self._ids.device)]
+
+    def adopt(self, rows: Tensor) -> None:
+        """Let every row's last token be that of `rows` (an index each): all rows tried another, and one was chosen."""
+        for layer in self.layers:
+            layer.adopt(rows)
+        if self._ids is not None:
+            self._ids[:, -1] = self._ids[rows.to(self._ids.device), -1]
+
+    def state(self) -> dict[str, Tensor]:
+        """All that is held, for `restore`: copies, by name."""
+        state = {
+            "counts": torch.tensor([self.pinned, self.evictions, self.evicted, self._offset]),
+            "turn_ends": torch.tensor(self._turn_ends, dtype=torch.int64),
+        }
+        for index, layer in enumerate(self.layers):
+            keys, values = layer.held()  # (B, H, T, d) each
+            state |= {f"keys.{index}": keys.clone(), f"values.{index}": values.clone()}
+        state |= {f"at_first.{index}": keys.clone() for index, keys in enumerate(self._at_first)}
+        if self._ids is not None:
+            state["ids"] = self._ids.clone()
+        return state
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Hold what another cache held, bit for bit.
+
+        Raises ValueError if something is held already, or `state` is of another model or does not fit.
+        """
+        stores = {f"{kind}.{index}" for kind in ("keys", "values") for index in range(len(self.layers))}
+        needed = {"counts", "turn_ends"} | stores
+        if self.anchored:
+            needed |= {f"at_first.{index}" for index in range(len(self.layers)) if state["counts"][0]}
+        if self.length or state.keys() - {"ids"} != needed:
+            raise ValueError(
+                f"a state of {len(state)} tensors for a cache that holds {self.length} tokens, expected the "
+                f"{len(needed)} tensors of a cache of {len(self.layers)} layers, and an empty cache"
+            )
+        lengths = {state[name].shape[-2] for name in stores}
+        if len(lengths) > 1 or max(lengths) > self.capacity:
+            raise ValueError(
+                f"a state of {max(lengths)} tokens for a window of {self.capacity}: expected no more than fit"
+            )
+        for index, layer in enumerate(self.layers):
+            layer.update(state[f"keys.{index}"], state[f"values.{index}"])
+        self.pinned, self.evictions, self.evicted, self._offset = state["counts"].tolist()
+        self._turn_ends = state["turn_ends"].tolist()
+        self._rolling = bool(self._turn_ends or self.evicted)
+        self._at_first = tuple(state[name] for name in sorted(needed - stores, key=_number) if "at_first" in name)
+        self._ids = state.get("ids")
 
     def nbytes(self) -> int:
         """Bytes of key and value storage (0 before the first forward)."""
         return sum(layer.nbytes() for layer in self.layers)
+
+
+def _number(name: str) -> int:
+    """Of `at_first.12`, 12."""
+    _, _, number = name.partition(".")
+    return int(number or -1)

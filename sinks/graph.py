@@ -7,7 +7,7 @@ is given, at the slot that is also their position, which is what a sink cache wa
 nothing.
 
     input            shape          what
-    ids              (1, n)         tokens to read
+    embedded         (1, n, D)      embeddings of the tokens to read, fp16
     rows             (keep,)        of which of them the logits are wanted
     last             (1,)           the slot of the last one
     total            ()             slots in use afterwards
@@ -61,6 +61,10 @@ class Stored:
     """Bytes."""
 
 
+EMBEDDING = "model.embed_tokens.weight"
+"""The tensor (V, D) whose rows the graph is fed: its reader looks them up."""
+
+
 def build_graph(shape: Shape, stored: Mapping[str, Stored], file: str, *, exact: bool = False) -> bytes:
     """The graph, with its weights in `file`, a name in the session's folder.
 
@@ -83,7 +87,7 @@ class _Builder:
 
     def build(self) -> ModelProto:
         s = self._shape
-        x = self._node("Cast", [self._node("Gather", [self._weight("model.embed_tokens.weight"), "ids"])], to=1)
+        x = self._node("Cast", ["embedded"], to=TensorProto.FLOAT)
         # for Reshape: 0 keeps a dimension, -1 is what is left
         self._constants.append(helper.make_tensor("heads", TensorProto.INT64, [4], [0, 0, -1, s.head_size]))
         self._constants.append(helper.make_tensor("flat", TensorProto.INT64, [3], [0, 0, -1]))
@@ -180,7 +184,7 @@ class _Builder:
         stores = [f"{kind}.{index}" for index in range(s.layers) for kind in ("keys", "values")]
         store_dims: list[int | str] = [1, s.kv_heads, "slots", s.head_size]
         inputs = [
-            _value("ids", TensorProto.INT64, [1, "n"]),
+            _value("embedded", TensorProto.FLOAT16, [1, "n", "D"]),
             _value("rows", TensorProto.INT64, ["keep"]),
             _value("last", TensorProto.INT32, [1]),
             _value("total", TensorProto.INT32, []),

@@ -2,17 +2,20 @@
 
 In: token ids and a sink cache. Out: logits for the next token. The graph (`graph.py`) runs in ONNX Runtime, on
 the cache's own storage: nothing is copied between steps, and Python waits in one place, outside the
-interpreter's lock, so that a recogniser beside it runs on. Knows no text and no turns; it keeps no state between
-calls but which storage belongs to which cache.
+interpreter's lock, so that a recogniser beside it runs on. Embeddings are read from their file row by row: mapped
+into memory they would fill it, slowly, for as long as new words come. Knows no text and no turns; it keeps no state
+between calls but which storage belongs to which cache.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from weakref import WeakKeyDictionary
+from pathlib import Path
+from weakref import WeakKeyDictionary, finalize
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from onnxruntime import InferenceSession, OrtValue, SessionOptions
 from torch import Tensor
 
@@ -24,18 +27,18 @@ from surtitle.sinks.rope import Rotation
 class LeanDecoder:
     """Weights and shape; shared by any number of streams, used from one thread at a time."""
 
-    def __init__(self, shape: Shape, session: InferenceSession) -> None:
+    def __init__(self, shape: Shape, session: InferenceSession, embedding: Embedding) -> None:
         """`session` runs a graph of `graph.build_graph(shape, ...)`."""
         self.shape = shape
         self._session = session
+        self._embedding = embedding
         exponent = torch.arange(0, shape.head_size, 2, dtype=torch.float64) / shape.head_size
-        self.rotation = Rotation(shape.rope_base**-exponent)
+        self.rotations = (Rotation(shape.rope_base**-exponent),) * shape.layers
         self._bound: WeakKeyDictionary[SinkCache, _Binding] = WeakKeyDictionary()
 
-    @property
-    def layers(self) -> int:
-        """How many layers a cache for this model has."""
-        return self.shape.layers
+    def cache(self, capacity: int) -> SinkCache:
+        """An empty cache for this model."""
+        return SinkCache(capacity=capacity, rotations=self.rotations)
 
     def decode(self, ids: Sequence[int], cache: SinkCache, *, keep: int) -> Tensor:
         """Read `ids` (n of them) at the cache's end; logits (keep, V) of what follows the last `keep` of them.
@@ -44,10 +47,33 @@ class LeanDecoder:
         """
         cache.require(len(ids))
         if cache not in self._bound:
-            self._bound[cache] = _Binding(self._session, self.shape, self.rotation, cache)
-        logits = self._bound[cache].run(ids, cache.length, keep)
+            self._bound[cache] = _Binding(self._session, self.shape, self.rotations[0], cache)
+        logits = self._bound[cache].run(self._embedding.rows(ids), cache.length, keep)
         cache.extend(len(ids))
+        cache.record(torch.tensor([list(ids)]))
         return logits
+
+
+class Embedding:
+    """The rows of a matrix (V, D) in fp16, in a file."""
+
+    def __init__(self, path: Path, *, offset: int, shape: tuple[int, ...]) -> None:
+        """`offset` in bytes. Raises OSError for a file that can't be read."""
+        self._file = path.open("rb", buffering=0)
+        finalize(self, self._file.close)
+        self._offset = offset
+        self._count, self._size = shape
+
+    def rows(self, ids: Sequence[int]) -> NDArray[np.float16]:
+        """Of `ids`, (n, D). Raises ValueError for an id that the model does not have."""
+        if not all(0 <= token < self._count for token in ids):
+            raise ValueError(f"token ids from {min(ids)} to {max(ids)}, expected 0 to {self._count - 1}")
+        width = 2 * self._size
+        rows = np.empty((len(ids), self._size), np.float16)
+        for row, token in zip(rows, ids, strict=True):
+            self._file.seek(self._offset + token * width)
+            self._file.readinto(row.data.cast("B"))
+        return rows
 
 
 class _Binding:
@@ -66,11 +92,11 @@ class _Binding:
             for name, store in zip((f"keys.{index}", f"values.{index}"), stores, strict=True):
                 self._binding.bind_ortvalue_output(f"{name}.out", self._bind_input(name, store))
 
-    def run(self, ids: Sequence[int], held: int, keep: int) -> Tensor:
-        n = len(ids)
+    def run(self, embedded: NDArray[np.float16], held: int, keep: int) -> Tensor:
+        n = len(embedded)
         logits = torch.empty(1, keep, self._vocabulary)
         bind = self._binding.bind_cpu_input
-        bind("ids", np.array([ids], np.int64))
+        bind("embedded", embedded[None])
         bind("rows", np.arange(n - keep, n, dtype=np.int64))
         bind("last", np.array([held + n - 1], np.int32))
         bind("total", np.array(held + n, np.int32))

@@ -10,8 +10,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from surtitle.sinks.graph import Shape, Stored, build_graph
-from surtitle.sinks.lean import LeanDecoder, open_session
+from surtitle.sinks.graph import EMBEDDING, Shape, Stored, build_graph
+from surtitle.sinks.lean import Embedding, LeanDecoder, open_session
 
 WEIGHTS = "weights.safetensors"
 _HEAD_MULTIPLE = 16  # what the attention kernel takes
@@ -28,13 +28,16 @@ def load_model(folder: Path, *, threads: int, exact: bool = False) -> LeanDecode
     Raises UnknownModel, or OSError where a file is missing or damaged.
     """
     shape = read_shape(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+    stored = _stored(folder / WEIGHTS)
     try:
-        graph = build_graph(shape, _stored(folder / WEIGHTS), WEIGHTS, exact=exact)
+        graph = build_graph(shape, stored, WEIGHTS, exact=exact)
+        rows = stored[EMBEDDING]
     except KeyError as missing:
         raise UnknownModel(
             f"the folder's weights hold no {missing.args[0]}: not a model that this loader knows"
         ) from missing
-    return LeanDecoder(shape, open_session(graph, str(folder), threads=threads))
+    embedding = Embedding(folder / WEIGHTS, offset=rows.offset, shape=rows.shape)
+    return LeanDecoder(shape, open_session(graph, str(folder), threads=threads), embedding)
 
 
 def read_shape(config: dict[str, Any]) -> Shape:

@@ -13,15 +13,25 @@ from torch import Tensor
 
 
 class Rotation:
-    """The half-split rotary embedding of one model (Llama, Mistral, Qwen, SmolLM, Gemma...).
+    """The rotary embedding of one layer: half-split (Llama, Qwen, GPT-NeoX...) or interleaved (GPT-J, Cohere, GLM).
 
     Only the frequencies are used, never the model's `attention_scaling`: that factor is already inside the stored
     keys, and applying it again would rescale them (yarn, longrope).
     """
 
-    def __init__(self, inverse_frequencies: Tensor) -> None:
+    def __init__(self, inverse_frequencies: Tensor, *, interleaved: bool = False) -> None:
+        """Radians a position, (D/2,); none for a layer whose keys do not turn (NoPE, ALiBi).
+
+        Dimension i turns with i + D/2, or, `interleaved`, 2i with 2i + 1.
+        """
         # fp64: the angle of an integer delta is exact to far below fp32 rounding, however large the delta
         self._inverse_frequencies = inverse_frequencies.detach().to("cpu", torch.float64)  # (D/2,)
+        self._interleaved = interleaved
+
+    @classmethod
+    def none(cls) -> Rotation:
+        """Of a layer that knows no positions, or gets them as a bias of the scores."""
+        return cls(torch.empty(0))
 
     @property
     def dimensions(self) -> int:
@@ -34,12 +44,17 @@ class Rotation:
 
     def rotate_(self, keys: Tensor, delta: int) -> None:
         """Move `keys` (B, H, T, D) by `delta` positions, in place. Computed in fp32, rounded once."""
+        if not self.dimensions:
+            return
         angle = self._inverse_frequencies * delta  # (D/2,)
         cos = angle.cos().to(keys.device, torch.float32)
         sin = angle.sin().to(keys.device, torch.float32)
-        half = len(cos)
-        first = keys[..., :half].float()  # (B, H, T, D/2)
-        second = keys[..., half : 2 * half].float()  # (B, H, T, D/2)
+        if self._interleaved:
+            places = slice(0, self.dimensions, 2), slice(1, self.dimensions, 2)
+        else:
+            places = slice(0, len(cos)), slice(len(cos), self.dimensions)
+        first, second = (keys[..., place].float() for place in places)  # (B, H, T, D/2) each
         # both before either is written: in fp32, `first` and `second` are views of the keys
-        turned = torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
-        keys[..., : 2 * half] = turned.to(keys.dtype)
+        turned = first * cos - second * sin, second * cos + first * sin
+        for place, half in zip(places, turned, strict=True):
+            keys[..., place] = half.to(keys.dtype)

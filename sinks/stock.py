@@ -1,7 +1,7 @@
 """The sink cache under an unmodified transformers model.
 
-In: any transformers decoder with one rotary embedding. Out: a `Decoder` for `stream.py`. No model code is
-forked or patched: the model sees a `transformers.Cache` whose slots are positions, so its own causal mask
+In: a transformers decoder whose positions `positions.py` understands. Out: a `Decoder` for `stream.py`. No model code
+is forked or patched: the model sees a `transformers.Cache` whose slots are positions, so its own causal mask
 and `position_ids` are right. The reference that `lean.py` is held against, and the way for models that
 `lean.py` does not know.
 """
@@ -9,52 +9,94 @@ and `position_ids` are right. The reference that `lean.py` is held against, and 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import AutoConfig, PreTrainedModel
 from transformers.cache_utils import Cache, CacheLayerMixin
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
-from surtitle.sinks.cache import SinkCache, SinkLayer
-from surtitle.sinks.rope import Rotation
+from surtitle.sinks.blocks import widen_blocks
+from surtitle.sinks.cache import HORIZON, SinkCache
+from surtitle.sinks.layer import SinkLayer
+from surtitle.sinks.positions import positions_of, takes_positions
+
+WEIGHTS = "weights.safetensors"
 
 
 class StockDecoder:
     """Reads token ids with a stock model."""
 
     def __init__(self, model: PreTrainedModel) -> None:
+        """Raises UnsupportedModel."""
         self._model = model
-        self.layers: int = model.config.get_text_config().num_hidden_layers
-        self.rotation = rotation_of(model)
+        self._takes_positions = takes_positions(model)
+        positions = positions_of(model)
+        self.rotations = positions.rotations
+        self.limit = positions.limit
+
+    def cache(self, capacity: int) -> SinkCache:
+        """A cache for this model. Raises ValueError for more tokens than its positions bear."""
+        if self.limit is not None and capacity > self.limit:
+            raise ValueError(
+                f"a window of {capacity} tokens in all, expected at most {self.limit}: beyond, the positions or the "
+                f"sight of {type(self._model).__name__} change"
+            )
+        # in 16 bits every turn of the survivors would round them again; in fp32 it costs less than it saves
+        anchored = self._model.dtype != torch.float32
+        return SinkCache(
+            capacity=capacity, rotations=self.rotations, anchored=anchored, horizon=min(HORIZON, self.limit or HORIZON)
+        )
 
     @torch.inference_mode()
     def decode(self, ids: Sequence[int], cache: SinkCache, *, keep: int) -> Tensor:
         """Read `ids` (n of them) at the cache's end; logits (keep, V) of what follows the last `keep` of them."""
-        held = cache.length
+        return self.decode_batch(torch.tensor([list(ids)], device=self._model.device), cache, keep=keep)[0]
+
+    @torch.inference_mode()
+    def decode_batch(self, ids: Tensor, cache: SinkCache, *, keep: int) -> Tensor:
+        """Read `ids` (B, n), rows in lock-step, at the cache's end; logits (B, keep, V)."""
+        kwargs = {"position_ids": next_positions(cache, ids)} if self._takes_positions else {}
         output = self._model(
-            input_ids=torch.tensor([list(ids)]),  # (1, n)
-            position_ids=torch.arange(held, held + len(ids))[None],  # (1, n)
-            past_key_values=as_transformers(cache),
-            use_cache=True,
-            logits_to_keep=keep,
+            input_ids=ids, past_key_values=as_transformers(cache), use_cache=True, logits_to_keep=keep, **kwargs
         )
-        logits: Tensor = output.logits[0]  # (keep, V)
+        cache.record(ids)
+        logits: Tensor = output.logits[:, -keep:]  # (B, keep, V); some models know no logits_to_keep
         return logits
 
 
-def rotation_of(model: torch.nn.Module) -> Rotation:
-    """The rotation that `model` applies, read from its live `rotary_emb` (so that a degraded dtype matches too).
+def next_positions(cache: SinkCache, ids: Tensor) -> Tensor:
+    """Of `ids` (B, n), the tokens that come next: (1, n)."""
+    return torch.arange(cache.position, cache.position + ids.shape[1], device=ids.device)[None]
 
-    Raises ValueError for a model with none (learned positions, ALiBi) or several (per layer type).
+
+def load_stock(folder: Path, **kwargs: Any) -> PreTrainedModel:
+    """The engine's folder (`convert.py`) as a stock model, with the very weights that the engine multiplies by.
+
+    `kwargs` as for transformers' `from_pretrained`; fp32 unless they say otherwise. Raises OSError where a file is
+    missing or damaged.
     """
-    buffers = [buffer for name, buffer in model.named_buffers() if name.endswith("rotary_emb.inv_freq")]
-    if len(buffers) != 1:
-        raise ValueError(
-            f"{type(model).__name__} has {len(buffers)} rotary embeddings, expected exactly one shared by all layers: "
-            f"models with learned, ALiBi or per-layer positions are not supported yet"
-        )
-    return Rotation(buffers[0])
+    weights: dict[str, Tensor] = {}
+    with safe_open(folder / WEIGHTS, framework="pt") as file:
+        for name in file.keys():  # noqa: SIM118 - it is no dict
+            stem, _, leaf = name.rpartition(".")
+            if leaf == "scale":
+                continue
+            tensor = file.get_tensor(name)
+            if tensor.dtype == torch.uint8:
+                rows = widen_blocks(tensor.numpy(), file.get_tensor(f"{stem}.scale").numpy())
+                weights[name] = torch.from_numpy(rows)
+            else:
+                weights[name] = tensor.float()
+    config = AutoConfig.from_pretrained(folder)
+    config.tie_word_embeddings = False  # the head is in 8 bits, the embedding in 16
+    dtype = kwargs.pop("torch_dtype", kwargs.pop("dtype", torch.float32))
+    model_class = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
+    model = model_class.from_pretrained(None, config=config, state_dict=weights, dtype=dtype, **kwargs)
+    return model.eval().requires_grad_(False)
 
 
 def as_transformers(cache: SinkCache) -> Cache:
@@ -64,6 +106,8 @@ def as_transformers(cache: SinkCache) -> Cache:
 
 class _Layer(CacheLayerMixin):  # type: ignore[misc]
     """One `SinkLayer` behind transformers' layer interface (5.15 and newer)."""
+
+    is_sliding = False
 
     def __init__(self, layer: SinkLayer) -> None:
         super().__init__()

@@ -32,12 +32,11 @@ class Decoder(Protocol):
     """A model: `lean.LeanDecoder`, or `stock.StockDecoder` around any transformers model."""
 
     @property
-    def layers(self) -> int:
-        """How many layers the cache must have."""
+    def rotations(self) -> tuple[Rotation, ...]:
+        """How the keys of each layer turn."""
 
-    @property
-    def rotation(self) -> Rotation:
-        """How cached keys are moved."""
+    def cache(self, capacity: int) -> SinkCache:
+        """An empty cache for this model."""
 
     def decode(self, ids: Sequence[int], cache: SinkCache, *, keep: int) -> Tensor:
         """Read `ids` at the cache's end; logits (keep, V) of what follows the last `keep` of them."""
@@ -49,7 +48,7 @@ class TokenStream:
     def __init__(self, decoder: Decoder, *, capacity: int) -> None:
         """`capacity` tokens are held at most, the pinned prefix included."""
         self._decoder = decoder
-        self.cache = SinkCache(layers=decoder.layers, capacity=capacity, rotation=decoder.rotation)
+        self.cache = decoder.cache(capacity)
         self._logits: Tensor | None = None  # (V,) for the token that comes next
 
     def append(self, ids: Sequence[int]) -> None:
@@ -128,6 +127,21 @@ class TokenStream:
         logits = state.pop("logits")
         self.cache.restore(state)
         self._logits = logits
+
+    def rebuild(self) -> None:
+        """Read again what is held, as if it were all that ever was: what remains of evicted text in the keys and values
+        is gone then, and so is all rounding. Costs as much as reading it. Raises ValueError for an empty stream.
+        """
+        cache = self.cache
+        ids, at, ends = cache.ids[0].tolist(), cache.pinned, cache.turn_ends
+        cache.clear()
+        self.append(ids[:at])
+        cache.pin()
+        for end in ends:
+            self.append(ids[at:end])
+            cache.end_turn()
+            at = end
+        self.append(ids[at:])
 
     def mark(self) -> Mark:
         """Remember this point of the stream."""

@@ -5,7 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from surtitle.sinks.cache import CacheFull, SinkCache, SinkLayer
+from surtitle.sinks.cache import SinkCache
+from surtitle.sinks.layer import CacheFull, SinkLayer
 from surtitle.sinks.lean import LeanDecoder
 from surtitle.sinks.rope import Rotation
 
@@ -16,7 +17,7 @@ NO_ROTATION = Rotation(torch.zeros(8))
 
 
 def sink_cache(decoder: LeanDecoder, capacity: int) -> SinkCache:
-    return SinkCache(layers=decoder.layers, capacity=capacity, rotation=decoder.rotation)
+    return decoder.cache(capacity)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def slots(cache: SinkCache) -> list[int]:
 
 
 def test_whole_turns_are_evicted_oldest_first_and_never_the_prefix() -> None:
-    cache = SinkCache(layers=2, capacity=20, rotation=NO_ROTATION)
+    cache = SinkCache(capacity=20, rotations=[NO_ROTATION] * 2)
     fill(cache, 4)
     cache.pin()
     for start, tokens in ((4, 5), (9, 3), (12, 6)):
@@ -72,7 +73,7 @@ def test_whole_turns_are_evicted_oldest_first_and_never_the_prefix() -> None:
 
 
 def test_nothing_is_evicted_while_there_is_room() -> None:
-    cache = SinkCache(layers=1, capacity=20, rotation=NO_ROTATION)
+    cache = SinkCache(capacity=20, rotations=[NO_ROTATION])
     fill(cache, 15)
     cache.end_turn()
     assert cache.make_room(5) == 0
@@ -80,7 +81,7 @@ def test_nothing_is_evicted_while_there_is_room() -> None:
 
 
 def test_once_it_evicts_it_goes_on_to_the_low_water_mark() -> None:
-    cache = SinkCache(layers=1, capacity=104, rotation=NO_ROTATION)
+    cache = SinkCache(capacity=104, rotations=[NO_ROTATION])
     fill(cache, 4)
     cache.pin()
     for _ in range(50):
@@ -96,7 +97,7 @@ def test_once_it_evicts_it_goes_on_to_the_low_water_mark() -> None:
 
 
 def test_the_open_turn_is_not_evicted_and_the_message_says_what_is_in_the_way() -> None:
-    cache = SinkCache(layers=1, capacity=20, rotation=NO_ROTATION)
+    cache = SinkCache(capacity=20, rotations=[NO_ROTATION])
     fill(cache, 4)
     cache.pin()
     fill(cache, 3)
@@ -109,7 +110,7 @@ def test_the_open_turn_is_not_evicted_and_the_message_says_what_is_in_the_way() 
 
 
 def test_a_forward_without_room_is_refused_before_anything_is_written() -> None:
-    cache = SinkCache(layers=1, capacity=5, rotation=NO_ROTATION)
+    cache = SinkCache(capacity=5, rotations=[NO_ROTATION])
     fill(cache, 4)
     with pytest.raises(
         CacheFull, match=r"holds 4 tokens and 2 are coming, expected at most 5 in all: call make_room\(2\)"
@@ -119,7 +120,7 @@ def test_a_forward_without_room_is_refused_before_anything_is_written() -> None:
 
 
 def test_the_prefix_is_pinned_before_the_first_turn_ends() -> None:
-    cache = SinkCache(layers=1, capacity=9, rotation=NO_ROTATION)
+    cache = SinkCache(capacity=9, rotations=[NO_ROTATION])
     fill(cache, 2)
     cache.end_turn()
     with pytest.raises(ValueError, match="before the first turn ends"):
@@ -127,7 +128,7 @@ def test_the_prefix_is_pinned_before_the_first_turn_ends() -> None:
 
 
 def test_an_empty_turn_is_no_turn() -> None:
-    cache = SinkCache(layers=1, capacity=9, rotation=NO_ROTATION)
+    cache = SinkCache(capacity=9, rotations=[NO_ROTATION])
     cache.end_turn()
     cache.pin()
     cache.end_turn()
@@ -139,7 +140,7 @@ def test_an_empty_turn_is_no_turn() -> None:
 
 def test_a_cache_for_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="capacity is 0 tokens, expected at least 1"):
-        SinkCache(layers=1, capacity=0, rotation=NO_ROTATION)
+        SinkCache(capacity=0, rotations=[NO_ROTATION])
     with pytest.raises(ValueError, match="holds nothing yet"):
         SinkLayer(4).held()
 
@@ -160,7 +161,7 @@ def test_a_rollback_restores_every_bit(make_lean) -> None:
 
 
 def test_a_turn_that_was_rolled_back_is_not_evicted_later() -> None:
-    cache = SinkCache(layers=1, capacity=10, rotation=NO_ROTATION)
+    cache = SinkCache(capacity=10, rotations=[NO_ROTATION])
     fill(cache, 3)
     cache.end_turn()
     mark = cache.mark()
@@ -173,7 +174,7 @@ def test_a_turn_that_was_rolled_back_is_not_evicted_later() -> None:
 
 
 def test_a_mark_does_not_outlive_an_eviction() -> None:
-    cache = SinkCache(layers=1, capacity=10, rotation=NO_ROTATION)
+    cache = SinkCache(capacity=10, rotations=[NO_ROTATION])
     fill(cache, 6)
     cache.end_turn()
     mark = cache.mark()
@@ -184,7 +185,7 @@ def test_a_mark_does_not_outlive_an_eviction() -> None:
 
 
 def test_a_mark_ahead_of_the_cache_is_refused() -> None:
-    cache = SinkCache(layers=1, capacity=10, rotation=NO_ROTATION)
+    cache = SinkCache(capacity=10, rotations=[NO_ROTATION])
     earlier = cache.mark()
     fill(cache, 6)
     later = cache.mark()
@@ -194,7 +195,7 @@ def test_a_mark_ahead_of_the_cache_is_refused() -> None:
 
 
 def test_two_thousand_turns_take_no_more_memory_than_one() -> None:
-    cache = SinkCache(layers=2, capacity=48, rotation=Rotation(torch.tensor([1.0, 0.1])))
+    cache = SinkCache(capacity=48, rotations=[Rotation(torch.tensor([1.0, 0.1]))] * 2)
     fill(cache, 5)
     cache.pin()
     at_first, addresses = cache.nbytes(), [tensor.data_ptr() for layer in cache.layers for tensor in layer.held()]
@@ -222,7 +223,7 @@ def test_after_hundreds_of_evictions_the_model_is_still_fed_what_the_paper_says(
 
 @given(turns=st.lists(st.integers(1, 9), min_size=1, max_size=60), pinned=st.integers(0, 6))
 def test_whatever_comes_the_cache_holds_the_prefix_and_the_newest_whole_turns(turns: list[int], pinned: int) -> None:
-    cache = SinkCache(layers=1, capacity=24, rotation=NO_ROTATION)
+    cache = SinkCache(capacity=24, rotations=[NO_ROTATION])
     if pinned:
         fill(cache, pinned)
     cache.pin()

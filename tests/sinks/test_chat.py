@@ -32,7 +32,7 @@ class Recorder:
     """A decoder that remembers what it read."""
 
     def __init__(self, inner: LeanDecoder) -> None:
-        self.inner, self.layers, self.rotation = inner, inner.layers, inner.rotation
+        self.inner, self.rotations, self.cache = inner, inner.rotations, inner.cache
         self.read: list[int] = []
 
     def decode(self, ids, cache, *, keep: int) -> torch.Tensor:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 import torch
 
-from surtitle.sinks.cache import SinkCache
 from surtitle.sinks.stock import StockDecoder
 
 TEXT = [(5 * token + 11) % 260 for token in range(60)]
@@ -14,8 +13,8 @@ TEXT = [(5 * token + 11) % 260 for token in range(60)]
 def test_the_lean_forward_is_the_stock_forward(family: str, exact: bool, tolerance: float, make_model, as_lean) -> None:
     stock_model = make_model(family)
     lean, stock = as_lean(stock_model, exact=exact), StockDecoder(stock_model)
-    ours = SinkCache(layers=lean.layers, capacity=40, rotation=lean.rotation)
-    theirs = SinkCache(layers=stock.layers, capacity=40, rotation=stock.rotation)
+    ours = lean.cache(40)
+    theirs = stock.cache(40)
     for start in range(0, len(TEXT), 10):
         part = TEXT[start : start + 10]
         assert ours.make_room(10) == theirs.make_room(10)
@@ -33,7 +32,7 @@ def test_only_the_wanted_rows_reach_the_head(make_lean) -> None:
     lean = make_lean("qwen2")
 
     def decode(keep: int) -> torch.Tensor:
-        return lean.decode(TEXT[:9], SinkCache(layers=lean.layers, capacity=9, rotation=lean.rotation), keep=keep)
+        return lean.decode(TEXT[:9], lean.cache(9), keep=keep)
 
     assert decode(1).shape == (1, 260)
     assert torch.equal(decode(4), decode(9)[-4:])

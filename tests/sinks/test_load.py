@@ -7,8 +7,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from surtitle.sinks.cache import CacheFull, SinkCache
 from surtitle.sinks.convert import convert_gguf
+from surtitle.sinks.layer import CacheFull
 from surtitle.sinks.load import WEIGHTS, UnknownModel, load_model
 from surtitle.sinks.stock import StockDecoder
 
@@ -28,7 +28,7 @@ def change_config(folder: Path, **changes: object) -> None:
 
 
 def logits(decoder) -> torch.Tensor:
-    return decoder.decode(TEXT, SinkCache(layers=decoder.layers, capacity=40, rotation=decoder.rotation), keep=30)
+    return decoder.decode(TEXT, decoder.cache(40), keep=30)
 
 
 @pytest.mark.parametrize("tied", [False, True])
@@ -92,7 +92,7 @@ def test_weights_that_were_cut_short_are_refused(folder: Path) -> None:
 
 def test_a_stream_does_not_write_into_anothers_cache(folder: Path) -> None:
     model = load_model(folder, threads=1)
-    one, other = (SinkCache(layers=model.layers, capacity=40, rotation=model.rotation) for _ in range(2))
+    one, other = (model.cache(40) for _ in range(2))
     model.decode(TEXT[:9], one, keep=1)
     before = [tensor.clone() for layer in one.layers for tensor in layer.held()]
     model.decode(TEXT[9:], other, keep=1)
@@ -103,7 +103,7 @@ def test_a_stream_does_not_write_into_anothers_cache(folder: Path) -> None:
 
 def test_a_forward_that_would_not_fit_is_refused_before_anything_is_written(folder: Path) -> None:
     model = load_model(folder, threads=1)
-    cache = SinkCache(layers=model.layers, capacity=10, rotation=model.rotation)
+    cache = model.cache(10)
     model.decode(TEXT[:8], cache, keep=1)
     with pytest.raises(CacheFull, match="holds 8 tokens and 3 are coming"):
         model.decode(TEXT[8:11], cache, keep=1)

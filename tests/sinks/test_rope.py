@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding, apply_rotary_pos_emb
 
+from surtitle.sinks.positions import positions_of
 from surtitle.sinks.rope import Rotation
-from surtitle.sinks.stock import rotation_of
 
 FREQUENCIES = 10_000.0 ** -(torch.arange(0, 16, 2) / 16)  # (8,)
 
@@ -29,7 +29,7 @@ def test_a_moved_key_is_the_key_that_transformers_makes_at_the_new_position(delt
         return rotated
 
     moved = at(first)
-    rotation_of(model).rotate_(moved, delta)
+    positions_of(model).rotations[0].rotate_(moved, delta)
     torch.testing.assert_close(moved, at(first + delta), atol=2e-4, rtol=0)  # fp32 angles near 2000: 1e-4 rad
 
 

@@ -117,7 +117,7 @@ class CountingDecoder:
     """Counts forwards."""
 
     def __init__(self, inner) -> None:
-        self.inner, self.layers, self.rotation, self.forwards = inner, inner.layers, inner.rotation, 0
+        self.inner, self.rotations, self.cache, self.forwards = inner, inner.rotations, inner.cache, 0
 
     def decode(self, ids, cache, *, keep):
         self.forwards += 1
@@ -153,6 +153,25 @@ def test_the_prefix_comes_first_and_stays(decoder) -> None:
         stream.pin(PROMPT)
 
 
+def test_a_rebuilt_stream_is_one_that_read_only_what_it_holds(decoder) -> None:
+    stream, fresh = TokenStream(decoder, capacity=30), TokenStream(decoder, capacity=30)
+    stream.pin(PROMPT)
+    for turn in range(20):
+        stream.cache.make_room(6)
+        stream.append([turn, 3, 1, 4, 1, 5][: 4 + turn % 3])
+        stream.cache.end_turn()
+    stream.append([9])
+    held, ends = stream.cache.ids[0].tolist(), stream.cache.turn_ends
+    mark = stream.mark()
+    stream.rebuild()
+    assert (stream.cache.ids[0].tolist(), stream.cache.turn_ends, stream.cache.pinned) == (held, ends, len(PROMPT))
+    fresh.append(held)
+    torch.testing.assert_close(stream.cache.layers[-1].held(), fresh.cache.layers[-1].held(), atol=1e-3, rtol=0)
+    with pytest.raises(ValueError, match="mark again after an eviction"):
+        stream.rollback(mark)
+    assert written(stream, 1) == written(fresh, 1)
+
+
 def test_a_rolled_back_stream_goes_on_as_if_nothing_had_been(decoder) -> None:
     stream = stream_of(decoder)
     mark = stream.mark()
@@ -180,7 +199,8 @@ def test_reading_nothing_changes_nothing(decoder) -> None:
 
 def perplexity(decoder, ids: list[int], capacity: int, rotation: Rotation | None = None) -> float:
     """How surprised the model is by the tokens from the 257th on, with four sinks and turns of sixteen tokens."""
-    cache = SinkCache(layers=decoder.layers, capacity=capacity, rotation=rotation or decoder.rotation)
+    rotations = [rotation] * len(decoder.rotations) if rotation else decoder.rotations
+    cache = SinkCache(capacity=capacity, rotations=rotations)
     losses = []
     logits = decoder.decode(ids[:1], cache, keep=1)
     logits = decoder.decode(ids[1:4], cache, keep=1)

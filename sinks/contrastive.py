@@ -1,0 +1,107 @@
+"""Contrastive search: likely tokens that do not say once more what was just said.
+
+In: an endless model, what `generate` prepared. Out: ids. Of the `candidates` likeliest tokens the one goes on whose
+
+    (1 - alpha) p(v | x) - alpha max_j cos(h_v, h_x_j)
+
+is largest (Su et al. 2022, "A Contrastive Framework for Neural Text Generation", equation 5), where h are the last
+layer's states and j runs over the tokens read in this call that are still held. transformers 5 moved it out of its
+core. The candidates are rows of one batch, all of which then take over the chosen one's last slot: nothing else of the
+cache is copied. Knows no text.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.generation import GenerateDecoderOnlyOutput
+
+
+class ContrastiveSearch:
+    """A decoding method, as `generate(custom_generate=...)` takes it."""
+
+    def __init__(self, *, alpha: float, candidates: int, streamer: Any = None) -> None:
+        """`alpha`, 0 to 1, weighs the penalty. Raises ValueError for another, and for fewer than 2 candidates."""
+        if not 0 <= alpha <= 1 or candidates < 2:
+            raise ValueError(f"alpha {alpha} and {candidates} candidates, expected 0 to 1, and at least 2")
+        self._alpha = alpha
+        self._candidates = candidates
+        self._streamer = streamer
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        model: Any,
+        input_ids: Tensor,
+        logits_processor: Any,
+        stopping_criteria: Any,
+        generation_config: Any,
+        **model_kwargs: Any,
+    ) -> Any:
+        """`input_ids` (B, n) and what comes after them, (B, n + new)."""
+        cache = model_kwargs["past_key_values"]
+        step = _Step(model, cache, self._alpha, self._candidates)
+        ids, logits = input_ids, step.begin(input_ids[:, cache.get_seq_length() :])
+        unfinished = torch.ones(len(ids), dtype=torch.long, device=ids.device)
+        pad = generation_config.pad_token_id if generation_config.pad_token_id is not None else 0
+        while bool(unfinished.any()):
+            tokens, logits = step.choose(logits_processor(ids, logits.float()))  # (B,), (B, V)
+            tokens = tokens * unfinished + pad * (1 - unfinished)
+            ids = torch.cat((ids, tokens[:, None]), dim=1)
+            if self._streamer is not None:
+                self._streamer.put(tokens.cpu())
+            unfinished = unfinished & ~stopping_criteria(ids, None)
+        step.end()
+        if self._streamer is not None:
+            self._streamer.end()
+        if generation_config.return_dict_in_generate:
+            return GenerateDecoderOnlyOutput(sequences=ids, past_key_values=cache)
+        return ids
+
+
+class _Step:
+    """The candidates as rows: k of each of the B sequences, equal but for the last slot while one is chosen."""
+
+    def __init__(self, model: Any, cache: Any, alpha: float, candidates: int) -> None:
+        self._model = model
+        self._cache = cache
+        self._alpha = alpha
+        self._k = candidates
+        self._states = torch.empty(0)  # (B, T, D), of length 1 each: of the tokens read and still held
+
+    def begin(self, ids: Tensor) -> Tensor:
+        """Read `ids` (B, n); logits (B, V) of what comes next."""
+        self._states, logits = self._read(ids)
+        self._cache.batch_repeat_interleave(self._k)
+        return logits
+
+    def choose(self, scores: Tensor) -> tuple[Tensor, Tensor]:
+        """The token chosen by `scores` (B, V), now read, (B,), and the logits of the next, (B, V)."""
+        b, k = len(scores), self._k
+        shares, tokens = scores.softmax(dim=-1).topk(k, dim=-1)  # (B, k) each
+        states, logits = self._read(tokens.reshape(b * k, 1))  # (B k, 1, D), (B k, V)
+        states = states.reshape(b, k, -1)
+        self._states = self._states[:, -self._cache.slots.length + 1 :]
+        likeness = (states @ self._states.transpose(1, 2)).amax(dim=-1)  # (B, k)
+        choice = ((1 - self._alpha) * shares - self._alpha * likeness).argmax(dim=-1)  # (B,)
+        sequences = torch.arange(b, device=tokens.device)
+        rows = sequences * k + choice
+        self._cache.slots.adopt(rows.repeat_interleave(k))
+        self._states = torch.cat((self._states, states[sequences, choice][:, None]), dim=1)
+        return tokens[sequences, choice], logits[rows]
+
+    def end(self) -> None:
+        """Leave one row of each sequence in the cache, and the last token unread, as other decoding methods do."""
+        slots = self._cache.slots
+        self._cache.batch_select_indices(torch.arange(0, slots.rows, self._k, device=self._states.device))
+        if slots.length > slots.pinned:
+            self._cache.crop(-1)
+
+    def _read(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        output = self._model(
+            ids, past_key_values=self._cache, output_hidden_states=True, logits_to_keep=1, use_cache=True
+        )
+        states = output.hidden_states[-1].float()  # (rows, n, D)
+        return states / states.norm(dim=-1, keepdim=True), output.logits[:, -1]

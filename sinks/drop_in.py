@@ -1,0 +1,281 @@
+"""Stock transformers models that generate without end: the `attention_sinks` library's interface, on the sink cache.
+
+In: a model of transformers, how many first tokens to pin, how many to keep behind them. Out: the same object, whose
+forward and `generate()` make room before they need it. What the caller and `generate` see is an `EndlessCache`, as
+long as all that was ever read; what the layers see are its slots, so that masks and positions stay within the window.
+Greedy, sampled, beam, assisted and contrastive generation, streamers and chats of many turns work as they do without.
+Knows no text and no terminal.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from copy import deepcopy
+from functools import cache as cached
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from torch import Tensor
+from transformers import GenerationMixin, PreTrainedModel
+from transformers.cache_utils import Cache
+from transformers.generation import GenerationMode
+
+from surtitle.sinks.cache import SinkCache
+from surtitle.sinks.contrastive import ContrastiveSearch
+from surtitle.sinks.stock import WEIGHTS, StockDecoder, as_transformers, load_stock, next_positions
+
+SHARE = 8
+"""A full window loses this part of its tokens at once: eviction is then rare, and the window nearly full."""
+_IMAGES = ("pixel_values", "pixel_values_videos", "image_embeds")
+
+
+class EndlessCache(Cache):  # type: ignore[misc]
+    """A `SinkCache` as the caller of a stock model sees it: a stream that only ever grows."""
+
+    def __init__(self, slots: SinkCache, *, sinks: int) -> None:
+        super().__init__(layers=list(as_transformers(slots).layers))
+        self.slots = slots
+        """What is held."""
+        self._sinks = sinks
+        self._seen = 0
+        self._pinned = False
+
+    def get_seq_length(self, layer_idx: int = 0) -> int:
+        """Tokens read so far, the evicted ones included."""
+        return self._seen
+
+    def parts(self, tokens: int) -> Iterator[int]:
+        """Cut a forward of `tokens` into such that fit, making room for each just before it is yielded."""
+        slots = self.slots
+        step = max(1, (slots.capacity - self._sinks) // SHARE)
+        while tokens:
+            part = min(tokens, slots.free or step)
+            slots.make_room(part, low_water=1 - 1 / SHARE, whole_turns=False)
+            yield part
+            tokens -= part
+            self._seen += part
+            if not self._pinned and slots.length >= self._sinks:
+                slots.pin(self._sinks)
+                self._pinned = True
+
+    def crop(self, tokens_to_remove: int) -> None:
+        """Forget the newest tokens; their number is negative, as transformers has it."""
+        if tokens_to_remove > 0:
+            raise ValueError(f"{tokens_to_remove} tokens to remove, expected a negative number")
+        self.slots.forget(-tokens_to_remove)
+        self._seen += tokens_to_remove
+
+    def reset(self) -> None:
+        """Begin anew."""
+        self.slots.clear()
+        self._seen = 0
+        self._pinned = False
+
+    def reorder_cache(self, beam_idx: Tensor) -> None:
+        """Hold these rows: the beams that go on."""
+        self.slots.select(beam_idx)
+
+    def batch_select_indices(self, indices: Tensor) -> None:
+        """Hold these rows alone."""
+        self.slots.select(indices)
+
+    def batch_repeat_interleave(self, repeats: int) -> None:
+        """Hold every row `repeats` times."""
+        if self.slots.rows:
+            device = self.slots.layers[0].held()[0].device
+            self.slots.select(torch.arange(self.slots.rows, device=device).repeat_interleave(repeats))
+
+
+class Endless(GenerationMixin):  # type: ignore[misc]
+    """What `endless` adds to a model's class."""
+
+    _decoder: StockDecoder
+    _sinks: int
+    _window: int
+
+    def new_cache(self) -> EndlessCache:
+        """An empty cache, to pass as `past_key_values` to every call that goes on with one conversation."""
+        return EndlessCache(self._decoder.cache(self._sinks + self._window), sinks=self._sinks)
+
+    def rebuild(self, cache: EndlessCache) -> None:
+        """Read again what `cache` holds: nothing evicted is left in its keys and values then. Raises ValueError where
+        the ids are not known, since embeddings were read.
+        """
+        ids, seen = cache.slots.ids, cache.get_seq_length()
+        cache.reset()
+        self(ids, past_key_values=cache, logits_to_keep=1)
+        cache._seen = seen
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The forward, in parts where it does not fit. Takes and gives what the model's own does.
+
+        Raises ValueError for rows of unequal lengths, images, and a cache that is no `EndlessCache`.
+        """
+        given = inspect.signature(self.forward).bind_partial(*args).arguments | kwargs
+        use_cache = given.get("use_cache")
+        if use_cache is False or (use_cache is None and (self.training or not self.config.use_cache)):
+            return super().__call__(*args, **kwargs)
+        _check(given)
+        cache = given.pop("past_key_values", None)
+        if cache is None:
+            cache = self.new_cache()
+        if not isinstance(cache, EndlessCache):
+            raise ValueError(
+                f"past_key_values is a {type(cache).__name__}, expected what new_cache() or a forward gave"
+            )
+        for name in ("position_ids", "attention_mask"):  # the slots say both
+            given.pop(name, None)
+        as_dict = given.pop("return_dict", None)
+        output = self._read(cache, given)
+        output.past_key_values = cache
+        return output.to_tuple() if as_dict is False else output
+
+    def _read(self, cache: EndlessCache, given: dict[str, Any]) -> Any:
+        inputs = given["input_ids"] if given.get("input_ids") is not None else given["inputs_embeds"]
+        rows, tokens = inputs.shape[:2]
+        given["use_cache"] = True
+        labels = given.pop("labels", None)
+        keep = given.pop("logits_to_keep", 0) or tokens
+        outputs, start = [], 0
+        for part in cache.parts(tokens):
+            end = start + part
+            cut = {name: _cut(value, rows, tokens, start, end) for name, value in given.items()}
+            needed = min(part, max(keep - (tokens - end), 0))
+            outputs.append(self._forward_part(cache.slots, cut, needed))
+            start = end
+        output = outputs[-1] if len(outputs) == 1 else _join(outputs)
+        if labels is not None:
+            vocabulary = self.config.get_text_config(decoder=True).vocab_size
+            output.loss = self.loss_function(logits=output.logits, labels=labels, vocab_size=vocabulary)
+        return output
+
+    def _forward_part(self, slots: SinkCache, given: dict[str, Any], keep: int) -> Any:
+        ids = given.get("input_ids")
+        inputs = ids if ids is not None else given["inputs_embeds"]
+        accepted = inspect.signature(self.forward).parameters
+        if "position_ids" in accepted:
+            given["position_ids"] = next_positions(slots, inputs)
+        if "logits_to_keep" in accepted:
+            given["logits_to_keep"] = max(keep, 1)
+        output = super().__call__(past_key_values=as_transformers(slots), return_dict=True, **given)
+        output.logits = output.logits[:, inputs.shape[1] - keep :] if output.logits.shape[1] > keep else output.logits
+        if ids is not None:
+            slots.record(ids)
+        return output
+
+    def generate(self, inputs: Tensor | None = None, generation_config: Any = None, **kwargs: Any) -> Any:
+        """As the model's own, without end. To go on with a conversation pass its `past_key_values` and, as transformers
+        wants it, the ids of all of it: what was read is not read again.
+
+        `penalty_alpha` with `top_k` is contrastive search. Raises ValueError for ids that do not go on from the cache.
+        """
+        config = deepcopy(generation_config or self.generation_config)
+        config.update(**kwargs)
+        if config.use_cache is False:
+            return super().generate(inputs, generation_config, **kwargs)
+        if config.cache_implementation is not None:
+            raise ValueError(f"cache_implementation is {config.cache_implementation!r}, expected none: there is one")
+        if kwargs.get("past_key_values") is None:
+            kwargs["past_key_values"] = self.new_cache()
+        ids = inputs if inputs is not None else kwargs.get("input_ids")
+        if ids is not None:
+            if len(ids) == 1:  # a single row has no padding: what looks like it was said or written
+                kwargs.setdefault("attention_mask", torch.ones_like(ids))
+            _check_history(kwargs["past_key_values"], ids, kwargs.get("attention_mask"))
+        mode = config.get_generation_mode(kwargs.get("assistant_model"))
+        if mode == GenerationMode.CONTRASTIVE_SEARCH and kwargs.get("custom_generate") is None:
+            kwargs["custom_generate"] = ContrastiveSearch(
+                alpha=config.penalty_alpha, candidates=config.top_k, streamer=kwargs.get("streamer")
+            )
+        return super().generate(inputs, generation_config, **kwargs)
+
+
+def endless(model: PreTrainedModel, *, sinks: int = 4, window: int = 1020) -> PreTrainedModel:
+    """Let `model` run without end: its first `sinks` tokens stay, and the newest `window` at most (seven eighths of
+    them just after an eviction). Returns it; it is still an instance of its class.
+
+    Raises ValueError for sizes that can't be, UnsupportedModel for a model whose positions can't be moved.
+    """
+    if sinks < 0 or window < SHARE:
+        raise ValueError(f"{sinks} sinks and a window of {window} tokens, expected none or more, and at least {SHARE}")
+    decoder = StockDecoder(model)
+    decoder.cache(sinks + window)  # raises ValueError where the model's positions end before
+    model.__class__ = _endless_class(type(model))  # type: ignore[arg-type]
+    model._decoder, model._sinks, model._window = decoder, sinks, window
+    return model
+
+
+class AutoModelForCausalLM:
+    """`transformers.AutoModelForCausalLM`, but for models that do not end."""
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | Path,
+        *args: Any,
+        attention_sink_size: int = 4,
+        attention_sink_window_size: int = 1020,
+        **kwargs: Any,
+    ) -> PreTrainedModel:
+        """The model that transformers, or a folder made by `surtitle models fetch`, knows by `name`; see `endless`."""
+        if (Path(name) / WEIGHTS).is_file():
+            hub = ("revision", "trust_remote_code", "token", "cache_dir", "local_files_only")
+            model = load_stock(Path(name), **{key: value for key, value in kwargs.items() if key not in hub})
+        else:
+            model = transformers.AutoModelForCausalLM.from_pretrained(name, *args, **kwargs)
+        return endless(model, sinks=attention_sink_size, window=attention_sink_window_size)
+
+
+@cached
+def _endless_class(model_class: type[PreTrainedModel]) -> type[PreTrainedModel]:
+    if issubclass(model_class, Endless):
+        return model_class
+    # the stock class's own names: a saved model must say what transformers knows it by
+    names = {"__module__": model_class.__module__, "__qualname__": model_class.__qualname__}
+    return type(model_class.__name__, (Endless, model_class), names)
+
+
+def _check(given: dict[str, Any]) -> None:
+    images = [name for name in _IMAGES if given.get(name) is not None]
+    if images:
+        raise ValueError(f"{', '.join(images)} given: an image's positions have several axes, expected text alone")
+    mask = given.get("attention_mask")
+    if mask is not None and (mask.dim() != 2 or not bool(mask.all())):
+        raise ValueError(
+            f"an attention_mask of shape {tuple(mask.shape)} that hides something: rows go in lock-step, expected "
+            f"sequences of one length without padding"
+        )
+    if given.get("output_attentions"):
+        raise ValueError("output_attentions is set: the weights of evicted tokens are gone, expected it unset")
+
+
+def _check_history(cache: EndlessCache, ids: Tensor, mask: Tensor | None) -> None:
+    seen = cache.get_seq_length()
+    if not seen or (mask is not None and mask.shape[1] == seen + ids.shape[1]):
+        return
+    recent = cache.slots.length - cache.slots.pinned
+    if ids.shape[1] <= seen or not torch.equal(ids[:, seen - recent : seen].cpu(), cache.slots.ids[:, -recent:].cpu()):
+        raise ValueError(
+            f"{ids.shape[1]} ids for a cache that has read {seen}: expected all of these and new ones behind them (or "
+            f"new ones alone with an attention_mask of {seen} more ones than ids)"
+        )
+
+
+def _cut(value: Any, rows: int, tokens: int, start: int, end: int) -> Any:
+    """Of what has an entry for each token, those from `start` to `end`."""
+    if isinstance(value, Tensor) and value.dim() > 1 and value.shape[:2] == (rows, tokens):
+        return value[:, start:end]
+    return value
+
+
+def _join(outputs: list[Any]) -> Any:
+    """One output of those of the parts."""
+    joined = outputs[-1]
+    joined.logits = torch.cat([output.logits for output in outputs], dim=1)
+    if joined.get("hidden_states") is not None:
+        layers = zip(*(output.hidden_states for output in outputs), strict=True)
+        joined.hidden_states = tuple(torch.cat(layer, dim=1) for layer in layers)
+    return joined

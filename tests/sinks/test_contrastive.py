@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from copy import deepcopy
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from surtitle.sinks import ContrastiveSearch, endless
+
+PROMPT = torch.tensor([[31, 41, 59, 26, 53, 58, 97, 93]])
+
+
+@pytest.fixture(scope="module")
+def stock(make_model) -> PreTrainedModel:
+    model: PreTrainedModel = make_model("llama", eos_token_id=None)
+    return model
+
+
+def by_hand(model: PreTrainedModel, ids: Tensor, *, alpha: float, k: int, new: int) -> Tensor:
+    """The paper's equation on whole sequences, without any cache."""
+    for _ in range(new):
+        logits = model(ids, use_cache=False).logits[0, -1]
+        shares, candidates = logits.softmax(-1).topk(k)
+        scores = []
+        for share, token in zip(shares, candidates, strict=True):
+            tried = torch.cat((ids, token[None, None]), dim=1)
+            states = model(tried, use_cache=False, output_hidden_states=True).hidden_states[-1][0]
+            likeness = torch.cosine_similarity(states[-1], states[:-1], dim=-1).max()
+            scores.append((1 - alpha) * share - alpha * likeness)
+        ids = torch.cat((ids, candidates[torch.stack(scores).argmax()][None, None]), dim=1)
+    return ids
+
+
+@pytest.mark.parametrize(("alpha", "k"), [(0.6, 5), (0.3, 3), (0.0, 4)])
+def test_it_chooses_what_the_equation_says(alpha: float, k: int, stock: PreTrainedModel) -> None:
+    model = endless(deepcopy(stock), sinks=4, window=60)
+    ours = model.generate(PROMPT, penalty_alpha=alpha, top_k=k, max_new_tokens=15, min_new_tokens=15) if alpha else None
+    if ours is None:  # transformers takes an alpha of 0 for greedy search, which it is
+        ours = model.generate(
+            PROMPT, max_new_tokens=15, min_new_tokens=15, custom_generate=ContrastiveSearch(alpha=0.0, candidates=k)
+        )
+    with torch.no_grad():
+        assert torch.equal(ours, by_hand(stock, PROMPT, alpha=alpha, k=k, new=15))
+
+
+def test_rows_are_searched_alone_and_their_cache_goes_on(stock: PreTrainedModel) -> None:
+    model = endless(deepcopy(stock), sinks=4, window=60)
+    rows = torch.cat((PROMPT, PROMPT + 9))
+    cache = model.new_cache()
+    how = {"penalty_alpha": 0.6, "top_k": 4, "max_new_tokens": 12, "min_new_tokens": 12}
+    output = model.generate(rows, past_key_values=cache, return_dict_in_generate=True, **how)
+    alone = torch.cat([model.generate(row[None], **how) for row in rows])
+    assert torch.equal(output.sequences, alone)
+    assert output.past_key_values is cache
+    assert cache.slots.rows == 2
+    assert torch.equal(cache.slots.ids, output.sequences[:, :-1])  # the chosen tokens, not the others that were tried
+    fresh = model.new_cache()
+    model(output.sequences[:, :-1], past_key_values=fresh)
+    for searched, read in zip(cache.slots.layers, fresh.slots.layers, strict=True):
+        torch.testing.assert_close(searched.held(), read.held(), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(("alpha", "k"), [(1.5, 5), (-0.1, 5), (0.5, 1)])
+def test_settings_that_can_not_be_are_refused(alpha: float, k: int) -> None:
+    with pytest.raises(ValueError, match="expected 0 to 1, and at least 2"):
+        ContrastiveSearch(alpha=alpha, candidates=k)

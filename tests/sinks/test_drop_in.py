@@ -1,0 +1,280 @@
+from __future__ import annotations
+
+from copy import deepcopy
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from transformers import DynamicCache, GenerationConfig, PreTrainedModel
+from transformers.generation.streamers import BaseStreamer
+
+from surtitle.sinks import AutoModelForCausalLM, UnsupportedModel, endless
+from surtitle.sinks.drop_in import Endless
+
+PROMPT = torch.tensor([[31, 41, 59, 26, 53, 58, 97, 93]])
+TEXT = torch.tensor([[(17 * n * n + 5 * n) % 250 for n in range(200)]])  # more than three windows
+
+
+@pytest.fixture(scope="module")
+def stock(make_model) -> PreTrainedModel:
+    model: PreTrainedModel = make_model("qwen2", eos_token_id=None)
+    model.generation_config.eos_token_id = None
+    return model
+
+
+@pytest.fixture(scope="module")
+def model(stock: PreTrainedModel) -> PreTrainedModel:
+    return endless(deepcopy(stock), sinks=4, window=52)
+
+
+def generated(model: PreTrainedModel, ids: Tensor = PROMPT, **kwargs: object) -> Tensor:
+    ids = model.generate(ids, **{"max_new_tokens": 20, "do_sample": False} | kwargs)
+    return ids
+
+
+def test_it_is_still_the_stock_model(model: PreTrainedModel, stock: PreTrainedModel, tmp_path: Path) -> None:
+    assert isinstance(model, type(stock))
+    assert type(model).__name__ == "Qwen2ForCausalLM"
+    model.save_pretrained(tmp_path)
+    again = AutoModelForCausalLM.from_pretrained(tmp_path, attention_sink_size=4, attention_sink_window_size=52)
+    assert isinstance(again, Endless)
+    assert again.config.architectures == ["Qwen2ForCausalLM"]
+    assert torch.equal(generated(again, max_new_tokens=60), generated(model, max_new_tokens=60))
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{}, {"num_beams": 3}, {"prompt_lookup_num_tokens": 3}, {"num_beams": 2, "num_return_sequences": 2}],
+    ids=["greedy", "beams", "lookup", "two beams returned"],
+)
+def test_while_everything_fits_it_generates_what_the_stock_model_does(
+    how: dict[str, int], model: PreTrainedModel, stock: PreTrainedModel
+) -> None:
+    assert torch.equal(generated(model, **how), generated(stock, **how))
+
+
+def test_sampling_gives_what_the_stock_model_samples(model: PreTrainedModel, stock: PreTrainedModel) -> None:
+    torch.manual_seed(3)
+    ours = generated(model, do_sample=True, top_k=20)
+    torch.manual_seed(3)
+    assert torch.equal(ours, generated(stock, do_sample=True, top_k=20))
+
+
+@pytest.mark.parametrize("how", [{}, {"do_sample": True}, {"penalty_alpha": 0.6, "top_k": 4}])
+def test_it_generates_far_beyond_its_window_in_the_same_memory(how: dict[str, object], model: PreTrainedModel) -> None:
+    cache = model.new_cache()
+    ids = generated(model, max_new_tokens=10, past_key_values=cache, **how)
+    before = cache.slots.nbytes()
+    ids = generated(model, ids, min_new_tokens=120, max_new_tokens=120, past_key_values=cache, **how)
+    assert ids.shape == (1, 8 + 10 + 120)
+    assert cache.slots.nbytes() == before
+    assert cache.slots.length <= 56
+    assert cache.slots.evictions > 10
+    assert torch.equal(cache.slots.ids[:, :4], PROMPT[:, :4])
+
+
+def test_beams_go_far_beyond_the_window_and_are_no_conversation_to_go_on_with(model: PreTrainedModel) -> None:
+    cache = model.new_cache()
+    ids = generated(model, num_beams=2, max_new_tokens=100, past_key_values=cache)
+    assert ids.shape == (1, 108)
+    assert cache.slots.rows == 2
+    with pytest.raises(ValueError, match="108 ids for a cache that has read 107"):
+        generated(model, torch.flip(ids, (1,)), past_key_values=cache)
+
+
+def test_a_prompt_longer_than_the_window_is_read_as_token_by_token(model: PreTrainedModel) -> None:
+    cache = model.new_cache()
+    for token in TEXT.split(1, dim=1):
+        model(token, past_key_values=cache)
+    one_by_one = generated(model, torch.cat((TEXT, PROMPT[:, :1]), dim=1), past_key_values=cache)
+    assert torch.equal(one_by_one, generated(model, torch.cat((TEXT, PROMPT[:, :1]), dim=1)))
+
+
+@settings(max_examples=6)
+@given(ends=st.sets(st.integers(1, 199), max_size=30))
+def test_however_a_text_is_cut_into_forwards_the_logits_are_the_same(model: PreTrainedModel, ends: set[int]) -> None:
+    cache = model.new_cache()
+    with torch.no_grad():
+        whole = model(TEXT).logits
+        parts = [
+            model(TEXT[:, start:end], past_key_values=cache).logits for start, end in pairwise([0, *sorted(ends), 200])
+        ]
+    torch.testing.assert_close(torch.cat(parts, dim=1), whole, atol=1e-4, rtol=0)
+
+
+def test_many_turns_go_on_where_the_last_one_ended(model: PreTrainedModel) -> None:
+    cache = model.new_cache()
+    ids = PROMPT
+    for turn in range(8):
+        ids = generated(model, ids, past_key_values=cache, max_new_tokens=15)
+        assert cache.get_seq_length() == ids.shape[1] - 1  # transformers never reads the last token of a call
+        ids = torch.cat((ids, PROMPT[:, : 3 + turn % 3] + turn), dim=1)
+    fresh = model.new_cache()
+    model(ids[:, :-1], past_key_values=fresh, logits_to_keep=1)
+    held = cache.slots.length
+    assert torch.equal(cache.slots.ids[:, 4:], ids[:, cache.get_seq_length() - held + 4 : cache.get_seq_length()])
+
+
+def test_only_new_ids_will_do_with_a_mask_as_long_as_everything(model: PreTrainedModel) -> None:
+    whole, new = model.new_cache(), model.new_cache()
+    for cache in (whole, new):
+        model(PROMPT, past_key_values=cache)
+    more = torch.tensor([[5, 6, 7]])
+    ours = generated(model, torch.cat((PROMPT, more), dim=1), past_key_values=whole)
+    theirs = generated(model, more, past_key_values=new, attention_mask=torch.ones(1, 11))
+    assert torch.equal(ours[:, 8:], theirs)
+
+
+def test_rows_of_a_batch_are_what_each_row_is_alone(model: PreTrainedModel) -> None:
+    rows = torch.cat((PROMPT, PROMPT + 7, PROMPT + 31))
+    together = generated(model, rows, max_new_tokens=50)
+    assert torch.equal(together, torch.cat([generated(model, row[None], max_new_tokens=50) for row in rows]))
+
+
+class Words(BaseStreamer):
+    def __init__(self) -> None:
+        self.ids: list[int] = []
+        self.ended = 0
+
+    def put(self, value: Tensor) -> None:
+        self.ids += value.flatten().tolist()
+
+    def end(self) -> None:
+        self.ended += 1
+
+
+@pytest.mark.parametrize("how", [{}, {"penalty_alpha": 0.6, "top_k": 5}])
+def test_a_streamer_gets_every_token(how: dict[str, object], model: PreTrainedModel) -> None:
+    words = Words()
+    config = GenerationConfig(
+        use_cache=True, min_new_tokens=90, max_new_tokens=100, eos_token_id=7, pad_token_id=7, **how
+    )
+    ids = model.generate(PROMPT, generation_config=config, streamer=words)
+    assert words.ids == ids[0].tolist()
+    assert words.ended == 1
+    assert 98 <= ids.shape[1] <= 108
+
+
+def test_the_loss_of_a_long_text_is_that_of_its_logits(model: PreTrainedModel) -> None:
+    with torch.no_grad():
+        output = model(TEXT, labels=TEXT)
+    expected = torch.nn.functional.cross_entropy(output.logits[0, :-1], TEXT[0, 1:])
+    torch.testing.assert_close(output.loss, expected)
+
+
+def test_hidden_states_and_tuples_come_as_from_the_stock_model(model: PreTrainedModel) -> None:
+    with torch.no_grad():
+        output = model(TEXT, output_hidden_states=True)
+        logits, cache = model(TEXT, return_dict=False)
+        last = model(TEXT, logits_to_keep=40).logits  # more than the last part has
+    assert [tuple(states.shape) for states in output.hidden_states] == [(1, 200, 64)] * 3
+    torch.testing.assert_close(logits, output.logits)
+    torch.testing.assert_close(last, output.logits[:, -40:])
+    assert cache.get_seq_length() == 200
+
+
+def test_without_a_cache_it_is_the_stock_model(model: PreTrainedModel, stock: PreTrainedModel) -> None:
+    with torch.no_grad():
+        torch.testing.assert_close(model(PROMPT, use_cache=False).logits, stock(PROMPT).logits)
+    assert torch.equal(generated(model, use_cache=False), generated(stock))
+
+
+def test_embeddings_are_read_as_ids_are(model: PreTrainedModel) -> None:
+    cache = model.new_cache()
+    with torch.no_grad():
+        ours = model(inputs_embeds=model.get_input_embeddings()(TEXT), past_key_values=cache).logits
+        torch.testing.assert_close(ours, model(TEXT).logits)
+    with pytest.raises(ValueError, match="not all were read as ids"):
+        model.rebuild(cache)
+
+
+def test_a_rebuilt_cache_is_that_of_what_it_holds_alone(model: PreTrainedModel) -> None:
+    cache, fresh = model.new_cache(), model.new_cache()
+    model(TEXT, past_key_values=cache)
+    held = cache.slots.ids.clone()
+    before = [layer.held()[0].clone() for layer in cache.slots.layers]
+    model.rebuild(cache)
+    model(held, past_key_values=fresh)
+    for rebuilt, alone, old in zip(cache.slots.layers, fresh.slots.layers, before, strict=True):
+        torch.testing.assert_close(rebuilt.held(), alone.held())
+        assert old.shape == alone.held()[0].shape
+    assert not torch.allclose(cache.slots.layers[1].held()[0], before[1], atol=1e-2)  # it still knew what was evicted
+    assert (cache.get_seq_length(), cache.slots.pinned) == (200, 4)
+    assert generated(model, torch.cat((TEXT, PROMPT), dim=1), past_key_values=cache).shape == (1, 228)
+
+
+def test_a_cache_can_be_cropped_reset_and_used_again(model: PreTrainedModel) -> None:
+    cache = model.new_cache()
+    with torch.no_grad():
+        model(PROMPT, past_key_values=cache)
+        first = model(PROMPT + 3, past_key_values=cache).logits
+        cache.crop(-8)
+        assert torch.equal(model(PROMPT + 3, past_key_values=cache).logits, first)
+        cache.reset()
+        assert cache.get_seq_length() == 0
+        model(PROMPT, past_key_values=cache)
+        torch.testing.assert_close(model(PROMPT + 3, past_key_values=cache).logits, first)
+    with pytest.raises(ValueError, match="13 tokens to forget of 16 with 4 pinned"):
+        cache.crop(-13)
+    with pytest.raises(ValueError, match="expected a negative number"):
+        cache.crop(2)
+
+
+def test_bfloat16_models_are_anchored_and_go_on_as_long(stock: PreTrainedModel) -> None:
+    model = endless(deepcopy(stock).to(torch.bfloat16), sinks=4, window=52)
+    cache = model.new_cache()
+    assert generated(model, max_new_tokens=120, past_key_values=cache).shape == (1, 128)
+    assert cache.slots.anchored
+    assert cache.slots.position > cache.slots.length
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"sinks": -1}, "-1 sinks and a window of 1020 tokens"),
+        ({"window": 0}, "4 sinks and a window of 0 tokens"),
+        ({"window": -5}, "a window of -5"),
+    ],
+)
+def test_sizes_that_can_not_be_are_refused(sizes: dict[str, int], message: str, stock: PreTrainedModel) -> None:
+    with pytest.raises(ValueError, match=message):
+        endless(stock, **sizes)
+
+
+def test_a_model_with_learned_positions_is_refused_by_name(make_model) -> None:
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=50, n_positions=16, n_embd=8, n_layer=1, n_head=2))
+    with pytest.raises(UnsupportedModel, match=r"GPT2LMHeadModel \(gpt2\).* such as learned positions"):
+        endless(model)
+
+
+def test_what_it_can_not_do_is_said(model: PreTrainedModel, stock: PreTrainedModel) -> None:
+    with pytest.raises(ValueError, match=r"attention_mask of shape \(1, 8\) that hides something"):
+        model(PROMPT, attention_mask=torch.tensor([[0] + [1] * 7]))
+    with pytest.raises(ValueError, match="hides something"):
+        generated(model, torch.cat((PROMPT, PROMPT)), attention_mask=torch.tensor([[1] * 8, [0] + [1] * 7]))
+    with pytest.raises(ValueError, match="is a DynamicCache, expected what new_cache"):
+        model(PROMPT, past_key_values=DynamicCache())
+    with pytest.raises(ValueError, match="pixel_values given"):
+        model(PROMPT, pixel_values=torch.zeros(1))
+    with pytest.raises(ValueError, match="output_attentions is set"):
+        model(PROMPT, output_attentions=True)
+    with pytest.raises(ValueError, match="cache_implementation is 'static'"):
+        generated(model, cache_implementation="static")
+    cache = model.new_cache()
+    model(PROMPT, past_key_values=cache)
+    with pytest.raises(ValueError, match="2 rows are coming, expected 1"):
+        model(torch.cat((PROMPT, PROMPT)), past_key_values=cache)
+
+
+def test_ids_that_do_not_go_on_from_the_cache_are_refused(model: PreTrainedModel) -> None:
+    cache = model.new_cache()
+    model(TEXT, past_key_values=cache)
+    for ids in (PROMPT, TEXT, torch.cat((TEXT + 1, PROMPT), dim=1)):
+        with pytest.raises(ValueError, match="ids for a cache that has read 200: expected all of these"):
+            generated(model, ids, past_key_values=cache)
