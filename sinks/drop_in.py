@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 import transformers
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import GenerationMixin, PreTrainedModel
 from transformers.cache_utils import Cache
@@ -35,8 +36,9 @@ _IMAGES = ("pixel_values", "pixel_values_videos", "image_embeds")
 class EndlessCache(Cache):  # type: ignore[misc]
     """A `SinkCache` as the caller of a stock model sees it: a stream that only ever grows."""
 
-    def __init__(self, slots: SinkCache, *, sinks: int) -> None:
+    def __init__(self, slots: SinkCache, *, sinks: int, device: torch.device) -> None:
         super().__init__(layers=list(as_transformers(slots).layers))
+        self._device = device
         self.slots = slots
         """What is held."""
         self._sinks = sinks
@@ -60,6 +62,23 @@ class EndlessCache(Cache):  # type: ignore[misc]
             if not self._pinned and slots.length >= self._sinks:
                 slots.pin(self._sinks)
                 self._pinned = True
+
+    def save(self, path: Path) -> None:
+        """Write what is held to a safetensors file, for `load`."""
+        save_file(self.slots.state() | {"seen": torch.tensor([self._seen])}, path)
+
+    def load(self, path: Path) -> None:
+        """Go on, in an empty cache, where `save` was called.
+
+        Raises OSError for a missing file, ValueError for one of another model or of a larger window.
+        """
+        state = load_file(path)
+        if "seen" not in state:
+            raise ValueError(f"{path} holds {len(state)} tensors, and how much was read is not among them")
+        self._seen = int(state.pop("seen"))
+        device = self._device
+        self.slots.restore({name: tensor.to(device) if "." in name else tensor for name, tensor in state.items()})
+        self._pinned = bool(self.slots.pinned or self.slots.evicted)
 
     def crop(self, tokens_to_remove: int) -> None:
         """Forget the newest tokens; their number is negative, as transformers has it."""
@@ -98,7 +117,8 @@ class Endless(GenerationMixin):  # type: ignore[misc]
 
     def new_cache(self) -> EndlessCache:
         """An empty cache, to pass as `past_key_values` to every call that goes on with one conversation."""
-        return EndlessCache(self._decoder.cache(self._sinks + self._window), sinks=self._sinks)
+        slots = self._decoder.cache(self._sinks + self._window)
+        return EndlessCache(slots, sinks=self._sinks, device=self.device)
 
     def rebuild(self, cache: EndlessCache) -> None:
         """Read again what `cache` holds: nothing evicted is left in its keys and values then. Raises ValueError where
@@ -166,7 +186,7 @@ class Endless(GenerationMixin):  # type: ignore[misc]
             slots.record(ids)
         return output
 
-    def generate(self, inputs: Tensor | None = None, generation_config: Any = None, **kwargs: Any) -> Any:
+    def generate(self, inputs: Tensor | None = None, generation_config: Any = None, *args: Any, **kwargs: Any) -> Any:
         """As the model's own, without end. To go on with a conversation pass its `past_key_values` and, as transformers
         wants it, the ids of all of it: what was read is not read again.
 
@@ -175,7 +195,7 @@ class Endless(GenerationMixin):  # type: ignore[misc]
         config = deepcopy(generation_config or self.generation_config)
         config.update(**kwargs)
         if config.use_cache is False:
-            return super().generate(inputs, generation_config, **kwargs)
+            return super().generate(inputs, generation_config, *args, **kwargs)
         if config.cache_implementation is not None:
             raise ValueError(f"cache_implementation is {config.cache_implementation!r}, expected none: there is one")
         if kwargs.get("past_key_values") is None:
@@ -190,7 +210,7 @@ class Endless(GenerationMixin):  # type: ignore[misc]
             kwargs["custom_generate"] = ContrastiveSearch(
                 alpha=config.penalty_alpha, candidates=config.top_k, streamer=kwargs.get("streamer")
             )
-        return super().generate(inputs, generation_config, **kwargs)
+        return super().generate(inputs, generation_config, *args, **kwargs)
 
 
 def endless(model: PreTrainedModel, *, sinks: int = 4, window: int = 1020) -> PreTrainedModel:
@@ -248,6 +268,8 @@ def _check(given: dict[str, Any]) -> None:
             f"an attention_mask of shape {tuple(mask.shape)} that hides something: rows go in lock-step, expected "
             f"sequences of one length without padding"
         )
+    if not isinstance(given.get("logits_to_keep", 0), int):
+        raise ValueError("logits_to_keep is a tensor, expected how many of the last ones, in a number")
     if given.get("output_attentions"):
         raise ValueError("output_attentions is set: the weights of evicted tokens are gone, expected it unset")
 

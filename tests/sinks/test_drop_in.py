@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 from torch import Tensor
 from transformers import DynamicCache, GenerationConfig, PreTrainedModel
 from transformers.generation.streamers import BaseStreamer
@@ -207,6 +208,21 @@ def test_a_rebuilt_cache_is_that_of_what_it_holds_alone(model: PreTrainedModel) 
     assert generated(model, torch.cat((TEXT, PROMPT), dim=1), past_key_values=cache).shape == (1, 228)
 
 
+def test_a_conversation_goes_on_from_a_saved_cache(model: PreTrainedModel, tmp_path: Path) -> None:
+    cache, again = model.new_cache(), model.new_cache()
+    model(TEXT, past_key_values=cache)
+    cache.save(tmp_path / "cache")
+    again.load(tmp_path / "cache")
+    more = torch.cat((TEXT, PROMPT), dim=1)
+    ours = generated(model, more, past_key_values=again)
+    assert torch.equal(ours, generated(model, more, past_key_values=cache))
+    with pytest.raises(ValueError, match="expected the 6 tensors of a cache of 2 layers, and an empty cache"):
+        again.load(tmp_path / "cache")
+    save_file({"logits": torch.zeros(3)}, tmp_path / "other")
+    with pytest.raises(ValueError, match="how much was read is not among them"):
+        again.load(tmp_path / "other")
+
+
 def test_a_cache_can_be_cropped_reset_and_used_again(model: PreTrainedModel) -> None:
     cache = model.new_cache()
     with torch.no_grad():
@@ -262,6 +278,8 @@ def test_what_it_can_not_do_is_said(model: PreTrainedModel, stock: PreTrainedMod
         model(PROMPT, past_key_values=DynamicCache())
     with pytest.raises(ValueError, match="pixel_values given"):
         model(PROMPT, pixel_values=torch.zeros(1))
+    with pytest.raises(ValueError, match="logits_to_keep is a tensor"):
+        model(PROMPT, logits_to_keep=torch.tensor([1]))
     with pytest.raises(ValueError, match="output_attentions is set"):
         model(PROMPT, output_attentions=True)
     with pytest.raises(ValueError, match="cache_implementation is 'static'"):

@@ -1,0 +1,133 @@
+"""The article's streaming chat: one prompt after the other through one conversation that has no end.
+
+In: a model, a file with a prompt a line. Out: the conversation, on the terminal and in a log, as it is written. Three
+experiments on the same weights: `attention_sinks` (the first tokens stay, the newest roll), `windowed` (the newest
+alone: it falls apart once the first tokens are gone) and `transformers` (everything is kept: slower and larger with
+every turn). The token that ended an answer is read with the next prompt, so that the turns never decay.
+
+    .venv/bin/python scripts/streaming.py --experiment attention_sinks --dataset_name prompts.txt
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, TextIO
+
+import torch
+import transformers
+from transformers import AutoTokenizer, DynamicCache, TextStreamer
+from transformers.cache_utils import Cache
+
+from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.store import open_store
+from surtitle.sinks import AutoModelForCausalLM, load_stock
+from surtitle.sinks.stock import WEIGHTS
+
+_ANSWER = "\x11answer\x11"
+
+
+class FileStreamer(TextStreamer):  # type: ignore[misc]
+    """Writes to several files what TextStreamer would print."""
+
+    def __init__(self, tokenizer: Any, files: list[TextIO]) -> None:
+        super().__init__(tokenizer, skip_prompt=True, skip_special_tokens=True)
+        self._files = files
+
+    def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
+        """Called by TextStreamer with every word; two newlines part the turns."""
+        for file in self._files:
+            file.write(text + ("\n\n" if stream_end else ""))
+            file.flush()
+
+
+def main() -> None:
+    args = parse()
+    folder = args.model_name_or_path
+    with ExitStack() as stack:
+        try:
+            if not os.path.isdir(folder) and folder in {row.model.name for row in open_store(os.environ).list()}:
+                folder = str(open_store(os.environ).path(folder))
+            prompts = [line for line in args.dataset_name.read_text(encoding="utf-8").splitlines() if line.strip()]
+            log = args.log_file or Path("demo/streaming_logs") / args.experiment / f"{Path(folder).name}.txt"
+            log.parent.mkdir(parents=True, exist_ok=True)
+            files = [sys.stdout, stack.enter_context(log.open("w", encoding="utf-8"))]
+        except (OSError, UnicodeDecodeError, UserError) as error:
+            sys.exit(f"streaming: {error}: expected a fetched model or a folder, and a UTF-8 file with a prompt a line")
+        model, cache = load(args, folder)
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, revision=args.revision, trust_remote_code=args.trust_remote_code
+        )
+        chat(model, cache, tokenizer, prompts, files, limit=args.max_new_tokens)
+
+
+def parse() -> argparse.Namespace:
+    """The article's own arguments."""
+    parser = argparse.ArgumentParser(description="a chat without end over a list of prompts")
+    parser.add_argument(
+        "--experiment", choices=("attention_sinks", "transformers", "windowed"), default="attention_sinks"
+    )
+    parser.add_argument("--model_name_or_path", default="smollm2-135m", help="fetched, a folder, or of the Hub")
+    parser.add_argument("--revision", default="main", help="of a model of the Hub (default main)")
+    parser.add_argument("--trust_remote_code", action="store_true", help="run code that comes with a model of the Hub")
+    parser.add_argument("--dataset_name", type=Path, required=True, metavar="FILE", help="a prompt a line")
+    parser.add_argument("--log_file", type=Path, help="default demo/streaming_logs/EXPERIMENT/MODEL.txt")
+    parser.add_argument(
+        "--window_size", type=int, default=1024, help="tokens kept, the sinks among them (default 1024)"
+    )
+    parser.add_argument("--attention_sink_size", type=int, default=4, help="first tokens that stay (default 4)")
+    parser.add_argument("--max_new_tokens", type=int, default=1000, help="of an answer (default 1000)")
+    return parser.parse_args()
+
+
+def load(args: argparse.Namespace, folder: str) -> tuple[Any, Cache]:
+    """The model and an empty cache for the experiment."""
+    hub = {"revision": args.revision, "trust_remote_code": args.trust_remote_code}
+    if args.experiment == "transformers":
+        if (Path(folder) / WEIGHTS).is_file():
+            return load_stock(Path(folder)), DynamicCache()
+        return transformers.AutoModelForCausalLM.from_pretrained(folder, **hub).eval(), DynamicCache()
+    sinks = args.attention_sink_size if args.experiment == "attention_sinks" else 0
+    model = AutoModelForCausalLM.from_pretrained(
+        folder, attention_sink_size=sinks, attention_sink_window_size=args.window_size - sinks, **hub
+    )
+    return model.eval(), model.new_cache()
+
+
+def chat(model: Any, cache: Cache, tokenizer: Any, prompts: list[str], files: list[TextIO], *, limit: int) -> None:
+    """Every prompt in turn; `ids` is all that was said, of which the cache has read all but the end."""
+    ids = torch.empty(1, 0, dtype=torch.long)
+    streamer = FileStreamer(tokenizer, files)
+    for prompt in prompts:
+        for file in files:
+            file.write(f"USER: {prompt}\n\nASSISTANT: ")
+        turn = tokenizer(between(tokenizer, prompt, ids), add_special_tokens=False, return_tensors="pt").input_ids
+        ids = model.generate(
+            torch.cat((ids, turn), dim=1).to(model.device),
+            past_key_values=cache,
+            streamer=streamer,
+            max_new_tokens=limit,
+            do_sample=False,
+            pad_token_id=tokenizer.eos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        ).cpu()
+
+
+def between(tokenizer: Any, prompt: str, ids: torch.Tensor) -> str:
+    """What the model's chat template puts between what was said and the answer to `prompt`, `prompt` included."""
+    asked = {"role": "user", "content": prompt}
+    if not ids.shape[1]:
+        first: str = tokenizer.apply_chat_template([asked], tokenize=False, add_generation_prompt=True)
+        return first
+    turns = [{"role": "user", "content": "."}, {"role": "assistant", "content": _ANSWER}, asked]
+    rendered: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    _, _, rest = rendered.partition(_ANSWER)
+    # an answer that ended by itself has its end-of-turn token already
+    return rest.removeprefix(tokenizer.eos_token) if ids[0, -1] == tokenizer.eos_token_id else rest
+
+
+if __name__ == "__main__":
+    main()
