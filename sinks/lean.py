@@ -43,9 +43,14 @@ class LeanDecoder:
     def decode(self, ids: Sequence[int], cache: SinkCache, *, keep: int) -> Tensor:
         """Read `ids` (n of them) at the cache's end; logits (keep, V) of what follows the last `keep` of them.
 
-        Raises CacheFull before anything is written.
+        Raises CacheFull before anything is written, ValueError for a cache that is anchored or has several rows.
         """
         cache.require(len(ids))
+        if cache.anchored or cache.rows > 1:
+            raise ValueError(
+                f"a cache of {cache.rows} rows, anchored: {cache.anchored}; the engine reads one row whose slots are "
+                f"its positions: expected such a cache, or a StockDecoder"
+            )
         if cache not in self._bound:
             self._bound[cache] = _Binding(self._session, self.shape, self.rotations[0], cache)
         logits = self._bound[cache].run(self._embedding.rows(ids), cache.length, keep)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from surtitle.sinks.cache import SinkCache
 from surtitle.sinks.stock import StockDecoder
 
 TEXT = [(5 * token + 11) % 260 for token in range(60)]
@@ -36,3 +37,13 @@ def test_only_the_wanted_rows_reach_the_head(make_lean) -> None:
 
     assert decode(1).shape == (1, 260)
     assert torch.equal(decode(4), decode(9)[-4:])
+
+
+def test_a_cache_of_several_rows_or_with_other_positions_than_its_slots_is_refused(make_lean) -> None:
+    lean = make_lean("llama")
+    rows = lean.cache(9)
+    lean.decode(TEXT[:3], rows, keep=1)
+    rows.select(torch.tensor([0, 0]))
+    for cache in (rows, SinkCache(capacity=9, rotations=lean.rotations, anchored=True)):
+        with pytest.raises(ValueError, match="whose slots are its positions"):
+            lean.decode(TEXT[:3], cache, keep=1)
