@@ -35,7 +35,7 @@ MODEL = "smollm2-135m"
 OUT = Path(__file__).parents[1] / "build" / "bench"
 _FEWEST = 8
 """Readings that make a slope."""
-_MADE_OF = ("surtitle", "torch", "transformers", "onnxruntime")
+_MADE_OF = ("surtitle", "transformers", "onnxruntime")
 
 Row: TypeAlias = dict[str, Any]
 Losses: TypeAlias = NDArray[np.float32]
@@ -182,7 +182,9 @@ def _cpuinfo() -> list[str]:
 
 def versions() -> dict[str, str]:
     """Of what computes."""
-    return {"python": platform.python_version(), **{name: version(name) for name in _MADE_OF}}
+    # torch says which build it is, which its package's metadata may not
+    found = {"python": platform.python_version(), "torch": torch.__version__}
+    return found | {name: version(name) for name in _MADE_OF}
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

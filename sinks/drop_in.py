@@ -111,6 +111,7 @@ class EndlessCache(Cache):  # type: ignore[misc]
 class Endless(GenerationMixin):  # type: ignore[misc]
     """What `endless` adds to a model's class."""
 
+    _accepted: tuple[str, ...]
     _decoder: StockDecoder
     _sinks: int
     _window: int
@@ -134,7 +135,7 @@ class Endless(GenerationMixin):  # type: ignore[misc]
 
         Raises ValueError for rows of unequal lengths, images, and a cache that is no `EndlessCache`.
         """
-        given = inspect.signature(self.forward).bind_partial(*args).arguments | kwargs
+        given = dict(zip(self._accepted, args, strict=False)) | kwargs
         use_cache = given.get("use_cache")
         if use_cache is False or (use_cache is None and (self.training or not self.config.use_cache)):
             return super().__call__(*args, **kwargs)
@@ -175,10 +176,9 @@ class Endless(GenerationMixin):  # type: ignore[misc]
     def _forward_part(self, slots: SinkCache, given: dict[str, Any], keep: int) -> Any:
         ids = given.get("input_ids")
         inputs = ids if ids is not None else given["inputs_embeds"]
-        accepted = inspect.signature(self.forward).parameters
-        if "position_ids" in accepted:
+        if "position_ids" in self._accepted:
             given["position_ids"] = next_positions(slots, inputs)
-        if "logits_to_keep" in accepted:
+        if "logits_to_keep" in self._accepted:
             given["logits_to_keep"] = max(keep, 1)
         output = super().__call__(past_key_values=as_transformers(slots), return_dict=True, **given)
         output.logits = output.logits[:, inputs.shape[1] - keep :] if output.logits.shape[1] > keep else output.logits
@@ -223,6 +223,7 @@ def endless(model: PreTrainedModel, *, sinks: int = 4, window: int = 1020) -> Pr
         raise ValueError(f"{sinks} sinks and a window of {window} tokens, expected none or more, and at least {SHARE}")
     decoder = StockDecoder(model)
     decoder.cache(sinks + window)  # raises ValueError where the model's positions end before
+    model._accepted = tuple(inspect.signature(model.forward).parameters)
     model.__class__ = _endless_class(type(model))  # type: ignore[arg-type]
     model._decoder, model._sinks, model._window = decoder, sinks, window
     return model
