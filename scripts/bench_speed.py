@@ -31,6 +31,7 @@ from transformers import AttentionInterface, DynamicCache, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
+from surtitle.sinks.cache import SinkCache
 from surtitle.sinks.rope import Rotation
 from surtitle.sinks.sampling import Sampler
 from surtitle.sinks.stock import StockDecoder, load_stock
@@ -184,13 +185,18 @@ class Evictions:
         return self.evicting / (self.evicting + self.decoding)
 
 
-def run_evictions(decoder: Decoder, ids: Sequence[int], *, sinks: int, wanted: int) -> Evictions:
-    """Fill a cache with `ids`, then decode token by token until `wanted` evictions made room and it was used up."""
-    cache = decoder.cache(len(ids))
+def read_pinned(decoder: Decoder, ids: Sequence[int], *, sinks: int, capacity: int) -> tuple[SinkCache, Tensor]:
+    """A cache that holds `ids`, the first `sinks` of them pinned, and the logits (V,) of what comes next."""
+    cache = decoder.cache(capacity)
     if sinks:
         decoder.decode(ids[:sinks], cache, keep=1)
     cache.pin()
-    decoder.decode(ids[sinks:], cache, keep=1)
+    return cache, decoder.decode(ids[sinks:], cache, keep=1)[-1]
+
+
+def run_evictions(decoder: Decoder, ids: Sequence[int], *, sinks: int, wanted: int) -> Evictions:
+    """Fill a cache with `ids`, then decode token by token until `wanted` evictions made room and it was used up."""
+    cache, _ = read_pinned(decoder, ids, sinks=sinks, capacity=len(ids))
     evicting = decoding = 0.0
     while cache.evictions < wanted or cache.free:
         began = perf_counter()
@@ -284,11 +290,7 @@ def generate(
     decoder: Decoder, ids: Sequence[int], arguments: argparse.Namespace, show: Callable[[Row], None]
 ) -> Readings:
     """Draw tokens that go on from `ids`; `show` gets a row every 1000."""
-    cache = decoder.cache(arguments.sinks + arguments.window)
-    if arguments.sinks:
-        decoder.decode(ids[: arguments.sinks], cache, keep=1)
-    cache.pin()
-    logits = decoder.decode(ids[arguments.sinks :], cache, keep=1)[-1]
+    cache, logits = read_pinned(decoder, ids, sinks=arguments.sinks, capacity=arguments.sinks + arguments.window)
     pick = Sampler(temperature=1.0, seed=arguments.seed)
     readings = Readings(np.full(arguments.endless, np.nan, np.float32), [])
     start = perf_counter()

@@ -18,14 +18,13 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import torch
-import transformers
 from transformers import AutoTokenizer, DynamicCache, TextStreamer
 from transformers.cache_utils import Cache
 
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.store import open_store
-from surtitle.sinks import AutoModelForCausalLM, load_stock
-from surtitle.sinks.stock import WEIGHTS
+from surtitle.sinks import AutoModelForCausalLM
+from surtitle.sinks.stock import from_pretrained
 
 _ANSWER = "\x11answer\x11"
 
@@ -49,8 +48,9 @@ def main() -> None:
     folder = args.model_name_or_path
     with ExitStack() as stack:
         try:
-            if not os.path.isdir(folder) and folder in {row.model.name for row in open_store(os.environ).list()}:
-                folder = str(open_store(os.environ).path(folder))
+            store = open_store(os.environ)
+            if not os.path.isdir(folder) and folder in {row.model.name for row in store.list()}:
+                folder = str(store.path(folder))
             prompts = [line for line in args.dataset_name.read_text(encoding="utf-8").splitlines() if line.strip()]
             log = args.log_file or Path("demo/streaming_logs") / args.experiment / f"{Path(folder).name}.txt"
             log.parent.mkdir(parents=True, exist_ok=True)
@@ -87,9 +87,7 @@ def load(args: argparse.Namespace, folder: str) -> tuple[Any, Cache]:
     """The model and an empty cache for the experiment."""
     hub = {"revision": args.revision, "trust_remote_code": args.trust_remote_code}
     if args.experiment == "transformers":
-        if (Path(folder) / WEIGHTS).is_file():
-            return load_stock(Path(folder)), DynamicCache()
-        return transformers.AutoModelForCausalLM.from_pretrained(folder, **hub).eval(), DynamicCache()
+        return from_pretrained(folder, **hub).eval(), DynamicCache()
     sinks = args.attention_sink_size if args.experiment == "attention_sinks" else 0
     model = AutoModelForCausalLM.from_pretrained(
         folder, attention_sink_size=sinks, attention_sink_window_size=args.window_size - sinks, **hub

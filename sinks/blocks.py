@@ -15,6 +15,8 @@ BLOCK = 32
 """Weights that share a scale: the same as in GGUF's Q8_0, Q5_0 and Q4_K."""
 ZERO = 128
 """The byte that stands for 0."""
+WEIGHTS = "weights.safetensors"
+"""The file of a converted model's folder that holds them, and what stays wider."""
 
 
 def quantise_blocks(weight: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:

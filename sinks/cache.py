@@ -284,9 +284,9 @@ class SinkCache:
         Raises ValueError if something is held already, or `state` is of another model or does not fit.
         """
         stores = {f"{kind}.{index}" for kind in ("keys", "values") for index in range(len(self.layers))}
-        needed = {"counts", "turn_ends"} | stores
-        if self.anchored:
-            needed |= {f"at_first.{index}" for index in range(len(self.layers)) if state["counts"][0]}
+        pinned = "counts" in state and bool(state["counts"][0])
+        at_first = [f"at_first.{index}" for index in range(len(self.layers)) if self.anchored and pinned]
+        needed = {"counts", "turn_ends", *stores, *at_first}
         if self.length or state.keys() - {"ids"} != needed:
             raise ValueError(
                 f"a state of {len(state)} tensors for a cache that holds {self.length} tokens, expected the "
@@ -302,15 +302,9 @@ class SinkCache:
         self.pinned, self.evictions, self.evicted, self._offset = state["counts"].tolist()
         self._turn_ends = state["turn_ends"].tolist()
         self._rolling = bool(self._turn_ends or self.evicted)
-        self._at_first = tuple(state[name] for name in sorted(needed - stores, key=_number) if "at_first" in name)
+        self._at_first = tuple(state[name] for name in at_first)
         self._ids = state.get("ids")
 
     def nbytes(self) -> int:
         """Bytes of key and value storage (0 before the first forward)."""
         return sum(layer.nbytes() for layer in self.layers)
-
-
-def _number(name: str) -> int:
-    """Of `at_first.12`, 12."""
-    _, _, number = name.partition(".")
-    return int(number or -1)

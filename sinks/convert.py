@@ -24,7 +24,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import AutoConfig, PretrainedConfig, PreTrainedTokenizerFast, Qwen2Tokenizer
 
-from surtitle.sinks.blocks import quantise_blocks
+from surtitle.sinks.blocks import WEIGHTS, quantise_blocks
 
 _Array: TypeAlias = NDArray[Any]
 
@@ -100,7 +100,7 @@ def convert_gguf(gguf: Path, out_dir: Path, progress: Callable[[float], None]) -
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    save_file(tensors, out_dir / "weights.safetensors")
+    save_file(tensors, out_dir / WEIGHTS)
     _write_config(config.to_dict(), out_dir)
     _TOKENIZERS[config.model_type].from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(out_dir)
     progress(1.0)

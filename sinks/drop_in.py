@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import GenerationMixin, PreTrainedModel
@@ -26,7 +25,7 @@ from transformers.generation import GenerationMode
 
 from surtitle.sinks.cache import SinkCache
 from surtitle.sinks.contrastive import ContrastiveSearch
-from surtitle.sinks.stock import WEIGHTS, StockDecoder, as_transformers, load_stock, next_positions
+from surtitle.sinks.stock import StockDecoder, as_transformers, from_pretrained, next_positions
 
 SHARE = 8
 """A full window loses this part of its tokens at once: eviction is then rare, and the window nearly full."""
@@ -37,7 +36,9 @@ class EndlessCache(Cache):  # type: ignore[misc]
     """A `SinkCache` as the caller of a stock model sees it: a stream that only ever grows."""
 
     def __init__(self, slots: SinkCache, *, sinks: int, device: torch.device) -> None:
-        super().__init__(layers=list(as_transformers(slots).layers))
+        self.inner = as_transformers(slots)
+        """What the layers see."""
+        super().__init__(layers=self.inner.layers)
         self._device = device
         self.slots = slots
         """What is held."""
@@ -165,7 +166,7 @@ class Endless(GenerationMixin):  # type: ignore[misc]
             end = start + part
             cut = {name: _cut(value, rows, tokens, start, end) for name, value in given.items()}
             needed = min(part, max(keep - (tokens - end), 0))
-            outputs.append(self._forward_part(cache.slots, cut, needed))
+            outputs.append(self._forward_part(cache, cut, needed))
             start = end
         output = outputs[-1] if len(outputs) == 1 else _join(outputs)
         if labels is not None:
@@ -173,17 +174,17 @@ class Endless(GenerationMixin):  # type: ignore[misc]
             output.loss = self.loss_function(logits=output.logits, labels=labels, vocab_size=vocabulary)
         return output
 
-    def _forward_part(self, slots: SinkCache, given: dict[str, Any], keep: int) -> Any:
+    def _forward_part(self, cache: EndlessCache, given: dict[str, Any], keep: int) -> Any:
         ids = given.get("input_ids")
         inputs = ids if ids is not None else given["inputs_embeds"]
         if "position_ids" in self._accepted:
-            given["position_ids"] = next_positions(slots, inputs)
+            given["position_ids"] = next_positions(cache.slots, inputs)
         if "logits_to_keep" in self._accepted:
             given["logits_to_keep"] = max(keep, 1)
-        output = super().__call__(past_key_values=as_transformers(slots), return_dict=True, **given)
+        output = super().__call__(past_key_values=cache.inner, return_dict=True, **given)
         output.logits = output.logits[:, inputs.shape[1] - keep :] if output.logits.shape[1] > keep else output.logits
         if ids is not None:
-            slots.record(ids)
+            cache.slots.record(ids)
         return output
 
     def generate(self, inputs: Tensor | None = None, generation_config: Any = None, *args: Any, **kwargs: Any) -> Any:
@@ -242,11 +243,7 @@ class AutoModelForCausalLM:
         **kwargs: Any,
     ) -> PreTrainedModel:
         """The model that transformers, or a folder made by `surtitle models fetch`, knows by `name`; see `endless`."""
-        if (Path(name) / WEIGHTS).is_file():
-            hub = ("revision", "trust_remote_code", "token", "cache_dir", "local_files_only")
-            model = load_stock(Path(name), **{key: value for key, value in kwargs.items() if key not in hub})
-        else:
-            model = transformers.AutoModelForCausalLM.from_pretrained(name, *args, **kwargs)
+        model = from_pretrained(name, *args, **kwargs)
         return endless(model, sinks=attention_sink_size, window=attention_sink_window_size)
 
 

@@ -10,10 +10,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from surtitle.sinks.blocks import WEIGHTS
 from surtitle.sinks.graph import EMBEDDING, Shape, Stored, build_graph
 from surtitle.sinks.lean import Embedding, LeanDecoder, open_session
 
-WEIGHTS = "weights.safetensors"
 _HEAD_MULTIPLE = 16  # what the attention kernel takes
 _FAMILIES = frozenset({"llama", "qwen2", "qwen3"})
 

@@ -15,16 +15,14 @@ from typing import Any
 import torch
 from safetensors import safe_open
 from torch import Tensor
-from transformers import AutoConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.cache_utils import Cache, CacheLayerMixin
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
-from surtitle.sinks.blocks import widen_blocks
+from surtitle.sinks.blocks import WEIGHTS, widen_blocks
 from surtitle.sinks.cache import HORIZON, SinkCache
 from surtitle.sinks.layer import SinkLayer
 from surtitle.sinks.positions import positions_of, takes_positions
-
-WEIGHTS = "weights.safetensors"
 
 
 class StockDecoder:
@@ -97,6 +95,14 @@ def load_stock(folder: Path, **kwargs: Any) -> PreTrainedModel:
     model_class = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
     model = model_class.from_pretrained(None, config=config, state_dict=weights, dtype=dtype, **kwargs)
     return model.eval().requires_grad_(False)
+
+
+def from_pretrained(name: str | Path, *args: Any, **kwargs: Any) -> PreTrainedModel:
+    """`transformers.AutoModelForCausalLM.from_pretrained`, which also knows the engine's folders."""
+    if not (Path(name) / WEIGHTS).is_file():
+        return AutoModelForCausalLM.from_pretrained(name, *args, **kwargs)
+    hub = ("revision", "trust_remote_code", "token", "cache_dir", "local_files_only")
+    return load_stock(Path(name), **{key: value for key, value in kwargs.items() if key not in hub})
 
 
 def as_transformers(cache: SinkCache) -> Cache:

@@ -26,9 +26,9 @@ from transformers import (
 )
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
-from surtitle.sinks.blocks import quantise_blocks, widen_blocks
+from surtitle.sinks.blocks import WEIGHTS, quantise_blocks, widen_blocks
 from surtitle.sinks.lean import LeanDecoder
-from surtitle.sinks.load import WEIGHTS, load_model
+from surtitle.sinks.load import load_model
 
 SIZES = {
     "hidden_size": 64,

@@ -11,7 +11,7 @@ from gguf.quants import dequantize
 from safetensors.torch import load_file
 from transformers import AutoConfig, AutoTokenizer
 
-from surtitle.sinks.blocks import quantise_blocks, widen_blocks
+from surtitle.sinks.blocks import WEIGHTS, quantise_blocks, widen_blocks
 from surtitle.sinks.convert import ConversionError, convert_gguf, engine_name
 
 
@@ -47,7 +47,7 @@ def test_a_tensor_of_another_kind_of_model_is_named_and_refused(gguf_name: str) 
 @pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3"])
 def test_what_was_written_as_gguf_comes_back(family, make_model, write_gguf) -> None:
     model = make_model(family)
-    converted = load_file(convert(write_gguf(model)) / "weights.safetensors")
+    converted = load_file(convert(write_gguf(model)) / WEIGHTS)
     for name, weight in model.state_dict().items():
         if weight.dim() == 1:
             assert torch.equal(converted[name], weight), name
@@ -78,7 +78,7 @@ def test_every_way_of_storing_weights_is_read_as_the_gguf_package_reads_it(kind,
     stored = GGMLQuantizationType[kind]
     model = make_model("qwen2", hidden_size=256, intermediate_size=512, head_dim=64, num_hidden_layers=1)
     gguf = write_gguf(model, stored)
-    converted = load_file(convert(gguf) / "weights.safetensors")
+    converted = load_file(convert(gguf) / WEIGHTS)
     read = [tensor for tensor in GGUFReader(gguf).tensors if tensor.tensor_type == stored]
     assert len(read) == 9
     for tensor in read:
@@ -93,7 +93,7 @@ def test_every_way_of_storing_weights_is_read_as_the_gguf_package_reads_it(kind,
 
 def test_a_tied_head_gets_bytes_of_the_embedding(make_model, write_gguf) -> None:
     out = convert(write_gguf(make_model("llama", tie_word_embeddings=True)))
-    converted = load_file(out / "weights.safetensors")
+    converted = load_file(out / WEIGHTS)
     quantised, scale = quantise_blocks(converted["model.embed_tokens.weight"].float().numpy())
     assert json.loads((out / "config.json").read_text())["tie_word_embeddings"]
     assert np.array_equal(converted["lm_head.weight"], quantised)

@@ -7,9 +7,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from surtitle.sinks.blocks import WEIGHTS
 from surtitle.sinks.convert import convert_gguf
 from surtitle.sinks.layer import CacheFull
-from surtitle.sinks.load import WEIGHTS, UnknownModel, load_model
+from surtitle.sinks.load import UnknownModel, load_model
 from surtitle.sinks.stock import StockDecoder
 
 TEXT = [(5 * token + 11) % 260 for token in range(30)]
