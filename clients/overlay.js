@@ -198,7 +198,7 @@
 
   function show(caption) {
     const asked = wanted.includes(caption.lang);
-    if (caption.role === "source" ? !withSource && !asked : wanted.length && !asked) return;
+    if (caption.role === "source" ? !withSource && !asked : wanted.length && !asked) return false;
     wake();
     let track = tracks.find((one) => one.language === caption.lang);
     if (!track) {
@@ -209,6 +209,7 @@
       for (const one of tracks) one.reflow();
     }
     track.show(caption);
+    return true;
   }
 
   function clear() {
@@ -268,11 +269,19 @@
       order = message.targets;
       forget();
     },
-    caption: show,
+    caption(message, socket) {
+      if (show(message) && message.final && !document.hidden) painted(message.seq, socket);
+    },
     error(message) {
       if (!message.retry) say(message.message);
     },
   };
+
+  // After the frame that shows it, so that the server can say how late captions are on a screen.
+  function painted(seq, socket) {
+    const tell = () => socket.readyState === WebSocket.OPEN && socket.send(JSON.stringify({ type: "painted", seq }));
+    requestAnimationFrame(() => setTimeout(tell));
+  }
 
   function connect() {
     const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/captions`);
@@ -291,7 +300,7 @@
       const numbered = message.seq !== undefined && message.type !== "welcome";
       if (numbered && message.seq <= seq) return;
       if (numbered) seq = message.seq;
-      if (Object.hasOwn(handlers, message.type)) handlers[message.type](message);
+      if (Object.hasOwn(handlers, message.type)) handlers[message.type](message, socket);
     };
     socket.onclose = (event) => lost(event.code);
     const lost = (code) => {

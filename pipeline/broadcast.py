@@ -8,6 +8,7 @@ source.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from surtitle.pipeline.events import Caption, Event
 from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.outputs import Format, JsonLog, SubtitleFiles
 from surtitle.pipeline.protocol import to_wire
+from surtitle.pipeline.stats import LagStats
 from surtitle.pipeline.terminal import TerminalCaptions
 
 
@@ -57,6 +59,12 @@ class Broadcast:
         if self._terminal:
             self._terminal.show(event)
 
+    def follow(self, lags: LagStats, painted: Callable[[int, str], None]) -> None:
+        """Show how late the session is that begins, and tell `painted` what viewers have on their screens."""
+        self.hub.on_painted = painted
+        if self._terminal:
+            self._terminal.follow(lags)
+
     def __enter__(self) -> Self:
         return self
 
@@ -64,6 +72,8 @@ class Broadcast:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._files.close()
+        if self._terminal:
+            self._terminal.close()
 
 
 def _subtitles(paths: OutputPaths) -> tuple[tuple[Path | None, Format], ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from websockets.asyncio.server import ServerConnection
@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Samples
 from surtitle.pipeline.messages import CloseCode, ErrorMessage, Refused
-from surtitle.pipeline.protocol import encode, parse_pcm, parse_stop
+from surtitle.pipeline.protocol import encode, parse_painted, parse_pcm, parse_stop
 
 CLOSE_SECONDS = 5.0
 """How long a closing connection may take to say goodbye."""
@@ -75,10 +75,10 @@ async def first_message(connection: ServerConnection, seconds: float) -> str | b
         ) from error
 
 
-async def expect_nothing(connection: ServerConnection) -> None:
-    """Wait for the end of the connection; a viewer says nothing after its hello."""
-    await connection.recv()
-    raise Refused(CloseCode.BAD_MESSAGE, "saw a second message, expected none: a viewer says hello and listens")
+async def hear_painted(connection: ServerConnection, painted: Callable[[int], None]) -> None:
+    """Tell `painted` which captions the viewer has on its screen, until the connection ends: it says nothing else."""
+    while True:
+        painted(parse_painted(await connection.recv()).seq)
 
 
 async def refuse(connection: ServerConnection, error: UserError) -> None:

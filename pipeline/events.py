@@ -76,6 +76,23 @@ Role = Literal["source", "target"]
 
 
 @dataclass(frozen=True, slots=True)
+class Stamps:
+    """When a final caption passed each stage: seconds since the audio began, by the session's clock.
+
+    Its words ended at `Caption.end`, and it was sent at `Caption.elapsed`.
+    """
+
+    recognised: float
+    """The recogniser's guess first reached the end of its words."""
+    committed: float
+    """Its source text became final."""
+    first_token: float | None = None
+    """The translator wrote the first token of it; None in the source language, and for an empty translation."""
+    last_token: float | None = None
+    """The last one; None likewise."""
+
+
+@dataclass(frozen=True, slots=True)
 class Caption:
     """What a viewer sees: one revision of one cue in one language."""
 
@@ -99,6 +116,8 @@ class Caption:
     """Seconds of audio consumed when this was emitted: latency without computation."""
     elapsed: float
     """Seconds of wall time since the audio began when this was emitted."""
+    stamps: Stamps | None = None
+    """The way of a final; None for drafts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,9 @@ class _Entry:
     language: str | None
     """Of a caption; None for what every viewer gets."""
     cue: int | None
-    """Of a draft; None for what must not be dropped."""
+    """Of a caption; None for what every viewer gets."""
+    final: bool
+    """Whether it must not be dropped: whatever is no draft."""
 
 
 def _seq(entry: _Entry) -> int:
@@ -48,6 +50,10 @@ def _seq(entry: _Entry) -> int:
 
 def _ignore() -> None:
     """The wake of a viewer that polls."""
+
+
+def _ignore_painted(cue: int, language: str) -> None:
+    """No session asks who has painted what."""
 
 
 class Hub:
@@ -67,6 +73,8 @@ class Hub:
         """The sequence number of the newest event; 0 before the first."""
         self.session: SessionMessage | None = None
         """The running session."""
+        self.on_painted: Callable[[int, str], None] = _ignore_painted
+        """Told the cue and language of each final that a viewer says it has painted."""
         self._limit = ring
         self._ring: list[_Entry] = []
         self._history_length = history
@@ -89,7 +97,8 @@ class Hub:
             seq=self.seq,
             message=encode(message),
             language=event.language if isinstance(event, Caption) else None,
-            cue=event.cue if isinstance(event, Caption) and not event.final else None,
+            cue=event.cue if isinstance(event, Caption) else None,
+            final=event.final if isinstance(event, Caption) else True,
         )
         match event:
             case Caption():
@@ -149,6 +158,12 @@ class Hub:
         for index in range(bisect_right(self._ring, seq, key=_seq), len(self._ring)):
             yield self._ring[index]
 
+    def painted(self, seq: int) -> None:
+        """A viewer has painted the caption numbered `seq`; of interest if it is a final and still in the ring."""
+        entry = next(self.after(seq - 1), None)
+        if entry is not None and entry.seq == seq and entry.final and entry.cue is not None and entry.language:
+            self.on_painted(entry.cue, entry.language)
+
     def lost(self, viewer: Viewer) -> int:
         """Return the newest sequence number that `viewer` wants and the ring no longer holds; 0 if none."""
         return max((seq for language, seq in self._lost.items() if viewer.wants(language)), default=0)
@@ -167,15 +182,15 @@ class Hub:
 
     def _forget(self) -> None:
         """Drop what belongs to the session before: its drafts stay unfinished, its cues will be reused."""
-        self._ring = [entry for entry in self._ring if entry.cue is None]
+        self._ring = [entry for entry in self._ring if entry.final]
         self._drafts.clear()
         self._history.clear()
 
     def _evict(self) -> None:
         entry = self._ring.pop(0)
-        if entry.cue is None:
+        if entry.final:
             self._lost[entry.language] = entry.seq
-        elif entry.language is not None:
+        elif entry.cue is not None and entry.language is not None:
             del self._drafts[entry.cue, entry.language]
 
     def _snapshot(self, viewer: Viewer) -> bytes:
@@ -194,6 +209,7 @@ class Viewer:
         self._langs = langs
         self._greeting: list[bytes] = []
         self._cursor = 0
+        self._painted = 0
 
     def start(self, greeting: list[bytes], cursor: int) -> None:
         """Set the first messages, and the sequence number after which the ring's follow."""
@@ -227,6 +243,20 @@ class Viewer:
                 if len(messages) == limit:
                     break
         return messages
+
+    def painted(self, seq: int) -> None:
+        """This viewer has painted the caption numbered `seq`.
+
+        Raises:
+            Refused: it was not sent yet, or the viewer has said so already (`CloseCode.BAD_MESSAGE`).
+        """
+        if not self._painted < seq <= self._cursor:
+            raise Refused(
+                CloseCode.BAD_MESSAGE,
+                f"saw seq {seq} painted, expected a caption after {self._painted} of those up to {self._cursor} sent",
+            )
+        self._painted = seq
+        self._hub.painted(seq)
 
     def leave(self) -> None:
         """Leave the hub."""

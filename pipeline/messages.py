@@ -79,7 +79,7 @@ class Since(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Hello(_ClientMessage, tag="hello", frozen=True):
-    """A viewer's first and only message."""
+    """A viewer's first message."""
 
     v: int
     langs: Annotated[tuple[Language, ...], Meta(max_length=32)] = ()
@@ -103,11 +103,27 @@ class PublishStop(_ClientMessage, tag="stop", frozen=True):
     """The publisher has said everything; captions still to come will come."""
 
 
+class Painted(_ClientMessage, tag="painted", frozen=True):
+    """A viewer has a final caption on its screen."""
+
+    seq: Count
+    """The caption's."""
+
+
 # --- server to client ---
 
 
 class _ServerMessage(Struct, tag_field="type", frozen=True):
     """Unknown fields are ignored: an older reader understands a newer log."""
+
+
+class StampsMessage(Struct, frozen=True):
+    """When a final passed each stage, in milliseconds since the audio began."""
+
+    recognised_ms: int
+    committed_ms: int
+    first_token_ms: int | UnsetType = UNSET
+    last_token_ms: int | UnsetType = UNSET
 
 
 class CaptionMessage(_ServerMessage, tag="caption", frozen=True):
@@ -126,6 +142,8 @@ class CaptionMessage(_ServerMessage, tag="caption", frozen=True):
     """How many leading code points of `text` will never change."""
     audio_ms: int
     elapsed_ms: int
+    stamps: StampsMessage | UnsetType = UNSET
+    """Of finals."""
 
 
 class GapMessage(_ServerMessage, tag="gap", frozen=True):

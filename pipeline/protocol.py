@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
+from msgspec import UNSET
 
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.events import SAMPLE_RATE, Caption, Event, Gap, Samples, SessionEnd, SessionStart
+from surtitle.pipeline.events import SAMPLE_RATE, Caption, Event, Gap, Samples, SessionEnd, SessionStart, Stamps
 from surtitle.pipeline.messages import (
     VERSION,
     CaptionMessage,
@@ -23,11 +24,13 @@ from surtitle.pipeline.messages import (
     EventMessage,
     GapMessage,
     Hello,
+    Painted,
     PublishStart,
     PublishStop,
     Refused,
     ServerMessage,
     SessionMessage,
+    StampsMessage,
 )
 
 T = TypeVar("T")
@@ -62,6 +65,7 @@ def to_message(event: Event, seq: int) -> EventMessage:
                 stable=len(clean_text(event.text[: event.stable])),
                 audio_ms=_ms(event.audio),
                 elapsed_ms=_ms(event.elapsed),
+                stamps=UNSET if event.stamps is None else _stamps_message(event.stamps),
             )
         case Gap():
             return GapMessage(seq, _ms(event.start), _ms(event.end), event.why)
@@ -78,6 +82,24 @@ def to_message(event: Event, seq: int) -> EventMessage:
             )
         case SessionEnd():
             return EndMessage(seq, _ms(event.audio), _ms(event.elapsed), event.stats)
+
+
+def _stamps_message(stamps: Stamps) -> StampsMessage:
+    return StampsMessage(
+        recognised_ms=_ms(stamps.recognised),
+        committed_ms=_ms(stamps.committed),
+        first_token_ms=UNSET if stamps.first_token is None else _ms(stamps.first_token),
+        last_token_ms=UNSET if stamps.last_token is None else _ms(stamps.last_token),
+    )
+
+
+def _stamps(message: StampsMessage) -> Stamps:
+    return Stamps(
+        recognised=message.recognised_ms / 1000,
+        committed=message.committed_ms / 1000,
+        first_token=None if message.first_token_ms is UNSET else message.first_token_ms / 1000,
+        last_token=None if message.last_token_ms is UNSET else message.last_token_ms / 1000,
+    )
 
 
 def to_wire(event: Event, seq: int) -> dict[str, Any]:
@@ -122,6 +144,7 @@ def _from_message(message: EventMessage) -> Event:
                 stable=message.stable,
                 audio=message.audio_ms / 1000,
                 elapsed=message.elapsed_ms / 1000,
+                stamps=None if message.stamps is UNSET else _stamps(message.stamps),
             )
         case GapMessage():
             return Gap(message.start_ms / 1000, message.end_ms / 1000, message.why)
@@ -136,7 +159,7 @@ def _ms(seconds: float) -> int:
 
 
 # All kinds at once: a decoder of one kind would let a message pass that does not say its type.
-_client_decoder = msgspec.json.Decoder(Hello | PublishStart | PublishStop)
+_client_decoder = msgspec.json.Decoder(Hello | Painted | PublishStart | PublishStop)
 
 
 def parse_hello(message: str | bytes) -> Hello:
@@ -144,6 +167,11 @@ def parse_hello(message: str | bytes) -> Hello:
     hello = _decode(Hello, message, '{"type":"hello","v":1}')
     _check_version(hello.v)
     return hello
+
+
+def parse_painted(message: str | bytes) -> Painted:
+    """Return what a viewer says after its hello; raises `Refused` (bad message)."""
+    return _decode(Painted, message, '{"type":"painted","seq":17}, and nothing else after hello')
 
 
 def parse_start(message: str | bytes) -> PublishStart:

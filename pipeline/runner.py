@@ -146,6 +146,7 @@ class Run:
             workers=self._models.workers,
             publish=broadcast.publish,
         )
+        broadcast.follow(session.lags, session.painted)
         await session.run(audio)
 
     def _stop_on_signals(self) -> None:

@@ -29,9 +29,9 @@ from surtitle.pipeline.connection import (
     PATIENCE,
     Audio,
     Patience,
-    expect_nothing,
     first_error,
     first_message,
+    hear_painted,
     limit_kernel_buffer,
     refuse,
 )
@@ -242,7 +242,7 @@ class CaptionServer:
         viewer = self._hub.join(hello.langs, hello.since, ready.set)
         try:
             async with asyncio.TaskGroup() as tasks:
-                reader = tasks.create_task(expect_nothing(connection))
+                reader = tasks.create_task(hear_painted(connection, viewer.painted))
                 await self._write(connection, viewer, ready)
                 reader.cancel()
         finally:

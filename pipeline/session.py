@@ -13,13 +13,14 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol, TypeVar
 
 import numpy as np
 import psutil
 
+from surtitle.pipeline.backlog import Backlog
 from surtitle.pipeline.events import (
     SAMPLE_RATE,
     AudioChunk,
@@ -31,6 +32,7 @@ from surtitle.pipeline.events import (
     Segment,
     SessionEnd,
     SessionStart,
+    Stamps,
     Word,
 )
 from surtitle.pipeline.gate import Closed, Quiet
@@ -38,6 +40,7 @@ from surtitle.pipeline.pacing import Clock
 from surtitle.pipeline.recognizer import Heard
 from surtitle.pipeline.scrub import Scrubber
 from surtitle.pipeline.segmenter import Segmenter
+from surtitle.pipeline.stamps import Reach, Written
 from surtitle.pipeline.stats import LagStats, MemoryStats
 
 T = TypeVar("T")
@@ -45,8 +48,8 @@ DRAFT_STEP = 24
 """Characters by which the open text must grow to be translated ahead again: drafts cost the recogniser time."""
 RETRY_WITHIN = 3.0
 """Seconds after the words up to which a failed translation is made again; later, the next segment is more urgent."""
-BACKLOG = 60.0
-"""Seconds of audio that may wait for the recogniser; what comes beyond that is skipped, and a gap says so."""
+REPORTS = 256
+"""Final captions, the newest, of which viewers may still report that they were painted."""
 
 
 class Hears(Protocol):
@@ -56,11 +59,14 @@ class Hears(Protocol):
 
     def flush(self) -> list[Heard]: ...
 
+    @property
+    def pending(self) -> tuple[Word, ...]: ...
+
 
 class Translates(Protocol):
     """What `translator.Translator` does."""
 
-    def translate(self, text: str, *, in_time: Callable[[], bool]) -> str: ...
+    def translate(self, text: str, *, in_time: Callable[[], bool], wrote: Callable[[int], None]) -> str: ...
 
     def draft(self, text: str, stop: Callable[[], bool]) -> None: ...
 
@@ -104,16 +110,19 @@ class Session:
         self._workers = workers
         self._publish = publish
         self._scrubber = Scrubber()
-        self._waiting: deque[AudioChunk] = deque()
+        self._waiting = Backlog()
         self._arrived = asyncio.Event()
         self._source_over = False
-        self._segments: deque[Segment] = deque()
+        self._segments: deque[tuple[Segment, Stamps]] = deque()
         self._open_text = ""
         self._drafted = ""
         self._new_text = asyncio.Event()
         self._speech_over = False
         self._heard = 0  # samples given to the recogniser
-        self._lags = LagStats()
+        self._reach = Reach()
+        self._ends: dict[tuple[int, str], float] = {}  # of the newest finals' words, by cue and language
+        self.lags = LagStats()
+        """How late each stage was so far."""
         self._memory = MemoryStats()
         self._process = psutil.Process()
         self._busy = {"asr_s": 0.0, "llm_s": 0.0}
@@ -141,7 +150,7 @@ class Session:
     async def _caption_all(self, segments: list[Segment]) -> None:
         self._recognised(segments)
         while self._segments:
-            await self._caption(self._segments.popleft())
+            await self._caption(*self._segments.popleft())
 
     async def _side_by_side(self, audio: AsyncIterator[AudioChunk | Gap]) -> None:
         async with asyncio.TaskGroup() as group:
@@ -151,8 +160,8 @@ class Session:
 
     async def _listen(self, audio: AsyncIterator[AudioChunk | Gap]) -> None:
         async for item in audio:
-            self._waiting.extend(self._admit(item))
-            self._shed()
+            for gap in self._waiting.push(self._admit(item)):
+                self._publish(gap)
             self._arrived.set()
         self._source_over = True
         self._arrived.set()
@@ -161,17 +170,18 @@ class Session:
         while not (self._source_over and not self._waiting):
             await self._arrived.wait()
             self._arrived.clear()
-            chunks = list(self._waiting)
-            self._waiting.clear()
-            self._recognised(await self._hear(chunks))
+            self._recognised(await self._hear(self._waiting.take()))
         self._recognised(await self._hear_the_end())
         self._speech_over = True
         self._new_text.set()
 
     def _recognised(self, segments: list[Segment]) -> None:
         for segment in segments:
-            self._emit(segment, segment.language, "source", segment.text)
-        self._segments.extend(segments)
+            now = self._clock.now()
+            seen = self._reach.first(segment.end)
+            stamps = Stamps(recognised=now if seen is None else seen, committed=now)
+            self._emit(segment, segment.language, segment.text, stamps)
+            self._segments.append((segment, stamps))
         if segments:
             self._drafted = ""
         self._open_text = self._segmenter.open_text
@@ -180,7 +190,7 @@ class Session:
     async def _translate(self) -> None:
         while self._segments or not self._speech_over:
             if self._segments:
-                await self._caption(self._segments.popleft())
+                await self._caption(*self._segments.popleft())
                 continue
             if len(self._open_text) >= len(self._drafted) + DRAFT_STEP:
                 self._drafted = self._open_text
@@ -211,25 +221,13 @@ class Session:
             self._publish(gap)
         return [chunk]
 
-    def _shed(self) -> None:
-        """Past the bound, skip the oldest audio down to half of it, and say so."""
-        waiting = sum(chunk.end - chunk.start for chunk in self._waiting)
-        if waiting <= BACKLOG:
-            return
-        start = self._waiting[0].start
-        # a single chunk may be longer than the bound: the newest is kept whatever its length
-        while len(self._waiting) > 1 and waiting > BACKLOG / 2:
-            chunk = self._waiting.popleft()
-            waiting -= chunk.end - chunk.start
-        if self._waiting[0].start > start:
-            self._publish(Gap(start, self._waiting[0].start, "overload"))
-
     async def _hear(self, chunks: list[AudioChunk]) -> list[Segment]:
         def work() -> list[Segment]:
             segments: list[Segment] = []
             for chunk in chunks:
                 backlog = chunks[-1].end - chunk.end
                 segments += self._cut(self._recognizer.push(self._aligned(chunk), backlog=backlog))
+                self._note_guess()
             return segments
 
         return await self._timed("asr_s", self._workers.asr, work)
@@ -249,11 +247,16 @@ class Session:
         self._heard += missing + len(chunk.samples)
         return np.concatenate((np.zeros(missing, np.float32), chunk.samples)) if missing else chunk.samples
 
+    def _note_guess(self) -> None:
+        if pending := self._recognizer.pending:
+            self._reach.push(pending[-1].end, self._clock.now())
+
     def _cut(self, heard: list[Heard]) -> list[Segment]:
         segments: list[Segment] = []
         for item in heard:
             match item:
                 case Word():
+                    self._reach.push(item.end, self._clock.now())
                     segments += self._segmenter.push(item)
                 case Closed():
                     segments += self._segmenter.pause()
@@ -261,23 +264,22 @@ class Session:
                     segments += self._segmenter.flush()
         return segments
 
-    async def _caption(self, segment: Segment) -> None:
+    async def _caption(self, segment: Segment, stamps: Stamps) -> None:
         self._captioned += 1
         for language, translator in self._translators.items():
-            text = await self._timed(
-                "llm_s",
-                self._workers.llm,
-                partial(translator.translate, segment.text, in_time=lambda: self._has_time(segment)),
-            )
-            self._emit(segment, language, "target", text)
+            wrote = Written(self._clock.now)
+            work = partial(translator.translate, segment.text, in_time=lambda: self._has_time(segment), wrote=wrote)
+            text = await self._timed("llm_s", self._workers.llm, work)
+            self._emit(segment, language, text, replace(stamps, first_token=wrote.first, last_token=wrote.last))
             self._cache_tokens_max = max(self._cache_tokens_max, translator.cache_tokens)
         self._note_memory()
 
     def _note_memory(self) -> None:
         self._memory.add(self._heard / SAMPLE_RATE, self._process.memory_info().rss / 1e6)
 
-    def _emit(self, segment: Segment, language: str, role: Role, text: str) -> None:
+    def _emit(self, segment: Segment, language: str, text: str, stamps: Stamps) -> None:
         now = self._clock.now()
+        role: Role = "source" if language == segment.language else "target"
         caption = Caption(
             cue=segment.id,
             revision=0,
@@ -290,10 +292,20 @@ class Session:
             stable=len(text),
             audio=self._heard / SAMPLE_RATE,
             elapsed=now,
+            stamps=stamps,
         )
         if role == "target":
-            self._lags.add(segment.end, now - segment.end)
+            self.lags.add(segment.end, now - segment.end, stamps)
+            self._ends[segment.id, language] = segment.end
+            if len(self._ends) > REPORTS:
+                del self._ends[next(iter(self._ends))]
         self._publish(caption)
+
+    def painted(self, cue: int, language: str) -> None:
+        """A viewer has the final caption of `cue` in `language` on its screen."""
+        end = self._ends.get((cue, language))
+        if end is not None:
+            self.lags.painted(self._clock.now() - end)
 
     async def _timed(self, stage: str, worker: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         began = time.perf_counter()
@@ -305,7 +317,7 @@ class Session:
     def _figures(self) -> dict[str, float | int]:
         return {
             **{stage: round(seconds, 3) for stage, seconds in self._busy.items()},
-            **self._lags.figures(),
+            **self.lags.figures(),
             "segments": self._captioned,
             "retries": sum(each.retries for each in self._translators.values()),
             "evictions": sum(each.evictions for each in self._translators.values()),

@@ -1,6 +1,6 @@
 """The figures of a session's last line.
 
-In: lags, memory readings and stage times as they come. Out: percentiles and slopes. Memory is bounded: lags
+In: delays of captions, memory readings. Out: percentiles and slopes. Memory is bounded: lags
 are kept as counts per 10 ms, memory readings at most one a minute of audio. Knows no clock and no process.
 """
 
@@ -8,45 +8,93 @@ from __future__ import annotations
 
 from collections import Counter
 
+from surtitle.pipeline.events import Stamps
+
 _BIN = 0.01
 """Seconds."""
 _EDGE = 60.0
 """Seconds of audio that count as the first and as the last minute."""
+STAGES = ("recognised", "committed", "first_token", "last_token", "sent", "painted")
+"""Of a caption's way, in their order; see `events.Stamps`."""
 
 
-class LagStats:
-    """Lags of final target captions: from the end of the words to the caption."""
+class Delays:
+    """Delays of one stage."""
 
     def __init__(self) -> None:
         self._bins: Counter[int] = Counter()
-        self._first: list[float] = []
-        self._last: list[tuple[float, float]] = []
 
-    def add(self, end: float, lag: float) -> None:
-        """A caption whose words ended at `end` came `lag` seconds later."""
-        self._bins[round(lag / _BIN)] += 1
-        if end <= _EDGE:
-            self._first.append(lag)
-        self._last = [(when, each) for when, each in self._last if when > end - _EDGE] + [(end, lag)]
+    def add(self, seconds: float) -> None:
+        """One more."""
+        self._bins[round(seconds / _BIN)] += 1
 
-    def figures(self) -> dict[str, int]:
-        """`lag_p50_ms`, `lag_p95_ms`, `lag_first_minute_ms` and `lag_last_minute_ms` (means); nothing without lags."""
-        if not self._bins:
-            return {}
-        last = [lag for _, lag in self._last]
-        figures = {"lag_p50_ms": self._quantile(0.5), "lag_p95_ms": self._quantile(0.95)}
-        if self._first:
-            figures["lag_first_minute_ms"] = round(1000 * sum(self._first) / len(self._first))
-        figures["lag_last_minute_ms"] = round(1000 * sum(last) / len(last))
-        return figures
+    def __len__(self) -> int:
+        return self._bins.total()
 
-    def _quantile(self, share: float) -> int:
-        left = share * self._bins.total()
+    def quantile_ms(self, share: float) -> int:
+        """Milliseconds that this `share` (0 to 1) of the delays does not exceed, to ten. There must be some delays."""
+        left = share * len(self)
         for index in sorted(self._bins):
             left -= self._bins[index]
             if left <= 0:
                 return round(index * _BIN * 1000)
         raise AssertionError("a share of at most 1 lies in some bin")
+
+
+class LagStats:
+    """How late final target captions are: from the end of the words to each stage of their way, and to the caption."""
+
+    def __init__(self) -> None:
+        self._stages = {stage: Delays() for stage in STAGES}
+        self._first: list[float] = []
+        self._last: list[tuple[float, float]] = []
+
+    def add(self, end: float, lag: float, stamps: Stamps | None = None) -> None:
+        """A caption whose words ended at `end` was sent `lag` seconds later; `stamps` tell its way."""
+        self._stages["sent"].add(lag)
+        for stage, when in () if stamps is None else _passed(stamps):
+            self._stages[stage].add(when - end)
+        if end <= _EDGE:
+            self._first.append(lag)
+        self._last = [(when, each) for when, each in self._last if when > end - _EDGE] + [(end, lag)]
+
+    def painted(self, delay: float) -> None:
+        """A viewer had a caption on its screen `delay` seconds after the end of its words."""
+        self._stages["painted"].add(delay)
+
+    def figures(self) -> dict[str, int]:
+        """By name, in milliseconds; nothing without lags.
+
+        `lag_p50_ms` and `lag_p95_ms` of the captions as they were sent, `lag_first_minute_ms` and
+        `lag_last_minute_ms` (means), and for every other stage that was passed `STAGE_p50_ms` and `STAGE_p95_ms`.
+        """
+        if not self._stages["sent"]:
+            return {}
+        last = [lag for _, lag in self._last]
+        figures: dict[str, int] = {}
+        for stage, (median, late) in self.percentiles().items():
+            name = "lag" if stage == "sent" else stage
+            figures |= {f"{name}_p50_ms": median, f"{name}_p95_ms": late}
+        if self._first:
+            figures["lag_first_minute_ms"] = round(1000 * sum(self._first) / len(self._first))
+        figures["lag_last_minute_ms"] = round(1000 * sum(last) / len(last))
+        return figures
+
+    def percentiles(self) -> dict[str, tuple[int, int]]:
+        """The median and the 95th percentile in milliseconds, of each stage that was passed, in their order."""
+        return {
+            stage: (delays.quantile_ms(0.5), delays.quantile_ms(0.95))
+            for stage, delays in self._stages.items()
+            if delays
+        }
+
+
+def _passed(stamps: Stamps) -> list[tuple[str, float]]:
+    stages = [("recognised", stamps.recognised), ("committed", stamps.committed)]
+    for stage, when in (("first_token", stamps.first_token), ("last_token", stamps.last_token)):
+        if when is not None:
+            stages.append((stage, when))
+    return stages
 
 
 class MemoryStats:

@@ -47,6 +47,10 @@ def _always() -> bool:
     return True
 
 
+def _ignore(tokens: int) -> None:
+    """Nobody counts."""
+
+
 class Engine:
     """Weights and tokenizer, shared by all streams; used from one thread at a time."""
 
@@ -98,16 +102,19 @@ class Translator:
         """Tokens of all translations so far."""
         self._retries = 0
 
-    def translate(self, text: str, *, in_time: Callable[[], bool] = _always) -> str:
+    def translate(
+        self, text: str, *, in_time: Callable[[], bool] = _always, wrote: Callable[[int], None] = _ignore
+    ) -> str:
         """The translation of the next segment; it and its source join the context.
 
         What is no translation (`guards.py`) is made once more without context, if `in_time` says that there is time,
-        and if that fails too, is shown but does not join the context.
+        and if that fails too, is shown but does not join the context. `wrote` hears how many tokens there are, from
+        each one on: 1 once more where it is made once more.
         """
-        answer = self._answer(text, _never)
+        answer = self._answer(text, _never, wrote)
         if answer.fault is not None and in_time():
             self._retries += 1
-            answer = self._retry(text)
+            answer = self._retry(text, wrote)
         if answer.fault is None:
             self._stream.cache.end_turn()
         elif self._turn is not None:
@@ -123,26 +130,31 @@ class Translator:
         is the same with and without drafts, but where two tokens are equally likely. `stop` is asked after every
         token: true ends the draft there.
         """
-        self._draft = self._answer(text, stop).tokens
+        self._draft = self._answer(text, stop, _ignore).tokens
 
-    def _answer(self, text: str, stop: Callable[[], bool]) -> _Answer:
+    def _answer(self, text: str, stop: Callable[[], bool], wrote: Callable[[int], None]) -> _Answer:
         turn, limit = self._turn_of(text)
         self._read_turn(turn, limit)
         written = []
         for token in self._stream.write(stop=self._stop, limit=limit, draft=self._draft):
             written.append(token)
+            wrote(len(written))
             if stop():
                 break
         return self._judged(text, written, limit)
 
-    def _retry(self, text: str) -> _Answer:
+    def _retry(self, text: str, wrote: Callable[[int], None]) -> _Answer:
         turn, limit = self._turn_of(text)
         if self._bare is None:
             self._bare = TokenStream(self._engine.model, capacity=len(self._prefix) + _LONGEST_TURN)
             self._bare.pin(self._prefix)
         mark = self._bare.mark()
         self._bare.append(turn)
-        answer = self._judged(text, list(self._bare.write(stop=self._stop, limit=limit)), limit)
+        written = []
+        for token in self._bare.write(stop=self._stop, limit=limit):
+            written.append(token)
+            wrote(len(written))
+        answer = self._judged(text, written, limit)
         self._bare.rollback(mark)
         if answer.fault is None:
             self._read_turn(turn, limit)

@@ -243,6 +243,23 @@ async def test_after_a_lost_connection_the_overlay_says_so_and_then_misses_nothi
     complaints[:] = [said for said in complaints if "WebSocket connection to" not in said]
 
 
+async def test_the_overlay_tells_of_finals_that_it_painted_as_they_came(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    told: asyncio.Queue[tuple[int, str]] = asyncio.Queue()
+    hub.on_painted = lambda cue, language: told.put_nowait((cue, language))
+    hub.publish(caption(0, SENTENCES[0]))  # comes with the snapshot, late through no fault of the way
+    page = await opened(browser, server, f"{LOOKS}&source=1&lang=es", complaints)
+    hub.publish(caption(1, "Good evening.", "en"))
+    hub.publish(caption(1, SENTENCES[1], final=False))
+    hub.publish(caption(1, SENTENCES[1], rev=1))
+    hub.publish(caption(1, "Guten Abend.", "de"))  # not shown
+    hub.publish(caption(2, SENTENCES[2]))
+    async with asyncio.timeout(10):
+        assert [await told.get() for _ in range(3)] == [(1, "en"), (1, "es"), (2, "es")]
+    await expect(page.locator(".target .line").last).to_have_text(SENTENCES[2])
+
+
 async def test_a_new_session_starts_with_an_empty_screen(
     hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
 ) -> None:

@@ -60,6 +60,8 @@ def test_an_overlay_opened_before_during_or_after_a_replay_shows_its_last_lines(
             for page in (before, during, after):
                 expect(page.locator(".line").last).to_contain_text(last, timeout=10_000)
                 assert len(page.locator(".line:visible").all()) >= 1
+            # the page that was open from the beginning has told when it painted all but perhaps the last caption
+            assert 0 < read_log(log)[-1]["stats"]["painted_p50_ms"] < 60_000
             if "SURTITLE_SCREENSHOT" in os.environ:
                 after.add_style_tag(content=STAGE)
                 after.screenshot(path=os.environ["SURTITLE_SCREENSHOT"])

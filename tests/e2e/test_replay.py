@@ -42,6 +42,19 @@ def test_the_log_keeps_its_contract(replayed: Path) -> None:
     )
 
 
+def test_translations_tell_their_way_in_its_order(replayed: Path) -> None:
+    lines = read_log(replayed / "log.jsonl")
+    for line in lines:
+        if line["type"] == "caption" and line["role"] == "target":
+            way = line["stamps"]
+            stages = [way[f"{stage}_ms"] for stage in ("recognised", "committed", "first_token", "last_token")]
+            assert line["start_ms"] < stages[0]
+            assert stages == sorted(stages)
+            assert stages[-1] <= line["elapsed_ms"]
+    stats = lines[-1]["stats"]
+    assert stats["recognised_p50_ms"] <= stats["committed_p50_ms"] <= stats["first_token_p50_ms"] <= stats["lag_p50_ms"]
+
+
 def test_every_cue_has_one_final_in_each_language(replayed: Path) -> None:
     lines = read_log(replayed / "log.jsonl")
     cues = {line["cue"] for line in lines if line["type"] == "caption"}

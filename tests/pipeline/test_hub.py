@@ -160,6 +160,48 @@ def test_another_languages_flood_does_not_make_a_viewer_slow() -> None:
     assert texts(take(viewer)) == ["es 0.0"]
 
 
+def test_what_a_viewer_has_painted_is_told_once_by_cue_and_language() -> None:
+    hub, told = Hub("e"), list[tuple[int, str]]()
+    hub.on_painted = lambda cue, language: told.append((cue, language))
+    one, other = joined(hub), joined(hub)
+    for event in (SESSION, caption(4), caption(5, final=False), caption(5, "de")):
+        hub.publish(event)
+    take(one)
+    take(other)
+    for viewer in (one, other):
+        for seq in (1, 2, 3, 4):  # a session and a draft are no finals
+            viewer.painted(seq)
+    assert told == [(4, "es"), (5, "de")] * 2
+
+
+@pytest.mark.parametrize(("before", "seq"), [([], 3), ([2], 2), ([2], 1), ([], 0)])
+def test_what_was_not_sent_or_was_painted_before_is_not_believed(before: list[int], seq: int) -> None:
+    hub, told = Hub("e"), list[int]()
+    hub.on_painted = lambda cue, language: told.append(cue)
+    viewer = joined(hub)
+    hub.publish(SESSION)
+    hub.publish(caption(4))
+    take(viewer)
+    hub.publish(caption(5))
+    for earlier in before:
+        viewer.painted(earlier)
+    with pytest.raises(Refused, match=rf"saw seq {seq} painted, expected a caption after \d of those up to 2 sent"):
+        viewer.painted(seq)
+    assert told == [4] * len(before)
+
+
+def test_a_caption_that_has_left_the_ring_is_painted_without_telling() -> None:
+    hub, told = Hub("e", ring=2), list[int]()
+    hub.on_painted = lambda cue, language: told.append(cue)
+    viewer = joined(hub)
+    for cue in range(4):
+        hub.publish(caption(cue))
+        take(viewer)
+    for seq in (1, 2, 3, 4):
+        viewer.painted(seq)
+    assert told == [2, 3]
+
+
 def test_superseded_drafts_take_no_room_in_the_ring() -> None:
     hub = Hub("e", ring=3)
     viewer = joined(hub)

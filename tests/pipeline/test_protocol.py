@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.events import Caption, Event, Gap, SessionEnd, SessionStart
+from surtitle.pipeline.events import Caption, Event, Gap, SessionEnd, SessionStart, Stamps
 from surtitle.pipeline.messages import CloseCode, Refused
 from surtitle.pipeline.protocol import (
     clean_text,
@@ -42,6 +42,8 @@ captions = st.builds(
     stable=st.just(0),
     audio=milliseconds,
     elapsed=milliseconds,
+    stamps=st.none()
+    | st.builds(Stamps, milliseconds, milliseconds, st.none() | milliseconds, st.none() | milliseconds),
 )
 events = st.one_of(
     captions,
@@ -73,6 +75,18 @@ def test_a_caption_on_the_wire_has_exactly_the_documented_fields() -> None:
         "stable": 12,
         "audio_ms": 4100,
         "elapsed_ms": 4630,
+    }
+
+
+def test_a_final_tells_its_way_and_leaves_out_what_it_did_not_pass() -> None:
+    said = replace(CAPTION, stamps=Stamps(3.6, 3.75))
+    assert to_wire(said, 17)["stamps"] == {"recognised_ms": 3600, "committed_ms": 3750}
+    translated = replace(CAPTION, stamps=Stamps(3.6, 3.75, 4.0, 4.5))
+    assert to_wire(translated, 17)["stamps"] == {
+        "recognised_ms": 3600,
+        "committed_ms": 3750,
+        "first_token_ms": 4000,
+        "last_token_ms": 4500,
     }
 
 

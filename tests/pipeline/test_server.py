@@ -225,6 +225,21 @@ async def test_a_second_message_is_refused(server: CaptionServer) -> None:
     assert (error["code"], code) == ("bad_message", 4500)
 
 
+async def test_a_viewer_says_what_it_has_painted_and_nothing_else(hub: Hub, server: CaptionServer) -> None:
+    told: list[tuple[int, str]] = []
+    hub.on_painted = lambda cue, language: told.append((cue, language))
+    async with at(server) as viewer:
+        await hello(viewer)
+        hub.publish(caption(7))
+        seq = (await receive(viewer))["seq"]
+        await viewer.send(json.dumps({"type": "painted", "seq": seq}))
+        await viewer.send(json.dumps({"type": "painted", "seq": seq}))
+        (error,), code, _ = await closing(viewer)
+    assert told == [(7, "es")]
+    assert (error["code"], error["retry"], code) == ("bad_message", False, 4500)
+    assert error["message"].startswith("saw seq 1 painted, expected a caption after 1")
+
+
 async def test_a_message_that_is_too_large_closes_its_connection_only(hub: Hub, server: CaptionServer) -> None:
     async with at(server) as other, at(server) as viewer:
         await hello(other)

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 import pytest
 
+from surtitle.pipeline.backlog import BACKLOG
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import (
     SAMPLE_RATE,
@@ -21,12 +22,13 @@ from surtitle.pipeline.events import (
     Samples,
     SessionEnd,
     SessionStart,
+    Stamps,
     Word,
 )
 from surtitle.pipeline.gate import Quiet
 from surtitle.pipeline.pacing import Clock, RealClock, VirtualClock, paced
 from surtitle.pipeline.recognizer import Heard
-from surtitle.pipeline.session import BACKLOG, Session, Workers
+from surtitle.pipeline.session import Session, Workers
 
 SENTENCE = ["We", "will", "meet", "again."]
 
@@ -50,6 +52,10 @@ class ScriptedEars:
     def flush(self) -> list[Heard]:
         return [*self._until(-(-self.samples // (SAMPLE_RATE // 2))), Quiet(self.samples / SAMPLE_RATE)]
 
+    @property
+    def pending(self) -> tuple[Word, ...]:
+        return ()
+
     def _until(self, count: int) -> Iterator[Word]:
         while self._words < count:
             start = self._words / 2
@@ -70,8 +76,10 @@ class ScriptedTranslator:
         self.drafted = threading.Event()
         self._gate = gate
 
-    def translate(self, text: str, *, in_time: Callable[[], bool]) -> str:
+    def translate(self, text: str, *, in_time: Callable[[], bool], wrote: Callable[[int], None]) -> str:
         self._gate()
+        wrote(1)
+        wrote(2)
         self.finals.append(text)
         return text.upper()
 
@@ -138,6 +146,44 @@ async def test_captions_are_final_whole_and_know_when_they_were_said(workers: Wo
     assert source.final
     assert target.final
     assert target.stable == len(target.text)
+
+
+class GuessingEars(ScriptedEars):
+    """Guesses each word one before it commits it."""
+
+    @property
+    def pending(self) -> tuple[Word, ...]:
+        start = self._words / 2
+        return (Word("?", start, start + 0.4, 0.5),)
+
+
+async def test_finals_carry_when_they_passed_each_stage(workers: Workers) -> None:
+    audio = paced(blocks(4.0), clock := VirtualClock())
+    events = await captioned(audio, workers, clock=clock, ears=GuessingEars())
+    source, target, *_ = (event for event in events if isinstance(event, Caption))
+    # the fourth word ended at 1.9: it was guessed at 1.5, committed at 2.0, and translating took no time
+    assert source.stamps == Stamps(recognised=1.5, committed=2.0)
+    assert target.stamps == Stamps(recognised=1.5, committed=2.0, first_token=2.0, last_token=2.0)
+    assert isinstance(end := events[-1], SessionEnd)
+    assert (end.stats["recognised_p50_ms"], end.stats["committed_p50_ms"], end.stats["lag_p50_ms"]) == (-400, 100, 100)
+
+
+async def test_viewers_that_painted_a_caption_count_and_unknown_ones_do_not(workers: Workers) -> None:
+    events: list[Event] = []
+    audio = paced(blocks(4.0), clock := VirtualClock())
+    start = SessionStart("s", "en", ("es",), {}, "virtual")
+
+    def publish(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, Caption):
+            session.painted(event.cue, event.language)
+            session.painted(event.cue, "fr")
+
+    translators = {"es": ScriptedTranslator()}
+    session = Session(start, ScriptedEars(), translators, clock=clock, workers=workers, publish=publish)
+    await session.run(audio)
+    assert isinstance(end := events[-1], SessionEnd)
+    assert end.stats["painted_p50_ms"] == end.stats["lag_p50_ms"] == 100
 
 
 async def test_the_virtual_clock_gives_the_same_events_on_every_run(workers: Workers) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from surtitle.pipeline.events import Stamps
 from surtitle.pipeline.stats import LagStats, MemoryStats
 
 
@@ -34,6 +35,20 @@ def test_a_session_that_began_to_speak_late_has_no_first_minute() -> None:
     assert stats.figures() == {"lag_p50_ms": 1500, "lag_p95_ms": 1500, "lag_last_minute_ms": 1500}
 
 
+def test_every_stage_of_the_way_has_percentiles_and_one_that_nothing_passed_has_none() -> None:
+    stats = LagStats()
+    for cue in range(100):
+        stats.add(cue, 3.0, Stamps(cue + 1.0, cue + 1.5 + cue / 100, None if cue % 2 else cue + 2.0, None))
+    figures = stats.figures()
+    assert (figures["recognised_p50_ms"], figures["recognised_p95_ms"]) == (1000, 1000)
+    assert (figures["committed_p50_ms"], figures["committed_p95_ms"]) == (1990, 2440)
+    assert (figures["first_token_p50_ms"], figures["lag_p95_ms"]) == (2000, 3000)
+    assert not {name for name in figures if name.startswith(("last_token", "painted", "sent"))}
+    stats.painted(3.2)
+    assert stats.figures()["painted_p95_ms"] == 3200
+    assert list(stats.percentiles()) == ["recognised", "committed", "first_token", "sent", "painted"]
+
+
 def test_no_lags_are_no_figures() -> None:
     assert LagStats().figures() == {}
 
@@ -43,7 +58,7 @@ def test_hours_of_lags_take_no_more_memory_than_minutes() -> None:
     for index in range(3_000):
         stats.add(2.0 * index, (index % 100) / 50)
     assert len(stats._last) <= 31
-    assert len(stats._bins) <= 100
+    assert len(stats._stages["sent"]._bins) <= 100
 
 
 @given(st.floats(-50, 50), st.floats(100, 1000))

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from surtitle.pipeline.events import Caption, Event, Gap, SessionEnd, SessionStart
+from surtitle.pipeline.events import Caption, Event, Gap, SessionEnd, SessionStart, Stamps
+from surtitle.pipeline.stats import LagStats
 from surtitle.pipeline.terminal import TerminalCaptions
 
 FINAL = Caption(
@@ -47,6 +48,36 @@ def test_a_gap_is_said_with_its_cause() -> None:
 
 def test_text_can_neither_style_nor_steer_the_terminal() -> None:
     assert shown(replace(FINAL, text="[bold]a\x1b[2Jb")) == ["  1:01 es  [bold]a[2Jb"]
+
+
+def on_a_terminal(*events: Event, lags: LagStats) -> str:
+    screen = io.StringIO()
+    terminal = TerminalCaptions(Console(file=screen, width=200, force_terminal=True, color_system=None))
+    terminal.follow(lags)
+    for event in events:
+        terminal.show(event)
+    terminal.close()
+    return screen.getvalue()
+
+
+def test_a_terminal_says_below_the_captions_how_late_each_stage_was() -> None:
+    lags = LagStats()
+    assert "after the words" not in on_a_terminal(FINAL, lags=lags)
+    lags.add(62.0, 2.13, Stamps(63.0, 63.5, 63.9, 64.1))
+    lags.painted(2.22)
+    said = on_a_terminal(FINAL, lags=lags)
+    assert "seconds after the words, median (95th percentile): recognised 1.0 (1.0), committed 1.5 (1.5)," in said
+    assert ", first token 1.9 (1.9), last token 2.1 (2.1), sent 2.1 (2.1), painted 2.2 (2.2)" in said
+
+
+def test_a_file_is_told_of_captions_alone() -> None:
+    lags = LagStats()
+    lags.add(62.0, 2.13)
+    screen = io.StringIO()
+    terminal = TerminalCaptions(Console(file=screen, width=100))
+    terminal.follow(lags)
+    terminal.show(FINAL)
+    assert screen.getvalue().strip() == "1:01 es  hola"
 
 
 def test_the_end_sums_up() -> None:

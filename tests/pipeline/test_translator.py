@@ -202,6 +202,15 @@ def test_a_turn_that_fails_twice_is_shown_and_leaves_the_cache_as_it_was(endless
     assert stream.translate("one") == text
 
 
+def test_it_is_told_how_many_tokens_there_are_and_when_they_begin_anew(endless: Engine) -> None:
+    counts: list[int] = []
+    stream = translator(endless)
+    stream.translate("one", wrote=counts.append)
+    first, second = counts[: counts.index(1, 1)], counts[counts.index(1, 1) :]
+    assert first == list(range(1, len(first) + 1))
+    assert second == list(range(1, stream.tokens_written + 1))
+
+
 def test_a_turn_that_fails_when_there_is_no_time_is_not_made_again(endless: Engine) -> None:
     stream = translator(endless)
     before = stream.cache_tokens
