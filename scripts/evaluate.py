@@ -1,0 +1,242 @@
+"""Scores logs: the shell around `score_*.py`.
+
+In: paths on the command line. Out: a table for people, then one JSON object as the last line of stdout; logs in the
+formats of others, if asked. Exit status 0 done, 1 a failure said in one line, 2 wrong usage. Knows no metric.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import shlex
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from score_all import Scores, score, word_errors
+from score_formats import format_of, from_simuleval, from_simulstream, objects, to_simuleval, to_simulstream
+from score_latency import Segment
+from score_log import read_log, record_of
+from score_record import Record, spaceless
+from score_segments import by_record, column, from_tsv, from_yaml, with_references, with_transcripts
+
+from surtitle.pipeline.errors import UsageError, UserError
+
+_LIBRARIES = ("sacrebleu", "jiwer", "whisper-normalizer", "OmniSTEval", "mweralign")
+_EPILOG = """
+LOG is the product's own (--log), or one of SimulEval, OmniSTEval or simulstream. A recording is found by its name,
+which must stand in the log's file name; NAME=LOG says it. --segments is a list of wav, offset, duration (YAML) or a
+table with columns talk, offset_s, duration_s and one for each language (TSV), which may hold the references itself.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """What logs are scored against."""
+
+    segments: tuple[Segment, ...]
+    """Of all recordings, in the files' order; none without a reference."""
+    timed: bool
+    """Whether the segments' times are known."""
+    transcript: tuple[str, ...] | None
+    """Lines of what was said; None if unknown."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line; return its exit status."""
+    options = _parser().parse_args(arguments, argparse.Namespace(given=list(arguments)))
+    # mweralign sets up logging for the whole process, in which others then tell of every child they start.
+    logging.getLogger().setLevel(logging.WARNING)
+    try:
+        report = evaluate(options)
+    except UserError as error:
+        print(f"scripts/evaluate: {error}", file=sys.stderr)
+        return error.exit_status
+    _print_table(report)
+    print(json.dumps(report, ensure_ascii=False))
+    return 0
+
+
+def evaluate(options: argparse.Namespace) -> dict[str, Any]:
+    """Read, score and export what `options` name; return the JSON object."""
+    language: str = options.language
+    characters = spaceless(language)
+    if not characters and shutil.which("perl") is None:
+        raise UserError("perl was not found, which the Moses tokenizer is written in: install perl")
+    records = [record for given in options.log for record in _records(given, language, options.cumulative_elapsed)]
+    texts = _texts(options, records)
+    segments = by_record(records, texts.segments) if texts.segments else []
+    scores = score(records, segments, language, timed=texts.timed)
+    scored = {segment.recording for own in segments for segment in own}
+    _add_wer(scores, records, segments, texts)
+    _export(options, records, characters=characters)
+    return {
+        **{name: _rounded(value) for name, value in scores.figures.items()},
+        "language": language,
+        "source": records[0].source,
+        "clock": records[0].clock,
+        "unit": "character" if characters else "word",
+        "recordings": [record.name for record in records],
+        "left_out": sorted({segment.recording for segment in texts.segments} - scored),
+        "models": dict(records[0].models),
+        "absent": scores.absent,
+        "signatures": scores.signatures,
+        "versions": {name: version(name) for name in _LIBRARIES},
+        "command": shlex.join(["scripts/evaluate", *options.given]),
+    }
+
+
+def _records(given: str, language: str, cumulative: bool) -> list[Record]:
+    """The records of one LOG argument. Messages name the file."""
+    name, path = _named(given)
+    characters = spaceless(language)
+    try:
+        lines = _lines(_read(path))
+        found = objects(lines)
+        if not found:
+            raise UserError("the log is empty")
+        match format_of(found[0]):
+            case "surtitle":
+                return [record_of(read_log(lines), name or path.stem, language)]
+            case "simuleval":
+                records = from_simuleval(found, characters=characters, cumulative=cumulative)
+            case _:
+                records = from_simulstream(found, characters=characters)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    if name is None:
+        return records
+    if len(records) > 1:
+        raise UsageError(f"{given}: the log has {len(records)} recordings, expected one to call {name}")
+    return [replace(records[0], name=name)]
+
+
+def _named(given: str) -> tuple[str | None, Path]:
+    name, equals, path = given.partition("=")
+    return (name, Path(path)) if equals and not Path(given).exists() else (None, Path(given))
+
+
+def _texts(options: argparse.Namespace, records: Sequence[Record]) -> Texts:
+    """Read the references, their times and the transcript. Messages name the file."""
+    references = _optional_lines(options.reference)
+    said = _optional_lines(options.transcript)
+    if options.segments is None:
+        return _untimed(references, said, records)
+    text = _read(options.segments)
+    try:
+        if options.segments.suffix in (".yaml", ".yml"):
+            segments, spoken = from_yaml(text), None
+        else:
+            segments = from_tsv(text, options.language)
+            spoken = column(text, records[0].source) if records[0].source else None
+        lines = said if said is not None else spoken
+        segments = with_references(segments, references)
+        if lines is not None and (len(records) > 1 or len(lines) == len(segments)):
+            segments = with_transcripts(segments, lines)
+    except UserError as error:
+        raise UserError(f"{options.segments}: {error}") from error
+    return Texts(tuple(segments), True, None if lines is None else tuple(lines))
+
+
+def _untimed(references: list[str] | None, said: list[str] | None, records: Sequence[Record]) -> Texts:
+    if len(records) > 1 and (references or said):
+        raise UsageError(f"{len(records)} recordings can't share one text: give --segments, which tell them apart")
+    segments = [Segment(records[0].name, 0.0, 1.0, "") for _ in references or ()]
+    return Texts(
+        tuple(with_references(segments, references) if references else ()),
+        False,
+        None if said is None else tuple(said),
+    )
+
+
+def _add_wer(scores: Scores, records: Sequence[Record], segments: Sequence[Sequence[Segment]], texts: Texts) -> None:
+    source = records[0].source
+    if texts.transcript is None or source is None:
+        scores.add({"wer": None}, "a transcript is needed" if source else "the log has no transcript")
+        return
+    told = [segment.transcript for own in segments for segment in own]
+    if told and None not in told:
+        said = [" ".join(segment.transcript or "" for segment in own) for own in segments]
+    else:
+        said = [" ".join(texts.transcript)]
+    found = word_errors(records, said, source)
+    scores.add(found.figures, found.absent.get("wer", ""))
+
+
+def _export(options: argparse.Namespace, records: Sequence[Record], *, characters: bool) -> None:
+    if options.omnisteval is not None:
+        _write(options.omnisteval, (to_simuleval(each, at, characters=characters) for at, each in enumerate(records)))
+    if options.simulstream is not None:
+        lines = (line for at, each in enumerate(records) for line in to_simulstream(each, at, characters=characters))
+        _write(options.simulstream, lines)
+
+
+def _print_table(report: dict[str, Any]) -> None:
+    table = Table(title=f"{', '.join(report['recordings'])} into {report['language']}", title_justify="left")
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    for name, value in report.items():
+        if isinstance(value, int | float):
+            table.add_row(name, f"{value:,.4f}".rstrip("0").rstrip("."))
+    console = Console()
+    console.print(table)
+    for why in dict.fromkeys(report["absent"].values()):
+        names = [name for name, reason in report["absent"].items() if reason == why]
+        console.print(f"absent: {', '.join(names)} ({why})", highlight=False)
+    if report["left_out"]:
+        console.print(f"left out, for no log is of them: {', '.join(report['left_out'])}", highlight=False)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"can't read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is no UTF-8 text (byte {error.start})") from error
+
+
+def _lines(text: str) -> list[str]:
+    """Split at line ends alone: Unicode knows others, which stand within texts."""
+    lines = text.split("\n")
+    return lines if lines[-1] else lines[:-1]
+
+
+def _optional_lines(path: Path | None) -> list[str] | None:
+    return None if path is None else [line.strip() for line in _lines(_read(path))]
+
+
+def _write(path: Path, lines: Iterable[Any]) -> None:
+    try:
+        path.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"can't write {path}: {error.strerror}") from error
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="scripts/evaluate", description=__doc__, epilog=_EPILOG)
+    add = parser.add_argument
+    add("log", metavar="LOG", nargs="+", help="a log, or NAME=LOG")
+    add("--language", required=True, metavar="LANG", help="language of the captions that are scored")
+    add("--reference", type=Path, metavar="TEXT", help="references, a line a segment")
+    add("--segments", type=Path, metavar="YAML_OR_TSV", help="when each segment begins and how long it lasts")
+    add("--transcript", type=Path, metavar="TEXT", help="what was said (a line a segment, for several recordings)")
+    add("--cumulative-elapsed", action="store_true", help="undo SimulEval's sums of running times in `elapsed`")
+    add("--omnisteval", type=Path, metavar="OUT", help="write the logs as OmniSTEval's JSONL as well")
+    add("--simulstream", type=Path, metavar="OUT", help="write the logs as simulstream's JSONL as well")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,156 @@
+"""The product's own log, as a record that can be scored.
+
+In: the lines of a log of `--log` (PROTOCOL.md). Out: a `Record` of one language. A log that is cut, has lost lines,
+holds several sessions or another version is refused: it would give a figure that looks right and is not. Knows no
+other format and no metric.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import NoReturn
+
+import msgspec
+from score_record import Record, Revision, Settled, Shown, settle, spaceless, together
+
+from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.messages import VERSION, CaptionMessage, EndMessage, GapMessage, SessionMessage
+
+_Message = CaptionMessage | GapMessage | SessionMessage | EndMessage
+_decoder: msgspec.json.Decoder[_Message] = msgspec.json.Decoder(_Message)
+
+
+@dataclass(slots=True)
+class Log:
+    """A whole session, checked."""
+
+    session: SessionMessage
+    end: EndMessage
+    captions: list[CaptionMessage] = field(default_factory=list)
+    gaps: list[GapMessage] = field(default_factory=list)
+
+
+def read_log(lines: Iterable[str]) -> Log:
+    """Check and sort the lines of a log.
+
+    Raises:
+        UserError: it is not one whole session of this version.
+    """
+    messages = [_message(number, line) for number, line in enumerate(lines, 1)]
+    if not messages:
+        raise UserError("the log is empty, expected a session, captions and an end")
+    first, last = messages[0], messages[-1]
+    if not isinstance(first, SessionMessage):
+        _refuse(1, f"saw a {_kind(first)}, expected the session: the log's beginning is missing")
+    if not isinstance(last, EndMessage):
+        _refuse(len(messages), f"saw a {_kind(last)}, expected the end: the log is cut, or its session still runs")
+    for number, (before, after) in enumerate(pairwise(messages), 2):
+        if isinstance(after, SessionMessage) or isinstance(before, EndMessage):
+            _refuse(number, "another session begins, expected one in a log: cut it in two here")
+        if after.seq != before.seq + 1:
+            _refuse(number, f"seq is {after.seq} after {before.seq}, expected {before.seq + 1}: lines are missing")
+    captions = [message for message in messages if isinstance(message, CaptionMessage)]
+    _check_captions(first, captions)
+    return Log(first, last, captions, [message for message in messages if isinstance(message, GapMessage)])
+
+
+def record_of(log: Log, name: str, language: str) -> Record:
+    """What the session said in `language`, which may be that of the speech: then it is recognition that is scored.
+
+    Raises:
+        UserError: the session had no such language.
+    """
+    spoken = (*log.session.targets, log.session.source)
+    if language not in spoken:
+        raise UserError(f"--language {language}: the session has {', '.join(spoken)}")
+    real = log.session.clock == "real"
+    said = _finals(log, log.session.source)
+    cues = _cues(log, language)
+    finals = _finals(log, language)
+    return Record(
+        name=name,
+        settled=together(_settled(revisions, language, real=real) for revisions in cues.values()),
+        audio=float(log.end.audio_ms),
+        source=log.session.source,
+        transcript=" ".join(caption.text for caption in said.values()),
+        clock=log.session.clock,
+        shown=tuple(_shown(cues[cue], said.get(cue), real=real) for cue in finals),
+        promises_broken=sum(_broken(revisions) for revisions in cues.values()),
+        untranslated=len(said.keys() - finals.keys()),
+        skipped=float(sum(gap.end_ms - gap.start_ms for gap in log.gaps)),
+        stats=tuple((name, float(value)) for name, value in log.end.stats.items()),
+        models=tuple(log.session.models.items()),
+    )
+
+
+def _message(number: int, line: str) -> _Message:
+    try:
+        message = _decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        _refuse(number, f"saw {line[:60]!r} ({error}), expected a session, caption, gap or end")
+    if isinstance(message, SessionMessage) and message.v != VERSION:
+        _refuse(number, f"the log's version is {message.v}, expected {VERSION}")
+    return message
+
+
+def _check_captions(session: SessionMessage, captions: Sequence[CaptionMessage]) -> None:
+    spoken = {session.source, *session.targets}
+    last: dict[tuple[int, str], CaptionMessage] = {}
+    for caption in captions:
+        before = last.get((caption.cue, caption.lang))
+        if caption.lang not in spoken:
+            raise UserError(f"seq {caption.seq}: a caption in {caption.lang}, expected {', '.join(sorted(spoken))}")
+        if before is not None and before.final:
+            raise UserError(f"seq {caption.seq}: cue {caption.cue} changes after its final, expected none")
+        if before is not None and caption.rev <= before.rev:
+            raise UserError(f"seq {caption.seq}: rev {caption.rev} after {before.rev}, expected a higher one")
+        last[caption.cue, caption.lang] = caption
+    for caption in last.values():
+        if not caption.final:
+            raise UserError(f"cue {caption.cue} has no final in {caption.lang}: lines are missing, or a draft was left")
+
+
+def _cues(log: Log, language: str) -> dict[int, list[CaptionMessage]]:
+    """Revisions by cue, in the cues' order."""
+    found: dict[int, list[CaptionMessage]] = {}
+    for caption in log.captions:
+        if caption.lang == language:
+            found.setdefault(caption.cue, []).append(caption)
+    return dict(sorted(found.items()))
+
+
+def _finals(log: Log, language: str) -> dict[int, CaptionMessage]:
+    return {cue: revisions[-1] for cue, revisions in _cues(log, language).items()}
+
+
+def _settled(revisions: Sequence[CaptionMessage], language: str, *, real: bool) -> Settled:
+    return settle(
+        (Revision(each.text, float(each.audio_ms), float(each.elapsed_ms) if real else None) for each in revisions),
+        characters=spaceless(language),
+    )
+
+
+def _shown(revisions: Sequence[CaptionMessage], said: CaptionMessage | None, *, real: bool) -> Shown:
+    final = revisions[-1]
+    return Shown(
+        source="" if said is None else said.text,
+        text=final.text,
+        start=float(final.start_ms),
+        end=float(final.end_ms),
+        first=float(revisions[0].elapsed_ms if real else revisions[0].audio_ms),
+        final=float(final.elapsed_ms if real else final.audio_ms),
+    )
+
+
+def _broken(revisions: Sequence[CaptionMessage]) -> int:
+    return sum(before.text[: before.stable] != after.text[: before.stable] for before, after in pairwise(revisions))
+
+
+def _kind(message: _Message) -> str:
+    return type(message).__name__.removesuffix("Message").lower()
+
+
+def _refuse(number: int, why: str) -> NoReturn:
+    raise UserError(f"line {number}: {why}")

@@ -1,0 +1,78 @@
+"""How right a translation or a transcript is.
+
+In: texts beside their references. Out: BLEU and chrF of sacreBLEU with their signatures, word error rate of jiwer on
+text normalised as Whisper's authors do. Knows no file, no time and no segmentation. COMET is in `score_comet.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+import jiwer
+from sacrebleu.metrics import BLEU, CHRF
+from score_record import spaceless
+from whisper_normalizer.basic import BasicTextNormalizer
+from whisper_normalizer.english import EnglishTextNormalizer
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Corpus scores, 0 to 100, and how they were made."""
+
+    bleu: float
+    chrf: float
+    bleu_signature: str
+    chrf_signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """Errors of recognition. The unit is a word, or a letter in languages that write without spaces."""
+
+    wrong: int
+    """Substitutions, deletions and insertions."""
+    units: int
+    """Length of the reference."""
+
+    @property
+    def rate(self) -> float | None:
+        """In percent; None without a reference."""
+        return 100 * self.wrong / self.units if self.units else None
+
+
+def quality(said: Sequence[str], references: Sequence[str], language: str) -> Quality:
+    """Score segments against one reference each."""
+    bleu, chrf = BLEU(tokenize=bleu_tokenizer(language)), CHRF()
+    return Quality(
+        bleu=float(bleu.corpus_score(said, [references]).score),
+        chrf=float(chrf.corpus_score(said, [references]).score),
+        bleu_signature=str(bleu.get_signature()),
+        chrf_signature=str(chrf.get_signature()),
+    )
+
+
+def bleu_tokenizer(language: str) -> str:
+    """The field's tokenizer for `language`. Japanese needs MeCab; without it characters are counted (see signature)."""
+    match language.split("-")[0]:
+        case "zh":
+            return "zh"
+        case "ja":
+            return "ja-mecab" if find_spec("MeCab") else "char"
+        case "ko":
+            return "ko-mecab" if find_spec("mecab_ko") else "char"
+    return "char" if spaceless(language) else "13a"
+
+
+def errors(said: str, reference: str, language: str) -> Errors:
+    """Compare a transcript with what was said, after both are normalised."""
+    if language.split("-")[0] == "en":
+        normal = EnglishTextNormalizer()
+    else:
+        normal = BasicTextNormalizer(split_letters=spaceless(language))
+    wanted, heard = normal(reference).strip(), normal(said).strip()
+    if not wanted:
+        return Errors(len(heard.split()), 0)
+    found = jiwer.process_words(wanted, heard)
+    return Errors(found.substitutions + found.deletions + found.insertions, len(wanted.split()))

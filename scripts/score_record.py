@@ -1,0 +1,147 @@
+"""What scoring knows of one recording, whoever wrote its log.
+
+In: the revisions of a text, each with its time. Out: `Unit`s, each with the time since which it has stood
+unchanged, and how much was erased on the way (re-translation, drafts). A unit is a word, or a character in
+languages that write without spaces. Knows no file format, no reference and no metric.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+SPACELESS = frozenset({"zh", "ja", "th", "lo", "km", "my", "yue"})
+"""Languages whose unit is the character."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A word or character of the final text."""
+
+    text: str
+    audio: float
+    """Milliseconds of audio that had been consumed when it took its place for good: time without computation."""
+    elapsed: float | None
+    """Milliseconds of wall time since the audio began, at the same moment; None where no wall clock ran."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A text as it stood from some moment on."""
+
+    text: str
+    audio: float
+    """Milliseconds of audio consumed."""
+    elapsed: float | None
+    """Milliseconds of wall time; None where no wall clock ran."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A text after its last revision."""
+
+    units: tuple[Unit, ...]
+    erased: int
+    """Units that were shown and taken back."""
+    erasures: int
+    """Revisions that took anything back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One final caption as a viewer met it. Times are milliseconds."""
+
+    source: str
+    """What was said; empty if the log does not tell."""
+    text: str
+    start: float
+    """When its words began."""
+    end: float
+    """When its words ended."""
+    first: float
+    """When anything of it was first shown."""
+    final: float
+    """When it was shown as it stayed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One recording as a system captioned it."""
+
+    name: str
+    settled: Settled
+    audio: float | None
+    """Milliseconds of audio; None if the log does not tell."""
+    source: str | None = None
+    """Language of the speech."""
+    transcript: str | None = None
+    """What was recognised, if the log tells."""
+    clock: str | None = None
+    """`real` or `virtual`, in the product's own logs."""
+    shown: tuple[Shown, ...] = ()
+    """In order; empty in logs of others."""
+    revised: bool = True
+    """Whether the log tells what was taken back."""
+    promises_broken: int = 0
+    """Revisions that changed what an earlier one had called stable."""
+    untranslated: int = 0
+    """Cues with a final source text and no final in the language that is scored."""
+    skipped: float = 0.0
+    """Milliseconds of audio that the log says were not recognised."""
+    stats: tuple[tuple[str, float], ...] = ()
+    """The figures of the end line, as they stand there."""
+    models: tuple[tuple[str, str], ...] = ()
+
+
+def spaceless(language: str) -> bool:
+    """Whether the unit of `language` is the character."""
+    return language.split("-")[0] in SPACELESS
+
+
+def split(text: str, *, characters: bool) -> list[str]:
+    """The units of `text`. Spaces between characters are units, as OmniSTEval and simulstream have it."""
+    return list(text.strip()) if characters else text.split()
+
+
+def joined(units: Iterable[Unit], *, characters: bool) -> str:
+    """The text that `units` make: words with spaces between them, characters as they are."""
+    return ("" if characters else " ").join(unit.text for unit in units)
+
+
+def settle(revisions: Iterable[Revision], *, characters: bool) -> Settled:
+    """Follow a text through its revisions.
+
+    A unit's time is that of its last change. A last unit that only grows (`Haus`, `Hausboot`) changes but is not
+    erased: nobody has to read anything anew.
+    """
+    units: list[Unit] = []
+    erased = erasures = 0
+    for revision in revisions:
+        new = split(revision.text, characters=characters)
+        same = _common(units, new)
+        gone = len(units) - same
+        if gone == 1 and same < len(new) and new[same].startswith(units[same].text):
+            gone = 0
+        erased += gone
+        erasures += gone > 0
+        units[same:] = [Unit(text, revision.audio, revision.elapsed) for text in new[same:]]
+    return Settled(tuple(units), erased, erasures)
+
+
+def together(parts: Iterable[Settled]) -> Settled:
+    """Texts that follow one another, as one."""
+    kept = list(parts)
+    return Settled(
+        tuple(unit for part in kept for unit in part.units),
+        sum(part.erased for part in kept),
+        sum(part.erasures for part in kept),
+    )
+
+
+def _common(units: Sequence[Unit], new: Sequence[str]) -> int:
+    length = 0
+    for unit, text in zip(units, new, strict=False):
+        if unit.text != text:
+            break
+        length += 1
+    return length
