@@ -9,10 +9,12 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import shlex
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -73,7 +75,8 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
     records = [record for given in options.log for record in _records(given, language, options.cumulative_elapsed)]
     texts = _texts(options, records)
     segments = by_record(records, texts.segments) if texts.segments else []
-    scores = score(records, segments, language, timed=texts.timed)
+    with _quiet():
+        scores = score(records, segments, language, timed=texts.timed)
     scored = {segment.recording for own in segments for segment in own}
     _add_wer(scores, records, segments, texts)
     _export(options, records, characters=characters)
@@ -136,6 +139,8 @@ def _texts(options: argparse.Namespace, records: Sequence[Record]) -> Texts:
         else:
             segments = from_tsv(text, options.language)
             spoken = column(text, records[0].source) if records[0].source else None
+        if not segments:
+            raise UserError("the file has no segment")
         lines = said if said is not None else spoken
         segments = with_references(segments, references)
         if lines is not None and (len(records) > 1 or len(lines) == len(segments)):
@@ -148,6 +153,8 @@ def _texts(options: argparse.Namespace, records: Sequence[Record]) -> Texts:
 def _untimed(references: list[str] | None, said: list[str] | None, records: Sequence[Record]) -> Texts:
     if len(records) > 1 and (references or said):
         raise UsageError(f"{len(records)} recordings can't share one text: give --segments, which tell them apart")
+    if references is not None and not references:
+        raise UserError("the reference is empty, expected a line a sentence")
     segments = [Segment(records[0].name, 0.0, 1.0, "") for _ in references or ()]
     return Texts(
         tuple(with_references(segments, references) if references else ()),
@@ -218,6 +225,20 @@ def _write(path: Path, lines: Iterable[Any]) -> None:
         path.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
     except OSError as error:
         raise UserError(f"can't write {path}: {error.strerror}") from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep off the terminal what mweralign's C++ writes to the error stream as it works."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _rounded(value: float | None) -> float | None:

@@ -198,7 +198,8 @@ def _simulstream(name: str, steps: Sequence[_Step], between: str, *, characters:
 def to_simulstream(record: Record, index: int, *, characters: bool) -> list[Json]:
     """The lines of one recording in a simulstream log: each unit when it stood for good, so nothing is deleted.
 
-    `computation_time` is the wall time behind the audio, 0 where no wall clock ran.
+    `computation_time` is the wall time behind the audio, 0 where no wall clock ran. A last step tells how long the
+    audio was.
     """
     lines: list[Json] = [{"id": index, "metadata": {"wav_name": _file(record)}}]
     time: tuple[float, float] | None = None
@@ -210,6 +211,9 @@ def to_simulstream(record: Record, index: int, *, characters: bool) -> list[Json
             step = {"total_audio_processed": unit.audio / 1000, "computation_time": (wall - unit.audio) / 1000}
             lines.append({"id": index, **step, "generated_tokens": [], "deleted_tokens": []})
         lines[-1]["generated_tokens"].append(token)
+    if record.audio is not None:
+        step = {"total_audio_processed": record.audio / 1000, "computation_time": 0.0}
+        lines.append({"id": index, **step, "generated_tokens": [], "deleted_tokens": []})
     return lines
 
 

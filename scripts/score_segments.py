@@ -23,6 +23,8 @@ from surtitle.pipeline.errors import UserError
 
 SLACK = 1000.0
 """Milliseconds by which segments may reach beyond the audio of their log."""
+SLACK_OF_OTHERS = 3000.0
+"""The same for the logs of others: simulstream's knows whole steps alone."""
 _TIMES = ("talk", "offset_s", "duration_s")
 
 
@@ -112,7 +114,8 @@ def by_record(records: Sequence[Record], segments: Sequence[Segment]) -> list[li
     found = [[segment for segment in segments if segment.recording == name] for name in names]
     for record, own in zip(records, found, strict=True):
         end = max(segment.offset + segment.duration for segment in own)
-        if record.audio is not None and end > record.audio + SLACK:
+        slack = SLACK_OF_OTHERS if record.clock is None else SLACK
+        if record.audio is not None and end > record.audio + slack:
             raise UserError(
                 f"{record.name}: the segments end at {end / 1000:.1f} s, the log's audio at "
                 f"{record.audio / 1000:.1f} s: is it cut, or of another recording?"

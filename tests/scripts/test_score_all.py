@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from score_all import cost, flicker, score, word_errors
+from score_latency import Segment
+from score_record import Record, Settled, Shown, Unit
+
+from surtitle.pipeline.errors import UserError
+
+UNITS = tuple(Unit(word, 1000.0, 1500.0) for word in ("das", "Haus", "ist", "alt"))
+RECORD = Record(
+    "one",
+    Settled(UNITS, 2, 1),
+    30_000.0,
+    source="en",
+    transcript="the house is old",
+    clock="real",
+    shown=(Shown("the house is old", "das Haus ist alt", 0, 900, 1200, 1500),),
+    stats=(("asr_s", 6.0), ("llm_s", 9.0), ("rss_max_mb", 700.0)),
+)
+SEGMENT = Segment("one", 0.0, 2000.0, "das Haus ist alt", "the house is old")
+
+
+def test_figures_of_several_recordings_are_pooled_by_their_lengths() -> None:
+    longer = replace(RECORD, name="two", audio=90_000.0, settled=Settled(UNITS * 3, 0, 0))
+    figures = flicker([RECORD, longer])
+    assert figures["erasure"] == 2 / 16
+    assert figures["erasures_per_min"] == 1 / 2
+    spent = cost([RECORD, longer])
+    assert (spent["rtf_asr"], spent["rtf_llm"], spent["rtf"]) == (12 / 120, 18 / 120, 30 / 120)
+    assert spent["rss_max_mb"] == 700
+
+
+def test_a_format_that_can_not_tell_revisions_has_no_erasure_rather_than_none_at_all() -> None:
+    figures = flicker([replace(RECORD, revised=False)])
+    assert figures["erasure"] is None
+    assert figures["erasures_per_min"] is None
+
+
+def test_costs_that_one_log_does_not_tell_are_not_averaged_over_the_others() -> None:
+    spent = cost([RECORD, replace(RECORD, stats=())])
+    assert spent["rtf"] is None
+    assert cost([replace(RECORD, audio=None)])["rtf"] is None
+
+
+def test_a_perfect_translation_scores_so() -> None:
+    scores = score([RECORD], [[SEGMENT]], "de", timed=True)
+    assert scores.figures["bleu"] == pytest.approx(100)
+    assert scores.figures["chrf"] == pytest.approx(100)
+    assert scores.figures["longyaal_cu_ms"] == pytest.approx(1000 - 0.75 * 1000)
+    assert scores.figures["streamlaal_ca_ms"] == pytest.approx(1500 - 0.75 * 1000)
+    assert scores.figures["lag_p50_ms"] == 600
+
+
+def test_every_figure_that_is_absent_has_a_reason() -> None:
+    for segments, timed in (([], False), ([[SEGMENT]], False), ([[SEGMENT]], True)):
+        scores = score([replace(RECORD, shown=(), stats=())], segments, "de", timed=timed)
+        assert set(scores.absent) == {name for name, value in scores.figures.items() if value is None}
+        assert all(scores.absent.values())
+
+
+def test_without_times_there_is_quality_and_no_latency() -> None:
+    scores = score([RECORD], [[SEGMENT]], "de", timed=False)
+    assert scores.figures["bleu"] is not None
+    assert scores.absent["longyaal_cu_ms"] == "segments with their times are needed: --segments"
+
+
+def test_nothing_said_has_no_latency_and_no_erasure_but_a_quality() -> None:
+    silent = replace(RECORD, settled=Settled((), 0, 0), shown=())
+    scores = score([silent], [[SEGMENT]], "de", timed=True)
+    assert (scores.figures["bleu"], scores.figures["segments_empty_soft"]) == (0, 1)
+    assert scores.figures["longyaal_cu_ms"] is None
+    assert scores.figures["erasure"] is None
+
+
+def test_both_clocks_are_not_pooled() -> None:
+    with pytest.raises(UserError, match="different clocks or systems, expected one kind"):
+        score([RECORD, replace(RECORD, clock="virtual")], [], "de", timed=False)
+
+
+def test_word_errors_are_pooled_by_the_references_lengths() -> None:
+    worse = replace(RECORD, transcript="the mouse")
+    found = word_errors([RECORD, worse], ["the house is old", "the house"], "en")
+    assert found.figures["wer"] == pytest.approx(100 / 6)
+    assert word_errors([replace(RECORD, transcript=None)], ["x"], "en").absent == {"wer": "the log has no transcript"}

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+import score_comet
+from hypothesis import given
+from hypothesis import strategies as st
+from score_quality import Errors, bleu_tokenizer, errors, quality
+
+
+def test_the_reference_itself_is_perfect_in_every_language() -> None:
+    for language, text in {"de": "Das Haus ist sehr alt.", "zh": "我们一起去公园散步吧。"}.items():
+        found = quality([text], [text], language)
+        assert (found.bleu, found.chrf) == pytest.approx((100, 100))
+
+
+def test_signatures_say_how_it_was_measured() -> None:
+    found = quality(["ein Haus"], ["das Haus"], "de")
+    assert "tok:13a" in found.bleu_signature
+    assert "nc:6|nw:0" in found.chrf_signature
+    assert bleu_tokenizer("zh-TW") == "zh"
+
+
+def test_case_points_and_spelled_numbers_are_no_errors_in_english() -> None:
+    assert errors("it's twenty five, Mr Smith", "It is 25 mister smith.", "en").rate == 0
+
+
+def test_umlauts_count_in_german() -> None:
+    assert errors("Die Bucher", "die Bücher", "de") == Errors(wrong=1, units=2)
+
+
+def test_languages_without_spaces_are_counted_by_letters() -> None:
+    assert errors("今天好", "今天很好", "zh") == Errors(wrong=1, units=4)
+
+
+def test_words_for_silence_are_errors_without_a_rate() -> None:
+    found = errors("thank you", "", "en")
+    assert (found.wrong, found.rate) == (2, None)
+    assert errors("", "", "en") == Errors(0, 0)
+
+
+@given(st.lists(st.sampled_from(["rot", "haus", "geht", "wir"]), min_size=1, max_size=8), st.integers(0, 7))
+def test_each_word_left_out_is_one_error(words: list[str], place: int) -> None:
+    said = [word for index, word in enumerate(words) if index != place]
+    assert errors(" ".join(said), " ".join(words), "de") == Errors(len(words) - len(said), len(words))
+
+
+def test_comet_says_why_it_is_absent() -> None:
+    why = score_comet.missing()
+    assert why is None or "unbabel-comet" in why or "weights" in why
