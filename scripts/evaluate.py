@@ -80,8 +80,10 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
     scored = {segment.recording for own in segments for segment in own}
     _add_wer(scores, records, segments, texts)
     _export(options, records, characters=characters)
+    figures = {name: _rounded(value) for name, value in scores.figures.items()}
     return {
-        **{name: _rounded(value) for name, value in scores.figures.items()},
+        "wer": figures.pop("wer"),
+        **figures,
         "language": language,
         "source": records[0].source,
         "clock": records[0].clock,

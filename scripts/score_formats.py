@@ -11,7 +11,8 @@ computation knows no queueing. And simulstream counts seconds, where all others 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from math import isfinite
 from pathlib import PurePosixPath
 from typing import Annotated, Any, TypeVar
@@ -19,7 +20,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from omnisteval.alignment import Word
 from omnisteval.data import fix_emission_ca
-from score_record import Record, Revision, Settled, Unit, joined, settle
+from score_record import Record, Revision, Settled, Unit, agreed, joined, settle, split
 
 from surtitle.pipeline.errors import UserError
 
@@ -196,25 +197,43 @@ def _simulstream(name: str, steps: Sequence[_Step], between: str, *, characters:
 
 
 def to_simulstream(record: Record, index: int, *, characters: bool) -> list[Json]:
-    """The lines of one recording in a simulstream log: each unit when it stood for good, so nothing is deleted.
+    """The lines of one recording in a simulstream log.
 
-    `computation_time` is the wall time behind the audio, 0 where no wall clock ran. A last step tells how long the
-    audio was.
+    `computation_time` is the wall time behind the audio, 0 where no wall clock ran. The format knows one text that
+    changes at its end: to change an earlier stretch is to delete and write again all that follows. Of a record that
+    does not know its changes each unit is written when it stood for good. A last step tells how long the audio was.
     """
     lines: list[Json] = [{"id": index, "metadata": {"wav_name": _file(record)}}]
-    time: tuple[float, float] | None = None
-    for unit in record.settled.units:
-        wall = unit.audio if unit.elapsed is None else unit.elapsed
-        token = unit.text if characters else f"▁{unit.text}"
-        if time != (unit.audio, wall):
-            time = unit.audio, wall
-            step = {"total_audio_processed": unit.audio / 1000, "computation_time": (wall - unit.audio) / 1000}
-            lines.append({"id": index, **step, "generated_tokens": [], "deleted_tokens": []})
-        lines[-1]["generated_tokens"].append(token)
+    text: list[str] = []
+    for revision, new in _texts(record, characters=characters):
+        same = agreed(text, new)
+        wall = revision.audio if revision.elapsed is None else revision.elapsed
+        step = {"total_audio_processed": revision.audio / 1000, "computation_time": (wall - revision.audio) / 1000}
+        gone, more = (_tokens(units[same:], characters=characters) for units in (text, new))
+        lines.append({"id": index, **step, "generated_tokens": more, "deleted_tokens": gone})
+        text = new
     if record.audio is not None:
         step = {"total_audio_processed": record.audio / 1000, "computation_time": 0.0}
         lines.append({"id": index, **step, "generated_tokens": [], "deleted_tokens": []})
     return lines
+
+
+def _texts(record: Record, *, characters: bool) -> Iterator[tuple[Revision, list[str]]]:
+    """The units of the whole text after each change, and the change."""
+    if record.changes:
+        cues: dict[int, list[str]] = {}
+        for change in record.changes:
+            cues[change.cue] = split(change.revision.text, characters=characters)
+            yield change.revision, [unit for _, units in sorted(cues.items()) for unit in units]
+    else:
+        texts = [unit.text for unit in record.settled.units]
+        moments = groupby(enumerate(record.settled.units, 1), lambda item: (item[1].audio, item[1].elapsed))
+        for (audio, elapsed), own in moments:
+            yield Revision("", audio, elapsed), texts[: max(end for end, _ in own)]
+
+
+def _tokens(units: Sequence[str], *, characters: bool) -> list[str]:
+    return list(units) if characters else [f"▁{unit}" for unit in units]
 
 
 def _file(record: Record) -> str:

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import NoReturn
 
 import msgspec
-from score_record import Record, Revision, Settled, Shown, settle, spaceless, together
+from score_record import Change, Record, Revision, Shown, settle, spaceless, together
 
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.messages import VERSION, CaptionMessage, EndMessage, GapMessage, SessionMessage
@@ -69,14 +69,19 @@ def record_of(log: Log, name: str, language: str) -> Record:
     said = _finals(log, log.session.source)
     cues = _cues(log, language)
     finals = _finals(log, language)
+    characters = spaceless(language)
     return Record(
         name=name,
-        settled=together(_settled(revisions, language, real=real) for revisions in cues.values()),
+        settled=together(
+            settle((_revision(each, real=real) for each in revisions), characters=characters)
+            for revisions in cues.values()
+        ),
         audio=float(log.end.audio_ms),
         source=log.session.source,
         transcript=" ".join(caption.text for caption in said.values()),
         clock=log.session.clock,
         shown=tuple(_shown(cues[cue], said.get(cue), real=real) for cue in finals),
+        changes=tuple(Change(each.cue, _revision(each, real=real)) for each in log.captions if each.lang == language),
         promises_broken=sum(_broken(revisions) for revisions in cues.values()),
         untranslated=len(said.keys() - finals.keys()),
         skipped=float(sum(gap.end_ms - gap.start_ms for gap in log.gaps)),
@@ -125,11 +130,8 @@ def _finals(log: Log, language: str) -> dict[int, CaptionMessage]:
     return {cue: revisions[-1] for cue, revisions in _cues(log, language).items()}
 
 
-def _settled(revisions: Sequence[CaptionMessage], language: str, *, real: bool) -> Settled:
-    return settle(
-        (Revision(each.text, float(each.audio_ms), float(each.elapsed_ms) if real else None) for each in revisions),
-        characters=spaceless(language),
-    )
+def _revision(caption: CaptionMessage, *, real: bool) -> Revision:
+    return Revision(caption.text, float(caption.audio_ms), float(caption.elapsed_ms) if real else None)
 
 
 def _shown(revisions: Sequence[CaptionMessage], said: CaptionMessage | None, *, real: bool) -> Shown:

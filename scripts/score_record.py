@@ -37,6 +37,14 @@ class Revision:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """A revision of one stretch of speech; the text of all is that of each, in their order."""
+
+    cue: int
+    revision: Revision
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
     """A text after its last revision."""
 
@@ -80,6 +88,8 @@ class Record:
     """`real` or `virtual`, in the product's own logs."""
     shown: tuple[Shown, ...] = ()
     """In order; empty in logs of others."""
+    changes: tuple[Change, ...] = ()
+    """As they came; empty in logs of others."""
     revised: bool = True
     """Whether the log tells what was taken back."""
     promises_broken: int = 0
@@ -118,7 +128,7 @@ def settle(revisions: Iterable[Revision], *, characters: bool) -> Settled:
     erased = erasures = 0
     for revision in revisions:
         new = split(revision.text, characters=characters)
-        same = _common(units, new)
+        same = agreed([unit.text for unit in units], new)
         gone = len(units) - same
         if gone == 1 and same < len(new) and new[same].startswith(units[same].text):
             gone = 0
@@ -138,10 +148,11 @@ def together(parts: Iterable[Settled]) -> Settled:
     )
 
 
-def _common(units: Sequence[Unit], new: Sequence[str]) -> int:
+def agreed(old: Sequence[str], new: Sequence[str]) -> int:
+    """How many units two texts begin with in common."""
     length = 0
-    for unit, text in zip(units, new, strict=False):
-        if unit.text != text:
+    for one, other in zip(old, new, strict=False):
+        if one != other:
             break
         length += 1
     return length

@@ -85,3 +85,13 @@ def test_word_errors_are_pooled_by_the_references_lengths() -> None:
     found = word_errors([RECORD, worse], ["the house is old", "the house"], "en")
     assert found.figures["wer"] == pytest.approx(100 / 6)
     assert word_errors([replace(RECORD, transcript=None)], ["x"], "en").absent == {"wer": "the log has no transcript"}
+
+
+def test_languages_without_spaces_are_scored_by_characters() -> None:
+    units = tuple(Unit(letter, 1000.0, 1500.0) for letter in "我们一起去公园。")
+    chinese = replace(RECORD, settled=Settled(units, 0, 0))
+    scores = score([chinese], [[replace(SEGMENT, reference="我们一起去公园。")]], "zh", timed=True)
+    assert scores.figures["bleu"] == pytest.approx(100)
+    assert scores.figures["longyaal_cu_ms"] == pytest.approx(1000 - 7 / 8 * 1000)
+    assert scores.figures["streamlaal_cu_ms"] == scores.figures["longyaal_cu_ms"]
+    assert "tok:zh" in scores.signatures["bleu"]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omnisteval.data import load_hypothesis_jsonl
 from score_formats import format_of, from_simuleval, from_simulstream, objects, to_simuleval, to_simulstream
-from score_record import Record, Settled, Unit
+from score_record import Change, Record, Revision, Settled, Unit, settle, together
 
 from surtitle.pipeline.errors import UserError
 
@@ -50,6 +50,20 @@ def test_a_record_comes_back_from_simulstreams_format_with_its_units(data: st.Da
     for ours, theirs in zip(record.settled.units, back.settled.units, strict=True):
         assert theirs.audio == pytest.approx(ours.audio)
         assert theirs.elapsed == pytest.approx(ours.audio if ours.elapsed is None else ours.elapsed)
+
+
+@given(st.lists(st.lists(st.text("ab ", max_size=9), min_size=1, max_size=4), max_size=4))
+def test_what_drafts_erase_is_told_to_simulstream(cues: list[list[str]]) -> None:
+    changes, moment = [], 0.0
+    for cue, texts in enumerate(cues):
+        for text in texts:
+            moment += 1000.0
+            changes.append(Change(cue, Revision(text, moment, moment + 500)))
+    own = [[change.revision for change in changes if change.cue == cue] for cue in range(len(cues))]
+    settled = together(settle(revisions, characters=False) for revisions in own)
+    record = Record("a", settled, moment, changes=tuple(changes))
+    (back,) = from_simulstream(through_json(to_simulstream(record, 0, characters=False)), characters=False)
+    assert back.settled == settled
 
 
 def test_omnisteval_reads_what_we_write(tmp_path: Path) -> None:
