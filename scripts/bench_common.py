@@ -23,12 +23,15 @@ import numpy as np
 import psutil
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.store import open_store
+from surtitle.sinks.cache import SinkCache
 from surtitle.sinks.lean import LeanDecoder
 from surtitle.sinks.load import load_model
 from surtitle.sinks.stock import StockDecoder, load_stock
+from surtitle.sinks.stream import Decoder
 from surtitle.sinks.tokenizer import Tokenizer
 
 MODEL = "smollm2-135m"
@@ -67,6 +70,12 @@ def numbers(text: str) -> tuple[int, ...]:
     return found
 
 
+def check_window(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """End the process where `--sinks` and `--window` can't be."""
+    if arguments.sinks < 0 or arguments.window < 32:
+        parser.error(f"{arguments.sinks} sinks and a window of {arguments.window}, expected at least 0 and 32")
+
+
 def model_folder(name: str) -> Path:
     """Where the model lives. Ends the process with one line if it is not there."""
     try:
@@ -79,6 +88,15 @@ def open_decoder(folder: Path, engine: str, threads: int) -> StockDecoder | Lean
     """The model in `folder` under the engine `stock` or `lean`."""
     torch.set_num_threads(threads)
     return load_model(folder, threads=threads) if engine == "lean" else StockDecoder(load_stock(folder))
+
+
+def read_pinned(decoder: Decoder, ids: Sequence[int], *, sinks: int, capacity: int) -> tuple[SinkCache, Tensor]:
+    """A cache that holds `ids`, the first `sinks` of them pinned, and the logits (V,) of what comes next."""
+    cache = decoder.cache(capacity)
+    if sinks:
+        decoder.decode(ids[:sinks], cache, keep=1)
+    cache.pin()
+    return cache, decoder.decode(ids[sinks:], cache, keep=1)[-1]
 
 
 def read_texts(paths: Sequence[Path], tokenizer: Tokenizer) -> list[int]:

@@ -1,15 +1,14 @@
-"""Milliseconds a token at a full window, in four ways; or how time and memory hold over an endless text.
+"""Milliseconds a token at a full window, in four ways.
 
-In: a model. Out: without `--endless`, the time of one more token behind a full window on the same stock weights, the
-ways taking turns so that noise hits all alike:
+In: a model. Out: the time of one more token behind a full window on the same stock weights, the ways taking turns so
+that noise hits all alike:
 
 - *sinks*: this project's cache, its evictions shared out over the tokens that they make room for;
 - *dense*: transformers' own cache of the same length, which would go on growing;
 - *rotating*: the paper's way, keys cached unrotated and all of them rotated at every step;
 - *recompute*: a fresh forward over the whole window.
 
-With `--endless N`, N tokens are drawn, and the last thousand is held against the first one behind a full window. Knows
-nothing of what is written.
+Knows nothing of what is read.
 """
 
 from __future__ import annotations
@@ -25,22 +24,15 @@ import bench_common as common
 import numpy as np
 import torch
 from bench_common import Row
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import AttentionInterface, DynamicCache, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
-from surtitle.sinks.cache import SinkCache
 from surtitle.sinks.rope import Rotation
-from surtitle.sinks.sampling import Sampler
 from surtitle.sinks.stock import StockDecoder, load_stock
 from surtitle.sinks.stream import Decoder
-from surtitle.sinks.tokenizer import Tokenizer
 
-EVERY = 1000
-"""Tokens that one median is of."""
-BEGINNING = "The lighthouse keeper opened the door and looked out at the sea, which had not moved all night."
 PAPERS = "rotating"
 """What the paper's attention is registered as."""
 
@@ -185,18 +177,9 @@ class Evictions:
         return self.evicting / (self.evicting + self.decoding)
 
 
-def read_pinned(decoder: Decoder, ids: Sequence[int], *, sinks: int, capacity: int) -> tuple[SinkCache, Tensor]:
-    """A cache that holds `ids`, the first `sinks` of them pinned, and the logits (V,) of what comes next."""
-    cache = decoder.cache(capacity)
-    if sinks:
-        decoder.decode(ids[:sinks], cache, keep=1)
-    cache.pin()
-    return cache, decoder.decode(ids[sinks:], cache, keep=1)[-1]
-
-
 def run_evictions(decoder: Decoder, ids: Sequence[int], *, sinks: int, wanted: int) -> Evictions:
     """Fill a cache with `ids`, then decode token by token until `wanted` evictions made room and it was used up."""
-    cache, _ = read_pinned(decoder, ids, sinks=sinks, capacity=len(ids))
+    cache, _ = common.read_pinned(decoder, ids, sinks=sinks, capacity=len(ids))
     evicting = decoding = 0.0
     while cache.evictions < wanted or cache.free:
         began = perf_counter()
@@ -272,118 +255,22 @@ def compare(arguments: argparse.Namespace, folder: Path) -> Row:
     }
 
 
-@dataclass(slots=True)
-class Readings:
-    """What an endless run is watched for."""
-
-    ms: NDArray[np.float32]
-    """Of each token. Its memory is taken before the run: a list would grow with it, and be taken for a leak."""
-    memory: list[tuple[float, float]]
-    """Seconds since the beginning and megabytes."""
-    nans: int = 0
-    """Logits that were not a number."""
-    full_at: int | None = None
-    """Tokens written when the window was full for the first time."""
-
-
-def generate(
-    decoder: Decoder, ids: Sequence[int], arguments: argparse.Namespace, show: Callable[[Row], None]
-) -> Readings:
-    """Draw tokens that go on from `ids`; `show` gets a row every 1000."""
-    cache, logits = read_pinned(decoder, ids, sinks=arguments.sinks, capacity=arguments.sinks + arguments.window)
-    pick = Sampler(temperature=1.0, seed=arguments.seed)
-    readings = Readings(np.full(arguments.endless, np.nan, np.float32), [])
-    start = perf_counter()
-    for index in range(arguments.endless):
-        token = pick(logits.nan_to_num())
-        began = perf_counter()
-        cache.make_room(1, whole_turns=False)
-        logits = decoder.decode([token], cache, keep=1)[-1]
-        now = perf_counter()
-        readings.ms[index] = 1000 * (now - began)
-        readings.nans += int(logits.isnan().sum())
-        if readings.full_at is None and not cache.free:
-            readings.full_at = index + 1
-        if not readings.memory or now - start - readings.memory[-1][0] >= arguments.memory_every:
-            readings.memory.append((now - start, common.rss_mb()))
-        if (index + 1) % EVERY == 0 or index + 1 == arguments.endless:
-            ms = float(np.median(readings.ms[index // EVERY * EVERY : index + 1]))
-            row = {"tokens": index + 1, "ms_per_token": round(ms, 3), "held": cache.length}
-            show({**row, "rss_mb": round(common.rss_mb(), 1), "seconds": round(now - start, 1), "nans": readings.nans})
-    return readings
-
-
-def edges(ms: NDArray[np.float32], full_at: int | None) -> tuple[float, float] | None:
-    """The median of the first thousand tokens behind a full window, and of the last; of fewer, of half of them each."""
-    steady = ms[len(ms) if full_at is None else full_at :]
-    size = min(EVERY, len(steady) // 2)
-    return (float(np.median(steady[:size])), float(np.median(steady[-size:]))) if size else None
-
-
-def run_endless(arguments: argparse.Namespace, folder: Path) -> Row:
-    """An endless text: rows, a picture, and figures."""
-    decoder = common.open_decoder(folder, arguments.engine, arguments.threads)
-    ids = Tokenizer(folder).encode_plain(BEGINNING)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    path = arguments.out / f"endless-{arguments.engine}.jsonl"
-    path.write_text("", encoding="utf-8")
-    rows: list[Row] = []
-
-    def show(row: Row) -> None:
-        rows.append(row)
-        common.add_row(path, row)
-        common.say(f"{row['tokens']} of {arguments.endless} tokens, {row['ms_per_token']} ms, {row['rss_mb']} MB")
-
-    readings = generate(decoder, ids, arguments, show)
-    medians = edges(readings.ms, readings.full_at)
-    growth = common.slope(readings.memory)
-    along = [row["tokens"] for row in rows]
-    panels = [
-        common.Panel("tokens written", label, {arguments.engine: (along, [row[key] for row in rows])})
-        for label, key in (("ms per token, median of 1000", "ms_per_token"), ("resident memory, MB", "rss_mb"))
-    ]
-    common.draw(arguments.out / f"endless-{arguments.engine}.png", panels)
-    first, last = medians or (None, None)
-    figures: Row = {
-        "engine": arguments.engine,
-        "tokens": len(readings.ms),
-        "capacity": arguments.sinks + arguments.window,
-        "full_at": readings.full_at,
-        "ms_first": None if first is None else round(first, 3),
-        "ms_last": None if last is None else round(last, 3),
-        "last/first": None if first is None or last is None else round(last / first, 4),
-        "rss_mb_max": round(max(mb for _, mb in readings.memory), 1),
-        "rss_mb_per_h": None if growth is None else round(growth, 2),
-        "nans": readings.nans,
-    }
-    print(common.table([["figure", "value"], *([name, str(value)] for name, value in figures.items())]))
-    return figures
-
-
 def parse() -> argparse.Namespace:
-    parser = common.parser_of("speed", "Milliseconds a token at a full window, or how they hold over an endless text.")
+    parser = common.parser_of("speed", "Milliseconds a token at a full window, in four ways.")
     add, whole = parser.add_argument, common.positive
     add("--window", type=whole, default=1020, help="tokens behind the sinks (default 1020)")
     add("--sinks", type=int, default=4, help="tokens pinned at the beginning (default 4)")
     add("--steps", type=whole, default=200, help="tokens timed in each way (default 200)")
     add("--recompute-steps", type=whole, default=5, help="of these, by recomputation, which is slow (default 5)")
     add("--evictions", type=whole, default=4, help="evictions in the run that times them (default 4)")
-    add("--endless", type=whole, metavar="N", help="instead, draw N tokens and watch time and memory")
-    add("--engine", choices=("stock", "lean"), default="stock", help="what runs --endless (default stock)")
-    add("--seed", type=int, default=0, help="of the tokens that --endless draws (default 0)")
-    add("--memory-every", type=float, default=60.0, help="seconds between memory readings of --endless (default 60)")
     arguments = parser.parse_args()
-    if arguments.sinks < 0 or arguments.window < 32:
-        parser.error(f"{arguments.sinks} sinks and a window of {arguments.window}, expected at least 0 and 32")
-    if arguments.engine != "stock" and not arguments.endless:
-        parser.error("the ways are compared on stock weights, expected --engine lean with --endless only")
+    common.check_window(parser, arguments)
     return arguments
 
 
 def main() -> None:
     arguments = parse()
-    folder = common.model_folder(arguments.model)
-    figures = run_endless(arguments, folder) if arguments.endless else compare(arguments, folder)
+    figures = compare(arguments, common.model_folder(arguments.model))
     common.conclude("speed", {"model": arguments.model, "threads": arguments.threads, **figures})
 
 

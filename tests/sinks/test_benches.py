@@ -40,7 +40,9 @@ def bench(name: str) -> ModuleType:
     return sys.modules[full]
 
 
-common, perplexity, speed, recall = (bench(name) for name in ("common", "perplexity", "speed", "recall"))
+common, perplexity, speed, endless, recall = (
+    bench(name) for name in ("common", "perplexity", "speed", "endless", "recall")
+)
 
 
 class Uniform:
@@ -163,10 +165,10 @@ def test_an_eviction_run_uses_up_the_room_that_it_made(make_model: MakeModel) ->
 
 def test_the_first_thousand_behind_a_full_window_is_held_against_the_last() -> None:
     ms = np.repeat(np.array([1, 2, 9, 4], np.float32), 1000)  # filling, full, between, last
-    assert speed.edges(ms, 1000) == (2.0, 4.0)
-    assert speed.edges(ms[:1500], 1000) == (2.0, 2.0)
-    assert speed.edges(ms, None) is None
-    assert speed.edges(ms, len(ms)) is None
+    assert endless.edges(ms, 1000) == (2.0, 4.0)
+    assert endless.edges(ms[:1500], 1000) == (2.0, 2.0)
+    assert endless.edges(ms, None) is None
+    assert endless.edges(ms, len(ms)) is None
 
 
 @pytest.mark.parametrize(
@@ -286,8 +288,8 @@ def test_speed_is_compared_in_four_ways(tmp_path: Path) -> None:
 @pytest.mark.weights
 @pytest.mark.parametrize("engine", ["stock", "lean"])
 def test_an_endless_text_is_watched(tmp_path: Path, engine: str) -> None:
-    arguments = ("--endless", "60", "--window", "40", "--engine", engine, "--memory-every", "0.2")
-    result, _ = run("speed", *arguments, "--out", str(tmp_path))
+    arguments = ("60", "--window", "40", "--engine", engine, "--memory-every", "0.2")
+    result, _ = run("endless", *arguments, "--out", str(tmp_path))
     assert result["tokens"] == 60
     assert result["nans"] == 0
     assert result["last/first"] > 0
