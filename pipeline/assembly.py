@@ -1,13 +1,15 @@
 """Models loaded and cores shared out: from names to the parts of a session.
 
-In: model folders, thread counts. Out: recognisers and translators over shared weights. The recogniser works
-in bursts on some of the cores; the translator may use all of them, since its threads sleep where others would spin,
-and what the recogniser leaves would be idle. Knows no audio source, no server and no command line.
+In: model folders, thread counts. Out: recognisers and translators over shared weights. What hears is handed in, so
+that a translator can be had without a recogniser's weights. The recogniser works in bursts on some of the cores; the
+translator may use all of them, since its threads sleep where others would spin, and what the recogniser leaves would
+be idle. Knows no audio source, no server and no command line.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,7 @@ from typing import Self
 
 from surtitle.pipeline.languages import find_language
 from surtitle.pipeline.recognizer import Recognizer
-from surtitle.pipeline.session import Workers
+from surtitle.pipeline.session import Hears, Workers
 from surtitle.pipeline.silero import SileroModel, SpeechProbability
 from surtitle.pipeline.translator import WINDOW, Engine, Translator
 from surtitle.pipeline.whisper import Whisper
@@ -51,22 +53,36 @@ class ModelNames:
     llm: str
 
 
-class Models:
-    """Everything that is loaded once, and shared by the sessions of this process."""
+class Ears:
+    """What real recognisers share."""
 
-    def __init__(self, names: ModelNames, *, asr: Path, llm: Path, cores: Cores) -> None:
-        """Load both models, side by side. Raises UserError for a folder that holds none."""
-        self.names = names
-        self.workers = Workers(asr=ThreadPoolExecutor(1, "asr"), llm=ThreadPoolExecutor(1, "llm"))
-        whisper = self.workers.asr.submit(Whisper, asr, threads=cores.asr)
-        engine = self.workers.llm.submit(Engine, llm, threads=cores.llm)
+    def __init__(self, folder: Path, *, threads: int) -> None:
+        """Load the recogniser in `folder`. Raises UserError if it holds none."""
+        self._whisper = Whisper(folder, threads=threads)
         self._silero = SileroModel()
-        self._whisper = whisper.result()
-        self._engine = engine.result()
 
     def recognizer(self, language: str) -> Recognizer:
         """A new stream that hears `language`."""
         return Recognizer(self._whisper.transcribe, SpeechProbability(self._silero).push, language=language)
+
+
+class Models:
+    """Everything that is loaded once, and shared by the sessions of this process."""
+
+    def __init__(
+        self, names: ModelNames, *, ears: Callable[[], Callable[[str], Hears]], llm: Path, threads: int
+    ) -> None:
+        """Load the translator in `llm` for `threads` cores and, beside it, what hears.
+
+        `ears` is called on the recogniser's thread, and returns what makes a new stream that hears a language.
+        Raises UserError for a folder that holds no model.
+        """
+        self.names = names
+        self.workers = Workers(asr=ThreadPoolExecutor(1, "asr"), llm=ThreadPoolExecutor(1, "llm"))
+        hearing = self.workers.asr.submit(ears)
+        engine = self.workers.llm.submit(Engine, llm, threads=threads)
+        self.recognizer = hearing.result()
+        self._engine = engine.result()
 
     def translators(self, source: str, targets: tuple[str, ...], window: int = WINDOW) -> dict[str, Translator]:
         """A new conversation for each target; reads each prompt, so it takes a moment."""

@@ -47,23 +47,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     run: Callable[[argparse.Namespace], int | None] = args.run
     if run is not _models:
-        for name, value in _LIBRARY_SETTINGS.items():
-            os.environ.setdefault(name, value)
+        set_up_libraries()
+    return exit_status("surtitle", lambda: run(args))
+
+
+def set_up_libraries() -> None:
+    """Set the environment for two models on few cores, before their libraries are imported."""
+    for name, value in _LIBRARY_SETTINGS.items():
+        os.environ.setdefault(name, value)
+
+
+def exit_status(program: str, work: Callable[[], int | None]) -> int:
+    """Do `work`, and say in one line of `program` what a user can mend; 130 if it was interrupted."""
     try:
-        return run(args) or 0
+        return work() or 0
     except UserError as error:
-        return _fail(error)
+        return _fail(program, error)
     except BaseExceptionGroup as group:
         cause = _user_error_in(group)
         if cause is None:
             raise
-        return _fail(cause)
+        return _fail(program, cause)
     except (KeyboardInterrupt, BrokenPipeError):
         return 130
 
 
-def _fail(error: UserError) -> int:
-    print(f"surtitle: {' '.join(str(error).split())}", file=sys.stderr)
+def _fail(program: str, error: UserError) -> int:
+    print(f"{program}: {' '.join(str(error).split())}", file=sys.stderr)
     return error.exit_status
 
 
@@ -84,7 +94,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     replay = _command(commands, "replay", _replay, "caption recordings as if they were spoken now")
     replay.add_argument("files", nargs="+", metavar="FILE", help="recordings of any format, or sample:NAME")
-    _pair_flags(replay)
+    pair_flags(replay)
     replay.add_argument(
         "--clock",
         choices=("real", "virtual"),
@@ -99,7 +109,7 @@ def build_parser() -> argparse.ArgumentParser:
     _model_flags(replay)
 
     live = _command(commands, "live", _live, "caption a microphone")
-    _pair_flags(live)
+    pair_flags(live)
     live.add_argument(
         "--device", metavar="NAME", help="part of the device's name, or its number (default: the system's)"
     )
@@ -126,7 +136,7 @@ def build_parser() -> argparse.ArgumentParser:
     translate.add_argument(
         "file", nargs="?", type=Path, metavar="FILE", help="text, a line a segment (default: standard input)"
     )
-    _pair_flags(translate)
+    pair_flags(translate)
     _llm_flags(translate)
 
     _generate_command(commands)
@@ -195,9 +205,7 @@ def _generate_command(commands: argparse._SubParsersAction[argparse.ArgumentPars
     generate.add_argument("--log", type=Path, metavar="PATH", help="write the text there too")
     generate.add_argument("--save", type=Path, metavar="PATH", help="write the cache there at the end")
     generate.add_argument("--resume", type=Path, metavar="PATH", help="go on where --save ended")
-    generate.add_argument(
-        "--llm-threads", type=_number(1, 1024), metavar="N", help="cores for the model (default: all, at most 8)"
-    )
+    llm_threads_flag(generate, "model")
 
 
 def _temperature(text: str) -> float:
@@ -232,7 +240,8 @@ def _number(lowest: int, highest: int) -> Callable[[str], int]:
     return parse
 
 
-def _pair_flags(command: argparse.ArgumentParser) -> None:
+def pair_flags(command: argparse.ArgumentParser) -> None:
+    """--from and --to."""
     command.add_argument("--from", dest="source", required=True, metavar="CODE", help="language spoken, such as en")
     command.add_argument(
         "--to", dest="targets", required=True, metavar="CODES", help="languages wanted, such as es or es,de"
@@ -272,8 +281,13 @@ def _thread_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--asr-threads", type=_number(1, 1024), metavar="N", help="cores for the recogniser (default: half, at most 4)"
     )
+    llm_threads_flag(command, "translator")
+
+
+def llm_threads_flag(command: argparse.ArgumentParser, what: str) -> None:
+    """--llm-threads, of `what`."""
     command.add_argument(
-        "--llm-threads", type=_number(1, 1024), metavar="N", help="cores for the translator (default: all, at most 8)"
+        "--llm-threads", type=_number(1, 1024), metavar="N", help=f"cores for the {what} (default: all, at most 8)"
     )
 
 
@@ -309,26 +323,26 @@ def _replay(args: argparse.Namespace) -> None:
     from surtitle.pipeline.runner import Run
 
     store = _store()
-    pair, outputs = _pair(args), _outputs(args)
+    pair, outputs = pair_of(args), _outputs(args)
     files = [
         store.path(name.removeprefix(SAMPLE)) / f"{name.removeprefix(SAMPLE)}.wav"
         if name.startswith(SAMPLE)
         else Path(name)
         for name in args.files
     ]
-    decode_all(files)  # a missing file is said before models are loaded
+    blocks = decode_all(files)  # a missing file is said before models are loaded
     wanted = args.serve or args.port is not None
     server = _server(args) if wanted else None
     with _load(args, store) as models:
         run = Run(models, window=args.window, console=Console())
-        asyncio.run(run.replay(files, pair, clock=args.clock, outputs=outputs, server=server, stay=args.serve))
+        asyncio.run(run.replay(blocks, pair, clock=args.clock, outputs=outputs, server=server, stay=args.serve))
 
 
 def _live(args: argparse.Namespace) -> None:
     from surtitle.pipeline.devices import choose
     from surtitle.pipeline.runner import Run
 
-    pair, outputs, server = _pair(args), _outputs(args), _server(args)
+    pair, outputs, server = pair_of(args), _outputs(args), _server(args)
     choose(args.device)  # a missing microphone is said before models are loaded
     with _load(args, _store()) as models:
         run = Run(models, window=args.window, console=Console())
@@ -359,7 +373,7 @@ def _translate(args: argparse.Namespace) -> None:
     from surtitle.pipeline.assembly import available_cores, share_cores
     from surtitle.pipeline.textmode import translate_lines
 
-    store, pair = _store(), _pair(args)
+    store, pair = _store(), pair_of(args)
     cores = share_cores(available_cores(), args.asr_threads, args.llm_threads)
     folder = store.path(args.llm or store.manifest.defaults.text_llm)
     translate_lines(args.file, folder, pair, window=args.window, threads=cores.llm)
@@ -422,7 +436,8 @@ def _store() -> ModelStore:
     return open_store(os.environ)
 
 
-def _pair(args: argparse.Namespace) -> Pair:
+def pair_of(args: argparse.Namespace) -> Pair:
+    """What `pair_flags` read. Raises UsageError for a language that is unknown, repeated or both spoken and wanted."""
     from surtitle.pipeline.runner import Pair
 
     source, targets = find_language(args.source).code, parse_languages(args.targets)
@@ -450,13 +465,13 @@ def _server(args: argparse.Namespace) -> ServerOptions:
 
 
 def _load(args: argparse.Namespace, store: ModelStore) -> Models:
-    from surtitle.pipeline.assembly import ModelNames, Models, available_cores, share_cores
+    from surtitle.pipeline.assembly import Ears, ModelNames, Models, available_cores, share_cores
 
     names = ModelNames(args.asr or store.manifest.defaults.asr, args.llm or store.manifest.defaults.llm)
     cores = share_cores(available_cores(), args.asr_threads, args.llm_threads)
     asr, llm = store.path(names.asr), store.path(names.llm)
     with Console(stderr=True).status(f"loading {names.asr} and {names.llm}"):
-        return Models(names, asr=asr, llm=llm, cores=cores)
+        return Models(names, ears=lambda: Ears(asr, threads=cores.asr).recognizer, llm=llm, threads=cores.llm)
 
 
 if __name__ == "__main__":

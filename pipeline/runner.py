@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, TypeVar
 
 from rich.console import Console
@@ -21,7 +20,6 @@ from rich.console import Console
 from surtitle.pipeline.assembly import Models
 from surtitle.pipeline.broadcast import Broadcast, OutputPaths
 from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Gap, Samples, SessionStart
-from surtitle.pipeline.files import decode_all
 from surtitle.pipeline.languages import find_language
 from surtitle.pipeline.messages import PublishStart
 from surtitle.pipeline.microphone import microphone
@@ -65,7 +63,7 @@ class Run:
 
     async def replay(
         self,
-        files: list[Path],
+        blocks: Iterable[Samples],
         pair: Pair,
         *,
         clock: Literal["real", "virtual"],
@@ -73,8 +71,7 @@ class Run:
         server: ServerOptions | None,
         stay: bool,
     ) -> None:
-        """Caption recordings, one after the other as one session; `stay` keeps serving afterwards."""
-        blocks = decode_all(files)
+        """Caption a recording's samples as one session; `stay` keeps serving afterwards."""
         async with AsyncExitStack() as stack:
             broadcast = stack.enter_context(Broadcast(outputs, pair.targets, TerminalCaptions(self._console)))
             serving = await stack.enter_async_context(self._server(broadcast, server)) if server else None
