@@ -28,6 +28,7 @@ from score_latency import Segment
 from score_log import read_log, record_of
 from score_record import Record, spaceless
 from score_segments import by_record, column, from_tsv, from_yaml, with_references, with_transcripts
+from text_files import read
 
 from surtitle.pipeline.errors import UsageError, UserError
 
@@ -103,7 +104,7 @@ def _records(given: str, language: str, cumulative: bool) -> list[Record]:
     name, path = _named(given)
     characters = spaceless(language)
     try:
-        lines = _lines(_read(path))
+        lines = _lines(read(path))
         found = objects(lines)
         if not found:
             raise UserError("the log is empty")
@@ -134,7 +135,7 @@ def _texts(options: argparse.Namespace, records: Sequence[Record]) -> Texts:
     said = _optional_lines(options.transcript)
     if options.segments is None:
         return _untimed(references, said, records)
-    text = _read(options.segments)
+    text = read(options.segments)
     try:
         if options.segments.suffix in (".yaml", ".yml"):
             segments, spoken = from_yaml(text), None
@@ -203,15 +204,6 @@ def _print_table(report: dict[str, Any]) -> None:
         console.print(f"left out, for no log is of them: {', '.join(report['left_out'])}", highlight=False)
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"can't read {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is no UTF-8 text (byte {error.start})") from error
-
-
 def _lines(text: str) -> list[str]:
     """Split at line ends alone: Unicode knows others, which stand within texts."""
     lines = text.split("\n")
@@ -219,7 +211,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _optional_lines(path: Path | None) -> list[str] | None:
-    return None if path is None else [line.strip() for line in _lines(_read(path))]
+    return None if path is None else [line.strip() for line in _lines(read(path))]
 
 
 def _write(path: Path, lines: Iterable[Any]) -> None:

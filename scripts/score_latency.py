@@ -91,7 +91,11 @@ def lag_figures(shown: Sequence[Shown]) -> Figures:
     The log has no time for every word: words are spread over their cue by their length.
     """
     captions = [caption.final - caption.end for caption in shown]
-    words = [caption.final - end for caption in shown for end in word_ends(caption)]
+    words = [
+        caption.final - end
+        for caption in shown
+        for end in word_ends(caption.source.split(), caption.start, caption.end)
+    ]
     return {
         "lag_p50_ms": percentile(captions, 50),
         "lag_p95_ms": percentile(captions, 95),
@@ -100,13 +104,12 @@ def lag_figures(shown: Sequence[Shown]) -> Figures:
     }
 
 
-def word_ends(caption: Shown) -> list[float]:
-    """When each word of the source ended, at an even pace through the cue."""
-    words = caption.source.split()
+def word_ends(words: Sequence[str], start: float, end: float) -> list[float]:
+    """When each of the words ended that were said from `start` to `end` at an even pace; in their unit."""
     lengths = np.cumsum([len(word) for word in words])
     if not words:
         return []
-    ends: list[float] = (caption.start + (caption.end - caption.start) * lengths / lengths[-1]).tolist()
+    ends: list[float] = (start + (end - start) * lengths / lengths[-1]).tolist()
     return ends
 
 

@@ -97,9 +97,8 @@ def test_the_lag_of_a_caption_runs_from_the_end_of_its_words() -> None:
 
 
 def test_the_lag_of_a_word_runs_from_its_own_end() -> None:
-    caption = shown(0, 1000, at=3000, source="abc a")
-    assert word_ends(caption) == [750, 1000]
-    assert lag_figures([caption])["word_lag_p95_ms"] == 2250
+    assert word_ends(["abc", "a"], 0, 1000) == [750, 1000]
+    assert lag_figures([shown(0, 1000, at=3000, source="abc a")])["word_lag_p95_ms"] == 2250
 
 
 def test_a_caption_is_on_the_screen_until_the_second_after_it_comes() -> None:
