@@ -1,7 +1,8 @@
 """How the time and the memory of a token hold over an endless text.
 
 In: a model, how many tokens to draw. Out: a row every thousand tokens, a picture, and the last thousand held against
-the first one behind a full window. Knows nothing of what is written.
+the first one behind a full window. They lie an hour apart, in which other work may have come or gone, so a thousand
+tokens more are held against those of a young text, in turns. Knows nothing of what is written.
 """
 
 from __future__ import annotations
@@ -34,37 +35,60 @@ class Readings:
     """Of each token. Its memory is taken before the run: a list would grow with it, and be taken for a leak."""
     memory: list[tuple[float, float]]
     """Seconds since the beginning and megabytes."""
-    nans: int = 0
-    """Logits that were not a number."""
     full_at: int | None = None
     """Tokens written when the window was full for the first time."""
 
 
-def generate(
-    decoder: Decoder, ids: Sequence[int], arguments: argparse.Namespace, show: Callable[[Row], None]
-) -> Readings:
-    """Draw tokens that go on from `ids`; `show` gets a row every 1000."""
-    cache, logits = common.read_pinned(decoder, ids, sinks=arguments.sinks, capacity=arguments.sinks + arguments.window)
-    pick = Sampler(temperature=1.0, seed=arguments.seed)
-    readings = Readings(np.full(arguments.tokens, np.nan, np.float32), [])
-    start = perf_counter()
-    for index in range(arguments.tokens):
-        token = pick(logits.nan_to_num())
+class Text:
+    """One text, a token at a time."""
+
+    def __init__(self, decoder: Decoder, ids: Sequence[int], arguments: argparse.Namespace) -> None:
+        capacity = arguments.sinks + arguments.window
+        self._decoder = decoder
+        self._pick = Sampler(temperature=1.0, seed=arguments.seed)
+        self.cache, self._logits = common.read_pinned(decoder, ids, sinks=arguments.sinks, capacity=capacity)
+        self.nans = 0
+        """Logits so far that were not a number."""
+
+    def step(self) -> float:
+        """Draw a token and read it; the milliseconds of reading it, room made for it included."""
+        token = self._pick(self._logits.nan_to_num())
         began = perf_counter()
-        cache.make_room(1, whole_turns=False)
-        logits = decoder.decode([token], cache, keep=1)[-1]
-        now = perf_counter()
-        readings.ms[index] = 1000 * (now - began)
-        readings.nans += int(logits.isnan().sum())
-        if readings.full_at is None and not cache.free:
+        self.cache.make_room(1, whole_turns=False)
+        self._logits = self._decoder.decode([token], self.cache, keep=1)[-1]
+        ms = 1000 * (perf_counter() - began)
+        self.nans += int(self._logits.isnan().sum())
+        return ms
+
+
+def generate(text: Text, tokens: int, memory_every: float, show: Callable[[Row], None]) -> Readings:
+    """Go on with `text` for so many tokens; `show` gets a row every 1000."""
+    readings = Readings(np.full(tokens, np.nan, np.float32), [])
+    start = perf_counter()
+    for index in range(tokens):
+        readings.ms[index] = text.step()
+        seconds = perf_counter() - start
+        if readings.full_at is None and not text.cache.free:
             readings.full_at = index + 1
-        if not readings.memory or now - start - readings.memory[-1][0] >= arguments.memory_every:
-            readings.memory.append((now - start, common.rss_mb()))
-        if (index + 1) % EVERY == 0 or index + 1 == arguments.tokens:
+        if not readings.memory or seconds - readings.memory[-1][0] >= memory_every:
+            readings.memory.append((seconds, common.rss_mb()))
+        if (index + 1) % EVERY == 0 or index + 1 == tokens:
             ms = float(np.median(readings.ms[index // EVERY * EVERY : index + 1]))
-            row = {"tokens": index + 1, "ms_per_token": round(ms, 3), "held": cache.length}
-            show({**row, "rss_mb": round(common.rss_mb(), 1), "seconds": round(now - start, 1), "nans": readings.nans})
+            row = {"tokens": index + 1, "ms_per_token": round(ms, 3), "held": text.cache.length}
+            show({**row, "rss_mb": round(common.rss_mb(), 1), "seconds": round(seconds, 1), "nans": text.nans})
     return readings
+
+
+def in_turns(old: Text, young: Text, tokens: int) -> tuple[float, float]:
+    """The median milliseconds of a token of each, over so many, one after the other: noise hits both alike.
+
+    `young` first fills its window.
+    """
+    while young.cache.free:
+        young.step()
+    pairs = np.array([(old.step(), young.step()) for _ in range(tokens)])
+    ms_old, ms_young = np.median(pairs, axis=0).tolist()
+    return ms_old, ms_young
 
 
 def edges(ms: NDArray[np.float32], full_at: int | None) -> tuple[float, float] | None:
@@ -88,7 +112,9 @@ def run_endless(arguments: argparse.Namespace, folder: Path) -> Row:
         common.add_row(path, row)
         common.say(f"{row['tokens']} of {arguments.tokens} tokens, {row['ms_per_token']} ms, {row['rss_mb']} MB")
 
-    readings = generate(decoder, ids, arguments, show)
+    text = Text(decoder, ids, arguments)
+    readings = generate(text, arguments.tokens, arguments.memory_every, show)
+    ms_old, ms_young = in_turns(text, Text(decoder, ids, arguments), min(EVERY, arguments.tokens))
     medians = edges(readings.ms, readings.full_at)
     growth = common.slope(readings.memory)
     along = [row["tokens"] for row in rows]
@@ -106,9 +132,12 @@ def run_endless(arguments: argparse.Namespace, folder: Path) -> Row:
         "ms_first": None if first is None else round(first, 3),
         "ms_last": None if last is None else round(last, 3),
         "last/first": None if first is None or last is None else round(last / first, 4),
+        "ms_old": round(ms_old, 3),
+        "ms_young": round(ms_young, 3),
+        "old/young": round(ms_old / ms_young, 4),
         "rss_mb_max": round(max(mb for _, mb in readings.memory), 1),
         "rss_mb_per_h": None if growth is None else round(growth, 2),
-        "nans": readings.nans,
+        "nans": text.nans,
     }
     print(common.table([["figure", "value"], *([name, str(value)] for name, value in figures.items())]))
     return figures

@@ -293,6 +293,7 @@ def test_an_endless_text_is_watched(tmp_path: Path, engine: str) -> None:
     assert result["tokens"] == 60
     assert result["nans"] == 0
     assert result["last/first"] > 0
+    assert result["old/young"] == pytest.approx(result["ms_old"] / result["ms_young"], abs=1e-3)
     assert len((tmp_path / f"endless-{engine}.jsonl").read_text().splitlines()) == 1
     assert (tmp_path / f"endless-{engine}.png").stat().st_size > 10_000
 
