@@ -26,6 +26,7 @@ from score_all import Scores, score, word_errors
 from score_formats import format_of, from_simuleval, from_simulstream, objects, to_simuleval, to_simulstream
 from score_latency import Segment
 from score_log import read_log, record_of
+from score_quality import Counts
 from score_record import Record, spaceless
 from score_segments import by_record, column, from_tsv, from_yaml, with_references, with_transcripts
 from text_files import read
@@ -52,23 +53,37 @@ class Texts:
     """Lines of what was said; None if unknown."""
 
 
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What came of it."""
+
+    report: dict[str, Any]
+    """The JSON object."""
+    names: list[str]
+    """Of its figures."""
+    records: list[Record]
+    """What was scored."""
+    counts: dict[str, Counts]
+    """See `score_all.Scores`."""
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run the command line; return its exit status."""
-    options = _parser().parse_args(arguments, argparse.Namespace(given=list(arguments)))
+    options = parse(arguments)
     # mweralign sets up logging for the whole process, in which others then tell of every child they start.
     logging.getLogger().setLevel(logging.WARNING)
     try:
-        report = evaluate(options)
+        evaluation = evaluate(options)
     except UserError as error:
         print(f"scripts/evaluate: {error}", file=sys.stderr)
         return error.exit_status
-    _print_table(report)
-    print(json.dumps(report, ensure_ascii=False))
+    _print_table(evaluation.report)
+    print(json.dumps(evaluation.report, ensure_ascii=False))
     return 0
 
 
-def evaluate(options: argparse.Namespace) -> dict[str, Any]:
-    """Read, score and export what `options` name; return the JSON object."""
+def evaluate(options: argparse.Namespace) -> Evaluation:
+    """Read, score and export what `options` name."""
     language: str = options.language
     characters = spaceless(language)
     if not characters and shutil.which("perl") is None:
@@ -82,7 +97,7 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
     _add_wer(scores, records, segments, texts)
     _export(options, records, characters=characters)
     figures = {name: _rounded(value) for name, value in scores.figures.items()}
-    return {
+    report = {
         "wer": figures.pop("wer"),
         **figures,
         "language": language,
@@ -97,6 +112,7 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
         "versions": {name: version(name) for name in _LIBRARIES},
         "command": shlex.join(["scripts/evaluate", *options.given]),
     }
+    return Evaluation(report, list(scores.figures), records, scores.counts)
 
 
 def _records(given: str, language: str, cumulative: bool) -> list[Record]:
@@ -178,6 +194,7 @@ def _add_wer(scores: Scores, records: Sequence[Record], segments: Sequence[Seque
         said = [" ".join(texts.transcript)]
     found = word_errors(records, said, source)
     scores.add(found.figures, found.absent.get("wer", ""))
+    scores.counts |= found.counts
 
 
 def _export(options: argparse.Namespace, records: Sequence[Record], *, characters: bool) -> None:
@@ -239,7 +256,8 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The command line. Ends the process where it is wrong."""
     parser = argparse.ArgumentParser(prog="scripts/evaluate", description=__doc__, epilog=_EPILOG)
     add = parser.add_argument
     add("log", metavar="LOG", nargs="+", help="a log, or NAME=LOG")
@@ -250,7 +268,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--cumulative-elapsed", action="store_true", help="undo SimulEval's sums of running times in `elapsed`")
     add("--omnisteval", type=Path, metavar="OUT", help="write the logs as OmniSTEval's JSONL as well")
     add("--simulstream", type=Path, metavar="OUT", help="write the logs as simulstream's JSONL as well")
-    return parser
+    return parser.parse_args(arguments, argparse.Namespace(given=list(arguments)))
 
 
 if __name__ == "__main__":

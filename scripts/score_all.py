@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import score_comet
 from score_align import mwer_segments, soft_segments
 from score_latency import Cut, Figures, Segment, cuts, drift, lag_figures, long_figures, reading_figures, stream_figures
-from score_quality import Errors, errors, quality
+from score_quality import Counts, Errors, errors, quality
 from score_record import Record, joined, spaceless
 
 from surtitle.pipeline.errors import UserError
@@ -28,6 +28,8 @@ class Scores:
     """Why a figure is None."""
     signatures: dict[str, str] = field(default_factory=dict)
     """How quality was measured."""
+    counts: dict[str, Counts] = field(default_factory=dict)
+    """What `bleu` and `chrf` are made of, by segment, and `wer`, by recording: errors and words."""
 
     def add(self, figures: Figures, why: str) -> None:
         """Take figures in; those that are None are absent because of `why`."""
@@ -76,6 +78,7 @@ def word_errors(records: Sequence[Record], transcripts: Sequence[str], source: s
         scores.add({"wer": None}, "the log has no transcript")
         return scores
     found = [errors(record.transcript or "", said, source) for record, said in zip(records, transcripts, strict=True)]
+    scores.counts["wer"] = [[each.wrong, each.units] for each in found]
     pooled = Errors(sum(each.wrong for each in found), sum(each.units for each in found))
     scores.add({"wer": pooled.rate}, "the transcript is empty")
     return scores
@@ -152,6 +155,7 @@ def _add_quality(scores: Scores, found: Sequence[Cut], language: str) -> None:
     references = [cut.segment.reference for cut in found]
     corpus = quality(said, references, language)
     scores.figures |= {"bleu": corpus.bleu, "chrf": corpus.chrf}
+    scores.counts |= {"bleu": corpus.bleu_counts, "chrf": corpus.chrf_counts}
     scores.signatures |= {"bleu": corpus.bleu_signature, "chrf": corpus.chrf_signature}
     sources = [cut.segment.transcript for cut in found]
     known = [source for source in sources if source is not None]

@@ -16,6 +16,9 @@ from score_record import spaceless
 from whisper_normalizer.basic import BasicTextNormalizer
 from whisper_normalizer.english import EnglishTextNormalizer
 
+Counts = list[list[int]]
+"""A row for each segment."""
+
 
 @dataclass(frozen=True, slots=True)
 class Quality:
@@ -25,6 +28,10 @@ class Quality:
     chrf: float
     bleu_signature: str
     chrf_signature: str
+    bleu_counts: Counts
+    """What BLEU is made of: `bleu_of` scores the sum of any choice of rows."""
+    chrf_counts: Counts
+    """What chrF is made of: `chrf_of` scores the sum of any choice of rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +52,36 @@ class Errors:
 def quality(said: Sequence[str], references: Sequence[str], language: str) -> Quality:
     """Score segments against one reference each."""
     bleu, chrf = BLEU(tokenize=bleu_tokenizer(language)), CHRF()
+    bleu_counts, chrf_counts = (_counts(metric, said, references) for metric in (bleu, chrf))
     return Quality(
-        bleu=float(bleu.corpus_score(said, [references]).score),
-        chrf=float(chrf.corpus_score(said, [references]).score),
+        bleu=bleu_of(summed(bleu_counts)),
+        chrf=chrf_of(summed(chrf_counts)),
         bleu_signature=str(bleu.get_signature()),
         chrf_signature=str(chrf.get_signature()),
+        bleu_counts=bleu_counts,
+        chrf_counts=chrf_counts,
     )
+
+
+def _counts(metric: BLEU | CHRF, said: Sequence[str], references: Sequence[str]) -> Counts:
+    # sacreBLEU makes and sums these itself, under names that it may change: a test holds the sum against its own score
+    found = metric._extract_corpus_statistics(said, [references])
+    return [[int(count) for count in segment] for segment in found]
+
+
+def summed(counts: Counts) -> list[int]:
+    """Column by column."""
+    return [sum(column) for column in zip(*counts, strict=True)]
+
+
+def bleu_of(counts: Sequence[int]) -> float:
+    """BLEU of a corpus, 0 to 100, from the sum of its segments' counts."""
+    return float(BLEU()._compute_score_from_stats(list(counts)).score)
+
+
+def chrf_of(counts: Sequence[int]) -> float:
+    """chrF of a corpus, 0 to 100, from the sum of its segments' counts."""
+    return float(CHRF()._compute_score_from_stats(list(counts)).score)
 
 
 def bleu_tokenizer(language: str) -> str:

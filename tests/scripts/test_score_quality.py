@@ -4,7 +4,8 @@ import pytest
 import score_comet
 from hypothesis import given
 from hypothesis import strategies as st
-from score_quality import Errors, bleu_tokenizer, errors, quality
+from sacrebleu.metrics import BLEU, CHRF
+from score_quality import Errors, bleu_of, bleu_tokenizer, chrf_of, errors, quality
 
 
 def test_the_reference_itself_is_perfect_in_every_language() -> None:
@@ -47,3 +48,13 @@ def test_each_word_left_out_is_one_error(words: list[str], place: int) -> None:
 def test_comet_says_why_it_is_absent() -> None:
     why = score_comet.missing()
     assert why is None or "unbabel-comet" in why or "weights" in why
+
+
+def test_scores_are_sacrebleus_own_and_follow_from_any_choice_of_segments() -> None:
+    said, references = ["Das Haus ist alt.", "Wir gehen heim"], ["Das Haus ist sehr alt.", "Wir gehen nach Hause."]
+    found = quality(said, references, "de")
+    assert found.bleu == pytest.approx(BLEU(tokenize="13a").corpus_score(said, [references]).score)
+    assert found.chrf == pytest.approx(CHRF().corpus_score(said, [references]).score)
+    first = quality(said[:1], references[:1], "de")
+    assert bleu_of(found.bleu_counts[0]) == pytest.approx(first.bleu)
+    assert chrf_of(found.chrf_counts[0]) == pytest.approx(first.chrf)
