@@ -201,7 +201,7 @@ def _cpuinfo() -> list[str]:
 def versions() -> dict[str, str]:
     """Of what computes."""
     # torch says which build it is, which its package's metadata may not
-    found = {"python": platform.python_version(), "torch": torch.__version__}
+    found = {"python": platform.python_version(), "torch": str(torch.__version__)}
     return found | {name: version(name) for name in _MADE_OF}
 
 

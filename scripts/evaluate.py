@@ -258,6 +258,11 @@ def _rounded(value: float | None) -> float | None:
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The command line. Ends the process where it is wrong."""
+    return build_parser().parse_args(arguments, argparse.Namespace(given=list(arguments)))
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Every flag; README's reference is checked against it."""
     parser = argparse.ArgumentParser(prog="scripts/evaluate", description=__doc__, epilog=_EPILOG)
     add = parser.add_argument
     add("log", metavar="LOG", nargs="+", help="a log, or NAME=LOG")
@@ -268,7 +273,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--cumulative-elapsed", action="store_true", help="undo SimulEval's sums of running times in `elapsed`")
     add("--omnisteval", type=Path, metavar="OUT", help="write the logs as OmniSTEval's JSONL as well")
     add("--simulstream", type=Path, metavar="OUT", help="write the logs as simulstream's JSONL as well")
-    return parser.parse_args(arguments, argparse.Namespace(given=list(arguments)))
+    return parser
 
 
 if __name__ == "__main__":

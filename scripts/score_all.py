@@ -29,7 +29,7 @@ class Scores:
     signatures: dict[str, str] = field(default_factory=dict)
     """How quality was measured."""
     counts: dict[str, Counts] = field(default_factory=dict)
-    """What `bleu` and `chrf` are made of, by segment, and `wer`, by recording: errors and words."""
+    """What `bleu` and `chrf` are made of, by segment, and `wer`, by stretches of words: errors and words."""
 
     def add(self, figures: Figures, why: str) -> None:
         """Take figures in; those that are None are absent because of `why`."""
@@ -78,7 +78,7 @@ def word_errors(records: Sequence[Record], transcripts: Sequence[str], source: s
         scores.add({"wer": None}, "the log has no transcript")
         return scores
     found = [errors(record.transcript or "", said, source) for record, said in zip(records, transcripts, strict=True)]
-    scores.counts["wer"] = [[each.wrong, each.units] for each in found]
+    scores.counts["wer"] = [row for each in found for row in each.counts]
     pooled = Errors(sum(each.wrong for each in found), sum(each.units for each in found))
     scores.add({"wer": pooled.rate}, "the transcript is empty")
     return scores

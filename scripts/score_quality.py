@@ -7,7 +7,7 @@ text normalised as Whisper's authors do. Knows no file, no time and no segmentat
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 
 import jiwer
@@ -16,6 +16,8 @@ from score_record import spaceless
 from whisper_normalizer.basic import BasicTextNormalizer
 from whisper_normalizer.english import EnglishTextNormalizer
 
+STRETCH = 20
+"""Words of a transcript that errors are counted in."""
 Counts = list[list[int]]
 """A row for each segment."""
 
@@ -42,6 +44,8 @@ class Errors:
     """Substitutions, deletions and insertions."""
     units: int
     """Length of the reference."""
+    counts: Counts = field(default_factory=list, compare=False)
+    """Both again, of every stretch of `STRETCH` units: a transcript has no segments to draw from."""
 
     @property
     def rate(self) -> float | None:
@@ -106,4 +110,12 @@ def errors(said: str, reference: str, language: str) -> Errors:
     if not wanted:
         return Errors(len(heard.split()), 0)
     found = jiwer.process_words(wanted, heard)
-    return Errors(found.substitutions + found.deletions + found.insertions, len(wanted.split()))
+    wrong, units = found.substitutions + found.deletions + found.insertions, len(wanted.split())
+    counts = [[0, min(STRETCH, units - start)] for start in range(0, units, STRETCH)]
+    for chunk in found.alignments[0]:
+        if chunk.type == "insert":
+            counts[min(chunk.ref_start_idx, units - 1) // STRETCH][0] += chunk.hyp_end_idx - chunk.hyp_start_idx
+        elif chunk.type != "equal":
+            for place in range(chunk.ref_start_idx, chunk.ref_end_idx):
+                counts[place // STRETCH][0] += 1
+    return Errors(wrong, units, counts)

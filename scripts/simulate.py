@@ -52,7 +52,7 @@ class Talk:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command line; return its exit status."""
-    options = _parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     set_up_libraries()
     return exit_status("scripts/simulate", lambda: simulate(options))
 
@@ -122,7 +122,8 @@ def silence(samples: int) -> Iterator[Samples]:
         yield np.zeros(rest, np.float32)
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """Every flag; README's reference is checked against it."""
     parser = argparse.ArgumentParser(prog="scripts/simulate", description=__doc__, epilog=_EPILOG)
     add = parser.add_argument
     add("segments", type=Path, metavar="SEGMENTS", help="what was said when, and its translations (TSV)")

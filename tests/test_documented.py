@@ -6,7 +6,10 @@ import argparse
 import re
 from pathlib import Path
 
+import benchmark
+import evaluate
 import pytest
+import simulate
 
 from surtitle.pipeline.cli import build_parser
 
@@ -24,11 +27,11 @@ def flags(command: argparse.ArgumentParser) -> set[str]:
     return {name for action in command._actions for name in action.option_strings} - {"-h", "--help"}
 
 
-def documented() -> dict[str, set[str]]:
-    """Flags by command: the tables of `## Commands and flags`, under a heading that names the command."""
-    _, _, section = README.partition("\n## Commands and flags\n")
+def documented(part: str = "Commands and flags") -> dict[str, set[str]]:
+    """Flags by command: the tables of that part of the README, under a heading that names the command."""
+    _, _, section = README.partition(f"\n## {part}\n")
     section = re.split(r"^## ", section, flags=re.M)[0]
-    tables = re.findall(r"^### `?(?:surtitle )?(\w+).*?$(.*?)(?=^### |\Z)", section, re.M | re.S)
+    tables = re.findall(r"^### `?(?:surtitle |scripts/)?(\w+).*?$(.*?)(?=^### |\Z)", section, re.M | re.S)
     return {
         name: {flag for row in re.findall(r"^\|(.*?)\|", table, re.M) for flag in re.findall(r"--[\w-]*\w", row)}
         for name, table in tables
@@ -46,6 +49,14 @@ def test_every_command_is_documented_and_no_other() -> None:
 @pytest.mark.parametrize("name", commands())
 def test_every_flag_is_documented_and_no_other(name: str) -> None:
     assert documented()[name] == flags(commands()[name])
+
+
+SCRIPTS = {script.__name__: script.build_parser for script in (benchmark, evaluate, simulate)}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_flag_of_the_measuring_scripts_is_documented_and_no_other(name: str) -> None:
+    assert documented("Measuring it")[name] == flags(SCRIPTS[name]())
 
 
 def test_every_environment_variable_is_documented_and_no_other() -> None:

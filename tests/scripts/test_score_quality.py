@@ -58,3 +58,14 @@ def test_scores_are_sacrebleus_own_and_follow_from_any_choice_of_segments() -> N
     first = quality(said[:1], references[:1], "de")
     assert bleu_of(found.bleu_counts[0]) == pytest.approx(first.bleu)
     assert chrf_of(found.chrf_counts[0]) == pytest.approx(first.chrf)
+
+
+@given(
+    st.lists(st.sampled_from(["one", "two", "three", "four"]), max_size=90),
+    st.lists(st.sampled_from(["one", "two", "five"]), max_size=90),
+)
+def test_errors_are_counted_again_by_stretches_of_what_was_said(said: list[str], heard: list[str]) -> None:
+    found = errors(" ".join(heard), " ".join(said), "fr")
+    assert sum(units for _, units in found.counts) == found.units
+    if said:
+        assert sum(wrong for wrong, _ in found.counts) == found.wrong
