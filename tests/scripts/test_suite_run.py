@@ -80,6 +80,7 @@ def test_a_process_is_watched_until_it_ends(tmp_path: Path) -> None:
     assert ran.memory[0][1] >= 0
 
 
+@pytest.mark.slow
 def test_a_case_that_can_not_run_is_a_row_that_says_why(tmp_path: Path) -> None:
     row = run_case(case_of("nowhere"), Place(tmp_path, tmp_path / "out", "abc"))
     assert "nowhere.wav" in row.error
