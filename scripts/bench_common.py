@@ -28,10 +28,10 @@ from torch import Tensor
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.store import open_store
 from surtitle.sinks.cache import SinkCache
+from surtitle.sinks.decoder import Decoder
 from surtitle.sinks.lean import LeanDecoder
 from surtitle.sinks.load import load_model
 from surtitle.sinks.stock import StockDecoder, load_stock
-from surtitle.sinks.stream import Decoder
 from surtitle.sinks.tokenizer import Tokenizer
 
 MODEL = "smollm2-135m"

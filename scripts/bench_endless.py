@@ -18,8 +18,8 @@ import numpy as np
 from bench_common import Row
 from numpy.typing import NDArray
 
+from surtitle.sinks.decoder import Decoder
 from surtitle.sinks.sampling import Sampler
-from surtitle.sinks.stream import Decoder
 from surtitle.sinks.tokenizer import Tokenizer
 
 EVERY = 1000

@@ -20,7 +20,8 @@ from statistics import median
 import bench_common as common
 from bench_common import Row
 
-from surtitle.sinks.stream import SLICE, Decoder, TokenStream
+from surtitle.sinks.decoder import Decoder
+from surtitle.sinks.stream import SLICE, TokenStream
 from surtitle.sinks.tokenizer import Tokenizer
 
 MODEL = "qwen2.5-coder-0.5b"

@@ -29,9 +29,9 @@ from transformers import AttentionInterface, DynamicCache, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
+from surtitle.sinks.decoder import Decoder
 from surtitle.sinks.rope import Rotation
 from surtitle.sinks.stock import StockDecoder, load_stock
-from surtitle.sinks.stream import Decoder
 
 PAPERS = "rotating"
 """What the paper's attention is registered as."""

@@ -1,18 +1,22 @@
-"""A Llama-shaped decoder as an ONNX graph around the cache's own storage.
+"""A Llama-shaped decoder as an ONNX graph around the caches' own storage.
 
 In: a model's sizes, and where each of its tensors lies in a file. Out: a serialised graph whose weights stay in
 that file until a session maps them. The mathematics is that of the stock transformers models (Llama, Qwen 2,
-Qwen 3; the tests hold them side by side). `GroupQueryAttention` writes new keys and values into the buffers it
-is given, at the slot that is also their position, which is what a sink cache wants. Holds no weights and runs
-nothing.
+Qwen 3; the tests hold them side by side). Several sequences, the rows of a batch, are read side by side: their tokens
+go through the linear layers as one long sequence, and meet only their own row's keys. `TensorScatter` writes new keys
+and values into the buffers it is given, in place. The query heads that share a key head are rows of one product, so
+that keys are read once: `GroupQueryAttention`, which reads them once for every query head, takes twice as long. Holds
+no weights and runs nothing.
 
-    input            shape          what
-    embedded         (1, n, D)      embeddings of the tokens to read, fp16
-    rows             (keep,)        of which of them the logits are wanted
-    last             (1,)           the slot of the last one
-    total            ()             slots in use afterwards
-    cosines, sines   (T, d/2)       rotation tables, one row per slot
-    keys.i values.i  (1, H, T, d)   storage of layer i, read and written in place
+    input            shape           what
+    embedded         (1, B n, D)     embeddings of the tokens to read, fp16, row after row
+    wanted           (keep,)         of which of them the logits are wanted
+    positions        (1, B n)        where they stand
+    first            (B,)            the slot of each row's first one
+    batch            (1,)            B
+    mask             (B, 1, n g, T)  added to the scores: 0 where a query may look; g query heads share a key head
+    cosines, sines   (P, d/2)        rotation tables, one row per position
+    keys.i values.i  (B, H, T, d)    storage of layer i, read and written in place
 """
 
 from __future__ import annotations
@@ -88,9 +92,16 @@ class _Builder:
     def build(self) -> ModelProto:
         s = self._shape
         x = self._node("Cast", ["embedded"], to=TensorProto.FLOAT)
+        group = s.heads // s.kv_heads
         # for Reshape: 0 keeps a dimension, -1 is what is left
-        self._constants.append(helper.make_tensor("heads", TensorProto.INT64, [4], [0, 0, -1, s.head_size]))
-        self._constants.append(helper.make_tensor("flat", TensorProto.INT64, [3], [0, 0, -1]))
+        self._shape_constant("heads", [0, 0, -1, s.head_size])
+        self._shape_constant("joined", [0, 0, -1])
+        self._shape_constant("flat", [1, -1, s.heads * s.head_size])
+        self._shape_constant("grouped", [0, 0, -1, s.head_size])
+        self._shape_constant("parted", [0, 0, -1, group, s.head_size])
+        self._shape_constant("key rest", [-1, s.kv_heads, s.head_size])
+        self._shape_constant("query rest", [-1, s.kv_heads, group, s.head_size])
+        self._by_row = {kind: self._node("Concat", ["batch", f"{kind} rest"], axis=0) for kind in ("key", "query")}
         for index in range(s.layers):
             prefix = f"model.layers.{index}."
             x, h = self._normed(x, f"{prefix}input_layernorm.weight")  # (1, n, D) each
@@ -98,10 +109,10 @@ class _Builder:
             x, h = self._normed(x, f"{prefix}post_attention_layernorm.weight", attended)
             x = self._node("Add", [x, self._feed(h, f"{prefix}mlp.")])
         _, h = self._normed(x, "model.norm.weight")
-        wanted = self._node("Gather", [h, "rows"], axis=1)  # (1, keep, D)
-        self._product(wanted, "lm_head", "logits")  # (1, keep, V)
-        opsets = [helper.make_opsetid("", 21), helper.make_opsetid(_CONTRIB, 1)]
-        return helper.make_model(self._graph(), opset_imports=opsets, ir_version=10)
+        last = self._node("Gather", [h, "wanted"], axis=1)  # (1, keep, D)
+        self._product(last, "lm_head", "logits")  # (1, keep, V)
+        opsets = [helper.make_opsetid("", 24), helper.make_opsetid(_CONTRIB, 1)]
+        return helper.make_model(self._graph(), opset_imports=opsets, ir_version=11)
 
     def _attend(self, index: int, h: str, prefix: str) -> str:
         s = self._shape
@@ -109,21 +120,26 @@ class _Builder:
         if f"{prefix}q_norm.weight" in self._stored:
             query = self._head_normed(query, f"{prefix}q_norm.weight")
             key = self._head_normed(key, f"{prefix}k_norm.weight")
-        storage = [f"keys.{index}", f"values.{index}"]
-        attended = f"{prefix}attended"
-        self._nodes.append(
-            helper.make_node(
-                "GroupQueryAttention",
-                [query, key, value, *storage, "last", "total", "cosines", "sines"],
-                [attended, *(f"{name}.out" for name in storage)],
-                domain=_CONTRIB,
-                num_heads=s.heads,
-                kv_num_heads=s.kv_heads,
-                do_rotary=1,
-                scale=s.head_size**-0.5,
-            )
-        )
+        query = self._node("Reshape", [self._rotated(query, s.heads), self._by_row["query"]])  # (B, n, H, g, d)
+        query = self._node("Transpose", [query], perm=[0, 2, 1, 3, 4])  # (B, H, n, g, d)
+        query = self._node("Reshape", [query, "grouped"])  # (B, H, n g, d)
+        keys = self._stored_with(f"keys.{index}", self._rotated(key, s.kv_heads))  # (B, H, T, d)
+        values = self._stored_with(f"values.{index}", value)
+        scores = self._node("FusedMatMul", [query, keys], _CONTRIB, transB=1, alpha=s.head_size**-0.5)
+        weights = self._node("Softmax", [self._node("Add", [scores, "mask"])], axis=-1)  # (B, H, n g, T)
+        attended = self._node("Reshape", [self._node("MatMul", [weights, values]), "parted"])  # (B, H, n, g, d)
+        attended = self._node("Transpose", [attended], perm=[0, 2, 1, 3, 4])  # (B, n, H, g, d)
+        attended = self._node("Reshape", [attended, "flat"])  # (1, B n, H g d)
         return self._product(attended, f"{prefix}o_proj")
+
+    def _rotated(self, x: str, heads: int) -> str:
+        return self._node("RotaryEmbedding", [x, "positions", "cosines", "sines"], _CONTRIB, num_heads=heads)
+
+    def _stored_with(self, storage: str, fresh: str) -> str:
+        """`storage` once `fresh` (1, B n, H d) is written into it."""
+        by_row = self._node("Reshape", [fresh, self._by_row["key"]])  # (B, n, H, d)
+        moved = self._node("Transpose", [by_row], perm=[0, 2, 1, 3])  # (B, H, n, d)
+        return self._node("TensorScatter", [storage, moved, "first"], output=f"{storage}.out", axis=2)
 
     def _feed(self, h: str, prefix: str) -> str:
         gate = self._node("QuickGelu", [self._product(h, f"{prefix}gate_proj")], _CONTRIB, alpha=1.0)  # SiLU
@@ -146,7 +162,7 @@ class _Builder:
 
     def _head_normed(self, x: str, weight: str) -> str:
         heads = self._node("Reshape", [x, "heads"])  # (1, n, H, d)
-        return self._node("Reshape", [self._normed(heads, weight)[1], "flat"])
+        return self._node("Reshape", [self._normed(heads, weight)[1], "joined"])
 
     def _product(self, x: str, name: str, output: str | None = None) -> str:
         """A linear layer: (1, M, K) to (1, M, N)."""
@@ -158,8 +174,16 @@ class _Builder:
         sizes = {"K": blocks * BLOCK, "N": n, "bits": 8, "block_size": BLOCK}
         return self._node("MatMulNBits", inputs, _CONTRIB, output, **sizes, accuracy_level=self._accuracy)
 
+    def _shape_constant(self, name: str, dims: list[int]) -> None:
+        self._constants.append(helper.make_tensor(name, TensorProto.INT64, [len(dims)], dims))
+
     def _node(
-        self, kind: str, inputs: list[str], domain: str = "", output: str | None = None, **attributes: float
+        self,
+        kind: str,
+        inputs: list[str],
+        domain: str = "",
+        output: str | None = None,
+        **attributes: float | list[int],
     ) -> str:
         name = output or f"{kind}.{len(self._nodes)}"
         self._nodes.append(helper.make_node(kind, inputs, [name], domain=domain, **attributes))
@@ -182,13 +206,15 @@ class _Builder:
     def _graph(self) -> GraphProto:
         s = self._shape
         stores = [f"{kind}.{index}" for index in range(s.layers) for kind in ("keys", "values")]
-        store_dims: list[int | str] = [1, s.kv_heads, "slots", s.head_size]
+        store_dims: list[int | str] = ["B", s.kv_heads, "T", s.head_size]
         inputs = [
-            _value("embedded", TensorProto.FLOAT16, [1, "n", "D"]),
-            _value("rows", TensorProto.INT64, ["keep"]),
-            _value("last", TensorProto.INT32, [1]),
-            _value("total", TensorProto.INT32, []),
-            *(_value(name, TensorProto.FLOAT, ["slots", s.head_size // 2]) for name in ("cosines", "sines")),
+            _value("embedded", TensorProto.FLOAT16, [1, "B n", "D"]),
+            _value("wanted", TensorProto.INT64, ["keep"]),
+            _value("positions", TensorProto.INT64, [1, "B n"]),
+            _value("first", TensorProto.INT64, ["B"]),
+            _value("batch", TensorProto.INT64, [1]),
+            _value("mask", TensorProto.FLOAT, ["B", 1, "n g", "T"]),
+            *(_value(name, TensorProto.FLOAT, ["P", s.head_size // 2]) for name in ("cosines", "sines")),
             *(_value(name, TensorProto.FLOAT, store_dims) for name in stores),
         ]
         outputs = [

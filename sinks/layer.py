@@ -32,15 +32,17 @@ class SinkLayer:
 
     def update(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Append (B, H, n, d) keys and values; return all that are held. Raises CacheFull before writing anything,
-        ValueError for another number of rows than before. No gradient flows through the cache.
+        ValueError for another shape or dtype than before, but for n. No gradient flows through the cache.
         """
         end = self.length + keys.shape[-2]
         if end > self.capacity:
             raise CacheFull(held=self.length, coming=keys.shape[-2], capacity=self.capacity)
         if self._stores is None:
             self._stores = (self._allocate(keys), self._allocate(values))
-        if len(keys) != self.rows:
-            raise ValueError(f"{len(keys)} rows are coming, expected {self.rows}: the rows of a batch go in lock-step")
+        for store, fresh in zip(self._stores, (keys, values), strict=True):
+            _require_alike(store, fresh)
+        if end > self._stores[0].shape[2]:  # an engine's, which has not grown yet
+            self.move_to(self._allocate(keys), self._allocate(values))
         for store, fresh in zip(self._stores, (keys, values), strict=True):
             store[:, :, self.length : end] = fresh.detach()
         self.length = end
@@ -51,18 +53,18 @@ class SinkLayer:
         with torch.inference_mode(False):  # a tensor of inference mode could be written in no other
             return torch.zeros(b, h, self.capacity, d, dtype=like.dtype, device=like.device)
 
-    def reserve(self, heads: int, size: int) -> tuple[Tensor, Tensor]:
-        """The storage, (1, H, capacity, d) in fp32 each, for an engine that writes into it and then calls `extend`.
-
-        Raises ValueError if what is held has another shape: it was restored from another model's.
+    def move_to(self, keys: Tensor, values: Tensor) -> None:
+        """Hold what is held in other storage, (B, H, T, d) each with T of at least what is held: an engine's own,
+        which it writes into and then calls `extend`. Raises ValueError for other B, H, d or dtype than before.
         """
-        shape = (1, heads, self.capacity, size)
-        if self._stores is None:
-            self._stores = (torch.zeros(shape), torch.zeros(shape))
-        for store in self._stores:
-            if store.shape != shape or store.dtype != torch.float32:
-                raise ValueError(f"the layer holds {tuple(store.shape)} in {store.dtype}, expected {shape} in fp32")
-        return self._stores
+        for old, new in zip(self._stores or (), (keys, values), strict=False):
+            _require_alike(old, new)
+            new[:, :, : self.length] = old[:, :, : self.length]
+        self._stores = (keys, values)
+
+    def uses(self, keys: Tensor) -> bool:
+        """Whether the keys are in that storage."""
+        return self._stores is not None and self._stores[0].data_ptr() == keys.data_ptr()
 
     def extend(self, tokens: int) -> None:
         """`tokens` more slots were written in place."""
@@ -128,3 +130,12 @@ class SinkLayer:
     def nbytes(self) -> int:
         """Bytes of storage (0 before the first update)."""
         return sum(store.element_size() * store.nelement() for store in self._stores or ())
+
+
+def _require_alike(held: Tensor, coming: Tensor) -> None:
+    (b, h, _, d), (rows, heads, _, size) = held.shape, coming.shape
+    if (rows, heads, size, coming.dtype) != (b, h, d, held.dtype):
+        raise ValueError(
+            f"{rows} rows of {heads} heads of {size} in {coming.dtype} are coming, expected {b} of {h} of {d} in "
+            f"{held.dtype}: those of one model, in lock-step"
+        )

@@ -1,7 +1,7 @@
 """The forward of Llama-shaped models, in one call that holds no lock.
 
-In: token ids and a sink cache. Out: logits for the next token. The graph (`graph.py`) runs in ONNX Runtime, on
-the cache's own storage: nothing is copied between steps, and Python waits in one place, outside the
+In: token ids and sink caches. Out: logits for the next tokens. The graph (`graph.py`) runs in ONNX Runtime, on
+the caches' own storage (`shelf.py`): nothing is copied between steps, and Python waits in one place, outside the
 interpreter's lock, so that a recogniser beside it runs on. Embeddings are read from their file row by row: mapped
 into memory they would fill it, slowly, for as long as new words come. Knows no text and no turns; it keeps no state
 between calls but which storage belongs to which cache.
@@ -16,12 +16,14 @@ from weakref import WeakKeyDictionary, finalize
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from onnxruntime import InferenceSession, OrtValue, SessionOptions
+from onnxruntime import InferenceSession, SessionOptions
 from torch import Tensor
 
 from surtitle.sinks.cache import SinkCache
+from surtitle.sinks.decoder import Read
 from surtitle.sinks.graph import Shape
 from surtitle.sinks.rope import Rotation
+from surtitle.sinks.shelf import Shelf
 
 
 class LeanDecoder:
@@ -34,28 +36,52 @@ class LeanDecoder:
         self._embedding = embedding
         exponent = torch.arange(0, shape.head_size, 2, dtype=torch.float64) / shape.head_size
         self.rotations = (Rotation(shape.rope_base**-exponent),) * shape.layers
-        self._bound: WeakKeyDictionary[SinkCache, _Binding] = WeakKeyDictionary()
+        self._shelves: WeakKeyDictionary[SinkCache, Shelf] = WeakKeyDictionary()
 
     def cache(self, capacity: int) -> SinkCache:
         """An empty cache for this model."""
-        return SinkCache(capacity=capacity, rotations=self.rotations)
+        return self.caches(1, capacity)[0]
+
+    def caches(self, count: int, capacity: int) -> tuple[SinkCache, ...]:
+        """Empty caches whose storage lies side by side: `decode_rows` reads into all of them in one forward."""
+        made = tuple(SinkCache(capacity=capacity, rotations=self.rotations) for _ in range(count))
+        self._put_up(made)
+        return made
+
+    def _put_up(self, caches: Sequence[SinkCache]) -> Shelf:
+        shelf = Shelf(self._session, self.shape, self.rotations[0], caches)
+        for cache in caches:
+            self._shelves[cache] = shelf
+        return shelf
+
+    def _shelf_of(self, cache: SinkCache) -> Shelf:
+        if cache.anchored:
+            raise ValueError("an anchored cache; the engine's positions are slots: expected another, or a StockDecoder")
+        return self._shelves[cache] if cache in self._shelves else self._put_up([cache])
 
     def decode(self, ids: Sequence[int], cache: SinkCache, *, keep: int) -> Tensor:
         """Read `ids` (n of them) at the cache's end; logits (keep, V) of what follows the last `keep` of them.
 
         Raises CacheFull before anything is written, ValueError for a cache that is anchored or has several rows.
         """
-        cache.require(len(ids))
-        if cache.anchored or cache.rows > 1:
+        return self.decode_rows([Read(ids, cache, keep)])[0]
+
+    def decode_rows(self, reads: Sequence[Read]) -> list[Tensor]:
+        """As `decode`, for several caches of one `caches` call: one forward, which reads the weights once for all.
+
+        Each must have another cache; they cost least where they have the same number of ids, and lie side by side.
+        """
+        for read in reads:
+            read.cache.require(len(read.ids))
+        shelves = {id(shelf): shelf for shelf in (self._shelf_of(read.cache) for read in reads)}
+        if len(shelves) > 1:
             raise ValueError(
-                f"a cache of {cache.rows} rows, anchored: {cache.anchored}; the engine reads one row whose slots are "
-                f"its positions: expected such a cache, or a StockDecoder"
+                f"{len(reads)} caches to read into, of {len(shelves)} calls of `caches`: expected those of one call"
             )
-        if cache not in self._bound:
-            self._bound[cache] = _Binding(self._session, self.shape, self.rotations[0], cache)
-        logits = self._bound[cache].run(self._embedding.rows(ids), cache.length, keep)
-        cache.extend(len(ids))
-        cache.record(torch.tensor([list(ids)]))
+        logits = next(iter(shelves.values())).run(reads, self._embedding.rows)
+        for read in reads:
+            read.cache.extend(len(read.ids))
+            read.cache.record(torch.tensor([list(read.ids)]))
         return logits
 
 
@@ -79,41 +105,6 @@ class Embedding:
             self._file.seek(self._offset + token * width)
             self._file.readinto(row.data.cast("B"))
         return rows
-
-
-class _Binding:
-    """A cache's storage as the session's inputs and outputs."""
-
-    def __init__(self, session: InferenceSession, shape: Shape, rotation: Rotation, cache: SinkCache) -> None:
-        self._session = session
-        self._vocabulary = shape.vocabulary
-        self._binding = session.io_binding()
-        self._values: list[OrtValue] = []  # views of the storage: they must live as long as the binding
-        angles = rotation.angles(cache.capacity)  # (T, d/2), fp64
-        self._bind_input("cosines", angles.cos().float())
-        self._bind_input("sines", angles.sin().float())
-        for index, layer in enumerate(cache.layers):
-            stores = layer.reserve(shape.kv_heads, shape.head_size)  # (1, H, T, d) each
-            for name, store in zip((f"keys.{index}", f"values.{index}"), stores, strict=True):
-                self._binding.bind_ortvalue_output(f"{name}.out", self._bind_input(name, store))
-
-    def run(self, embedded: NDArray[np.float16], held: int, keep: int) -> Tensor:
-        n = len(embedded)
-        logits = torch.empty(1, keep, self._vocabulary)
-        bind = self._binding.bind_cpu_input
-        bind("embedded", embedded[None])
-        bind("rows", np.arange(n - keep, n, dtype=np.int64))
-        bind("last", np.array([held + n - 1], np.int32))
-        bind("total", np.array(held + n, np.int32))
-        self._binding.bind_ortvalue_output("logits", OrtValue.ortvalue_from_numpy(logits.numpy()))
-        self._session.run_with_iobinding(self._binding)
-        return logits[0]
-
-    def _bind_input(self, name: str, tensor: Tensor) -> OrtValue:
-        value = OrtValue.ortvalue_from_numpy(tensor.numpy())
-        self._values.append(value)
-        self._binding.bind_ortvalue_input(name, value)
-        return value
 
 
 def open_session(graph: bytes, folder: str, *, threads: int) -> InferenceSession:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from surtitle.sinks.cache import Mark, SinkCache
-from surtitle.sinks.rope import Rotation
+from surtitle.sinks.cache import Mark
+from surtitle.sinks.decoder import Decoder
 from surtitle.sinks.sampling import Pick, likeliest
 
 SLICE = 64
@@ -26,20 +25,6 @@ GUESS = 12
 """Tokens of a draft that are read along at most: more cost more than they save."""
 REACH = 6
 """Tokens of a draft that may be skipped to meet it again."""
-
-
-class Decoder(Protocol):
-    """A model: `lean.LeanDecoder`, or `stock.StockDecoder` around any transformers model."""
-
-    @property
-    def rotations(self) -> tuple[Rotation, ...]:
-        """How the keys of each layer turn."""
-
-    def cache(self, capacity: int) -> SinkCache:
-        """An empty cache for this model."""
-
-    def decode(self, ids: Sequence[int], cache: SinkCache, *, keep: int) -> Tensor:
-        """Read `ids` at the cache's end; logits (keep, V) of what follows the last `keep` of them."""
 
 
 class TokenStream:

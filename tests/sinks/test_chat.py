@@ -124,10 +124,8 @@ def test_what_does_not_fit_is_not_restored(model: LeanDecoder, folder: Path, mak
         TokenStream(make_lean("qwen2", num_hidden_layers=3), capacity=WINDOW).load(tmp_path / "story")
     with pytest.raises(ValueError, match=f"a cache that holds {stream.cache.length} tokens"):
         stream.load(tmp_path / "story")
-    other = TokenStream(make_lean("qwen2", num_key_value_heads=4), capacity=WINDOW)
-    other.load(tmp_path / "story")
-    with pytest.raises(ValueError, match="expected \\(1, 4, 160, 16\\)"):
-        other.append([1])
+    with pytest.raises(ValueError, match=r"1 rows of 2 heads of 16 .* are coming, expected 1 of 4 of 16"):
+        TokenStream(make_lean("qwen2", num_key_value_heads=4), capacity=WINDOW).load(tmp_path / "story")
 
 
 def test_an_empty_stream_has_nothing_to_save(model: LeanDecoder, tmp_path: Path) -> None:

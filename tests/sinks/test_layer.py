@@ -47,7 +47,7 @@ def test_all_rows_adopt_the_last_token_of_the_chosen_ones() -> None:
 
 def test_rows_go_in_lock_step() -> None:
     layer = filled([1, 2], [3, 4])
-    with pytest.raises(ValueError, match="1 rows are coming, expected 2"):
+    with pytest.raises(ValueError, match=r"1 rows of 1 heads of 2 in .* are coming, expected 2 of 1 of 2"):
         layer.update(entries([5]), entries([5]))
 
 

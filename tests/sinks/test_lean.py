@@ -2,11 +2,21 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from surtitle.sinks.cache import SinkCache
+from surtitle.sinks.decoder import Read
 from surtitle.sinks.stock import StockDecoder
 
 TEXT = [(5 * token + 11) % 260 for token in range(60)]
+CAPACITY = 90
+
+
+@pytest.fixture(scope="module")
+def exact(make_model, as_lean):
+    """Activations are not rounded: what is read side by side is what is read alone, to the last digits of a float."""
+    return as_lean(make_model("llama"), exact=True)
 
 
 @pytest.mark.parametrize(("exact", "tolerance"), [(True, 1e-5), (False, 5e-2)])
@@ -39,11 +49,78 @@ def test_only_the_wanted_rows_reach_the_head(make_lean) -> None:
     assert torch.equal(decode(4), decode(9)[-4:])
 
 
-def test_a_cache_of_several_rows_or_with_other_positions_than_its_slots_is_refused(make_lean) -> None:
+def test_a_cache_of_several_rows_is_refused(make_lean) -> None:
     lean = make_lean("llama")
     rows = lean.cache(9)
     lean.decode(TEXT[:3], rows, keep=1)
     rows.select(torch.tensor([0, 0]))
-    for cache in (rows, SinkCache(capacity=9, rotations=lean.rotations, anchored=True)):
-        with pytest.raises(ValueError, match="whose slots are its positions"):
-            lean.decode(TEXT[:3], cache, keep=1)
+    with pytest.raises(ValueError, match=r"1 rows of 2 heads of 16 .* expected 2 of 2"):
+        lean.decode(TEXT[:3], rows, keep=1)
+
+
+def test_an_anchored_cache_is_refused(make_lean) -> None:
+    lean = make_lean("llama")
+    with pytest.raises(ValueError, match="expected another, or a StockDecoder"):
+        lean.decode(TEXT[:3], SinkCache(capacity=9, rotations=lean.rotations, anchored=True), keep=1)
+
+
+def test_caches_of_two_calls_are_not_read_in_one_forward(make_lean) -> None:
+    lean = make_lean("llama")
+    with pytest.raises(ValueError, match="of 2 calls of `caches`"):
+        lean.decode_rows([Read(TEXT[:3], lean.cache(9), 1), Read(TEXT[:3], lean.cache(9), 1)])
+
+
+def test_a_row_too_long_to_read_beside_others_is_refused_before_anything_is_written(make_lean) -> None:
+    lean = make_lean("llama")
+    one, other = lean.caches(2, 99)
+    with pytest.raises(ValueError, match="65 tokens for one of several rows, expected at most 64"):
+        lean.decode_rows([Read([1] * 65, one, 1), Read([2], other, 1)])
+    assert one.length == other.length == 0
+
+
+@given(data=st.data())
+@settings(max_examples=25, deadline=None)
+def test_rows_read_side_by_side_are_what_they_are_alone(exact, data: st.DataObject) -> None:
+    together = exact.caches(3, CAPACITY)
+    alone = [exact.cache(CAPACITY) for _ in together]
+    for _ in range(data.draw(st.integers(1, 4))):
+        chosen = data.draw(st.lists(st.integers(0, 2), min_size=1, max_size=3, unique=True))
+        reads = []
+        for row in chosen:
+            ids = data.draw(st.lists(st.integers(0, 259), min_size=1, max_size=CAPACITY // 2))
+            assert together[row].make_room(len(ids), whole_turns=False) == alone[row].make_room(
+                len(ids), whole_turns=False
+            )
+            reads.append((row, ids, data.draw(st.integers(1, len(ids)))))
+        got = exact.decode_rows([Read(ids, together[row], keep) for row, ids, keep in reads])
+        for (row, ids, keep), logits in zip(reads, got, strict=True):
+            torch.testing.assert_close(logits, exact.decode(ids, alone[row], keep=keep), atol=1e-4, rtol=0)
+            assert together[row].length == alone[row].length
+
+
+def test_storage_grows_and_what_was_held_stays(exact) -> None:
+    cache, whole = exact.cache(700), exact.cache(700)
+    sizes = set()
+    for _ in range(10):
+        logits = exact.decode(TEXT, cache, keep=1)
+        sizes.add(cache.nbytes())
+    expected = exact.decode(TEXT * 10, whole, keep=1)
+    assert len(sizes) == 3
+    assert cache.length == whole.length == 600
+    torch.testing.assert_close(logits, expected, atol=1e-4, rtol=0)
+
+
+def test_what_was_restored_is_read_on_in_the_decoders_own_storage(exact) -> None:
+    first = exact.cache(400)
+    exact.decode(TEXT * 5, first, keep=1)  # more than the storage has at first
+    second, neighbour = exact.caches(2, 400)
+    second.restore(first.state())
+    got = exact.decode_rows([Read(TEXT[:7], second, 7), Read(TEXT[:3], neighbour, 1)])[0]
+    torch.testing.assert_close(got, exact.decode(TEXT[:7], first, keep=7), atol=1e-4, rtol=0)
+
+
+def test_a_row_is_read_on_when_its_neighbours_are_gone(make_lean) -> None:
+    lean = make_lean("llama")
+    one, _, other = lean.caches(3, 40)  # nobody holds the one between
+    got = lean.decode_rows([Read(TEXT[:9], one, 1), Read(TEXT[:9], other, 1)])
+    torch.testing.assert_close(got[0], got[1])

@@ -1,0 +1,40 @@
+"""What a stream asks of a model.
+
+In: token ids and the caches to read them into. Out: logits. Two models answer: `lean.LeanDecoder`, the engine, and
+`stock.StockDecoder`, around any transformers model. Knows neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from surtitle.sinks.cache import SinkCache
+from surtitle.sinks.rope import Rotation
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Tokens to read at a cache's end."""
+
+    ids: Sequence[int]
+    cache: SinkCache
+    keep: int
+    """Of how many of the last ids the logits are wanted."""
+
+
+class Decoder(Protocol):
+    """A model, shared by its caches; used from one thread at a time."""
+
+    @property
+    def rotations(self) -> tuple[Rotation, ...]:
+        """How the keys of each layer turn."""
+
+    def cache(self, capacity: int) -> SinkCache:
+        """An empty cache for this model."""
+
+    def decode(self, ids: Sequence[int], cache: SinkCache, *, keep: int) -> Tensor:
+        """Read `ids` at the cache's end; logits (keep, V) of what follows the last `keep` of them."""

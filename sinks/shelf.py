@@ -1,0 +1,144 @@
+"""Key-value storage of caches that are read side by side, as ONNX Runtime's inputs and outputs.
+
+In: tokens for some of a shelf's caches. Out: their logits; the new keys and values stand in the caches' own storage,
+which is one tensor a layer, a row a cache. The rows of a forward are as long as the longest: the rest is filled with
+tokens that nobody looks at, written behind what a cache holds. Storage doubles until it holds the caches' capacity, for
+attention takes time for every slot there is. Knows no stream and no weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from weakref import ref
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from onnxruntime import InferenceSession, OrtValue
+from torch import Tensor
+
+from surtitle.sinks.cache import SinkCache
+from surtitle.sinks.decoder import Read
+from surtitle.sinks.graph import Shape
+from surtitle.sinks.rope import Rotation
+
+SIDE_BY_SIDE = 64
+"""Tokens of a row that one forward reads at most, where it reads several rows."""
+_FIRST = 256
+"""Slots of a row at first."""
+
+Embed = Callable[[Sequence[int]], NDArray[np.float16]]
+"""Embeddings (n, D) of n ids."""
+
+
+class Shelf:
+    """Storage for `caches`, and the calls that read into it."""
+
+    def __init__(
+        self, session: InferenceSession, shape: Shape, rotation: Rotation, caches: Sequence[SinkCache]
+    ) -> None:
+        """All caches have one capacity and hold nothing; `rotation` turns the keys of every layer."""
+        self._session = session
+        self._shape = shape
+        self._rotation = rotation
+        self._caches = tuple(ref(cache) for cache in caches)
+        self._most = caches[0].capacity + (SIDE_BY_SIDE if len(caches) > 1 else 0)
+        self._stores: list[Tensor] = []  # (rows, H, T, d) each: keys and values of the first layer, of the second, ...
+        self._bindings: dict[tuple[int, int], _Binding] = {}  # by first row and behind the last
+        self._provide(min(_FIRST, self._most))
+
+    def run(self, reads: Sequence[Read], embed: Embed) -> list[Tensor]:
+        """Logits (keep, V) of each read. Raises ValueError for a cache that holds several rows, or another model's."""
+        rows = [self._row(read.cache) for read in reads]
+        first, end = min(rows), max(rows) + 1
+        n = max(len(read.ids) for read in reads)
+        if end - first > 1 and n > SIDE_BY_SIDE:
+            raise ValueError(f"{n} tokens for one of several rows, expected at most {SIDE_BY_SIDE}: read in slices")
+        held = [0 if cache is None else cache.length for cache in (made() for made in self._caches[first:end])]
+        needed = max(held) + n
+        if needed > self._slots:
+            self._provide(min(self._most, max(needed, 2 * self._slots)))
+        elif not all(read.cache.layers[0].uses(self._stores[0][row]) for row, read in zip(rows, reads, strict=True)):
+            self._provide(self._slots)  # something was restored, into storage of its own
+        ids = [0] * (n * len(held))
+        wanted: list[int] = []
+        for row, read in zip(rows, reads, strict=True):
+            at = n * (row - first)
+            ids[at : at + len(read.ids)] = read.ids
+            wanted += range(at + len(read.ids) - read.keep, at + len(read.ids))
+        if (first, end) not in self._bindings:
+            self._bindings[first, end] = self._bind(first, end)
+        batch = _Batch(embed(ids), np.array(held), n, np.array(wanted))
+        logits = self._bindings[first, end].run(self._session, self._shape, batch)  # (all kept, V)
+        return list(torch.split(logits, [read.keep for read in reads]))
+
+    @property
+    def _slots(self) -> int:
+        return self._stores[0].shape[2]
+
+    def _row(self, cache: SinkCache) -> int:
+        return next(row for row, made in enumerate(self._caches) if made() is cache)
+
+    def _provide(self, slots: int) -> None:
+        """Storage of `slots` a row; what the caches hold moves there."""
+        s = self._shape
+        self._bindings.clear()
+        self._stores = [torch.zeros(len(self._caches), s.kv_heads, slots, s.head_size) for _ in range(2 * s.layers)]
+        for row, cache in enumerate(made() for made in self._caches):
+            if cache is not None:
+                for layer, keys, values in zip(cache.layers, self._stores[::2], self._stores[1::2], strict=True):
+                    layer.move_to(keys[row : row + 1], values[row : row + 1])
+
+    def _bind(self, first: int, end: int) -> _Binding:
+        angles = self._rotation.angles(self._slots)  # (T, d/2), fp64
+        return _Binding(self._session, [store[first:end] for store in self._stores], angles)
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What a forward reads: B rows of n tokens."""
+
+    embedded: NDArray[np.float16]
+    """(B n, D)."""
+    held: NDArray[np.int64]
+    """(B,): tokens before them."""
+    n: int
+    wanted: NDArray[np.int64]
+    """(keep,): of which the logits are wanted."""
+
+
+class _Binding:
+    """Some adjacent rows of a shelf as the session's inputs and outputs."""
+
+    def __init__(self, session: InferenceSession, stores: Sequence[Tensor], angles: Tensor) -> None:
+        self._binding = session.io_binding()
+        self._values: list[OrtValue] = []  # views of the storage: they must live as long as the binding
+        self._slots = np.arange(stores[0].shape[2])
+        self._bind_input("cosines", angles.cos().float())
+        self._bind_input("sines", angles.sin().float())
+        for index, store in enumerate(stores):
+            name = f"{('keys', 'values')[index % 2]}.{index // 2}"
+            self._binding.bind_ortvalue_output(f"{name}.out", self._bind_input(name, store))
+
+    def run(self, session: InferenceSession, shape: Shape, batch: _Batch) -> Tensor:
+        bind = self._binding.bind_cpu_input
+        positions = batch.held[:, None] + np.arange(batch.n)  # (B, n)
+        hidden = np.where(self._slots <= positions[..., None], np.float32(0), np.float32(-np.inf))  # (B, n, T)
+        mask = hidden.repeat(shape.heads // shape.kv_heads, axis=1)  # (B, n g, T)
+        logits = torch.empty(1, len(batch.wanted), shape.vocabulary)
+        bind("embedded", batch.embedded[None])
+        bind("wanted", batch.wanted)
+        bind("positions", positions.reshape(1, -1))
+        bind("first", batch.held)
+        bind("batch", np.array([len(batch.held)]))
+        bind("mask", mask[:, None])
+        self._binding.bind_ortvalue_output("logits", OrtValue.ortvalue_from_numpy(logits.numpy()))
+        session.run_with_iobinding(self._binding)
+        return logits[0]
+
+    def _bind_input(self, name: str, tensor: Tensor) -> OrtValue:
+        value = OrtValue.ortvalue_from_numpy(tensor.numpy())
+        self._values.append(value)
+        self._binding.bind_ortvalue_input(name, value)
+        return value
