@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from surtitle.sinks.cache import Mark, SinkCache
     from surtitle.sinks.chat import Chat
     from surtitle.sinks.contrastive import ContrastiveSearch
+    from surtitle.sinks.decoder import Decoder, Read
     from surtitle.sinks.drop_in import AutoModelForCausalLM, EndlessCache, endless
     from surtitle.sinks.layer import CacheFull
     from surtitle.sinks.load import load_model
     from surtitle.sinks.positions import UnsupportedModel, positions_of
     from surtitle.sinks.rope import Rotation
     from surtitle.sinks.sampling import Sampler, likeliest
+    from surtitle.sinks.static import StaticDecoder
     from surtitle.sinks.stock import StockDecoder, load_stock
     from surtitle.sinks.stream import TokenStream
     from surtitle.sinks.tokenizer import Tokenizer
@@ -28,11 +30,14 @@ _HOMES = {
     "CacheFull": "layer",
     "Chat": "chat",
     "ContrastiveSearch": "contrastive",
+    "Decoder": "decoder",
     "EndlessCache": "drop_in",
     "Mark": "cache",
+    "Read": "decoder",
     "Rotation": "rope",
     "Sampler": "sampling",
     "SinkCache": "cache",
+    "StaticDecoder": "static",
     "StockDecoder": "stock",
     "TokenStream": "stream",
     "Tokenizer": "tokenizer",
@@ -49,11 +54,14 @@ __all__ = [
     "CacheFull",
     "Chat",
     "ContrastiveSearch",
+    "Decoder",
     "EndlessCache",
     "Mark",
+    "Read",
     "Rotation",
     "Sampler",
     "SinkCache",
+    "StaticDecoder",
     "StockDecoder",
     "TokenStream",
     "Tokenizer",

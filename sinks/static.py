@@ -1,0 +1,257 @@
+"""A stock transformers model over storage of one shape for ever: what a CUDA graph can capture.
+
+In: token ids for some of the caches that it handed out, each a row of its storage. Out: their logits, all from one
+forward, which reads the weights once for all rows. On a GPU the forward of each size is captured once and replayed, so
+that launching its few hundred kernels costs nothing; elsewhere it runs as it is, and gives the same. Tokens are written
+into the slots that the inputs name: what fills a row up, and rows that read nothing, go into one slot more than caches
+may hold, which nobody looks at. Evictions happen between forwards, in place, in views of the same storage. Knows no
+sessions and no scheduling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary, finalize
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface, PreTrainedModel
+from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache
+
+from surtitle.sinks.cache import HORIZON, SinkCache
+from surtitle.sinks.decoder import Read
+from surtitle.sinks.positions import positions_of, takes_positions
+
+LONGEST = 64
+"""Tokens of a row that one forward reads at most."""
+_LENGTHS = (1, 16, LONGEST)  # a step, a draft to verify, a slice of a prompt: each size is a graph
+_ATTENTION = "surtitle_grouped"
+
+
+class StaticDecoder:
+    """Reads into up to `sequences` caches at once."""
+
+    def __init__(self, model: PreTrainedModel, *, sequences: int, capacity: int) -> None:
+        """Storage for `sequences` caches of `capacity` tokens each is allocated now, where the model is.
+
+        The model's attention is replaced: let it have no other user. Raises UnsupportedModel, ValueError for one that
+        takes no position ids or bears fewer positions.
+        """
+        if not takes_positions(model):
+            raise ValueError(f"{type(model).__name__} takes no position ids: expected a model that rotates keys")
+        positions = positions_of(model)
+        if positions.limit is not None and capacity > positions.limit:
+            raise ValueError(f"a window of {capacity} tokens, expected at most {positions.limit} for this model")
+        self.rotations = positions.rotations
+        self._model = model
+        self._capacity = capacity
+        self._horizon = min(HORIZON, positions.limit or HORIZON)
+        self._stores = _storage(model, rows=sequences, slots=capacity + 1)  # (S, H, T + 1, d) each
+        AttentionInterface.register(_ATTENTION, grouped_attention)
+        model.set_attn_implementation(_ATTENTION)
+        self._free = list(range(sequences))
+        self._rows: WeakKeyDictionary[SinkCache, int] = WeakKeyDictionary()
+        self._forwards: dict[tuple[int, int, int], _Forward] = {}
+
+    def cache(self, capacity: int) -> SinkCache:
+        """An empty cache in a row of its own, which is free again when nobody holds the cache any more.
+
+        Raises ValueError for more tokens than there is storage for, and where no row is free.
+        """
+        if capacity > self._capacity or not self._free:
+            raise ValueError(
+                f"a cache of {capacity} tokens, and {len(self._free)} rows are free: expected at most "
+                f"{self._capacity} tokens, and a free row"
+            )
+        row = self._free.pop(self._free.index(min(self._free)))  # forwards go up to the highest row in use
+        cache = SinkCache(
+            capacity=capacity,
+            rotations=self.rotations,
+            anchored=self._model.dtype != torch.float32,
+            horizon=self._horizon,
+        )
+        self._rows[cache] = row
+        finalize(cache, self._free.append, row).atexit = False
+        self._place(cache)
+        return cache
+
+    def caches(self, count: int, capacity: int) -> tuple[SinkCache, ...]:
+        """`count` of them."""
+        return tuple(self.cache(capacity) for _ in range(count))
+
+    def decode(self, ids: Sequence[int], cache: SinkCache, *, keep: int) -> Tensor:
+        """Read `ids` (n of them) at the cache's end; logits (keep, V) of what follows the last `keep` of them."""
+        return self.decode_rows([Read(ids, cache, keep)])[0]
+
+    @torch.inference_mode()
+    def decode_rows(self, reads: Sequence[Read]) -> list[Tensor]:
+        """As `decode`, for several caches in one forward. Raises CacheFull before anything is written, ValueError for
+        more tokens than go into a forward and for a cache of another decoder."""
+        for read in reads:
+            read.cache.require(len(read.ids))
+            if len(read.ids) > LONGEST or read.cache not in self._rows:
+                raise ValueError(
+                    f"{len(read.ids)} tokens for a cache that is {'' if read.cache in self._rows else 'not '}this "
+                    f"decoder's: expected at most {LONGEST} in a forward, and its own"
+                )
+            self._place(read.cache)
+        n = next(size for size in _LENGTHS if size >= max(len(read.ids) for read in reads))
+        highest = max(self._rows[read.cache] for read in reads)
+        rows = min(1 << highest.bit_length(), len(self._stores[0]))
+        keep = 1 if all(read.keep == 1 for read in reads) else n
+        logits = self._forward(rows, n, keep)(self._inputs(reads, rows, n))  # (B, keep, V)
+        found = [logits[self._rows[read.cache], keep - read.keep :].clone() for read in reads]
+        for read in reads:
+            read.cache.extend(len(read.ids))
+            read.cache.record(torch.tensor([list(read.ids)]))
+        return found
+
+    def _place(self, cache: SinkCache) -> None:
+        """Have what `cache` holds in its row: something that was restored lies elsewhere."""
+        row = self._rows[cache]
+        for layer, keys, values in zip(cache.layers, self._stores[::2], self._stores[1::2], strict=True):
+            if not layer.uses(keys[row]):
+                layer.move_to(keys[row : row + 1, :, : cache.capacity], values[row : row + 1, :, : cache.capacity])
+
+    def _inputs(self, reads: Sequence[Read], rows: int, n: int) -> Tensor:
+        """Ids, slots and positions, (3, B, n): a row's tokens stand at its end, behind what fills it up."""
+        inputs = torch.zeros(3, rows, n, dtype=torch.int64)
+        inputs[1] = self._capacity  # the slot that nobody looks at
+        for read in reads:
+            cache, count = read.cache, len(read.ids)
+            row = inputs[:, self._rows[cache], n - count :]  # (3, count)
+            row[0] = torch.tensor(list(read.ids))
+            row[1] = torch.arange(cache.length, cache.length + count)
+            row[2] = torch.arange(cache.position, cache.position + count)
+        return inputs
+
+    def _forward(self, rows: int, n: int, keep: int) -> _Forward:
+        size = (rows, n, keep)
+        if size not in self._forwards:
+            stores = [store[:rows] for store in self._stores]
+            idle = self._inputs((), rows, n).to(self._model.device)
+            self._forwards[size] = _Forward(_reader(self._model, stores, keep), idle)
+        return self._forwards[size]
+
+
+class _Forward:
+    """The forward of one size: captured where there is a GPU."""
+
+    def __init__(self, run: Callable[[Tensor], Tensor], inputs: Tensor) -> None:
+        """`inputs` (3, B, n) write nothing that anybody looks at: capturing runs them."""
+        self._run = run
+        self._inputs = inputs
+        self._graph: torch.cuda.CUDAGraph | None = None
+        if inputs.is_cuda:
+            self._graph, self._logits = _capture(run, inputs)
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """Logits (B, keep, V), valid until the next call."""
+        self._inputs.copy_(inputs)
+        if self._graph is None:
+            return self._run(self._inputs)
+        self._graph.replay()
+        return self._logits
+
+
+def _capture(run: Callable[[Tensor], Tensor], inputs: Tensor) -> tuple[torch.cuda.CUDAGraph, Tensor]:
+    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):  # libraries choose and allocate at their first calls, which a capture can't hold
+        for _ in range(3):
+            run(inputs)
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        logits = run(inputs)
+    return graph, logits
+
+
+def _reader(model: PreTrainedModel, stores: Sequence[Tensor], keep: int) -> Callable[[Tensor], Tensor]:
+    """The model on inputs (3, B, n): logits (B, keep, V)."""
+    slots_of_all = torch.arange(stores[0].shape[2], device=model.device)  # (T + 1,)
+
+    def run(inputs: Tensor) -> Tensor:
+        ids, slots, positions = inputs
+        layers = [_Slots(keys, values, slots) for keys, values in zip(stores[::2], stores[1::2], strict=True)]
+        output = model(
+            input_ids=ids,
+            position_ids=positions,
+            attention_mask=slots_of_all <= slots[:, None, :, None],  # (B, 1, n, T + 1)
+            past_key_values=Cache(layers=layers),
+            use_cache=True,
+            logits_to_keep=keep,
+        )
+        logits: Tensor = output.logits[:, -keep:]
+        return logits
+
+    return run
+
+
+@torch.inference_mode()
+def _storage(model: PreTrainedModel, *, rows: int, slots: int) -> list[Tensor]:
+    """Keys and values of the first layer, of the second, ...: (rows, H, slots, d) each, of what the model makes."""
+    probe = DynamicCache(config=model.config)
+    model(input_ids=torch.zeros(1, 1, dtype=torch.int64, device=model.device), past_key_values=probe, use_cache=True)
+    made = [states for layer in probe.layers for states in (layer.keys, layer.values)]  # (1, H, 1, d) each
+    with torch.inference_mode(False):  # a tensor of inference mode could be written in no other
+        return [
+            torch.zeros(rows, states.shape[1], slots, states.shape[3], dtype=states.dtype, device=states.device)
+            for states in made
+        ]
+
+
+class _Slots(CacheLayerMixin):  # type: ignore[misc]
+    """Some rows of a layer's storage: tokens are written into the slots they are aimed at, and all are given back."""
+
+    is_sliding = False
+
+    def __init__(self, keys: Tensor, values: Tensor, slots: Tensor) -> None:
+        """Storage (B, H, T, d) each, and where the tokens that come next go, (B, n)."""
+        super().__init__()
+        self._stores = (keys, values)
+        self._slots = slots[:, None, :, None]  # (B, 1, n, 1)
+        self.is_initialized = True
+
+    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
+        """Nothing to do: the storage is there."""
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        for store, states in zip(self._stores, (key_states, value_states), strict=True):
+            store.scatter_(2, self._slots.expand_as(states), states)
+        return self._stores
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        return self.get_max_length(), 0
+
+    def get_seq_length(self) -> int:
+        return 0  # rows differ: the mask and the positions say it
+
+    def get_max_length(self) -> int:
+        return self._stores[0].shape[2]
+
+
+def grouped_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    scaling: float | None = None,
+    softcap: float | None = None,
+    s_aux: Tensor | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """Query (B, H g, n, d) on keys and values (B, H, T, d): (B, n, H g, d). transformers' own repeats every key for the
+    g query heads that share it, where there is a mask; here they are rows of one product. Raises ValueError for a model
+    that does more than a softmax.
+    """
+    if softcap is not None or s_aux is not None:
+        raise ValueError(f"{type(module).__name__} caps its scores or adds to them: expected plain attention")
+    (b, heads, n, d), h = query.shape, key.shape[1]
+    rows = query.reshape(b, h, -1, d)  # (B, H, g n, d)
+    seen = None if mask is None else mask.expand(b, 1, n, -1).repeat(1, 1, heads // h, 1)  # (B, 1, g n, T)
+    attended = scaled_dot_product_attention(rows, key, value, seen, scale=scaling)  # (B, H, g n, d)
+    return attended.reshape(b, heads, n, -1).transpose(1, 2).contiguous(), None
