@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from surtitle.sinks import static
 from surtitle.sinks.lean import LeanDecoder
 from surtitle.sinks.stock import StockDecoder
 
@@ -40,9 +41,10 @@ def bench(name: str) -> ModuleType:
     return sys.modules[full]
 
 
-common, perplexity, speed, endless, recall = (
-    bench(name) for name in ("common", "perplexity", "speed", "endless", "recall")
+common, perplexity, speed, endless, recall, engine = (
+    bench(name) for name in ("common", "perplexity", "speed", "endless", "recall", "engine")
 )
+rivals = engine.rivals
 
 
 class Uniform:
@@ -308,3 +310,55 @@ def test_recall_is_asked_at_every_distance(tmp_path: Path) -> None:
     assert (far["lines"], far["held"], far["asked"]) == (15, 0.0, 2)
     assert result["configs"]["dense"]["accuracy_evicted"] is None
     assert (tmp_path / "recall.png").stat().st_size > 10_000
+
+
+@pytest.mark.weights
+def test_the_engine_takes_turns_with_the_stock_loop_in_8_and_in_32_bits(tmp_path: Path) -> None:
+    source, reference = tmp_path / "en", tmp_path / "es"
+    source.write_text("Good morning.\n")
+    reference.write_text("Buenos días.\n")
+    arguments = ("--context", "40", "--turns", "1", "--source", str(source), "--reference", str(reference))
+    result, _ = run("engine", *arguments, "--out", str(tmp_path))
+    engines = {"surtitle", "int8", "fp32"}
+    kinds = {"read", "verify", "step", "step of 4", "segment", "segment of 4"}
+    assert result["ms"].keys() == result["times_first"].keys() == kinds
+    assert all(by.keys() == engines for by in result["ms"].values())
+    assert all(by["surtitle"] == 1 for by in result["times_first"].values())
+    assert result["ms"]["segment"]["surtitle"] > 5 * result["ms"]["step"]["surtitle"]
+    assert 3.5 < result["weights_gb"]["fp32"] / result["weights_gb"]["int8"] < 4.5
+    assert result["chrf"].keys() == result["share_of_bandwidth"].keys() == engines
+
+
+@pytest.mark.parametrize("decoder", ["lean", "static"])
+def test_work_is_undone_and_the_same_in_every_turn(decoder: str, make_lean, make_model) -> None:
+    engine = (
+        make_lean("llama")
+        if decoder == "lean"
+        else static.StaticDecoder(make_model("llama"), sequences=5, capacity=200)
+    )
+    ours = rivals.Ours(engine, [n % 260 for n in range(70)], weight_bytes=1)
+    ours._random = Always()
+    for work in (lambda: ours.read(9), lambda: ours.verify(8), lambda: ours.step(4, 3), lambda: ours.segment(4, 9, 5)):
+        assert work() > 0
+        assert [cache.length for cache in ours._caches] == [70] * 4
+    alone = engine.cache(80)
+    engine.decode([n % 260 for n in range(64)], alone, keep=1)
+    engine.decode([n % 260 for n in range(64, 70)], alone, keep=1)
+    torch.testing.assert_close(alone.layers[0].held(), ours._caches[3].layers[0].held())
+
+
+def test_linear_layers_in_8_bits_are_nearly_the_stock_models(make_model) -> None:
+    expected = make_model("llama")(torch.tensor([[1, 2, 3]])).logits
+    model = make_model("llama")
+    before = rivals.parameters_of(model)
+    with pytest.warns(UserWarning, match="deprecated"):
+        got = rivals.to_int8(model)(torch.tensor([[1, 2, 3]])).logits
+    assert 0 < (got - expected).norm() / expected.norm() < 0.2
+    assert before == sum(each.numel() for each in make_model("llama").parameters()) - 260 * 64
+
+
+class Always:
+    """Token 7."""
+
+    def randrange(self, start: int, stop: int) -> int:
+        return 7
