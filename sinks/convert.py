@@ -1,7 +1,7 @@
 """From a GGUF file to the form that the engine maps into memory, once.
 
 In: a GGUF file of a Llama-shaped model. Out: a folder with `config.json`, the tokenizer's files and
-`weights.safetensors`: bytes and a scale per block of 32 for every linear layer (`NAME.weight`, `NAME.scale`),
+`weights.safetensors`: bytes and a scale per block (`blocks.py`) for every linear layer (`NAME.weight`, `NAME.scale`),
 fp16 embeddings, fp32 for the rest. transformers reads GGUF too, but dequantises it at every start, into
 four times the memory. Runs nothing from the file.
 """
@@ -194,8 +194,8 @@ def _dequantised(stored: _Array, tensor: ReaderTensor) -> Iterator[NDArray[np.fl
 
 def _in_blocks(name: str, slices: Iterable[NDArray[np.float32]]) -> dict[str, _Array]:
     done = [quantise_blocks(rows) for rows in slices]
-    quantised = np.concatenate([rows for rows, _ in done])  # (N, K / 32, 32)
-    scale = np.concatenate([scales for _, scales in done])  # (N, K / 32)
+    quantised = np.concatenate([rows for rows, _ in done])  # (N, K / b, b)
+    scale = np.concatenate([scales for _, scales in done])  # (N, K / b)
     return {name: quantised, name.removesuffix("weight") + "scale": scale}
 
 

@@ -26,8 +26,6 @@ from dataclasses import dataclass
 
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
 
-from surtitle.sinks.blocks import BLOCK
-
 _CONTRIB = "com.microsoft"
 _INT8, _FP32 = 4, 0  # MatMulNBits' accuracy_level: activations in 8 bits with a scale per block, or as they are
 _TYPES = {"F32": TensorProto.FLOAT, "F16": TensorProto.FLOAT16, "U8": TensorProto.UINT8}
@@ -170,8 +168,8 @@ class _Builder:
         inputs = [x, self._weight(f"{name}.weight"), self._weight(f"{name}.scale")]
         if f"{name}.bias" in self._stored:
             inputs += ["", "", self._weight(f"{name}.bias")]
-        n, blocks, _ = stored.shape
-        sizes = {"K": blocks * BLOCK, "N": n, "bits": 8, "block_size": BLOCK}
+        n, blocks, block = stored.shape
+        sizes = {"K": blocks * block, "N": n, "bits": 8, "block_size": block}
         return self._node("MatMulNBits", inputs, _CONTRIB, output, **sizes, accuracy_level=self._accuracy)
 
     def _shape_constant(self, name: str, dims: list[int]) -> None:

@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surtitle.sinks.blocks import BLOCK, quantise_blocks, widen_blocks
+from surtitle.sinks.blocks import BLOCKS, block_of, quantise_blocks, widen_blocks
+
+BLOCK = BLOCKS[0]
 
 
 @given(seed=st.integers(0, 1000), size=st.sampled_from([1e-6, 1.0, 1e4]))
@@ -33,6 +35,14 @@ def test_what_was_rounded_once_is_not_rounded_again() -> None:
 def test_weights_of_zero_stay_zero() -> None:
     quantised, scale = quantise_blocks(np.zeros((2, BLOCK), np.float32))
     assert not widen_blocks(quantised, scale).any()
+
+
+@pytest.mark.parametrize(("k", "block"), [(896, 128), (1536, 128), (576, 64), (96, 32)])
+def test_the_largest_block_that_fills_the_rows_is_taken(k: int, block: int) -> None:
+    quantised, scale = quantise_blocks(np.ones((2, k), np.float32))
+    assert block_of(k) == block
+    assert quantised.shape == (2, k // block, block)
+    assert scale.shape == (2, k // block)
 
 
 def test_rows_that_blocks_do_not_fill_are_refused() -> None:

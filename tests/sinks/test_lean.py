@@ -19,7 +19,7 @@ def exact(make_model, as_lean):
     return as_lean(make_model("llama"), exact=True)
 
 
-@pytest.mark.parametrize(("exact", "tolerance"), [(True, 1e-5), (False, 5e-2)])
+@pytest.mark.parametrize(("exact", "tolerance"), [(True, 1e-5), (False, 1e-1)])
 @pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3"])
 def test_the_lean_forward_is_the_stock_forward(family: str, exact: bool, tolerance: float, make_model, as_lean) -> None:
     stock_model = make_model(family)
