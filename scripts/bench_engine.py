@@ -37,7 +37,7 @@ from surtitle.sinks.load import load_model
 from surtitle.sinks.stock import load_stock
 from surtitle.sinks.tokenizer import Tokenizer
 
-READS, WRITES, DRAFT, STEPS = 30, 20, 8, 5
+READS, WRITES, DRAFT, STEPS = 30, 20, 8, 10
 _GIGABYTE = 1_000_000_000
 _REST_S = 0.3
 """Seconds between two engines' turns: the threads of the one before have gone to sleep by then."""

@@ -144,23 +144,28 @@ def _percentiles(values: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, flo
     return {f"p{which}": round(float(np.percentile(values, which)), 1) for which in (50, 95, 99, 100)}
 
 
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="scripts/bench fanout", description="How long captions take to viewers.")
+def parse(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """This bench's flags, and those behind `--`, which are the product's."""
+    own = words.index("--") if "--" in words else len(words)
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench fanout",
+        description="How long captions take to viewers.",
+        epilog="What follows -- goes to surtitle replay.",
+    )
     add = parser.add_argument
-    add("recording", metavar="FILE", help="speech, of any format, or sample:NAME")
+    add("recordings", nargs="+", metavar="FILE", help="speech, of any format, or sample:NAME")
     add("--viewers", type=common.positive, default=100, help="how many watch (default 100)")
     add("--from", dest="source", default="en", metavar="CODE", help="language spoken (default en)")
     add("--to", default="es", metavar="CODES", help="languages of the captions (default es)")
-    add("flags", nargs="*", metavar="-- FLAG", help="more for surtitle replay, behind --")
-    return parser.parse_args()
+    return parser.parse_args(words[:own]), words[own + 1 :]
 
 
 def main() -> None:
-    arguments = parse()
+    arguments, flags = parse(sys.argv[1:])
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [*PRODUCT, "replay", arguments.recording, "--from", arguments.source, "--to", arguments.to]
-    command += ["--port", str(port), *arguments.flags]
+    command = [*PRODUCT, "replay", *arguments.recordings, "--from", arguments.source, "--to", arguments.to]
+    command += ["--port", str(port), *flags]
     with tempfile.TemporaryDirectory() as folder:
         errors = Path(folder) / "stderr.txt"
         seen = asyncio.run(watch(command, f"ws://127.0.0.1:{port}/captions", arguments.viewers, errors))

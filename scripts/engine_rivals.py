@@ -107,9 +107,10 @@ class Ours:
     ) -> None:
         self._decoder = decoder
         self._caches = decoder.caches(rows, len(context) + 2 * _SLICE)
-        for cache in self._caches:
-            for start in range(0, len(context), _SLICE):
-                decoder.decode(context[start : start + _SLICE], cache, keep=1)
+        for start in range(0, len(context), _SLICE):
+            decoder.decode(context[start : start + _SLICE], self._caches[0], keep=1)
+        for cache in self._caches[1:]:
+            cache.restore(self._caches[0].state())
         self._mark = self._caches[0].mark()
         self._random = random.Random(0)
         self.weight_bytes = weight_bytes

@@ -25,6 +25,12 @@ def test_a_recording_without_captions_is_no_measurement() -> None:
         bench_fanout.figures_of(bench_fanout.Seen())
 
 
+def test_what_stands_behind_two_dashes_is_the_products() -> None:
+    arguments, flags = bench_fanout.parse(["a.wav", "b.wav", "--viewers", "3", "--", "--log", "x"])
+    assert (arguments.recordings, arguments.viewers, flags) == (["a.wav", "b.wav"], 3, ["--log", "x"])
+    assert bench_fanout.parse(["a.wav"])[1] == []
+
+
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, str(SCRIPT), *arguments], capture_output=True, text=True, check=False)
 
