@@ -10,7 +10,8 @@ noise hits all alike, medians of
 
 A step reads every weight once, so the bytes of the weights over the bandwidth measured in the same run are the least
 that it can take (the roofline of Williams et al. 2009, at its memory-bound end). With `--source` and `--reference`,
-every engine's chrF on the same sentences at the product's prompt. Knows no engine's inside.
+every engine's chrF on the same sentences at the product's prompt. On a GPU, this project's engine for it alone, with
+many conversations in a step. Knows no engine's inside.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import random
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from threading import Thread
@@ -32,12 +34,15 @@ import torch
 from bench_common import Row
 from engine_rivals import LANGUAGES, LlamaCpp, Ours, Rival, Stock
 
+from surtitle.pipeline.check import SPEECH
 from surtitle.pipeline.languages import find_language
 from surtitle.sinks.load import load_model
+from surtitle.sinks.static import StaticDecoder
 from surtitle.sinks.stock import load_stock
 from surtitle.sinks.tokenizer import Tokenizer
 
 READS, WRITES, DRAFT, STEPS = 30, 20, 8, 10
+STREAMS = (1, 8, 64)
 _GIGABYTE = 1_000_000_000
 _REST_S = 0.3
 """Seconds between two engines' turns: the threads of the one before have gone to sleep by then."""
@@ -192,10 +197,63 @@ def score(arguments: argparse.Namespace, found: dict[str, Rival], tokenizer: Tok
     return {"chrf": scores}
 
 
+def serve_streams(decoder: StaticDecoder, context: Sequence[int], arguments: argparse.Namespace, weights: int) -> Row:
+    """One process, many conversations: tokens a second, share of the bandwidth, sessions in real time.
+
+    Of memory a step reads the weights once, and the keys and values of every stream; a session in real time writes the
+    tokens of one language as fast as somebody speaks.
+    """
+    ours = Ours(decoder, context, weight_bytes=weights, rows=max(STREAMS))
+    rate = _device_bandwidth(decoder.device)
+    held = ours.cache_bytes * len(context) // (len(context) + rivals.ROOM)
+    rows, found = [["streams", "ms a step", "tokens/s", "of the bandwidth", "sessions in real time"]], {}
+    for streams in STREAMS:
+        works: dict[str, Callable[[], float]] = {
+            "step": partial(ours.step, streams, STEPS),
+            "segment": partial(ours.segment, streams, READS, WRITES),
+        }
+        # the first of each captures the graphs
+        seconds = {name: median([work() for _ in range(arguments.turns + 1)][1:]) for name, work in works.items()}
+        figures = {
+            "ms": round(1000 * seconds["step"], 3),
+            "tokens_per_s": round(streams / seconds["step"], 1),
+            "share_of_bandwidth": round((weights + streams * held) / rate / seconds["step"], 3),
+            "sessions": round(streams * WRITES / SPEECH / seconds["segment"], 1),
+        }
+        found[str(streams)] = figures
+        rows.append([str(streams), *(str(figure) for figure in figures.values())])
+    print(common.table(rows))
+    print(f"{decoder.device}: {rate / _GIGABYTE:.0f} GB/s of its memory are read")
+    return {"streams": found, "gb_per_s": round(rate / _GIGABYTE, 1), "device": str(decoder.device)}
+
+
+def _device_bandwidth(device: torch.device) -> float:
+    """Bytes a second that a device reads of its memory: the best maximum of an array that no cache holds."""
+    numbers = torch.ones(100_000_000, dtype=torch.float32, device=device)
+    best = 0.0
+    for _ in range(8):
+        began = perf_counter()
+        numbers.max().item()
+        best = max(best, 4 * len(numbers) / (perf_counter() - began))
+    return best
+
+
+def on_gpu(arguments: argparse.Namespace, folder: Path, context: Sequence[int]) -> Row:
+    """The model in bf16 inside CUDA graphs. Ends the process where there is no GPU."""
+    if not torch.cuda.is_available():
+        sys.exit("scripts/bench: torch finds no GPU: expected one, or --device cpu")
+    model = load_stock(folder, dtype=torch.bfloat16).to("cuda")
+    decoder = StaticDecoder(model, sequences=max(STREAMS), capacity=len(context) + rivals.ROOM)
+    figures = serve_streams(decoder, context, arguments, 2 * rivals.parameters_of(model))
+    return figures | {"gpu": torch.cuda.get_device_name()}
+
+
 def parse() -> argparse.Namespace:
     parser = common.parser_of("engine", "Time the engine's work beside other engines'.", model="qwen2.5-coder-0.5b")
     add, whole = parser.add_argument, common.positive
     names = ("surtitle", "int8", "fp32", "llama.cpp")
+    add("--device", choices=("cpu", "cuda"), default="cpu",
+        help="cuda: this project's engine for GPUs alone, with 1, 8 and 64 conversations (default cpu)")  # fmt: skip
     add("--engines", type=lambda text: tuple(text.split(",")), default=names[:3], metavar="NAMES",
         help=f"of {', '.join(names)}, the first one compared with (default surtitle,int8,fp32)")  # fmt: skip
     add("--gguf", type=Path, metavar="FILE", help="the model's file as llama.cpp reads it")
@@ -217,6 +275,9 @@ def main() -> None:
     arguments = parse()
     folder = common.model_folder(arguments.model)
     context = rivals.fresh(random.Random(1), arguments.context)
+    if arguments.device == "cuda":
+        common.conclude("engine", {"model": arguments.model, **on_gpu(arguments, folder, context)})
+        return
     found = open_rivals(arguments, folder, context)
     measured = take_turns(found, arguments.turns, arguments.threads)
     figures = compare(found, measured, arguments.threads)

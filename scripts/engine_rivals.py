@@ -33,6 +33,8 @@ from surtitle.sinks.tokenizer import Tokenizer
 
 LANGUAGES = 4
 """Conversations side by side."""
+ROOM = 128
+"""Tokens that a conversation may have beyond its context."""
 _SLICE = 64
 
 
@@ -106,7 +108,7 @@ class Ours:
         self, decoder: RowDecoder, context: Sequence[int], *, weight_bytes: int, rows: int = LANGUAGES
     ) -> None:
         self._decoder = decoder
-        self._caches = decoder.caches(rows, len(context) + 2 * _SLICE)
+        self._caches = decoder.caches(rows, len(context) + ROOM)
         for start in range(0, len(context), _SLICE):
             decoder.decode(context[start : start + _SLICE], self._caches[0], keep=1)
         for cache in self._caches[1:]:
@@ -114,6 +116,11 @@ class Ours:
         self._mark = self._caches[0].mark()
         self._random = random.Random(0)
         self.weight_bytes = weight_bytes
+
+    @property
+    def cache_bytes(self) -> int:
+        """Of one conversation's storage."""
+        return self._caches[0].nbytes()
 
     def read(self, tokens: int) -> float:
         began = perf_counter()

@@ -55,6 +55,12 @@ class StaticDecoder:
         self._rows: WeakKeyDictionary[SinkCache, int] = WeakKeyDictionary()
         self._forwards: dict[tuple[int, int, int], _Forward] = {}
 
+    @property
+    def device(self) -> torch.device:
+        """Where the model and its storage are."""
+        device: torch.device = self._model.device
+        return device
+
     def cache(self, capacity: int) -> SinkCache:
         """An empty cache in a row of its own, which is free again when nobody holds the cache any more.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import json
 import math
@@ -355,6 +356,20 @@ def test_linear_layers_in_8_bits_are_nearly_the_stock_models(make_model) -> None
         got = rivals.to_int8(model)(torch.tensor([[1, 2, 3]])).logits
     assert 0 < (got - expected).norm() / expected.norm() < 0.2
     assert before == sum(each.numel() for each in make_model("llama").parameters()) - 260 * 64
+
+
+def test_many_conversations_in_one_process_are_counted(make_model, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(engine, "STREAMS", (1, 3))
+    context = [n % 260 for n in range(40)]
+    decoder = static.StaticDecoder(make_model("llama"), sequences=3, capacity=40 + rivals.ROOM)
+    monkeypatch.setattr(rivals, "fresh", lambda source, tokens: [7] * tokens)
+    figures = engine.serve_streams(decoder, context, argparse.Namespace(turns=1), weights=1000)
+    assert figures["streams"].keys() == {"1", "3"}
+    for streams, found in figures["streams"].items():
+        assert found["tokens_per_s"] == pytest.approx(1000 * int(streams) / found["ms"], rel=0.01)
+        assert found["sessions"] > 0
+    assert figures["device"] == "cpu"
+    assert "tokens/s" in capsys.readouterr().out
 
 
 class Always:
