@@ -84,14 +84,12 @@ class Models:
         self.recognizer = hearing.result()
         self._engine = engine.result()
 
-    def translators(self, source: str, targets: tuple[str, ...], window: int = WINDOW) -> dict[str, Translator]:
-        """A new conversation for each target; reads each prompt, so it takes a moment."""
+    def translator(self, source: str, targets: tuple[str, ...], window: int = WINDOW) -> Translator:
+        """New conversations for the targets; reads each prompt, so it takes a moment."""
 
-        def make() -> dict[str, Translator]:
-            return {
-                target: Translator(self._engine, find_language(source), find_language(target), window=window)
-                for target in targets
-            }
+        def make() -> Translator:
+            languages = [find_language(target) for target in targets]
+            return Translator(self._engine, find_language(source), languages, window=window)
 
         return self.workers.llm.submit(make).result()
 

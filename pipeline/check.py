@@ -146,13 +146,14 @@ def _recogniser_share(whisper: Whisper, speech: list[Samples]) -> float:
 
 
 def _translator_share(folder: Path, threads: int) -> float:
-    translator = Translator(Engine(folder, threads=threads), find_language("en"), find_language("es"))
-    translator.translate(_LINES[0])  # the first one warms up
-    translator.tokens_written = 0
+    translator = Translator(Engine(folder, threads=threads), find_language("en"), [find_language("es")])
+    dict(translator.translate(_LINES[0]))  # the first one warms up
+    written = -translator.tokens_written
     began = time.perf_counter()
     for line in _LINES[1:]:
-        translator.translate(line)
-    return (time.perf_counter() - began) / (translator.tokens_written / SPEECH)
+        dict(translator.translate(line))
+    seconds = time.perf_counter() - began
+    return seconds / ((written + translator.tokens_written) / SPEECH)
 
 
 def _show_loads(loads: list[Load], default: str, console: Console) -> int:

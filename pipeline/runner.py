@@ -55,7 +55,7 @@ class Run:
     """What all three ways share: models, outputs, a way to stop."""
 
     def __init__(self, models: Models, *, window: int, console: Console) -> None:
-        """`window` is the translators' cache in tokens; captions and addresses go to `console`."""
+        """`window` is each language's cache in tokens; captions and addresses go to `console`."""
         self._models = models
         self._window = window
         self._console = console
@@ -134,11 +134,11 @@ class Run:
     ) -> None:
         names = {"asr": self._models.names.asr, "llm": self._models.names.llm}
         start = SessionStart(secrets.token_hex(8), pair.source, pair.targets, names, kind)
-        translators = await asyncio.to_thread(self._models.translators, pair.source, pair.targets, self._window)
+        translator = await asyncio.to_thread(self._models.translator, pair.source, pair.targets, self._window)
         session = Session(
             start,
             self._models.recognizer(pair.source),
-            translators,
+            translator,
             clock=clock,
             workers=self._models.workers,
             publish=broadcast.publish,

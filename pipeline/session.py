@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -66,18 +66,13 @@ class Hears(Protocol):
 class Translates(Protocol):
     """What `translator.Translator` does."""
 
-    def translate(self, text: str, *, in_time: Callable[[], bool], wrote: Callable[[int], None]) -> str: ...
+    def translate(
+        self, text: str, *, in_time: Callable[[], bool], wrote: Callable[[str, int], None]
+    ) -> Iterator[tuple[str, str]]: ...
 
     def draft(self, text: str, stop: Callable[[], bool]) -> None: ...
 
-    @property
-    def retries(self) -> int: ...
-
-    @property
-    def evictions(self) -> int: ...
-
-    @property
-    def cache_tokens(self) -> int: ...
+    def figures(self) -> Mapping[str, int]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +90,17 @@ class Session:
         self,
         start: SessionStart,
         recognizer: Hears,
-        translators: Mapping[str, Translates],
+        translator: Translates,
         *,
         clock: Clock,
         workers: Workers,
         publish: Callable[[Event], None],
     ) -> None:
-        """`translators` by target language; `publish` is called on the event loop, and must not block."""
+        """`translator` writes the languages of `start`; `publish` is called on the event loop, and must not block."""
         self._start = start
         self._recognizer = recognizer
         self._segmenter = Segmenter(start.source)
-        self._translators = translators
+        self._translator = translator
         self._clock = clock
         self._workers = workers
         self._publish = publish
@@ -127,7 +122,6 @@ class Session:
         self._process = psutil.Process()
         self._busy = {"asr_s": 0.0, "llm_s": 0.0}
         self._captioned = 0
-        self._cache_tokens_max = 0
 
     async def run(self, audio: AsyncIterator[AudioChunk | Gap]) -> SessionEnd:
         """Publish everything that `audio` leads to, the end included; return the end."""
@@ -201,9 +195,7 @@ class Session:
 
     async def _draft(self, text: str) -> None:
         """While the speaker goes on, translate what is committed: most of it will stand in the final translation."""
-        for translator in self._translators.values():
-            if not self._segments:
-                await self._timed("llm_s", self._workers.llm, partial(translator.draft, text, self._final_waits))
+        await self._timed("llm_s", self._workers.llm, partial(self._translator.draft, text, self._final_waits))
 
     def _final_waits(self) -> bool:
         return bool(self._segments)
@@ -266,12 +258,23 @@ class Session:
 
     async def _caption(self, segment: Segment, stamps: Stamps) -> None:
         self._captioned += 1
-        for language, translator in self._translators.items():
-            wrote = Written(self._clock.now)
-            work = partial(translator.translate, segment.text, in_time=lambda: self._has_time(segment), wrote=wrote)
-            text = await self._timed("llm_s", self._workers.llm, work)
-            self._emit(segment, language, text, replace(stamps, first_token=wrote.first, last_token=wrote.last))
-            self._cache_tokens_max = max(self._cache_tokens_max, translator.cache_tokens)
+        loop = asyncio.get_running_loop()
+        written = {language: Written(self._clock.now) for language in self._start.targets}
+
+        def done(language: str, text: str) -> None:
+            times = written[language]
+            self._emit(segment, language, text, replace(stamps, first_token=times.first, last_token=times.last))
+
+        def work() -> None:
+            finished = self._translator.translate(
+                segment.text,
+                in_time=lambda: self._has_time(segment),
+                wrote=lambda language, tokens: written[language](tokens),
+            )
+            for language, text in finished:
+                loop.call_soon_threadsafe(done, language, text)
+
+        await self._timed("llm_s", self._workers.llm, work)
         self._note_memory()
 
     def _note_memory(self) -> None:
@@ -319,9 +322,6 @@ class Session:
             **{stage: round(seconds, 3) for stage, seconds in self._busy.items()},
             **self.lags.figures(),
             "segments": self._captioned,
-            "retries": sum(each.retries for each in self._translators.values()),
-            "evictions": sum(each.evictions for each in self._translators.values()),
-            "cache_tokens": sum(each.cache_tokens for each in self._translators.values()),
-            "cache_tokens_max": self._cache_tokens_max,
+            **self._translator.figures(),
             **self._memory.figures(),
         }

@@ -22,11 +22,12 @@ def translate_lines(file: Path | None, folder: Path, pair: Pair, *, window: int,
     lines = _lines(file)
     engine = Engine(folder, threads=threads)
     source = find_language(pair.source)
-    streams = {code: Translator(engine, source, find_language(code), window=window) for code in pair.targets}
+    translator = Translator(engine, source, [find_language(code) for code in pair.targets], window=window)
     for line in lines:
-        for code, stream in streams.items():
-            text = clean_text(stream.translate(line)) if line else ""
-            print(f"{code}\t{text}" if len(streams) > 1 else text, flush=True)
+        texts = dict(translator.translate(line)) if line else {}
+        for code in pair.targets:
+            text = clean_text(texts.get(code, ""))
+            print(f"{code}\t{text}" if len(pair.targets) > 1 else text, flush=True)
 
 
 def _lines(file: Path | None) -> Iterator[str]:

@@ -1,15 +1,17 @@
 """The translator: one living conversation per target language, in a sink cache.
 
-In: final source text, segment by segment. Out: its translation. The pinned prefix (instruction and a worked
-example) is the attention sink; whole turns roll behind it, and are evicted whole between forwards; nothing
+In: final source text, segment by segment. Out: its translations. All languages are written in step: what they read
+next goes through the model in one forward, and each is there when it is finished. The pinned prefix (instruction and
+a worked example) is the attention sink; whole turns roll behind it, and are evicted whole between forwards; nothing
 is ever reset, so context lasts through pauses and for hours. Of the session's files, the one that
 knows `surtitle.sinks`. Knows no audio and no viewers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -20,6 +22,7 @@ from surtitle.pipeline.languages import Language
 from surtitle.pipeline.prompts import instruction, turn_format
 from surtitle.sinks.cache import Mark
 from surtitle.sinks.load import load_model
+from surtitle.sinks.lockstep import Steps, together
 from surtitle.sinks.stream import TokenStream
 from surtitle.sinks.tokenizer import Tokenizer
 
@@ -47,7 +50,7 @@ def _always() -> bool:
     return True
 
 
-def _ignore(tokens: int) -> None:
+def _ignore(*tokens: object) -> None:
     """Nobody counts."""
 
 
@@ -66,6 +69,69 @@ class Engine:
             ) from error
 
 
+class Translator:
+    """One speaker's words in several languages: a conversation for each, in step."""
+
+    def __init__(self, engine: Engine, source: Language, targets: Sequence[Language], *, window: int = WINDOW) -> None:
+        """`window` is the tokens that each conversation holds. Raises UserError for one that is too small."""
+        self._engine = engine
+        caches = engine.model.caches(len(targets), window)
+        self._conversations = {
+            target.code: Conversation(engine, source, target, TokenStream(engine.model, cache))
+            for target, cache in zip(targets, caches, strict=True)
+        }
+        self._cache_tokens_max = 0
+
+    def translate(
+        self,
+        text: str,
+        *,
+        in_time: Callable[[], bool] = _always,
+        wrote: Callable[[str, int], None] = _ignore,
+    ) -> Iterator[tuple[str, str]]:
+        """The language and the translation of the next segment, language by language as they are finished; all of them
+        and their source join the context.
+
+        What is no translation (`guards.py`) is made once more without context, if `in_time` says that there is time,
+        and if that fails too, is shown but does not join the context. `wrote` hears of which language there are how
+        many tokens, from each one on: 1 once more where it is made once more.
+        """
+        languages = list(self._conversations)
+        steps = [each.translating(text, in_time, partial(wrote, code)) for code, each in self._conversations.items()]
+        for index, translation in together(self._engine.model, steps):
+            yield languages[index], translation
+        self._cache_tokens_max = max(self._cache_tokens_max, *(each.cache_tokens for each in self.conversations))
+
+    def draft(self, text: str, stop: Callable[[], bool]) -> None:
+        """Translate how the next segment begins, as far as time allows, and leave no trace in the context.
+
+        Where the final translation agrees with the draft, several of its tokens are read in one forward; its result
+        is the same with and without drafts, but where two tokens are equally likely. `stop` is asked after every
+        token: true ends the draft there.
+        """
+        for _ in together(self._engine.model, [each.drafting(text, stop) for each in self.conversations]):
+            """Nobody sees a draft."""
+
+    @property
+    def tokens_written(self) -> int:
+        """Tokens of all translations so far."""
+        return sum(each.tokens_written for each in self.conversations)
+
+    @property
+    def conversations(self) -> tuple[Conversation, ...]:
+        """In the order of the targets."""
+        return tuple(self._conversations.values())
+
+    def figures(self) -> dict[str, int]:
+        """For the log's end line, all languages together but for `cache_tokens_max`, which is of one."""
+        return {
+            "retries": sum(each.retries for each in self.conversations),
+            "evictions": sum(each.evictions for each in self.conversations),
+            "cache_tokens": sum(each.cache_tokens for each in self.conversations),
+            "cache_tokens_max": self._cache_tokens_max,
+        }
+
+
 @dataclass(frozen=True, slots=True)
 class _Answer:
     tokens: list[int]
@@ -73,12 +139,14 @@ class _Answer:
     fault: str | None
 
 
-class Translator:
-    """One language pair's conversation."""
+class Conversation:
+    """One language pair's endless conversation. What it does are steps, to be made together with others'."""
 
-    def __init__(self, engine: Engine, source: Language, target: Language, *, window: int = WINDOW) -> None:
+    def __init__(self, engine: Engine, source: Language, target: Language, stream: TokenStream) -> None:
+        """Pin the prompt in the empty `stream`."""
         turns = turn_format(engine.tokenizer.render, instruction(source, target))
         prefix = engine.tokenizer.encode(turns.before_example + source.example + turns.before_answer + target.example)
+        window = stream.cache.capacity
         if window < len(prefix) + _LONGEST_TURN:
             raise UserError(
                 f"a window of {window} tokens is too small beside a prompt of {len(prefix)}: "
@@ -88,7 +156,7 @@ class Translator:
         self._before_speech = engine.tokenizer.encode(turns.before_speech)
         self._before_answer = engine.tokenizer.encode(turns.before_answer)
         self._stop = frozenset({engine.tokenizer.eos, self._before_speech[0]})
-        self._stream = TokenStream(engine.model, capacity=window)
+        self._stream = stream
         self._stream.pin(prefix)
         self._engine = engine
         self._prefix = prefix
@@ -102,19 +170,12 @@ class Translator:
         """Tokens of all translations so far."""
         self._retries = 0
 
-    def translate(
-        self, text: str, *, in_time: Callable[[], bool] = _always, wrote: Callable[[int], None] = _ignore
-    ) -> str:
-        """The translation of the next segment; it and its source join the context.
-
-        What is no translation (`guards.py`) is made once more without context, if `in_time` says that there is time,
-        and if that fails too, is shown but does not join the context. `wrote` hears how many tokens there are, from
-        each one on: 1 once more where it is made once more.
-        """
-        answer = self._answer(text, _never, wrote)
+    def translating(self, text: str, in_time: Callable[[], bool], wrote: Callable[[int], None]) -> Steps[str]:
+        """See `Translator.translate`."""
+        answer = yield from self._answering(text, _never, wrote)
         if answer.fault is not None and in_time():
             self._retries += 1
-            answer = self._retry(text, wrote)
+            answer = yield from self._retrying(text, wrote)
         if answer.fault is None:
             self._stream.cache.end_turn()
         elif self._turn is not None:
@@ -123,42 +184,33 @@ class Translator:
         self.tokens_written += len(answer.tokens)
         return answer.text
 
-    def draft(self, text: str, stop: Callable[[], bool]) -> None:
-        """Translate how the next segment begins, as far as time allows, and leave no trace in the context.
+    def drafting(self, text: str, stop: Callable[[], bool]) -> Steps[None]:
+        """See `Translator.draft`."""
+        answer = yield from self._answering(text, stop, _ignore)
+        self._draft = answer.tokens
 
-        Where the final translation agrees with the draft, several of its tokens are read in one forward; its result
-        is the same with and without drafts, but where two tokens are equally likely. `stop` is asked after every
-        token: true ends the draft there.
-        """
-        self._draft = self._answer(text, stop, _ignore).tokens
-
-    def _answer(self, text: str, stop: Callable[[], bool], wrote: Callable[[int], None]) -> _Answer:
+    def _answering(self, text: str, stop: Callable[[], bool], wrote: Callable[[int], None]) -> Steps[_Answer]:
         turn, limit = self._turn_of(text)
-        self._read_turn(turn, limit)
-        written = []
-        for token in self._stream.write(stop=self._stop, limit=limit, draft=self._draft):
-            written.append(token)
-            wrote(len(written))
-            if stop():
-                break
-        return self._judged(text, written, limit)
+        yield from self._reading_turn(turn, limit)
+        written = _Told(wrote)
+        writing = self._stream.writing(written.push, stop=self._stop, limit=limit, draft=self._draft)
+        yield from _until(writing, stop)
+        return self._judged(text, written.tokens, limit)
 
-    def _retry(self, text: str, wrote: Callable[[int], None]) -> _Answer:
+    def _retrying(self, text: str, wrote: Callable[[int], None]) -> Steps[_Answer]:
         turn, limit = self._turn_of(text)
         if self._bare is None:
             self._bare = TokenStream(self._engine.model, capacity=len(self._prefix) + _LONGEST_TURN)
             self._bare.pin(self._prefix)
         mark = self._bare.mark()
-        self._bare.append(turn)
-        written = []
-        for token in self._bare.write(stop=self._stop, limit=limit):
-            written.append(token)
-            wrote(len(written))
-        answer = self._judged(text, written, limit)
+        yield from self._bare.reading(turn)
+        written = _Told(wrote)
+        yield from self._bare.writing(written.push, stop=self._stop, limit=limit)
+        answer = self._judged(text, written.tokens, limit)
         self._bare.rollback(mark)
         if answer.fault is None:
-            self._read_turn(turn, limit)
-            self._stream.append(answer.tokens)
+            yield from self._reading_turn(turn, limit)
+            yield from self._stream.reading(answer.tokens)
         return answer
 
     def _turn_of(self, text: str) -> tuple[list[int], int]:
@@ -174,7 +226,7 @@ class Translator:
         text = " ".join(self._tokenizer.decode(written).split())
         return _Answer(written, text, fault(source, text, finished=len(written) < limit))
 
-    def _read_turn(self, ids: list[int], limit: int) -> None:
+    def _reading_turn(self, ids: list[int], limit: int) -> Steps[None]:
         """Have the cache end in `ids`, with room for `limit` more; what a draft already read of them stays."""
         cache = self._stream.cache
         need = len(ids) + limit
@@ -185,7 +237,7 @@ class Translator:
             self._turn, self._read = self._stream.mark(), []
         same = _shared(self._read, ids[:-1])  # the last token is read again, for its logits
         self._stream.rollback(replace(self._turn, length=self._turn.length + same))
-        self._stream.append(ids[same:])
+        yield from self._stream.reading(ids[same:])
         self._read = ids
 
     @property
@@ -202,6 +254,30 @@ class Translator:
     def cache_tokens(self) -> int:
         """Tokens in the cache now."""
         return self._stream.cache.length
+
+
+class _Told:
+    """The tokens of a translation, as they come."""
+
+    def __init__(self, wrote: Callable[[int], None]) -> None:
+        self.tokens: list[int] = []
+        self._wrote = wrote
+
+    def push(self, token: int) -> None:
+        self.tokens.append(token)
+        self._wrote(len(self.tokens))
+
+
+def _until(steps: Steps[None], stop: Callable[[], bool]) -> Steps[None]:
+    """`steps` until they end, or `stop` says so between two of them."""
+    try:
+        read = next(steps)
+        while True:
+            read = steps.send((yield read))
+            if stop():
+                return
+    except StopIteration:
+        return
 
 
 def _shared(one: Sequence[int], other: Sequence[int]) -> int:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from surtitle.sinks.drop_in import AutoModelForCausalLM, EndlessCache, endless
     from surtitle.sinks.layer import CacheFull
     from surtitle.sinks.load import load_model
+    from surtitle.sinks.lockstep import together
     from surtitle.sinks.positions import UnsupportedModel, positions_of
     from surtitle.sinks.rope import Rotation
     from surtitle.sinks.sampling import Sampler, likeliest
@@ -47,6 +48,7 @@ _HOMES = {
     "load_model": "load",
     "load_stock": "stock",
     "positions_of": "positions",
+    "together": "lockstep",
 }
 
 __all__ = [
@@ -71,6 +73,7 @@ __all__ = [
     "load_model",
     "load_stock",
     "positions_of",
+    "together",
 ]
 
 

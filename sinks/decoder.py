@@ -36,5 +36,11 @@ class Decoder(Protocol):
     def cache(self, capacity: int) -> SinkCache:
         """An empty cache for this model."""
 
+    def caches(self, count: int, capacity: int) -> tuple[SinkCache, ...]:
+        """Empty caches that will be read into together."""
+
     def decode(self, ids: Sequence[int], cache: SinkCache, *, keep: int) -> Tensor:
         """Read `ids` at the cache's end; logits (keep, V) of what follows the last `keep` of them."""
+
+    def decode_rows(self, reads: Sequence[Read]) -> list[Tensor]:
+        """As `decode`, for several caches, in as few forwards as the model can do it in."""

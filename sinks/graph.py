@@ -3,15 +3,17 @@
 In: a model's sizes, and where each of its tensors lies in a file. Out: a serialised graph whose weights stay in
 that file until a session maps them. The mathematics is that of the stock transformers models (Llama, Qwen 2,
 Qwen 3; the tests hold them side by side). Several sequences, the rows of a batch, are read side by side: their tokens
-go through the linear layers as one long sequence, and meet only their own row's keys. `TensorScatter` writes new keys
-and values into the buffers it is given, in place. The query heads that share a key head are rows of one product, so
-that keys are read once: `GroupQueryAttention`, which reads them once for every query head, takes twice as long. Holds
-no weights and runs nothing.
+go through the linear layers as one long sequence, however many each row has, and are spread into rows of one length, n,
+to meet their own row's keys. `TensorScatter` writes new keys and values into the buffers it is given, in place. The
+query heads that share a key head are rows of one product, so that keys are read once: `GroupQueryAttention`, which
+reads them once for every query head, takes twice as long. Holds no weights and runs nothing.
 
     input            shape           what
-    embedded         (1, B n, D)     embeddings of the tokens to read, fp16, row after row
+    embedded         (1, N, D)       embeddings of the tokens to read, fp16, row after row
     wanted           (keep,)         of which of them the logits are wanted
-    positions        (1, B n)        where they stand
+    positions        (1, N)          where they stand
+    spread           (B n,)          which of them is at each place of the rows; any, where a row is shorter than n
+    places           (N,)            and at which place each of them is
     first            (B,)            the slot of each row's first one
     batch            (1,)            B
     mask             (B, 1, n g, T)  added to the scores: 0 where a query may look; g query heads share a key head
@@ -102,7 +104,7 @@ class _Builder:
         self._by_row = {kind: self._node("Concat", ["batch", f"{kind} rest"], axis=0) for kind in ("key", "query")}
         for index in range(s.layers):
             prefix = f"model.layers.{index}."
-            x, h = self._normed(x, f"{prefix}input_layernorm.weight")  # (1, n, D) each
+            x, h = self._normed(x, f"{prefix}input_layernorm.weight")  # (1, N, D) each
             attended = self._attend(index, h, f"{prefix}self_attn.")
             x, h = self._normed(x, f"{prefix}post_attention_layernorm.weight", attended)
             x = self._node("Add", [x, self._feed(h, f"{prefix}mlp.")])
@@ -114,11 +116,11 @@ class _Builder:
 
     def _attend(self, index: int, h: str, prefix: str) -> str:
         s = self._shape
-        query, key, value = (self._product(h, f"{prefix}{name}_proj") for name in "qkv")  # (1, n, H d) each
+        query, key, value = (self._product(h, f"{prefix}{name}_proj") for name in "qkv")  # (1, N, H d) each
         if f"{prefix}q_norm.weight" in self._stored:
             query = self._head_normed(query, f"{prefix}q_norm.weight")
             key = self._head_normed(key, f"{prefix}k_norm.weight")
-        query = self._node("Reshape", [self._rotated(query, s.heads), self._by_row["query"]])  # (B, n, H, g, d)
+        query = self._spread(self._rotated(query, s.heads), "query")  # (B, n, H, g, d)
         query = self._node("Transpose", [query], perm=[0, 2, 1, 3, 4])  # (B, H, n, g, d)
         query = self._node("Reshape", [query, "grouped"])  # (B, H, n g, d)
         keys = self._stored_with(f"keys.{index}", self._rotated(key, s.kv_heads))  # (B, H, T, d)
@@ -128,15 +130,19 @@ class _Builder:
         attended = self._node("Reshape", [self._node("MatMul", [weights, values]), "parted"])  # (B, H, n, g, d)
         attended = self._node("Transpose", [attended], perm=[0, 2, 1, 3, 4])  # (B, n, H, g, d)
         attended = self._node("Reshape", [attended, "flat"])  # (1, B n, H g d)
+        attended = self._node("Gather", [attended, "places"], axis=1)  # (1, N, H g d)
         return self._product(attended, f"{prefix}o_proj")
 
     def _rotated(self, x: str, heads: int) -> str:
         return self._node("RotaryEmbedding", [x, "positions", "cosines", "sines"], _CONTRIB, num_heads=heads)
 
+    def _spread(self, x: str, kind: str) -> str:
+        """`x` (1, N, H d) in rows of one length: (B, n, H, d) for keys and values, (B, n, H, g, d) for queries."""
+        return self._node("Reshape", [self._node("Gather", [x, "spread"], axis=1), self._by_row[kind]])
+
     def _stored_with(self, storage: str, fresh: str) -> str:
-        """`storage` once `fresh` (1, B n, H d) is written into it."""
-        by_row = self._node("Reshape", [fresh, self._by_row["key"]])  # (B, n, H, d)
-        moved = self._node("Transpose", [by_row], perm=[0, 2, 1, 3])  # (B, H, n, d)
+        """`storage` once `fresh` (1, N, H d) is written into it."""
+        moved = self._node("Transpose", [self._spread(fresh, "key")], perm=[0, 2, 1, 3])  # (B, H, n, d)
         return self._node("TensorScatter", [storage, moved, "first"], output=f"{storage}.out", axis=2)
 
     def _feed(self, h: str, prefix: str) -> str:
@@ -159,7 +165,7 @@ class _Builder:
         return total, normed
 
     def _head_normed(self, x: str, weight: str) -> str:
-        heads = self._node("Reshape", [x, "heads"])  # (1, n, H, d)
+        heads = self._node("Reshape", [x, "heads"])  # (1, N, H, d)
         return self._node("Reshape", [self._normed(heads, weight)[1], "joined"])
 
     def _product(self, x: str, name: str, output: str | None = None) -> str:
@@ -206,9 +212,11 @@ class _Builder:
         stores = [f"{kind}.{index}" for index in range(s.layers) for kind in ("keys", "values")]
         store_dims: list[int | str] = ["B", s.kv_heads, "T", s.head_size]
         inputs = [
-            _value("embedded", TensorProto.FLOAT16, [1, "B n", "D"]),
+            _value("embedded", TensorProto.FLOAT16, [1, "N", "D"]),
             _value("wanted", TensorProto.INT64, ["keep"]),
-            _value("positions", TensorProto.INT64, [1, "B n"]),
+            _value("positions", TensorProto.INT64, [1, "N"]),
+            _value("spread", TensorProto.INT64, ["B n"]),
+            _value("places", TensorProto.INT64, ["N"]),
             _value("first", TensorProto.INT64, ["B"]),
             _value("batch", TensorProto.INT64, [1]),
             _value("mask", TensorProto.FLOAT, ["B", 1, "n g", "T"]),

@@ -67,22 +67,22 @@ class LeanDecoder:
         return self.decode_rows([Read(ids, cache, keep)])[0]
 
     def decode_rows(self, reads: Sequence[Read]) -> list[Tensor]:
-        """As `decode`, for several caches of one `caches` call: one forward, which reads the weights once for all.
+        """As `decode`, for several caches: one forward, which reads the weights once, for all of one `caches` call.
 
-        Each must have another cache; they cost least where they have the same number of ids, and lie side by side.
+        Each must have another cache. Where a forward fails, what was read by those before it stays.
         """
         for read in reads:
             read.cache.require(len(read.ids))
-        shelves = {id(shelf): shelf for shelf in (self._shelf_of(read.cache) for read in reads)}
-        if len(shelves) > 1:
-            raise ValueError(
-                f"{len(reads)} caches to read into, of {len(shelves)} calls of `caches`: expected those of one call"
-            )
-        logits = next(iter(shelves.values())).run(reads, self._embedding.rows)
-        for read in reads:
-            read.cache.extend(len(read.ids))
-            read.cache.record(torch.tensor([list(read.ids)]))
-        return logits
+        shelves = [self._shelf_of(read.cache) for read in reads]
+        logits: dict[int, Tensor] = {}
+        for shelf in dict.fromkeys(shelves):
+            chosen = [index for index, each in enumerate(shelves) if each is shelf]
+            found = shelf.run([reads[index] for index in chosen], self._embedding.rows)
+            logits.update(zip(chosen, found, strict=True))
+            for index in chosen:
+                reads[index].cache.extend(len(reads[index].ids))
+                reads[index].cache.record(torch.tensor([list(reads[index].ids)]))
+        return [logits[index] for index in range(len(reads))]
 
 
 class Embedding:

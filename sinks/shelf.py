@@ -1,9 +1,9 @@
 """Key-value storage of caches that are read side by side, as ONNX Runtime's inputs and outputs.
 
 In: tokens for some of a shelf's caches. Out: their logits; the new keys and values stand in the caches' own storage,
-which is one tensor a layer, a row a cache. The rows of a forward are as long as the longest: the rest is filled with
-tokens that nobody looks at, written behind what a cache holds. Storage doubles until it holds the caches' capacity, for
-attention takes time for every slot there is. Knows no stream and no weights.
+which is one tensor a layer, a row a cache. To meet their keys, the rows of a forward are as long as the longest: what
+is copied into the rest, behind what a cache holds, nobody looks at. Storage doubles until it holds the caches'
+capacity, for attention takes time for every slot there is. Knows no stream and no weights.
 """
 
 from __future__ import annotations
@@ -61,15 +61,14 @@ class Shelf:
             self._provide(min(self._most, max(needed, 2 * self._slots)))
         elif not all(read.cache.layers[0].uses(self._stores[0][row]) for row, read in zip(rows, reads, strict=True)):
             self._provide(self._slots)  # something was restored, into storage of its own
-        ids = [0] * (n * len(held))
-        wanted: list[int] = []
-        for row, read in zip(rows, reads, strict=True):
-            at = n * (row - first)
-            ids[at : at + len(read.ids)] = read.ids
-            wanted += range(at + len(read.ids) - read.keep, at + len(read.ids))
         if (first, end) not in self._bindings:
             self._bindings[first, end] = self._bind(first, end)
-        batch = _Batch(embed(ids), np.array(held), n, np.array(wanted))
+        by_row = {row - first: read for row, read in zip(rows, reads, strict=True)}
+        ids = [token for row in sorted(by_row) for token in by_row[row].ids]
+        counts = np.array([len(by_row[row].ids) if row in by_row else 0 for row in range(end - first)])
+        ends = counts.cumsum()
+        wanted = [ends[row - first] - back for row, read in zip(rows, reads, strict=True) for back in _back(read.keep)]
+        batch = _Batch(embed(ids), np.array(held), counts, np.array(wanted))
         logits = self._bindings[first, end].run(self._session, self._shape, batch)  # (all kept, V)
         return list(torch.split(logits, [read.keep for read in reads]))
 
@@ -95,15 +94,21 @@ class Shelf:
         return _Binding(self._session, [store[first:end] for store in self._stores], angles)
 
 
+def _back(keep: int) -> range:
+    """How far before the end the last `keep` tokens are."""
+    return range(keep, 0, -1)
+
+
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """What a forward reads: B rows of n tokens."""
+    """What a forward reads: N tokens, of B rows."""
 
     embedded: NDArray[np.float16]
-    """(B n, D)."""
+    """(N, D), row after row."""
     held: NDArray[np.int64]
     """(B,): tokens before them."""
-    n: int
+    counts: NDArray[np.int64]
+    """(B,): how many of them are each row's."""
     wanted: NDArray[np.int64]
     """(keep,): of which the logits are wanted."""
 
@@ -123,13 +128,18 @@ class _Binding:
 
     def run(self, session: InferenceSession, shape: Shape, batch: _Batch) -> Tensor:
         bind = self._binding.bind_cpu_input
-        positions = batch.held[:, None] + np.arange(batch.n)  # (B, n)
+        along = np.arange(batch.counts.max())  # (n,)
+        real = along < batch.counts[:, None]  # (B, n)
+        before = batch.counts.cumsum() - batch.counts  # (B,): tokens of the rows before
+        positions = batch.held[:, None] + along  # (B, n)
         hidden = np.where(self._slots <= positions[..., None], np.float32(0), np.float32(-np.inf))  # (B, n, T)
         mask = hidden.repeat(shape.heads // shape.kv_heads, axis=1)  # (B, n g, T)
         logits = torch.empty(1, len(batch.wanted), shape.vocabulary)
         bind("embedded", batch.embedded[None])
         bind("wanted", batch.wanted)
-        bind("positions", positions.reshape(1, -1))
+        bind("positions", positions[real][None])
+        bind("spread", np.where(real, before[:, None] + along, 0).reshape(-1))
+        bind("places", np.flatnonzero(real))
         bind("first", batch.held)
         bind("batch", np.array([len(batch.held)]))
         bind("mask", mask[:, None])

@@ -21,6 +21,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from surtitle.sinks.blocks import WEIGHTS, widen_blocks
 from surtitle.sinks.cache import HORIZON, SinkCache
+from surtitle.sinks.decoder import Read
 from surtitle.sinks.layer import SinkLayer
 from surtitle.sinks.positions import positions_of, takes_positions
 
@@ -48,6 +49,14 @@ class StockDecoder:
         return SinkCache(
             capacity=capacity, rotations=self.rotations, anchored=anchored, horizon=min(HORIZON, self.limit or HORIZON)
         )
+
+    def caches(self, count: int, capacity: int) -> tuple[SinkCache, ...]:
+        """`count` of them."""
+        return tuple(self.cache(capacity) for _ in range(count))
+
+    def decode_rows(self, reads: Sequence[Read]) -> list[Tensor]:
+        """As `decode`, one after the other: a stock model's rows have one length."""
+        return [self.decode(read.ids, read.cache, keep=read.keep) for read in reads]
 
     @torch.inference_mode()
     def decode(self, ids: Sequence[int], cache: SinkCache, *, keep: int) -> Tensor:

@@ -7,15 +7,16 @@ token id sequences: no tokenizer, no text, no turns beyond what the caller marks
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from surtitle.sinks.cache import Mark
-from surtitle.sinks.decoder import Decoder
+from surtitle.sinks.cache import Mark, SinkCache
+from surtitle.sinks.decoder import Decoder, Read
+from surtitle.sinks.lockstep import Steps, alone
 from surtitle.sinks.sampling import Pick, likeliest
 
 SLICE = 64
@@ -30,16 +31,24 @@ REACH = 6
 class TokenStream:
     """A model reading and writing one conversation that has no end."""
 
-    def __init__(self, decoder: Decoder, *, capacity: int) -> None:
-        """`capacity` tokens are held at most, the pinned prefix included."""
+    def __init__(self, decoder: Decoder, cache: SinkCache | None = None, *, capacity: int = 1024) -> None:
+        """`capacity` tokens are held at most, the pinned prefix included.
+
+        `cache` is what to hold them in, one of `decoder.caches` for streams that go in step; otherwise it is made.
+        """
         self._decoder = decoder
-        self.cache = decoder.cache(capacity)
+        self.cache = decoder.cache(capacity) if cache is None else cache
         self._logits: Tensor | None = None  # (V,) for the token that comes next
 
     def append(self, ids: Sequence[int]) -> None:
         """Read `ids`. There must be room: call `cache.make_room(len(ids))` first. Nothing happens for no ids."""
+        alone(self._decoder, self.reading(ids))
+
+    def reading(self, ids: Sequence[int]) -> Steps[None]:
+        """`append`, in step with other streams (`lockstep.py`)."""
         for start in range(0, len(ids), SLICE):
-            self._logits = self._decoder.decode(ids[start : start + SLICE], self.cache, keep=1)[-1]
+            logits = yield Read(ids[start : start + SLICE], self.cache, keep=1)
+            self._logits = logits[-1]
 
     def pin(self, prefix: Sequence[int]) -> None:
         """Read `prefix` into an empty stream and pin it."""
@@ -59,6 +68,30 @@ class TokenStream:
         one, since a step's time goes into reading the weights
         (speculative decoding by lookup; Stern et al. 2018, Saxena 2023).
         """
+        said: list[int] = []
+        steps = self.writing(said.append, stop=stop, limit=limit, draft=draft, pick=pick)
+        logits: Tensor | None = None
+        told = 0
+        while True:
+            try:
+                read = next(steps) if logits is None else steps.send(logits)
+            except StopIteration:
+                break
+            yield from said[told:]
+            told = len(said)
+            logits = self._decoder.decode(read.ids, read.cache, keep=read.keep)
+        yield from said[told:]
+
+    def writing(
+        self,
+        say: Callable[[int], object],
+        *,
+        stop: Collection[int],
+        limit: int,
+        draft: Sequence[int] = (),
+        pick: Pick = likeliest,
+    ) -> Steps[None]:
+        """`write`, in step with other streams (`lockstep.py`): `say` is told each token."""
         if draft and pick is not likeliest:
             raise ValueError("a draft is verified against the likeliest tokens: expected no other way to pick them")
         place = count = 0
@@ -70,17 +103,17 @@ class TokenStream:
                 return
             at = _find(draft, token, place)
             guess = () if at is None else draft[at + 1 : at + 1 + min(GUESS, limit - count - 1)]
-            agreed = self._read_along(token, guess, stop)
+            agreed = yield from self._reading_along(token, guess, stop)
             if at is not None:
                 place = at + 1 + len(agreed)
             count += 1 + len(agreed)
-            yield token
-            yield from agreed
+            for each in (token, *agreed):
+                say(each)
 
-    def _read_along(self, token: int, guess: Sequence[int], stop: Collection[int]) -> list[int]:
+    def _reading_along(self, token: int, guess: Sequence[int], stop: Collection[int]) -> Steps[list[int]]:
         """Read `token` and the part of `guess` that would have been written; return that part."""
         before = self.mark()
-        logits = self._decoder.decode((token, *guess), self.cache, keep=1 + len(guess))  # (1 + n, V)
+        logits = yield Read((token, *guess), self.cache, keep=1 + len(guess))  # (1 + n, V)
         wanted = logits.argmax(-1).tolist()
         agreed = 0
         while agreed < len(guess) and guess[agreed] == wanted[agreed] and guess[agreed] not in stop:

@@ -64,28 +64,31 @@ class ScriptedEars:
 
 
 class ScriptedTranslator:
-    """Shouts; counts what it was asked."""
+    """Shouts in all languages, the last one first; counts what it was asked."""
 
-    retries = 1
-    evictions = 2
-    cache_tokens = 30
-
-    def __init__(self, gate: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, targets: Sequence[str] = ("es",), gate: Callable[[], object] = lambda: None) -> None:
+        self.targets = tuple(targets)
         self.finals: list[str] = []
         self.drafts: list[str] = []
         self.drafted = threading.Event()
         self._gate = gate
 
-    def translate(self, text: str, *, in_time: Callable[[], bool], wrote: Callable[[int], None]) -> str:
-        self._gate()
-        wrote(1)
-        wrote(2)
+    def translate(
+        self, text: str, *, in_time: Callable[[], bool], wrote: Callable[[str, int], None]
+    ) -> Iterator[tuple[str, str]]:
         self.finals.append(text)
-        return text.upper()
+        for target in reversed(self.targets):
+            self._gate()
+            wrote(target, 1)
+            wrote(target, 2)
+            yield target, text.upper()
 
     def draft(self, text: str, stop: Callable[[], bool]) -> None:
         self.drafts.append(text)
         self.drafted.set()
+
+    def figures(self) -> dict[str, int]:
+        return {"retries": 1, "evictions": 2, "cache_tokens": 30, "cache_tokens_max": 20}
 
 
 @pytest.fixture
@@ -112,14 +115,14 @@ async def captioned(
     kind: Literal["real", "virtual"] = "virtual",
     clock: Clock | None = None,
     ears: ScriptedEars | None = None,
-    translators: dict[str, ScriptedTranslator] | None = None,
+    translator: ScriptedTranslator | None = None,
 ) -> list[Event]:
     """Everything that a session published, checked to begin and end as every session does."""
     events: list[Event] = []
-    translators = translators if translators is not None else {"es": ScriptedTranslator()}
-    start = SessionStart("s", "en", tuple(translators), {}, kind)
+    translator = translator or ScriptedTranslator()
+    start = SessionStart("s", "en", translator.targets, {}, kind)
     chosen = clock or VirtualClock()
-    session = Session(start, ears or ScriptedEars(), translators, clock=chosen, workers=workers, publish=events.append)
+    session = Session(start, ears or ScriptedEars(), translator, clock=chosen, workers=workers, publish=events.append)
     end = await session.run(audio)
     assert events[0] == start
     assert events[-1] == end
@@ -130,11 +133,13 @@ def shown(events: list[Event]) -> list[tuple[int, str, str]]:
     return [(event.cue, event.language, event.text) for event in events if isinstance(event, Caption)]
 
 
-async def test_each_sentence_is_shown_in_the_source_and_then_in_every_target(workers: Workers) -> None:
-    events = await captioned(chunks(4.0), workers, translators={"es": ScriptedTranslator(), "de": ScriptedTranslator()})
+async def test_each_sentence_is_shown_in_the_source_and_then_in_every_target_as_it_is_finished(
+    workers: Workers,
+) -> None:
+    events = await captioned(chunks(4.0), workers, translator=ScriptedTranslator(["es", "de"]))
     text = "We will meet again."
     assert shown(events) == [
-        (cue, language, text if language == "en" else text.upper()) for cue in (0, 1) for language in ("en", "es", "de")
+        (cue, language, text if language == "en" else text.upper()) for cue in (0, 1) for language in ("en", "de", "es")
     ]
 
 
@@ -179,8 +184,7 @@ async def test_viewers_that_painted_a_caption_count_and_unknown_ones_do_not(work
             session.painted(event.cue, event.language)
             session.painted(event.cue, "fr")
 
-    translators = {"es": ScriptedTranslator()}
-    session = Session(start, ScriptedEars(), translators, clock=clock, workers=workers, publish=publish)
+    session = Session(start, ScriptedEars(), ScriptedTranslator(), clock=clock, workers=workers, publish=publish)
     await session.run(audio)
     assert isinstance(end := events[-1], SessionEnd)
     assert end.stats["painted_p50_ms"] == end.stats["lag_p50_ms"] == 100
@@ -209,7 +213,7 @@ async def test_the_end_says_how_much_was_heard_and_what_it_took(workers: Workers
     end = events[-1]
     assert isinstance(end, SessionEnd)
     assert end.audio == 4.0
-    expected = {"segments": 2, "retries": 1, "evictions": 2, "cache_tokens": 30, "cache_tokens_max": 30}
+    expected = {"segments": 2, "retries": 1, "evictions": 2, "cache_tokens": 30, "cache_tokens_max": 20}
     assert {name: end.stats[name] for name in expected} == expected
     assert {"asr_s", "llm_s", "lag_p50_ms", "lag_p95_ms", "rss_max_mb"} <= set(end.stats)
 
@@ -249,9 +253,7 @@ async def test_drafts_are_asked_for_with_the_open_text_and_never_published(worke
         yield AudioChunk(np.zeros(SAMPLE_RATE, np.float32), 1.0)
 
     ears = ScriptedEars(sentence=["Internationally", "acknowledged", "recommendations", "follow."])
-    events = await captioned(
-        until_drafted(), workers, kind="real", clock=RealClock(), ears=ears, translators={"es": translator}
-    )
+    events = await captioned(until_drafted(), workers, kind="real", clock=RealClock(), ears=ears, translator=translator)
     assert translator.drafts == ["Internationally acknowledged"]
     assert translator.finals == ["Internationally acknowledged recommendations follow."]
     assert [text for _, _, text in shown(events)] == [translator.finals[0], translator.finals[0].upper()]
@@ -260,7 +262,7 @@ async def test_drafts_are_asked_for_with_the_open_text_and_never_published(worke
 async def test_the_virtual_clock_has_no_time_for_drafts(workers: Workers) -> None:
     translator = ScriptedTranslator()
     ears = ScriptedEars(sentence=["Internationally", "acknowledged", "recommendations", "follow."])
-    await captioned(chunks(10.0), workers, ears=ears, translators={"es": translator})
+    await captioned(chunks(10.0), workers, ears=ears, translator=translator)
     assert translator.drafts == []
 
 
@@ -338,10 +340,10 @@ async def test_a_failure_ends_the_session_with_its_cause(
     part: str, kind: Literal["real", "virtual"], workers: Workers
 ) -> None:
     ears = ScriptedEars(gate=fail if part == "ears" else lambda: None)
-    translators = {"es": ScriptedTranslator(gate=fail if part == "translator" else lambda: None)}
+    translator = ScriptedTranslator(gate=fail if part == "translator" else lambda: None)
     clock = RealClock() if kind == "real" else VirtualClock()
     with pytest.raises((Broken, ExceptionGroup)) as caught:
-        await captioned(chunks(100.0), workers, kind=kind, clock=clock, ears=ears, translators=translators)
+        await captioned(chunks(100.0), workers, kind=kind, clock=clock, ears=ears, translator=translator)
     cause = caught.value.exceptions[0] if isinstance(caught.value, ExceptionGroup) else caught.value
     assert isinstance(cause, Broken)
 

@@ -105,33 +105,48 @@ def endless(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     return Engine(write_model(tmp_path_factory.mktemp("endless"), ending=0.0), threads=1)
 
 
-def translator(engine: Engine, window: int = WINDOW) -> Translator:
-    return Translator(engine, ENGLISH, SPANISH, window=window)
+class Spanish:
+    """A translator of one language, and its conversation."""
 
+    def __init__(self, engine: Engine, window: int = WINDOW) -> None:
+        self.translator = Translator(engine, ENGLISH, [SPANISH], window=window)
+        (self.conversation,) = self.translator.conversations
 
-def never() -> bool:
-    return False
+    def translate(
+        self, text: str, in_time: Callable[[], bool] = lambda: True, wrote: Callable[[int], None] = lambda count: None
+    ) -> str:
+        ((language, translation),) = self.translator.translate(
+            text, in_time=in_time, wrote=lambda language, count: wrote(count)
+        )
+        assert language == "es"
+        return translation
+
+    def draft(self, text: str, stop: Callable[[], bool] | None = None) -> None:
+        self.translator.draft(text, stop or (lambda: False))
 
 
 def numbered(number: int) -> str:
     return f"text number {number}"
 
 
-def prefix_of(stream: Translator) -> list[Tensor]:
-    cache = stream._stream.cache
+def prefix_of(stream: Spanish) -> list[Tensor]:
+    cache = stream.conversation._stream.cache
     return [tensor[:, :, : cache.pinned].clone() for layer in cache.layers for tensor in layer.held()]
 
 
 def assert_drafts_change_nothing(engine: Engine, segments: Sequence[tuple[str, Sequence[str]]]) -> int:
     """Translate each text with the drafts before it and without any; how often turns were evicted."""
-    plain, drafting = translator(engine, SMALLEST), translator(engine, SMALLEST)
+    plain, drafting = Spanish(engine, SMALLEST), Spanish(engine, SMALLEST)
     for text, drafts in segments:
         for draft in drafts:
-            drafting.draft(draft, never)
+            drafting.draft(draft)
         assert drafting.translate(text) == plain.translate(text)
-        assert drafting.cache_tokens == plain.cache_tokens
-        assert (drafting.evictions, drafting.retries) == (plain.evictions, plain.retries)
-    return plain.evictions
+        assert drafting.conversation.cache_tokens == plain.conversation.cache_tokens
+        assert (drafting.conversation.evictions, drafting.conversation.retries) == (
+            plain.conversation.evictions,
+            plain.conversation.retries,
+        )
+    return plain.conversation.evictions
 
 
 @settings(max_examples=10)
@@ -148,102 +163,131 @@ def test_a_draft_ends_when_it_is_told_to(engine: Engine) -> None:
         asked += 1
         return asked == 2
 
-    stream = translator(engine)
-    before = stream.cache_tokens
+    stream = Spanish(engine)
+    before = stream.conversation.cache_tokens
     stream.draft("a text that takes many tokens to translate", stop)
     assert asked <= 2
-    assert stream.cache_tokens <= before + len("a text that takes many tokens to translate") + MARKS + 2
-    assert stream.tokens_written == 0
+    assert stream.conversation.cache_tokens <= before + len("a text that takes many tokens to translate") + MARKS + 2
+    assert stream.conversation.tokens_written == 0
 
 
 def test_a_translation_joins_the_context_with_its_source_and_all_are_counted(engine: Engine) -> None:
-    stream = translator(engine)
+    stream = Spanish(engine)
     for number in range(50):
-        before, retries = stream.cache_tokens, stream.retries
-        written = -stream.tokens_written
+        before, retries = stream.conversation.cache_tokens, stream.conversation.retries
+        written = -stream.conversation.tokens_written
         stream.translate(numbered(number))
-        written += stream.tokens_written
-        if stream.retries == retries:
-            assert stream.cache_tokens == before + len(numbered(number)) + MARKS + written
+        written += stream.conversation.tokens_written
+        if stream.conversation.retries == retries:
+            assert stream.conversation.cache_tokens == before + len(numbered(number)) + MARKS + written
             return
     raise AssertionError("no turn passed: the tiny model's seed must change")
 
 
 def test_evictions_keep_the_prefix_bit_for_bit_and_the_cache_within_its_window(engine: Engine) -> None:
-    stream = translator(engine, SMALLEST)
+    stream = Spanish(engine, SMALLEST)
     first = prefix_of(stream)
     for number in range(32):
         stream.translate(numbered(number))
-        assert stream.cache_tokens <= SMALLEST
-    assert stream.evictions > 0
+        assert stream.conversation.cache_tokens <= SMALLEST
+    assert stream.conversation.evictions > 0
     assert all(torch.equal(a, b) for a, b in zip(prefix_of(stream), first, strict=True))
 
 
 def test_evictions_are_as_safe_with_drafts(engine: Engine) -> None:
-    stream = translator(engine, SMALLEST)
+    stream = Spanish(engine, SMALLEST)
     first = prefix_of(stream)
     for number in range(32):
         text = numbered(number)
-        stream.draft(text[: len(text) // 2], never)
-        stream.draft(text, never)
+        stream.draft(text[: len(text) // 2])
+        stream.draft(text)
         assert stream.translate(text)
-        assert stream.cache_tokens <= SMALLEST
-    assert stream.evictions > 0
+        assert stream.conversation.cache_tokens <= SMALLEST
+    assert stream.conversation.evictions > 0
     assert all(torch.equal(a, b) for a, b in zip(prefix_of(stream), first, strict=True))
 
 
+def test_languages_in_step_are_translated_as_each_is_alone_and_none_waits_for_another(engine: Engine) -> None:
+    languages = [find_language(code) for code in ("es", "de", "fr")]
+    together = Translator(engine, ENGLISH, languages, window=WINDOW)
+    alone = {each.code: Translator(engine, ENGLISH, [each], window=WINDOW) for each in languages}
+    orders = set()
+    for number in range(12):
+        text = numbered(number)
+        together.draft(text[:8], lambda: False)
+        counts = dict.fromkeys(alone, 0)
+        done = {}
+        for language, translation in together.translate(text, wrote=counts.__setitem__):
+            done[language] = translation
+            assert counts[language] or not translation
+        orders.add(tuple(done))
+        assert done == {code: dict(each.translate(text))[code] for code, each in alone.items()}
+    assert len(orders) > 1  # as they finish, not as they were asked for
+    figures = [each.figures() for each in alone.values()]
+    assert together.figures() == {
+        **{name: sum(each[name] for each in figures) for name in ("retries", "evictions", "cache_tokens")},
+        "cache_tokens_max": max(each["cache_tokens_max"] for each in figures),
+    }
+
+
 def test_a_turn_that_fails_twice_is_shown_and_leaves_the_cache_as_it_was(endless: Engine) -> None:
-    stream = translator(endless)
-    before = stream.cache_tokens
+    stream = Spanish(endless)
+    before = stream.conversation.cache_tokens
     text = stream.translate("one")
     assert text
-    assert stream.cache_tokens == before
-    assert stream.retries == 1
+    assert stream.conversation.cache_tokens == before
+    assert stream.conversation.retries == 1
     assert stream.translate("one") == text
 
 
 def test_it_is_told_how_many_tokens_there_are_and_when_they_begin_anew(endless: Engine) -> None:
     counts: list[int] = []
-    stream = translator(endless)
+    stream = Spanish(endless)
     stream.translate("one", wrote=counts.append)
     first, second = counts[: counts.index(1, 1)], counts[counts.index(1, 1) :]
     assert first == list(range(1, len(first) + 1))
-    assert second == list(range(1, stream.tokens_written + 1))
+    assert second == list(range(1, stream.conversation.tokens_written + 1))
 
 
 def test_a_turn_that_fails_when_there_is_no_time_is_not_made_again(endless: Engine) -> None:
-    stream = translator(endless)
-    before = stream.cache_tokens
+    stream = Spanish(endless)
+    before = stream.conversation.cache_tokens
     assert stream.translate("one", in_time=lambda: False)
-    assert stream.retries == 0
-    assert stream.cache_tokens == before
+    assert stream.conversation.retries == 0
+    assert stream.conversation.cache_tokens == before
 
 
 def test_a_turn_that_passes_without_context_joins_the_context(engine: Engine) -> None:
-    stream = translator(engine)
+    stream = Spanish(engine)
     for number in range(200):
-        before, retries, evictions = stream.cache_tokens, stream.retries, stream.evictions
+        before, retries, evictions = (
+            stream.conversation.cache_tokens,
+            stream.conversation.retries,
+            stream.conversation.evictions,
+        )
         stream.translate(numbered(number))
-        if stream.retries > retries and stream.evictions == evictions and stream.cache_tokens > before:
+        if (
+            stream.conversation.retries > retries
+            and stream.conversation.evictions == evictions
+            and stream.conversation.cache_tokens > before
+        ):
             return
     raise AssertionError("no turn was mended: the tiny model's seed must change")
 
 
 def test_a_window_without_room_for_a_turn_is_refused_with_the_least_that_will_do(engine: Engine) -> None:
     with pytest.raises(UserError, match=rf"a window of 600 tokens is too small .* expected at least {SMALLEST}"):
-        translator(engine, 600)
+        Spanish(engine, 600)
 
 
 def test_the_least_window_holds_the_longest_turn(endless: Engine) -> None:
-    assert translator(endless, SMALLEST).translate("x" * 280)
+    assert Spanish(endless, SMALLEST).translate("x" * 280)
 
 
-@pytest.mark.parametrize("ask", [Translator.translate, lambda stream, text: stream.draft(text, never)])
-def test_a_segment_that_is_longer_than_speech_is_refused(
-    ask: Callable[[Translator, str], object], engine: Engine
-) -> None:
+@pytest.mark.parametrize("ask", [Spanish.translate, Spanish.draft])
+def test_a_segment_that_is_longer_than_speech_is_refused(ask: Callable[[Spanish, str], object], engine: Engine) -> None:
     with pytest.raises(UserError, match="a segment of 281 tokens, expected at most 280: cut it into sentences"):
-        ask(translator(engine), "x" * 281)
+        ask(Spanish(engine), "x" * 281)
 
 
 def test_a_folder_without_a_model_is_refused_with_what_mends_it(tmp_path: Path) -> None:
@@ -258,8 +302,8 @@ def test_a_real_model_translates_the_same_with_and_without_drafts() -> None:
         "The committee will meet again on Thursday to discuss the budget.",
         "We had hoped for better weather, but the rain did not stop.",
     )
-    plain, drafting = Translator(engine, ENGLISH, SPANISH), Translator(engine, ENGLISH, SPANISH)
+    plain, drafting = Spanish(engine), Spanish(engine)
     for text in texts:
         for end in (20, 40):
-            drafting.draft(text[:end], never)
+            drafting.draft(text[:end])
         assert drafting.translate(text) == plain.translate(text)

@@ -29,13 +29,20 @@ ROWS = [
 class Shouts:
     """A toy translator."""
 
-    retries = evictions = cache_tokens = 0
+    def __init__(self, targets: tuple[str, ...]) -> None:
+        self._targets = targets
 
-    def translate(self, text: str, *, in_time: Callable[[], bool], wrote: Callable[[int], None]) -> str:
-        return text.upper()
+    def translate(
+        self, text: str, *, in_time: Callable[[], bool], wrote: Callable[[str, int], None]
+    ) -> Iterator[tuple[str, str]]:
+        for target in self._targets:
+            yield target, text.upper()
 
     def draft(self, text: str, stop: Callable[[], bool]) -> None:
         pass
+
+    def figures(self) -> dict[str, int]:
+        return dict.fromkeys(("retries", "evictions", "cache_tokens", "cache_tokens_max"), 0)
 
 
 class ToyModels:
@@ -50,8 +57,8 @@ class ToyModels:
     def recognizer(self, language: str) -> ReferenceEars:
         return ReferenceEars(self._talk.words)
 
-    def translators(self, source: str, targets: tuple[str, ...], window: int) -> dict[str, Shouts]:
-        return {target: Shouts() for target in targets}
+    def translator(self, source: str, targets: tuple[str, ...], window: int) -> Shouts:
+        return Shouts(targets)
 
 
 @pytest.fixture(autouse=True)

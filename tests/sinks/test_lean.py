@@ -64,10 +64,12 @@ def test_an_anchored_cache_is_refused(make_lean) -> None:
         lean.decode(TEXT[:3], SinkCache(capacity=9, rotations=lean.rotations, anchored=True), keep=1)
 
 
-def test_caches_of_two_calls_are_not_read_in_one_forward(make_lean) -> None:
-    lean = make_lean("llama")
-    with pytest.raises(ValueError, match="of 2 calls of `caches`"):
-        lean.decode_rows([Read(TEXT[:3], lean.cache(9), 1), Read(TEXT[:3], lean.cache(9), 1)])
+def test_caches_of_two_calls_are_read_one_forward_after_the_other(exact) -> None:
+    (one, other), third = exact.caches(2, 40), exact.cache(40)
+    got = exact.decode_rows([Read(TEXT[:3], one, 1), Read(TEXT[:9], third, 2), Read(TEXT[:5], other, 3)])
+    for ids, logits in zip((TEXT[:3], TEXT[:9], TEXT[:5]), got, strict=True):
+        torch.testing.assert_close(logits, exact.decode(ids, exact.cache(40), keep=len(logits)), atol=1e-4, rtol=0)
+    assert (one.length, third.length, other.length) == (3, 9, 5)
 
 
 def test_a_row_too_long_to_read_beside_others_is_refused_before_anything_is_written(make_lean) -> None:
