@@ -17,6 +17,7 @@ import numpy as np
 from surtitle.pipeline.agreement import LocalAgreement
 from surtitle.pipeline.events import SAMPLE_RATE, Samples, Word
 from surtitle.pipeline.gate import Closed, GateEvent, GateSettings, Opened, Quiet, SpeechGate
+from surtitle.pipeline.level import Level
 from surtitle.pipeline.text import ends_sentence, joined
 
 _FRAME = 512
@@ -52,6 +53,8 @@ class RecognizerSettings:
     """Seconds at which the open guess is committed, agreed or not."""
     doubt: float = 0.3
     """Mean probability of a guess's words below which nothing is taken to be heard: silence makes models invent."""
+    short: float = 3.0
+    """Seconds up to which speech that was doubted waits for what follows a pause, to be heard again with it."""
     context: int = 120
     """Characters of committed text before the window that the model is shown."""
 
@@ -74,6 +77,7 @@ class Recognizer:
         self._settings = settings or RecognizerSettings()
         self._gate = SpeechGate(gate)
         self._keep = int((gate or GateSettings()).padding * SAMPLE_RATE) + 4 * _FRAME
+        self._level = Level()
         self._agreement = LocalAgreement()
         self._committed: list[Word] = []
         self._before = ""
@@ -81,6 +85,8 @@ class Recognizer:
         self._window: Samples = np.zeros(0, np.float32)
         self._window_start = 0
         self._looked_at = 0
+        self._doubted = False
+        self._waits = False  # what was said before this pause was too short to be sure of
         self.updates = 0
 
     @property
@@ -96,7 +102,7 @@ class Recognizer:
         out: list[Heard] = []
         for frame in audio[:whole].reshape(-1, _FRAME):
             self._window = np.concatenate((self._window, frame))
-            out += self._decide(self._gate.push(self._probability(frame)))
+            out += self._decide(self._gate.push(self._probability(self._level.push(frame))))
             if self._gate.is_open and self._is_due(backlog):
                 out += self._update()
         return out
@@ -121,17 +127,27 @@ class Recognizer:
         out: list[Heard] = []
         for event in events:
             if isinstance(event, Opened):
-                self._trim(max(self._window_start, int(event.time * SAMPLE_RATE)))
+                if not self._waits:
+                    self._trim(max(self._window_start, int(event.time * SAMPLE_RATE)))
+                self._waits = False
                 self._looked_at = self._window_start
             elif isinstance(event, Closed):
-                out += self._update()
-                out += self._commit(self._agreement.flush())
-                self._forget(self._window_end - self._keep)
+                out += self._close()
                 out.append(event)
             else:
+                self._waits = False
                 out.append(event)
-        if not self._gate.is_open and len(self._window) > self._keep:
+        if not (self._gate.is_open or self._waits) and len(self._window) > self._keep:
             self._trim(self._window_end - self._keep)
+        return out
+
+    def _close(self) -> list[Heard]:
+        """Speech pauses: what was heard is committed, unless it was doubted and may be clearer with what follows."""
+        out = self._update()
+        self._waits = self._doubted and len(self._window) / SAMPLE_RATE <= self._settings.short
+        if not self._waits:
+            out += self._commit(self._agreement.flush())
+            self._forget(self._window_end - self._keep)
         return out
 
     def _update(self) -> list[Heard]:
@@ -144,7 +160,8 @@ class Recognizer:
         )
         self.updates += 1
         self._looked_at = self._window_end
-        if heard and sum(word.probability for word in heard) < self._settings.doubt * len(heard):
+        self._doubted = sum(word.probability for word in heard) < self._settings.doubt * len(heard)
+        if self._doubted:
             heard = []
         words = [Word(word.text, start + word.start, start + word.end, word.probability) for word in heard]
         agreed = self._agreement.push(words)

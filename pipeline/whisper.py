@@ -26,6 +26,8 @@ _PADDING = 3.0
 """Seconds of silence behind the audio."""
 _TOKENS_PER_SECOND = 12
 """More than anybody speaks: decoding that goes on is a loop."""
+_LOUD_ENOUGH = 0.1
+"""Peak below which audio is made louder: Whisper hears nothing in what is very quiet."""
 _PREPENDED = "\"'“¿([{-"
 _APPENDED = "\"'.。,，!！?？:：”)]}、"
 
@@ -61,7 +63,7 @@ class Whisper:
         if seconds > LONGEST:
             raise ValueError(f"{seconds:.1f} s of audio, expected at most {LONGEST} s")
         tokenizer = self._tokenizer(language)
-        padded = np.pad(samples, (0, int(_PADDING * SAMPLE_RATE)))
+        padded = np.pad(_loud_enough(samples), (0, int(_PADDING * SAMPLE_RATE)))
         features = self._whisper.feature_extractor(padded, padding=0)  # (80, T), 100 frames a second
         encoded = self._whisper.encode(features[:, : features.shape[1] // 2 * 2])
         prefix = tokenizer.encode(" " + committed) if committed else []
@@ -103,6 +105,11 @@ class Whisper:
                 language=language,
             )
         return self._tokenizers[language]
+
+
+def _loud_enough(samples: Samples) -> Samples:
+    peak = float(np.abs(samples).max(initial=0.0))
+    return samples * np.float32(_LOUD_ENOUGH / peak) if 0 < peak < _LOUD_ENOUGH else samples
 
 
 def _words(aligned: list[dict[str, Any]], *, spaced: bool) -> list[Word]:

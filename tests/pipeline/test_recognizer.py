@@ -5,6 +5,7 @@ A word is half a second of samples of one value, its number; the probability of 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -180,3 +181,21 @@ def test_the_window_stays_short_where_sentences_are_committed() -> None:
     ears = Recognizer(measured, probability, language="en")
     assert texts(ears.push(speech(*range(1, 200))) + ears.flush()) == [name(number) for number in range(1, 200)]
     assert max(lengths) < 10
+
+
+def doubtful(samples: Samples, *, language: str, before: str = "", committed: str = "") -> list[Word]:
+    """Is sure of nothing that is said alone."""
+    words = transcribe(samples, language=language, before=before, committed=committed)
+    return [replace(word, probability=0.2 if len(words) == 1 else 0.9) for word in words]
+
+
+def test_a_short_word_that_was_doubted_is_heard_again_with_what_follows_the_pause() -> None:
+    ears = Recognizer(doubtful, probability, language="en")
+    heard = ears.push(np.concatenate((speech(1), silence(1.0), speech(2, 3), silence(3.0)))) + ears.flush()
+    assert texts(heard) == ["w1", "w2", "w3"]
+
+
+def test_a_short_word_that_was_doubted_is_not_heard_where_nothing_follows_for_long() -> None:
+    ears = Recognizer(doubtful, probability, language="en")
+    heard = ears.push(np.concatenate((speech(1), silence(3.0), speech(2, 3), silence(3.0)))) + ears.flush()
+    assert texts(heard) == ["w2", "w3"]

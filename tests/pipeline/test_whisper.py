@@ -52,3 +52,10 @@ def test_committed_words_are_not_said_again(whisper: Whisper, speech: Samples) -
 def test_more_audio_than_a_call_takes_is_refused(whisper: Whisper) -> None:
     with pytest.raises(ValueError, match=r"25\.1 s of audio, expected at most 25\.0 s"):
         whisper.transcribe(np.zeros(round((LONGEST + 0.1) * SAMPLE_RATE), np.float32), language="en")
+
+
+@pytest.mark.weights
+def test_what_is_a_thousand_times_quieter_is_heard_too(whisper: Whisper, speech: Samples) -> None:
+    quiet = speech * np.float32(0.001 / np.abs(speech).max())
+    text = " ".join(word.text for word in whisper.transcribe(quiet, language="en"))
+    assert "ask not what your country can do for you" in text
