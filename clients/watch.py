@@ -88,7 +88,8 @@ class Screen:
         line = Text()
         if self._labels:
             line.append(printable(f"{message['lang']:<3}"), style="cyan")
-        line.append(printable(message["text"]), style=style if message["final"] else f"{style} italic")
+        is_settled = message["final"] and not message.get("untranslated")
+        line.append(printable(message["text"]), style=style if is_settled else f"{style} italic")
         return line
 
 

@@ -1,9 +1,8 @@
 """Models loaded and cores shared out: from names to the parts of a session.
 
-In: model folders, thread counts. Out: recognisers and translators over shared weights. What hears is handed in, so
-that a translator can be had without a recogniser's weights. The recogniser works in bursts on some of the cores; the
-translator may use all of them, since its threads sleep where others would spin, and what the recogniser leaves would
-be idle. Knows no audio source, no server and no command line.
+In: how to load what hears and what translates. Out: recognisers and translators over shared weights. The recogniser
+works in bursts on some of the cores; the translator may use all of them, since its threads sleep where others would
+spin, and what the recogniser leaves would be idle. Knows no audio source, no server and no command line.
 """
 
 from __future__ import annotations
@@ -16,11 +15,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from surtitle.pipeline.engine import WINDOW, Engine
+from surtitle.pipeline.events import Device
 from surtitle.pipeline.languages import find_language
 from surtitle.pipeline.recognizer import Recognizer
 from surtitle.pipeline.session import Hears, Workers
 from surtitle.pipeline.silero import SileroModel, SpeechProbability
-from surtitle.pipeline.translator import WINDOW, Engine, Translator
+from surtitle.pipeline.translator import Translator
 from surtitle.pipeline.whisper import Whisper
 
 
@@ -56,9 +57,9 @@ class ModelNames:
 class Ears:
     """What real recognisers share."""
 
-    def __init__(self, folder: Path, *, threads: int) -> None:
-        """Load the recogniser in `folder`. Raises UserError if it holds none."""
-        self._whisper = Whisper(folder, threads=threads)
+    def __init__(self, folder: Path, *, threads: int, device: Device = "cpu") -> None:
+        """Load the recogniser in `folder`. Raises UserError if it holds none, and where there is no GPU."""
+        self._whisper = Whisper(folder, threads=threads, device=device)
         self._silero = SileroModel()
 
     def recognizer(self, language: str) -> Recognizer:
@@ -70,26 +71,28 @@ class Models:
     """Everything that is loaded once, and shared by the sessions of this process."""
 
     def __init__(
-        self, names: ModelNames, *, ears: Callable[[], Callable[[str], Hears]], llm: Path, threads: int
+        self, names: ModelNames, *, ears: Callable[[], Callable[[str], Hears]], engine: Callable[[], Engine]
     ) -> None:
-        """Load the translator in `llm` for `threads` cores and, beside it, what hears.
+        """Load what hears and what translates, beside each other.
 
-        `ears` is called on the recogniser's thread, and returns what makes a new stream that hears a language.
-        Raises UserError for a folder that holds no model.
+        `ears` is called on the recogniser's thread, and returns what makes a new stream that hears a language;
+        `engine` is called on the translator's. What they raise is raised here.
         """
         self.names = names
         self.workers = Workers(asr=ThreadPoolExecutor(1, "asr"), llm=ThreadPoolExecutor(1, "llm"))
         hearing = self.workers.asr.submit(ears)
-        engine = self.workers.llm.submit(Engine, llm, threads=threads)
+        translating = self.workers.llm.submit(engine)
         self.recognizer = hearing.result()
-        self._engine = engine.result()
+        self._engine = translating.result()
 
-    def translator(self, source: str, targets: tuple[str, ...], window: int = WINDOW) -> Translator:
-        """New conversations for the targets; reads each prompt, so it takes a moment."""
+    def translator(
+        self, source: str, targets: tuple[str, ...], window: int = WINDOW, *, promises: bool = False
+    ) -> Translator:
+        """New conversations for the targets; reads each prompt, so it takes a moment. See `Translator`."""
 
         def make() -> Translator:
             languages = [find_language(target) for target in targets]
-            return Translator(self._engine, find_language(source), languages, window=window)
+            return Translator(self._engine, find_language(source), languages, window=window, promises=promises)
 
         return self.workers.llm.submit(make).result()
 

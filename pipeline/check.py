@@ -22,6 +22,7 @@ from rich.table import Table
 
 from surtitle.pipeline.assembly import Cores
 from surtitle.pipeline.devices import list_devices
+from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import SAMPLE_RATE, Samples
 from surtitle.pipeline.files import decode
@@ -29,7 +30,7 @@ from surtitle.pipeline.languages import find_language
 from surtitle.pipeline.recognizer import Recognizer
 from surtitle.pipeline.silero import SileroModel, SpeechProbability
 from surtitle.pipeline.store import ModelStore
-from surtitle.pipeline.translator import Engine, Translator
+from surtitle.pipeline.translator import Translator
 from surtitle.pipeline.whisper import Whisper
 
 SPEECH = 4.3

@@ -106,6 +106,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--serve", action="store_true", help="serve viewers, and keep serving when the recording is over"
     )
     _server_flags(replay, port=None, port_help="serve viewers on this port while the recording runs")
+    captions_flag(replay)
     _model_flags(replay)
 
     live = _command(commands, "live", _live, "caption a microphone")
@@ -115,11 +116,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _output_flags(live)
     _server_flags(live, port=8765, port_help="port for viewers (default 8765)")
+    captions_flag(live)
     _model_flags(live)
 
     serve = _command(commands, "serve", _serve, "caption whoever publishes audio over a websocket")
     _server_flags(serve, port=8765, port_help="port for publishers and viewers (default 8765)")
     serve.add_argument("--log", type=Path, metavar="PATH", help="write every event as a line of JSON")
+    captions_flag(serve)
     _model_flags(serve)
 
     watch = _command(commands, "watch", _watch, "show captions in the terminal")
@@ -302,14 +305,32 @@ def _llm_flags(command: argparse.ArgumentParser) -> None:
         metavar="TOKENS",
         help="context the translator keeps (default 1024)",
     )
+    _device_flag(command, "llm", "translator")
     _thread_flags(command)
+
+
+def captions_flag(command: argparse.ArgumentParser) -> None:
+    """What is shown of a caption that is not finished."""
+    command.add_argument(
+        "--captions",
+        choices=("final", "steady", "live"),
+        default="final",
+        help="show whole captions, their beginnings that will stand, or drafts whose ends may change (default final)",
+    )
 
 
 def _model_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--asr", metavar="NAME", help="recogniser model, from the list or a folder (default: the list's)"
     )
+    _device_flag(command, "asr", "recogniser")
     _llm_flags(command)
+
+
+def _device_flag(command: argparse.ArgumentParser, kind: str, what: str) -> None:
+    command.add_argument(
+        f"--{kind}-device", choices=("cpu", "cuda"), default="cpu", help=f"where the {what} runs (default cpu)"
+    )
 
 
 def _version() -> str:
@@ -334,7 +355,7 @@ def _replay(args: argparse.Namespace) -> None:
     wanted = args.serve or args.port is not None
     server = _server(args) if wanted else None
     with _load(args, store) as models:
-        run = Run(models, window=args.window, console=Console())
+        run = Run(models, window=args.window, console=Console(), captions=args.captions)
         asyncio.run(run.replay(blocks, pair, clock=args.clock, outputs=outputs, server=server, stay=args.serve))
 
 
@@ -345,7 +366,7 @@ def _live(args: argparse.Namespace) -> None:
     pair, outputs, server = pair_of(args), _outputs(args), _server(args)
     choose(args.device)  # a missing microphone is said before models are loaded
     with _load(args, _store()) as models:
-        run = Run(models, window=args.window, console=Console())
+        run = Run(models, window=args.window, console=Console(), captions=args.captions)
         asyncio.run(run.live(args.device, pair, outputs=outputs, server=server))
 
 
@@ -355,7 +376,7 @@ def _serve(args: argparse.Namespace) -> None:
 
     server = _server(args)
     with _load(args, _store()) as models:
-        run = Run(models, window=args.window, console=Console())
+        run = Run(models, window=args.window, console=Console(), captions=args.captions)
         asyncio.run(run.serve(outputs=OutputPaths(log=args.log), server=server))
 
 
@@ -371,12 +392,14 @@ def _watch(args: argparse.Namespace) -> None:
 
 def _translate(args: argparse.Namespace) -> None:
     from surtitle.pipeline.assembly import available_cores, share_cores
-    from surtitle.pipeline.textmode import translate_lines
+    from surtitle.pipeline.engine import Engine
+    from surtitle.pipeline.textmode import lines_of, translate_lines
 
-    store, pair = _store(), pair_of(args)
+    store, pair, lines = _store(), pair_of(args), lines_of(args.file)
     cores = share_cores(available_cores(), args.asr_threads, args.llm_threads)
     folder = store.path(args.llm or store.manifest.defaults.text_llm)
-    translate_lines(args.file, folder, pair, window=args.window, threads=cores.llm)
+    engine = Engine(folder, threads=cores.llm, device=args.llm_device, window=args.window)
+    translate_lines(lines, engine, pair, window=args.window)
 
 
 def _generate(args: argparse.Namespace) -> None:
@@ -466,12 +489,17 @@ def _server(args: argparse.Namespace) -> ServerOptions:
 
 def _load(args: argparse.Namespace, store: ModelStore) -> Models:
     from surtitle.pipeline.assembly import Ears, ModelNames, Models, available_cores, share_cores
+    from surtitle.pipeline.engine import Engine
 
     names = ModelNames(args.asr or store.manifest.defaults.asr, args.llm or store.manifest.defaults.llm)
     cores = share_cores(available_cores(), args.asr_threads, args.llm_threads)
     asr, llm = store.path(names.asr), store.path(names.llm)
     with Console(stderr=True).status(f"loading {names.asr} and {names.llm}"):
-        return Models(names, ears=lambda: Ears(asr, threads=cores.asr).recognizer, llm=llm, threads=cores.llm)
+        return Models(
+            names,
+            ears=lambda: Ears(asr, threads=cores.asr, device=args.asr_device).recognizer,
+            engine=lambda: Engine(llm, threads=cores.llm, device=args.llm_device, window=args.window),
+        )
 
 
 if __name__ == "__main__":

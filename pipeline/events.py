@@ -70,9 +70,33 @@ class Segment:
     """Seconds on the audio clock."""
     language: str
     """ISO 639-1 code of `text`."""
+    words: tuple[Word, ...] = ()
+    """What `text` was joined from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """How a segment's translation begins."""
+
+    text: str
+    stable: int
+    """Leading characters of `text` that the final translation begins with too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """What becomes of a segment."""
+
+    text: str
+    untranslated: bool = False
+    """No translation could be made: `text` is what was said, or what was promised of a translation."""
 
 
 Role = Literal["source", "target"]
+Device = Literal["cpu", "cuda"]
+"""What a model runs on: processor cores, or a GPU."""
+CaptionMode = Literal["final", "steady", "live"]
+"""What is shown: whole captions; their beginnings that will stand; drafts, whose ends may change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +142,10 @@ class Caption:
     """Seconds of wall time since the audio began when this was emitted."""
     stamps: Stamps | None = None
     """The way of a final; None for drafts."""
+    untranslated: bool = False
+    """No translation could be made: `text` is what was said."""
+    words: tuple[Word, ...] = ()
+    """Of a final in the language of the speech: when each word was said, and how sure the recogniser is of it."""
 
 
 @dataclass(frozen=True, slots=True)

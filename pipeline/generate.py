@@ -15,8 +15,8 @@ from typing import TextIO
 
 from safetensors import SafetensorError
 
+from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.errors import UsageError, UserError
-from surtitle.pipeline.translator import Engine
 from surtitle.sinks.chat import Chat
 from surtitle.sinks.sampling import Sampler, likeliest
 from surtitle.sinks.stream import TokenStream

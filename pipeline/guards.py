@@ -1,33 +1,115 @@
 """What an LLM writes instead of a translation, and how to tell.
 
-In: a source text and what the translator made of it. Out: what is wrong with it, or nothing. A turn that
-fails must not join the context: one echoed sentence teaches the next to be echoed too. Pure functions;
-knows no model.
+In: a source text and what the translator made of it. Out: what is wrong with it, or nothing. A turn that fails must not
+join the context: one echoed sentence teaches the next to be echoed too. What is a fault was chosen so that the
+translations of professionals have none (`scripts/LOG.md`). Knows no model but the one that tells two languages apart.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from typing import Literal
+
+from surtitle.pipeline.identify import Likelihood
+from surtitle.pipeline.languages import Language
+
+Fault = Literal["empty", "runaway", "echo", "language", "script", "loop", "prompt", "answer", "comment"]
 
 _PLAIN_WORD = re.compile(r"[^\W\d_]{4,}")
 _ECHO_WORDS = 3
 """Words in lower case that must be there to judge an echo: names and cognates are the same in many languages."""
-_ECHO_SHARE = 0.6
+_ECHO_SHARE, _COPY_SHARE = 0.6, 0.9
+"""Of them, how many stand in an echo, and in an echo that could be in the target language."""
+_WORD = re.compile(r"[^\W\d_]{2,}")
+_FEW_WORDS, _SURE, _LIKELY, _POSSIBLE = 4, 0.9, 0.5, 0.1
+"""Words without a capital below which the language has to be sure, and otherwise more likely than not."""
+_LOOP = re.compile(r"(.{2,60}?)\1{3}")
+_PROMPT_SHARE = 24
+"""Letters in a row of the prompt that no translation has by chance."""
+_QUESTION = re.compile("[?？؟;]")
+_ONE_QUESTION = re.compile('[^:"“”„«»「」『』.!?。！]+[?？؟]')
+"""A question and no more: what is quoted may be told instead."""
+_TRANSLATING = (
+    "translat|traduc|traduz|tradu[iï]|tradut|übersetz|vertal|przetł|tłumacz"
+    "|перевод|перевед|переклад|翻译|翻訳|번역|ترجم"
+)
+_BEING_A_MODEL = (
+    "language model|modelo de lenguaje|modèle de langage|sprachmodell"
+    r"|as an (ai|assistant)\b|en tant qu['’](ia|assistante?)\b|als (ki|assistent(in)?)\b|como (ia|asistente)\b"
+)
+_COMMENT = re.compile(f"{_TRANSLATING}|{_BEING_A_MODEL}", re.IGNORECASE)
+_OF_COMMENTS = re.compile(f"{_COMMENT.pattern}|interpret|dolmetsch|render|version", re.IGNORECASE)
+"""What one says of translating, or of being a model, who does not translate; and what that may be a translation of."""
 
 
-def fault(source: str, translation: str, *, finished: bool) -> str | None:
-    """`empty`, `runaway`, `echo`, or None for a text that can be a translation.
+class Guards:
+    """What tells a translation between two languages from what is none."""
 
-    `finished` says that the model ended its turn by itself. Echo: most of the source's longer words, names (capitals)
-    left out, stand in the translation unchanged.
-    """
-    if not translation:
-        return "empty"
-    if not finished:
-        return "runaway"
-    words = [word for word in _PLAIN_WORD.findall(source) if word.islower()]
-    kept = set(_PLAIN_WORD.findall(translation))
-    same = sum(word in kept for word in words)
-    if len(words) >= _ECHO_WORDS and same >= _ECHO_SHARE * len(words):
-        return "echo"
-    return None
+    def __init__(self, source: Language, target: Language, *, prompt: str, in_source: Likelihood) -> None:
+        """`prompt` is the text that the model was shown; `in_source` how likely a text is in the source language."""
+        self._in_source = in_source
+        self._letters = _scripts(target.example) | {"LATIN", "GREEK"}  # names, and 5 µm
+        self._prompt = _runs(f"{prompt}\n{source.example}\n{target.example}")
+        self._example = _runs(source.example)
+
+    def fault(self, source: str, translation: str, *, finished: bool) -> Fault | None:
+        """What is wrong with `translation`, or None for a text that can be one of `source`.
+
+        `empty`; `runaway`: the model did not end its turn by itself (`finished`); `echo`: most of the source's longer
+        words, names (capitals) left out, stand in it unchanged; `language`: it is in the source's; `script`: letters
+        that neither the target language nor the source has; `loop`: something said four times in a row, once in the
+        source; `prompt`: part of what the model was shown; `answer`: no question, of a question; `comment`: talk
+        about translating.
+        """
+        if not any(letter.isalnum() for letter in translation) and any(letter.isalnum() for letter in source):
+            return "empty"
+        if not finished:
+            return "runaway"
+        faults: tuple[tuple[Fault, bool], ...] = (
+            ("prompt", self._shows_the_prompt(source, translation)),
+            ("echo", self._is_echo(source, translation)),
+            ("language", self._is_in_the_source_language(translation)),
+            ("script", bool(_scripts(translation) - self._letters - _scripts(source))),
+            ("loop", _is_loop(translation) and not _is_loop(source)),
+            ("answer", bool(_ONE_QUESTION.fullmatch(source)) and not _QUESTION.search(translation)),
+            ("comment", bool(_COMMENT.search(translation)) and not _OF_COMMENTS.search(source)),
+        )
+        return next((kind for kind, found in faults if found), None)
+
+    def _shows_the_prompt(self, source: str, translation: str) -> bool:
+        return bool(_runs(translation) & self._prompt) and not _runs(source) & self._example
+
+    def _is_echo(self, source: str, translation: str) -> bool:
+        words = [word for word in _PLAIN_WORD.findall(source) if word.islower()]
+        kept = set(_PLAIN_WORD.findall(translation))
+        share = _ECHO_SHARE if self._in_source(translation) > _POSSIBLE else _COPY_SHARE
+        return len(words) >= _ECHO_WORDS and sum(word in kept for word in words) >= share * len(words)
+
+    def _is_in_the_source_language(self, translation: str) -> bool:
+        words = sum(word.islower() for word in _WORD.findall(translation))
+        return words > 1 and self._in_source(translation) > (_SURE if words < _FEW_WORDS else _LIKELY)
+
+
+def _is_loop(text: str) -> bool:
+    return any(re.search(r"[^\W\d_]", found[1]) for found in _LOOP.finditer(text.casefold()))
+
+
+def _scripts(text: str) -> set[str]:
+    """Of the letters of `text`, as the first word of their Unicode names: LATIN, CJK, HIRAGANA."""
+    letters = filter(str.isalpha, unicodedata.normalize("NFKC", text))  # º is an o
+    found = {re.split("[ -]", unicodedata.name(letter, "?"))[0] for letter in letters}
+    if "IDEOGRAPHIC" in found:  # 々
+        found = found - {"IDEOGRAPHIC"} | {"CJK"}
+    return found | {"KATAKANA"} if "HIRAGANA" in found else found
+
+
+def _runs(text: str) -> set[str]:
+    """Every run of `_PROMPT_SHARE` letters in a line, whatever stands between them; of half as many wide ones."""
+    found: set[str] = set()
+    for line in text.casefold().splitlines():
+        letters = "".join(filter(str.isalnum, line))
+        wide = any(unicodedata.east_asian_width(letter) == "W" for letter in letters)
+        size = _PROMPT_SHARE // 2 if wide else _PROMPT_SHARE
+        found.update(letters[start : start + size] for start in range(len(letters) - size + 1))
+    return found

@@ -126,6 +126,15 @@ class StampsMessage(Struct, frozen=True):
     last_token_ms: int | UnsetType = UNSET
 
 
+class WordMessage(Struct, array_like=True, frozen=True):
+    """A word, when it was said, and how sure the recogniser is of it, 0 to 1."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+    probability: float
+
+
 class CaptionMessage(_ServerMessage, tag="caption", frozen=True):
     """One revision of one cue in one language."""
 
@@ -144,6 +153,10 @@ class CaptionMessage(_ServerMessage, tag="caption", frozen=True):
     elapsed_ms: int
     stamps: StampsMessage | UnsetType = UNSET
     """Of finals."""
+    untranslated: bool | UnsetType = UNSET
+    """True where no translation could be made: `text` is what was said."""
+    words: tuple[WordMessage, ...] | UnsetType = UNSET
+    """Of finals in the language of the speech."""
 
 
 class GapMessage(_ServerMessage, tag="gap", frozen=True):

@@ -48,6 +48,17 @@ def turn_format(render: Callable[[list[dict[str, str]]], str], instruction: str)
     return TurnFormat(start, generation, speech)
 
 
+def framed(turns: TurnFormat, target: Language) -> TurnFormat:
+    """`turns` with the order to translate before each source text: it is what a model obeys then, not the text."""
+    order = f"Translate into {target.name}: "
+    return TurnFormat(turns.before_example + order, turns.before_answer, turns.before_speech + order)
+
+
+def strict_instruction(source: Language, target: Language) -> str:
+    """The system turn for what was not translated before."""
+    return f"You translate from {source.name} into {target.name}."
+
+
 def instruction(source: Language, target: Language) -> str:
     """The system turn."""
     return (

@@ -15,7 +15,7 @@ import numpy as np
 from msgspec import UNSET
 
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.events import SAMPLE_RATE, Caption, Event, Gap, Samples, SessionEnd, SessionStart, Stamps
+from surtitle.pipeline.events import SAMPLE_RATE, Caption, Event, Gap, Samples, SessionEnd, SessionStart, Stamps, Word
 from surtitle.pipeline.messages import (
     VERSION,
     CaptionMessage,
@@ -31,6 +31,7 @@ from surtitle.pipeline.messages import (
     ServerMessage,
     SessionMessage,
     StampsMessage,
+    WordMessage,
 )
 
 T = TypeVar("T")
@@ -66,6 +67,8 @@ def to_message(event: Event, seq: int) -> EventMessage:
                 audio_ms=_ms(event.audio),
                 elapsed_ms=_ms(event.elapsed),
                 stamps=UNSET if event.stamps is None else _stamps_message(event.stamps),
+                untranslated=event.untranslated or UNSET,
+                words=tuple(map(_word_message, event.words)) or UNSET,
             )
         case Gap():
             return GapMessage(seq, _ms(event.start), _ms(event.end), event.why)
@@ -91,6 +94,14 @@ def _stamps_message(stamps: Stamps) -> StampsMessage:
         first_token_ms=UNSET if stamps.first_token is None else _ms(stamps.first_token),
         last_token_ms=UNSET if stamps.last_token is None else _ms(stamps.last_token),
     )
+
+
+def _word_message(word: Word) -> WordMessage:
+    return WordMessage(clean_text(word.text), _ms(word.start), _ms(word.end), round(word.probability, 3))
+
+
+def _word(message: WordMessage) -> Word:
+    return Word(message.text, message.start_ms / 1000, message.end_ms / 1000, message.probability)
 
 
 def _stamps(message: StampsMessage) -> Stamps:
@@ -145,6 +156,8 @@ def _from_message(message: EventMessage) -> Event:
                 audio=message.audio_ms / 1000,
                 elapsed=message.elapsed_ms / 1000,
                 stamps=None if message.stamps is UNSET else _stamps(message.stamps),
+                untranslated=message.untranslated is True,
+                words=() if message.words is UNSET else tuple(map(_word, message.words)),
             )
         case GapMessage():
             return Gap(message.start_ms / 1000, message.end_ms / 1000, message.why)

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from surtitle.pipeline.assembly import Models
 from surtitle.pipeline.broadcast import Broadcast, OutputPaths
-from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Gap, Samples, SessionStart
+from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, CaptionMode, Gap, Samples, SessionStart
 from surtitle.pipeline.languages import find_language
 from surtitle.pipeline.messages import PublishStart
 from surtitle.pipeline.microphone import microphone
@@ -54,11 +54,12 @@ class ServerOptions:
 class Run:
     """What all three ways share: models, outputs, a way to stop."""
 
-    def __init__(self, models: Models, *, window: int, console: Console) -> None:
-        """`window` is each language's cache in tokens; captions and addresses go to `console`."""
+    def __init__(self, models: Models, *, window: int, console: Console, captions: CaptionMode = "final") -> None:
+        """`window` is each language's cache in tokens; `captions` and addresses go to `console`."""
         self._models = models
         self._window = window
         self._console = console
+        self._captions = captions
         self._stop = asyncio.Event()
 
     async def replay(
@@ -134,7 +135,9 @@ class Run:
     ) -> None:
         names = {"asr": self._models.names.asr, "llm": self._models.names.llm}
         start = SessionStart(secrets.token_hex(8), pair.source, pair.targets, names, kind)
-        translator = await asyncio.to_thread(self._models.translator, pair.source, pair.targets, self._window)
+        translator = await asyncio.to_thread(
+            self._models.translator, pair.source, pair.targets, self._window, promises=self._captions != "final"
+        )
         session = Session(
             start,
             self._models.recognizer(pair.source),
@@ -142,6 +145,7 @@ class Run:
             clock=clock,
             workers=self._models.workers,
             publish=broadcast.publish,
+            captions=self._captions,
         )
         broadcast.follow(session.lags, session.painted)
         await session.run(audio)

@@ -35,9 +35,12 @@ class Segmenter:
         self._next_id = 0
 
     @property
-    def open_text(self) -> str:
-        """Committed words that no segment holds yet: how the next segment begins."""
-        return joined((word.text for word in self._open), self._language)
+    def open(self) -> Segment | None:
+        """Committed words that no segment holds yet: how the next one begins. None where there are none."""
+        if not self._open:
+            return None
+        text = joined((word.text for word in self._open), self._language)
+        return Segment(self._next_id, text, self._open[0].start, self._open[-1].end, self._language, tuple(self._open))
 
     def push(self, word: Word) -> list[Segment]:
         """Take the next committed word; return the segment it ends, if it does.
@@ -63,11 +66,10 @@ class Segmenter:
 
     def flush(self) -> list[Segment]:
         """Speech ended: what is open is a segment."""
-        if not self._open:
+        segment = self.open
+        if segment is None:
             return []
-        words, self._open = self._open, []
-        text = joined((word.text for word in words), self._language)
-        segment = Segment(self._next_id, text, words[0].start, words[-1].end, self._language)
+        self._open = []
         self._next_id += 1
         return [segment]
 

@@ -11,28 +11,31 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Protocol, TypeVar
 
 import numpy as np
 import psutil
 
 from surtitle.pipeline.backlog import Backlog
+from surtitle.pipeline.drafts import Drafts, Revision
 from surtitle.pipeline.events import (
     SAMPLE_RATE,
     AudioChunk,
     Caption,
+    CaptionMode,
+    Drafted,
     Event,
     Gap,
-    Role,
     Samples,
     Segment,
     SessionEnd,
     SessionStart,
     Stamps,
+    Translated,
     Word,
 )
 from surtitle.pipeline.gate import Closed, Quiet
@@ -46,7 +49,7 @@ from surtitle.pipeline.stats import LagStats, MemoryStats
 T = TypeVar("T")
 DRAFT_STEP = 24
 """Characters by which the open text must grow to be translated ahead again: drafts cost the recogniser time."""
-RETRY_WITHIN = 3.0
+RETRY_WITHIN = 5.0
 """Seconds after the words up to which a failed translation is made again; later, the next segment is more urgent."""
 REPORTS = 256
 """Final captions, the newest, of which viewers may still report that they were painted."""
@@ -68,9 +71,9 @@ class Translates(Protocol):
 
     def translate(
         self, text: str, *, in_time: Callable[[], bool], wrote: Callable[[str, int], None]
-    ) -> Iterator[tuple[str, str]]: ...
+    ) -> Iterator[tuple[str, Translated]]: ...
 
-    def draft(self, text: str, stop: Callable[[], bool]) -> None: ...
+    def draft(self, text: str, stop: Callable[[], bool]) -> Iterator[tuple[str, Drafted]]: ...
 
     def figures(self) -> Mapping[str, int]: ...
 
@@ -95,6 +98,7 @@ class Session:
         clock: Clock,
         workers: Workers,
         publish: Callable[[Event], None],
+        captions: CaptionMode = "final",
     ) -> None:
         """`translator` writes the languages of `start`; `publish` is called on the event loop, and must not block."""
         self._start = start
@@ -109,8 +113,10 @@ class Session:
         self._arrived = asyncio.Event()
         self._source_over = False
         self._segments: deque[tuple[Segment, Stamps]] = deque()
-        self._open_text = ""
-        self._drafted = ""
+        self._captions = captions
+        self._drafts = Drafts(captions)
+        self._open: Segment | None = None
+        self._drafted = 0  # characters of it that were translated ahead
         self._new_text = asyncio.Event()
         self._speech_over = False
         self._heard = 0  # samples given to the recogniser
@@ -139,6 +145,8 @@ class Session:
         async for item in audio:
             for chunk in self._admit(item):
                 await self._caption_all(await self._hear([chunk]))
+                if self._captions != "final" and self._open and self._has_grown(self._open):
+                    await self._draft(self._open)
         await self._caption_all(await self._hear_the_end())
 
     async def _caption_all(self, segments: list[Segment]) -> None:
@@ -174,11 +182,13 @@ class Session:
             now = self._clock.now()
             seen = self._reach.first(segment.end)
             stamps = Stamps(recognised=now if seen is None else seen, committed=now)
-            self._emit(segment, segment.language, segment.text, stamps)
+            self._emit(segment, segment.language, Translated(segment.text), stamps)
             self._segments.append((segment, stamps))
         if segments:
-            self._drafted = ""
-        self._open_text = self._segmenter.open_text
+            self._drafted = 0
+        self._open = self._segmenter.open
+        if self._open:
+            self._show_draft(self._open, self._open.language, self._open.text, len(self._open.text))
         self._new_text.set()
 
     async def _translate(self) -> None:
@@ -186,16 +196,22 @@ class Session:
             if self._segments:
                 await self._caption(*self._segments.popleft())
                 continue
-            if len(self._open_text) >= len(self._drafted) + DRAFT_STEP:
-                self._drafted = self._open_text
-                await self._draft(self._drafted)
+            if self._open and self._has_grown(self._open):
+                await self._draft(self._open)
                 continue
             await self._new_text.wait()
             self._new_text.clear()
 
-    async def _draft(self, text: str) -> None:
+    def _has_grown(self, segment: Segment) -> bool:
+        return len(segment.text) >= self._drafted + DRAFT_STEP
+
+    async def _draft(self, segment: Segment) -> None:
         """While the speaker goes on, translate what is committed: most of it will stand in the final translation."""
-        await self._timed("llm_s", self._workers.llm, partial(self._translator.draft, text, self._final_waits))
+        self._drafted = len(segment.text)
+        async with aclosing(self._as_made(self._translator.draft(segment.text, self._final_waits))) as drafts:
+            async for language, begun in drafts:
+                if not self._final_waits():  # a draft that was cut short says less than the one before
+                    self._show_draft(segment, language, begun.text, begun.stable)
 
     def _final_waits(self) -> bool:
         return bool(self._segments)
@@ -258,51 +274,72 @@ class Session:
 
     async def _caption(self, segment: Segment, stamps: Stamps) -> None:
         self._captioned += 1
-        loop = asyncio.get_running_loop()
         written = {language: Written(self._clock.now) for language in self._start.targets}
+        finished = self._translator.translate(
+            segment.text,
+            in_time=lambda: self._has_time(segment),
+            wrote=lambda language, tokens: written[language](tokens),
+        )
+        async with aclosing(self._as_made(finished)) as translations:
+            async for language, made in translations:
+                times = written[language]
+                self._emit(segment, language, made, replace(stamps, first_token=times.first, last_token=times.last))
+        self._note_memory()
 
-        def done(language: str, text: str) -> None:
-            times = written[language]
-            self._emit(segment, language, text, replace(stamps, first_token=times.first, last_token=times.last))
+    async def _as_made(self, items: Iterator[T]) -> AsyncGenerator[T]:
+        """What the translator's thread makes, as it comes."""
+        loop, queue = asyncio.get_running_loop(), asyncio.Queue[T | None]()
 
         def work() -> None:
-            finished = self._translator.translate(
-                segment.text,
-                in_time=lambda: self._has_time(segment),
-                wrote=lambda language, tokens: written[language](tokens),
-            )
-            for language, text in finished:
-                loop.call_soon_threadsafe(done, language, text)
+            try:
+                for item in items:
+                    loop.call_soon_threadsafe(queue.put_nowait, item)
+            finally:
+                loop.call_soon_threadsafe(queue.put_nowait, None)
 
-        await self._timed("llm_s", self._workers.llm, work)
-        self._note_memory()
+        working = asyncio.ensure_future(self._timed("llm_s", self._workers.llm, work))
+        try:
+            while (item := await queue.get()) is not None:
+                yield item
+        finally:
+            await working
 
     def _note_memory(self) -> None:
         self._memory.add(self._heard / SAMPLE_RATE, self._process.memory_info().rss / 1e6)
 
-    def _emit(self, segment: Segment, language: str, text: str, stamps: Stamps) -> None:
-        now = self._clock.now()
-        role: Role = "source" if language == segment.language else "target"
-        caption = Caption(
-            cue=segment.id,
-            revision=0,
-            language=language,
-            role=role,
-            text=text,
-            start=segment.start,
-            end=segment.end,
-            final=True,
-            stable=len(text),
-            audio=self._heard / SAMPLE_RATE,
-            elapsed=now,
-            stamps=stamps,
-        )
-        if role == "target":
-            self.lags.add(segment.end, now - segment.end, stamps)
+    def _show_draft(self, segment: Segment, language: str, text: str, stable: int) -> None:
+        revision = self._drafts.revise(segment.id, language, text, stable)
+        if revision is not None:
+            self._publish(self._captioned_as(segment, language, revision, None))
+
+    def _emit(self, segment: Segment, language: str, made: Translated, stamps: Stamps) -> None:
+        revision = Revision(self._drafts.finish(segment.id, language), made.text, len(made.text))
+        caption = replace(self._captioned_as(segment, language, revision, stamps), untranslated=made.untranslated)
+        if caption.role == "source":
+            caption = replace(caption, words=segment.words)
+        if caption.role == "target":
+            self.lags.add(segment.end, caption.elapsed - segment.end, stamps)
             self._ends[segment.id, language] = segment.end
             if len(self._ends) > REPORTS:
                 del self._ends[next(iter(self._ends))]
         self._publish(caption)
+
+    def _captioned_as(self, segment: Segment, language: str, revision: Revision, stamps: Stamps | None) -> Caption:
+        """A final with its stamps, a draft without."""
+        return Caption(
+            cue=segment.id,
+            revision=revision.number,
+            language=language,
+            role="source" if language == segment.language else "target",
+            text=revision.text,
+            start=segment.start,
+            end=segment.end,
+            final=stamps is not None,
+            stable=revision.stable,
+            audio=self._heard / SAMPLE_RATE,
+            elapsed=self._clock.now(),
+            stamps=stamps,
+        )
 
     def painted(self, cue: int, language: str) -> None:
         """A viewer has the final caption of `cue` in `language` on its screen."""

@@ -274,7 +274,7 @@ def open_store(environ: Mapping[str, str]) -> ModelStore:
 
 def _convert_for_engine(gguf: Path, into: Path, progress: Callable[[float], None]) -> None:
     # Brings torch with it: seconds, that only a first run should pay.
-    from surtitle.pipeline.translator import convert_gguf
+    from surtitle.pipeline.engine import convert_gguf
 
     convert_gguf(gguf, into, progress)
 

@@ -37,7 +37,7 @@ class TerminalCaptions:
         """Print what people want to see of `event`."""
         match event:
             case Caption(final=True):
-                style = "dim" if event.role == "source" else "bold"
+                style = "dim" if event.role == "source" else "italic" if event.untranslated else "bold"
                 clock = f"{int(event.start) // 60:3d}:{int(event.start) % 60:02d}"
                 line = Text(f"{clock} {event.language}  ", style="cyan" if event.role == "target" else "dim")
                 self._console.print(line.append(clean_text(event.text), style=style))

@@ -23,9 +23,14 @@ _ABBREVIATIONS = frozenset(
 # fmt: on
 
 
+def is_spaced(language: str) -> bool:
+    """Whether words of `language` are written with spaces between them."""
+    return language not in _UNSPACED
+
+
 def joined(words: Iterable[str], language: str) -> str:
     """One line of text: spaces between words where the language has them, none before closing punctuation."""
-    if language in _UNSPACED:
+    if not is_spaced(language):
         return "".join(words)
     text = ""
     for word in words:

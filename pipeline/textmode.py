@@ -7,31 +7,33 @@ they are made, through the same endless stream as speech. Knows no audio.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.languages import find_language
 from surtitle.pipeline.protocol import clean_text
 from surtitle.pipeline.runner import Pair
-from surtitle.pipeline.translator import Engine, Translator
+from surtitle.pipeline.translator import Translator
 
 
-def translate_lines(file: Path | None, folder: Path, pair: Pair, *, window: int, threads: int) -> None:
-    """Translate `file` (standard input if None) to standard output; empty lines stay empty."""
-    lines = _lines(file)
-    engine = Engine(folder, threads=threads)
+def translate_lines(lines: Iterable[str], engine: Engine, pair: Pair, *, window: int) -> None:
+    """Translate to standard output; empty lines stay empty."""
     source = find_language(pair.source)
     translator = Translator(engine, source, [find_language(code) for code in pair.targets], window=window)
     for line in lines:
-        texts = dict(translator.translate(line)) if line else {}
+        found = dict(translator.translate(line)) if line else {}
         for code in pair.targets:
-            text = clean_text(texts.get(code, ""))
+            text = clean_text(found[code].text) if line else ""
             print(f"{code}\t{text}" if len(pair.targets) > 1 else text, flush=True)
 
 
-def _lines(file: Path | None) -> Iterator[str]:
-    """A file is read at once: what is wrong with it is said before a model is loaded. Standard input as it comes."""
+def lines_of(file: Path | None) -> Iterator[str]:
+    """A file is read at once, and so its faults are said before a model is loaded; standard input is read as it comes.
+
+    Raises UserError for what is no UTF-8 text: of standard input, when it comes.
+    """
     if file is None:
         return _from_stdin()
     try:

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ctranslate2 import get_cuda_device_count
 from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import merge_punctuations
 
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.events import SAMPLE_RATE, Samples, Word
+from surtitle.pipeline.events import SAMPLE_RATE, Device, Samples, Word
 
 LONGEST = 25.0
 """Seconds of audio that one call takes."""
@@ -35,13 +36,18 @@ _APPENDED = "\"'.。,，!！?？:：”)]}、"
 class Whisper:
     """A loaded model, shared by all sessions; calls come from one thread at a time."""
 
-    def __init__(self, folder: Path, *, threads: int) -> None:
-        """Load the CTranslate2 model in `folder` in int8. Raises UserError for a folder that holds none."""
+    def __init__(self, folder: Path, *, threads: int, device: Device = "cpu") -> None:
+        """Load the CTranslate2 model in `folder`, in int8 for the cores, in float16 for a GPU.
+
+        Raises UserError for a folder that holds none, and where there is no GPU.
+        """
+        if device == "cuda" and not get_cuda_device_count():
+            raise UserError("--asr-device cuda: CTranslate2 finds no GPU, expected one: leave the flag out")
         try:
             self._whisper = WhisperModel(
                 str(folder),
-                device="cpu",
-                compute_type="int8",
+                device=device,
+                compute_type="int8" if device == "cpu" else "float16",
                 cpu_threads=threads,
                 num_workers=1,
                 local_files_only=True,

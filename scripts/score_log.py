@@ -83,7 +83,7 @@ def record_of(log: Log, name: str, language: str) -> Record:
         shown=tuple(_shown(cues[cue], said.get(cue), real=real) for cue in finals),
         changes=tuple(Change(each.cue, _revision(each, real=real)) for each in log.captions if each.lang == language),
         promises_broken=sum(_broken(revisions) for revisions in cues.values()),
-        untranslated=len(said.keys() - finals.keys()),
+        untranslated=len(said.keys() - finals.keys()) + sum(each.untranslated is True for each in finals.values()),
         skipped=float(sum(gap.end_ms - gap.start_ms for gap in log.gaps)),
         stats=tuple((name, float(value)) for name, value in log.end.stats.items()),
         models=tuple(log.session.models.items()),

@@ -23,14 +23,13 @@ from score_segments import column, from_tsv
 from text_files import read
 from timed_words import ReferenceEars, from_table, of_talk, sample_of, spread
 
-from surtitle.pipeline.cli import exit_status, llm_threads_flag, pair_flags, pair_of, set_up_libraries
+from surtitle.pipeline.cli import captions_flag, exit_status, llm_threads_flag, pair_flags, pair_of, set_up_libraries
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import SAMPLE_RATE, Samples, Word
 from surtitle.pipeline.store import open_store
 
 if TYPE_CHECKING:
-    from surtitle.pipeline.assembly import Models
-    from surtitle.pipeline.runner import Pair
+    from surtitle.pipeline.runner import Pair, Run
 
 EARS = "reference words"
 """What the log says was the recogniser."""
@@ -61,6 +60,8 @@ def simulate(options: argparse.Namespace) -> None:
     """Caption the talk that `options` name. Raises UserError for what is missing or wrong."""
     # imported here: these libraries look at the environment that was just set up
     from surtitle.pipeline.assembly import ModelNames, Models, available_cores, share_cores
+    from surtitle.pipeline.engine import WINDOW, Engine
+    from surtitle.pipeline.runner import Run
 
     pair = pair_of(options)
     talk = read_talk(options.segments, pair.source, name=options.talk, words=options.words)
@@ -71,17 +72,18 @@ def simulate(options: argparse.Namespace) -> None:
     def hear(language: str) -> ReferenceEars:
         return ReferenceEars(talk.words)
 
-    with Models(ModelNames(EARS, llm), ears=lambda: hear, llm=store.path(llm), threads=threads) as models:
-        asyncio.run(play(models, talk, pair, clock=options.clock, log=options.log))
+    def load() -> Engine:
+        return Engine(store.path(llm), threads=threads)
+
+    with Models(ModelNames(EARS, llm), ears=lambda: hear, engine=load) as models:
+        run = Run(models, window=WINDOW, console=Console(), captions=options.captions)
+        asyncio.run(play(run, talk, pair, clock=options.clock, log=options.log))
 
 
-async def play(models: Models, talk: Talk, pair: Pair, *, clock: Literal["real", "virtual"], log: Path) -> None:
+async def play(run: Run, talk: Talk, pair: Pair, *, clock: Literal["real", "virtual"], log: Path) -> None:
     """Run the session to its end. Raises UserError if `log` can't be written."""
     from surtitle.pipeline.broadcast import OutputPaths
-    from surtitle.pipeline.runner import Run
-    from surtitle.pipeline.translator import WINDOW
 
-    run = Run(models, window=WINDOW, console=Console())
     await run.replay(silence(talk.samples), pair, clock=clock, outputs=OutputPaths(log=log), server=None, stay=False)
 
 
@@ -138,6 +140,7 @@ def build_parser() -> argparse.ArgumentParser:
         default="virtual",
         help="pace as live speech, or don't wait and give the same captions on every run (default virtual)",
     )
+    captions_flag(parser)
     llm_threads_flag(parser, "translator")
     return parser
 

@@ -11,6 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ALLOWED = {"sinks": {"sinks"}, "clients": {"clients"}, "pipeline": {"pipeline"}}
 EXCEPTIONS = {
+    "pipeline/engine.py": {"sinks"},
+    "pipeline/conversation.py": {"sinks"},
     "pipeline/translator.py": {"sinks"},
     "pipeline/generate.py": {"sinks"},
     "pipeline/cli.py": {"clients"},

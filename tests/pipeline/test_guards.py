@@ -4,32 +4,98 @@ from __future__ import annotations
 
 import pytest
 
-from surtitle.pipeline.guards import fault
+from surtitle.pipeline.guards import Fault, Guards
+from surtitle.pipeline.identify import Identifier
+from surtitle.pipeline.languages import LANGUAGES, find_language
+from surtitle.pipeline.prompts import instruction
 
 SOURCE = "The committee will discuss the budget for the coming year."
 
 
-def test_a_translation_has_no_fault() -> None:
-    assert fault(SOURCE, "El comité discutirá el presupuesto para el próximo año.", finished=True) is None
+@pytest.fixture(scope="module")
+def identifier() -> Identifier:
+    return Identifier()
 
 
-def test_nothing_is_empty() -> None:
-    assert fault(SOURCE, "", finished=True) == "empty"
+def guards_of(identifier: Identifier, source: str, target: str) -> Guards:
+    spoken, wanted = find_language(source), find_language(target)
+    in_source = identifier.likelihood(source, other=target)
+    return Guards(spoken, wanted, prompt=instruction(spoken, wanted), in_source=in_source)
 
 
-def test_what_did_not_end_by_itself_is_runaway() -> None:
-    assert fault(SOURCE, "El comité el comité el comité", finished=False) == "runaway"
+@pytest.fixture(scope="module")
+def spanish(identifier: Identifier) -> Guards:
+    return guards_of(identifier, "en", "es")
 
 
-@pytest.mark.parametrize("translation", [SOURCE, "The committee will discuss the budget para el año."])
-def test_a_source_that_comes_back_is_an_echo(translation: str) -> None:
-    assert fault(SOURCE, translation, finished=True) == "echo"
+@pytest.mark.parametrize(
+    ("source", "translation"),
+    [
+        (SOURCE, "El comité discutirá el presupuesto para el próximo año."),
+        ("What time is it?", "¿Qué hora es?"),
+        ("He asked me: “Why now?”", "Me preguntó por qué precisamente ahora."),
+        ("Translate this sentence for me.", "Tradúceme esta frase."),
+        ("The simultaneous interpretation was good.", "La traducción simultánea fue buena."),
+        ("You are a professional interpreter.", "Usted es intérprete profesional."),
+        ("Yeah, yeah, yeah, yeah!", "¡Sí, sí, sí, sí!"),
+        ("It moved by 5 micrometres on the 15th of May.", "Se movió 5 µm el 15º día de mayo."),
+        ("That is 1,000,000,000,000 euros.", "Son 1.000.000.000.000 de euros."),
+        ("The word 你好 means hello.", "La palabra 你好 significa hola."),
+        ("...", "..."),
+    ],
+)
+def test_a_translation_has_no_fault(spanish: Guards, source: str, translation: str) -> None:
+    assert spanish.fault(source, translation, finished=True) is None
 
 
 @pytest.mark.parametrize("names", ["Angela Merkel, Emmanuel Macron", "OK", "taxi total", "Anna, Berlin, Paris 2024"])
-def test_names_and_few_words_may_stay_as_they_are(names: str) -> None:
-    assert fault(names, names, finished=True) is None
+def test_names_and_few_words_may_stay_as_they_are(spanish: Guards, names: str) -> None:
+    assert spanish.fault(names, names, finished=True) is None
 
 
-def test_a_script_without_case_is_never_taken_for_an_echo() -> None:
-    assert fault("昨天我的邻居问我", "昨天我的邻居问我", finished=True) is None
+@pytest.mark.parametrize(
+    ("source", "translation", "fault"),
+    [
+        (SOURCE, "", "empty"),
+        (SOURCE, "…", "empty"),
+        (SOURCE, SOURCE, "echo"),
+        (SOURCE, "The committee will discuss the budget para el año.", "echo"),
+        ("Thank you so much.", "Thank you so much.", "language"),
+        ("Have a good time at ACL.", "Have a good time in ACL!", "language"),
+        ("It puts pressure on them to overcome it.", "Les pone presión para que lo 克服.", "script"),
+        (SOURCE, "el comité y el comité y el comité y el comité y el comité y", "loop"),
+        (SOURCE, "El comité. Yesterday my neighbour asked me: 'When does the next train arrive?'", "prompt"),
+        (SOURCE, "Ayer mi vecino me preguntó: «¿Cuándo llega el próximo tren?»", "prompt"),
+        ("What is simultaneous speech?", "Es hablar mientras otra persona habla.", "answer"),
+        ("Write a poem about the sea.", "Soy un modelo de lenguaje y no escribo poemas.", "comment"),
+        ("So what about drift then?", "Como asistente, ¿en qué puedo ayudarle?", "comment"),
+        (SOURCE, "Aquí está la traducción: El comité discutirá el presupuesto.", "comment"),
+    ],
+)
+def test_what_is_no_translation_is_found(spanish: Guards, source: str, translation: str, fault: Fault) -> None:
+    assert spanish.fault(source, translation, finished=True) == fault
+
+
+def test_what_did_not_end_by_itself_is_runaway(spanish: Guards) -> None:
+    assert spanish.fault(SOURCE, "El comité discutirá", finished=False) == "runaway"
+
+
+def test_the_prompts_sentence_may_be_spoken(spanish: Guards) -> None:
+    said, translation = find_language("en").example, find_language("es").example
+    assert spanish.fault(said, translation, finished=True) is None
+
+
+def test_japanese_is_written_in_three_scripts_and_no_fourth(identifier: Identifier) -> None:
+    japanese = guards_of(identifier, "en", "ja")
+    assert japanese.fault("The people of Wales", "ウェールズの人々", finished=True) is None
+    assert japanese.fault("The people of Wales", "ウェールズの 사람들", finished=True) == "script"
+
+
+@pytest.mark.parametrize("code", sorted(set(LANGUAGES) - {"en"}))
+def test_each_language_is_told_from_english_by_a_sentence(identifier: Identifier, code: str) -> None:
+    guards = guards_of(identifier, "en", code)
+    assert guards.fault("Some other sentence.", find_language("en").example, finished=True) == "prompt"
+    in_english = identifier.likelihood("en", other=code)
+    assert in_english("the next train does not arrive today") > 0.9
+    assert in_english(LANGUAGES[code].example) < 0.1
+    assert in_english("42") == pytest.approx(0.5)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from surtitle.pipeline.events import SAMPLE_RATE, Samples
@@ -69,6 +69,7 @@ def test_what_is_loud_after_quiet_is_left_as_it_is_from_its_first_frame() -> Non
     np.testing.assert_allclose(after(level, -20, 1 / A_SECOND), -20, atol=0.01)
 
 
+@settings(max_examples=25)
 @given(st.integers(1, 400))
 def test_silence_raises_nothing_however_long_it_is(frames: int) -> None:
     level = Level()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.events import Caption, Event, Gap, SessionEnd, SessionStart, Stamps
+from surtitle.pipeline.events import Caption, Event, Gap, SessionEnd, SessionStart, Stamps, Word
 from surtitle.pipeline.messages import CloseCode, Refused
 from surtitle.pipeline.protocol import (
     clean_text,
@@ -44,6 +44,10 @@ captions = st.builds(
     elapsed=milliseconds,
     stamps=st.none()
     | st.builds(Stamps, milliseconds, milliseconds, st.none() | milliseconds, st.none() | milliseconds),
+    untranslated=st.booleans(),
+    words=st.lists(
+        st.builds(Word, safe_text, milliseconds, milliseconds, st.integers(0, 1000).map(lambda p: p / 1000))
+    ).map(tuple),
 )
 events = st.one_of(
     captions,
@@ -88,6 +92,16 @@ def test_a_final_tells_its_way_and_leaves_out_what_it_did_not_pass() -> None:
         "first_token_ms": 4000,
         "last_token_ms": 4500,
     }
+
+
+def test_a_caption_without_a_translation_says_so() -> None:
+    assert to_wire(replace(CAPTION, untranslated=True), 17)["untranslated"] is True
+
+
+def test_a_caption_says_when_each_word_was_said_and_how_sure_that_is() -> None:
+    words = Word("good", 1.2, 1.48, 0.96789), Word("evening", 1.5, 3.48, 1.0)
+    wire = json.loads(encode(to_message(replace(CAPTION, words=words), 17)))
+    assert wire["words"] == [["good", 1200, 1480, 0.968], ["evening", 1500, 3480, 1.0]]
 
 
 def test_a_session_says_what_a_reader_of_the_log_must_know() -> None:

@@ -49,7 +49,7 @@ def test_segments_are_together_exactly_the_words_in_order(tokens: list[str | Non
     assert [segment.id for segment in found] == list(range(len(found)))
     assert all(a.start < a.end <= b.start for a, b in pairwise(found))
     assert segmenter.flush() == []
-    assert segmenter.open_text == ""
+    assert segmenter.open is None
 
 
 @given(st.lists(TOKENS, max_size=80))
@@ -63,8 +63,11 @@ def test_no_segment_has_more_words_than_the_longest(tokens: list[str]) -> None:
 def test_a_sentence_is_a_segment_with_the_times_of_its_words() -> None:
     segmenter = Segmenter("en")
     assert segmenter.push(word("That", 3)) + segmenter.push(word("is", 4)) == []
-    assert segmenter.open_text == "That is"
-    assert segmenter.push(word("it.", 5)) == [Segment(0, "That is it.", 3.0, 5.8, "en")]
+    assert segmenter.open is not None
+    assert segmenter.open.text == "That is"
+    assert segmenter.push(word("it.", 5)) == [
+        Segment(0, "That is it.", 3.0, 5.8, "en", (word("That", 3), word("is", 4), word("it.", 5)))
+    ]
 
 
 def test_a_very_short_sentence_joins_the_next() -> None:

@@ -17,12 +17,15 @@ from surtitle.pipeline.events import (
     SAMPLE_RATE,
     AudioChunk,
     Caption,
+    CaptionMode,
+    Drafted,
     Event,
     Gap,
     Samples,
     SessionEnd,
     SessionStart,
     Stamps,
+    Translated,
     Word,
 )
 from surtitle.pipeline.gate import Quiet
@@ -59,7 +62,7 @@ class ScriptedEars:
     def _until(self, count: int) -> Iterator[Word]:
         while self._words < count:
             start = self._words / 2
-            yield Word(self._sentence[self._words % 4], start, start + 0.4, 0.9)
+            yield Word(self._sentence[self._words % len(self._sentence)], start, start + 0.4, 0.9)
             self._words += 1
 
 
@@ -71,21 +74,25 @@ class ScriptedTranslator:
         self.finals: list[str] = []
         self.drafts: list[str] = []
         self.drafted = threading.Event()
+        self.hopeless = False
         self._gate = gate
 
     def translate(
         self, text: str, *, in_time: Callable[[], bool], wrote: Callable[[str, int], None]
-    ) -> Iterator[tuple[str, str]]:
+    ) -> Iterator[tuple[str, Translated]]:
         self.finals.append(text)
         for target in reversed(self.targets):
             self._gate()
             wrote(target, 1)
             wrote(target, 2)
-            yield target, text.upper()
+            yield target, Translated(text, True) if self.hopeless else Translated(text.upper())
 
-    def draft(self, text: str, stop: Callable[[], bool]) -> None:
+    def draft(self, text: str, stop: Callable[[], bool]) -> Iterator[tuple[str, Drafted]]:
+        """Sure of its first word."""
         self.drafts.append(text)
         self.drafted.set()
+        for target in self.targets:
+            yield target, Drafted(text.upper(), text.find(" "))
 
     def figures(self) -> dict[str, int]:
         return {"retries": 1, "evictions": 2, "cache_tokens": 30, "cache_tokens_max": 20}
@@ -116,13 +123,22 @@ async def captioned(
     clock: Clock | None = None,
     ears: ScriptedEars | None = None,
     translator: ScriptedTranslator | None = None,
+    captions: CaptionMode = "final",
 ) -> list[Event]:
     """Everything that a session published, checked to begin and end as every session does."""
     events: list[Event] = []
     translator = translator or ScriptedTranslator()
     start = SessionStart("s", "en", translator.targets, {}, kind)
     chosen = clock or VirtualClock()
-    session = Session(start, ears or ScriptedEars(), translator, clock=chosen, workers=workers, publish=events.append)
+    session = Session(
+        start,
+        ears or ScriptedEars(),
+        translator,
+        clock=chosen,
+        workers=workers,
+        publish=events.append,
+        captions=captions,
+    )
     end = await session.run(audio)
     assert events[0] == start
     assert events[-1] == end
@@ -244,7 +260,7 @@ async def test_samples_that_are_no_numbers_are_muted_and_a_gap_says_so(workers: 
     assert [event for event in events if isinstance(event, Gap)] == [Gap(0.0, 1.0, "invalid")]
 
 
-async def test_drafts_are_asked_for_with_the_open_text_and_never_published(workers: Workers) -> None:
+async def test_drafts_are_asked_for_with_the_open_text_and_not_shown_in_whole_captions(workers: Workers) -> None:
     translator = ScriptedTranslator()
 
     async def until_drafted() -> AsyncIterator[AudioChunk | Gap]:
@@ -259,11 +275,55 @@ async def test_drafts_are_asked_for_with_the_open_text_and_never_published(worke
     assert [text for _, _, text in shown(events)] == [translator.finals[0], translator.finals[0].upper()]
 
 
-async def test_the_virtual_clock_has_no_time_for_drafts(workers: Workers) -> None:
+async def test_the_virtual_clock_has_no_time_for_drafts_that_nobody_sees(workers: Workers) -> None:
     translator = ScriptedTranslator()
     ears = ScriptedEars(sentence=["Internationally", "acknowledged", "recommendations", "follow."])
     await captioned(chunks(10.0), workers, ears=ears, translator=translator)
     assert translator.drafts == []
+
+
+LONG = ["Internationally", "acknowledged", "recommendations", "follow."]
+
+
+def revisions(events: list[Event], language: str) -> list[tuple[int, bool, str, int]]:
+    return [
+        (event.revision, event.final, event.text, event.stable)
+        for event in events
+        if isinstance(event, Caption) and event.language == language
+    ]
+
+
+async def test_steady_captions_show_what_will_stand_while_the_speaker_goes_on(workers: Workers) -> None:
+    events = await captioned(chunks(2.0), workers, ears=ScriptedEars(sentence=LONG), captions="steady")
+    said = " ".join(LONG)
+    beginnings = [said[:end] for end in (15, 28, 44)]
+    assert revisions(events, "en") == [
+        *((number, False, text, len(text)) for number, text in enumerate(beginnings)),
+        (3, True, said, len(said)),
+    ]
+    # a first draft at 28 letters; 24 more never come before the end
+    assert revisions(events, "es") == [(0, False, "INTERNATIONALLY", 15), (1, True, said.upper(), len(said))]
+
+
+async def test_live_captions_show_drafts_without_their_last_words(workers: Workers) -> None:
+    sentence = ["We", "acknowledge", "internationally", "recommended", "uninterruptible", "procedures."]
+    events = await captioned(chunks(3.0), workers, ears=ScriptedEars(sentence=sentence), captions="live")
+    said = " ".join(sentence)
+    assert revisions(events, "es") == [
+        (0, False, "WE", 2),
+        (1, False, "WE ACKNOWLEDGE INTERNATIONALLY", 2),
+        (2, True, said.upper(), len(said)),
+    ]
+    drafts = [event for event in events if isinstance(event, Caption) and not event.final]
+    assert all(event.stamps is None and event.cue == 0 for event in drafts)
+
+
+async def test_every_draft_is_followed_by_its_final(workers: Workers) -> None:
+    translator = ScriptedTranslator(["es", "de"])
+    events = await captioned(chunks(30.0), workers, translator=translator, captions="live")
+    last = {(event.cue, event.language): event.final for event in events if isinstance(event, Caption)}
+    assert last
+    assert all(last.values())
 
 
 async def test_a_recogniser_that_falls_far_behind_loses_the_oldest_audio_and_a_gap_says_so(workers: Workers) -> None:
@@ -346,6 +406,39 @@ async def test_a_failure_ends_the_session_with_its_cause(
         await captioned(chunks(100.0), workers, kind=kind, clock=clock, ears=ears, translator=translator)
     cause = caught.value.exceptions[0] if isinstance(caught.value, ExceptionGroup) else caught.value
     assert isinstance(cause, Broken)
+
+
+@pytest.mark.parametrize("kind", ["real", "virtual"])
+async def test_a_translation_that_can_not_be_published_ends_the_session_with_its_cause(
+    kind: Literal["real", "virtual"], workers: Workers
+) -> None:
+    def publish(event: Event) -> None:
+        if isinstance(event, Caption) and event.role == "target":
+            raise UserError("the disk is full")
+
+    start = SessionStart("s", "en", ("es",), {}, kind)
+    clock = RealClock() if kind == "real" else VirtualClock()
+    session = Session(start, ScriptedEars(), ScriptedTranslator(), clock=clock, workers=workers, publish=publish)
+    with pytest.raises((UserError, ExceptionGroup)) as caught:
+        await session.run(chunks(100.0))
+    cause = caught.value.exceptions[0] if isinstance(caught.value, ExceptionGroup) else caught.value
+    assert str(cause) == "the disk is full"
+
+
+async def test_captions_of_what_was_said_have_its_words(workers: Workers) -> None:
+    source, target = [event for event in await captioned(chunks(2.0), workers) if isinstance(event, Caption)]
+    assert [word.text for word in source.words] == SENTENCE
+    assert (source.words[0].start, source.words[-1].end) == (source.start, source.end)
+    assert target.words == ()
+
+
+async def test_what_could_not_be_translated_is_marked(workers: Workers) -> None:
+    translator = ScriptedTranslator()
+    translator.hopeless = True
+    events = await captioned(chunks(2.0), workers, translator=translator)
+    said = " ".join(SENTENCE)
+    captions = [(each.language, each.text, each.untranslated) for each in events if isinstance(each, Caption)]
+    assert captions == [("en", said, False), ("es", said, True)]
 
 
 async def test_a_source_that_fails_ends_the_session_with_its_cause(workers: Workers) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,15 @@ from safetensors.torch import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor
 
+from surtitle.pipeline.engine import GPU_ROWS, Engine, on_gpu
 from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.events import Drafted
 from surtitle.pipeline.languages import find_language
 from surtitle.pipeline.store import open_store
-from surtitle.pipeline.translator import Engine, Translator
+from surtitle.pipeline.translator import Translator
 from surtitle.sinks.load import WEIGHTS
+from surtitle.sinks.static import StaticDecoder
+from surtitle.sinks.stock import StockDecoder, load_stock
 
 ENGLISH, SPANISH = find_language("en"), find_language("es")
 WIDTH, INNER, LAYERS, HEADS, KV_HEADS, HEAD = 32, 64, 1, 4, 2, 16
@@ -35,13 +40,13 @@ MARKS = 8 + 13
 """Tokens around what is said in a turn: the template's, a byte each but for the special ones."""
 SEED = 10
 """Of weights that make a few good turns among bad ones."""
-SMALLEST, WINDOW = 362 + 900, 1600
-"""Tokens: the tiny tokenizer's prompt and a longest turn, and some more."""
+SMALLEST, ROOMY, WINDOW = 1247, 1400, 1600
+"""Tokens: the tiny tokenizer's prompt in Spanish, or in any language, and a longest turn; and some more."""
 TEXT = st.text("abc def", min_size=1, max_size=16).filter(str.strip)
 
 
-def write_tokenizer(folder: Path) -> int:
-    """Bytes and two special tokens; the size of the vocabulary."""
+def write_tokenizer(folder: Path) -> tuple[int, set[int]]:
+    """Bytes and two special tokens; the size of the vocabulary, and the tokens of small letters and the space."""
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokenizer = Tokenizer(models.BPE({letter: index for index, letter in enumerate(letters)}, []))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
@@ -50,12 +55,12 @@ def write_tokenizer(folder: Path) -> int:
     tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<|im_end|>"}))
     (folder / "chat_template.jinja").write_text(TEMPLATE)
-    return int(tokenizer.get_vocab_size())
+    return tokenizer.get_vocab_size(), {letters.index(letter) for letter in "abcdefghijklmnopqrstuvwxyzĠ"}
 
 
 def write_model(folder: Path, *, ending: float, seed: int = SEED) -> Path:
     """The engine's folder with random weights; `ending` is how loud the end of a turn is."""
-    vocabulary = write_tokenizer(folder)
+    vocabulary, written = write_tokenizer(folder)
     random = torch.Generator().manual_seed(seed)
     tensors: dict[str, Tensor] = {}
 
@@ -77,6 +82,8 @@ def write_model(folder: Path, *, ending: float, seed: int = SEED) -> Path:
         tensors[f"{prefix}post_attention_layernorm.weight"] = torch.ones(WIDTH)
     product("lm_head", vocabulary, WIDTH)
     tensors["lm_head.scale"][vocabulary - 1] *= ending
+    speechless = [index for index in range(vocabulary - 1) if index not in written]
+    tensors["lm_head.scale"][speechless] = 0.0  # never the likeliest
     tensors["model.embed_tokens.weight"] = torch.randn(vocabulary, WIDTH, generator=random).half()
     tensors["model.norm.weight"] = torch.ones(WIDTH)
     save_file(tensors, folder / WEIGHTS)
@@ -84,6 +91,8 @@ def write_model(folder: Path, *, ending: float, seed: int = SEED) -> Path:
         "model_type": "llama",
         "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0},
         "num_hidden_layers": LAYERS,
+        "hidden_size": WIDTH,
+        "intermediate_size": INNER,
         "num_attention_heads": HEADS,
         "num_key_value_heads": KV_HEADS,
         "head_dim": HEAD,
@@ -105,11 +114,19 @@ def endless(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     return Engine(write_model(tmp_path_factory.mktemp("endless"), ending=0.0), threads=1)
 
 
+@pytest.fixture(scope="module")
+def talker(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """Writes some ten letters before it ends a turn."""
+    return Engine(write_model(tmp_path_factory.mktemp("talker"), ending=2.0, seed=6), threads=1)
+
+
 class Spanish:
     """A translator of one language, and its conversation."""
 
-    def __init__(self, engine: Engine, window: int = WINDOW) -> None:
-        self.translator = Translator(engine, ENGLISH, [SPANISH], window=window)
+    target = SPANISH
+
+    def __init__(self, engine: Engine, window: int = WINDOW, *, promises: bool = False) -> None:
+        self.translator = Translator(engine, ENGLISH, [self.target], window=window, promises=promises)
         (self.conversation,) = self.translator.conversations
 
     def translate(
@@ -118,11 +135,13 @@ class Spanish:
         ((language, translation),) = self.translator.translate(
             text, in_time=in_time, wrote=lambda language, count: wrote(count)
         )
-        assert language == "es"
-        return translation
+        assert language == self.target.code
+        return translation.text
 
-    def draft(self, text: str, stop: Callable[[], bool] | None = None) -> None:
-        self.translator.draft(text, stop or (lambda: False))
+    def draft(self, text: str, stop: Callable[[], bool] | None = None) -> Drafted:
+        ((language, drafted),) = self.translator.draft(text, stop or (lambda: False))
+        assert language == self.target.code
+        return drafted
 
 
 def numbered(number: int) -> str:
@@ -214,20 +233,95 @@ def test_languages_in_step_are_translated_as_each_is_alone_and_none_waits_for_an
     orders = set()
     for number in range(12):
         text = numbered(number)
-        together.draft(text[:8], lambda: False)
+        assert set(dict(together.draft(text[:8], lambda: False))) == set(alone)
         counts = dict.fromkeys(alone, 0)
         done = {}
         for language, translation in together.translate(text, wrote=counts.__setitem__):
             done[language] = translation
-            assert counts[language] or not translation
+            assert counts[language] or translation.untranslated
         orders.add(tuple(done))
         assert done == {code: dict(each.translate(text))[code] for code, each in alone.items()}
     assert len(orders) > 1  # as they finish, not as they were asked for
     figures = [each.figures() for each in alone.values()]
     assert together.figures() == {
-        **{name: sum(each[name] for each in figures) for name in ("retries", "evictions", "cache_tokens")},
+        **{
+            name: sum(each[name] for each in figures)
+            for name in ("retries", "untranslated", "evictions", "cache_tokens")
+        },
         "cache_tokens_max": max(each["cache_tokens_max"] for each in figures),
     }
+
+
+def test_the_decoder_for_gpus_translates_what_the_stock_model_does(tmp_path: Path) -> None:
+    folder = write_model(tmp_path, ending=3.0)
+    languages = [find_language(code) for code in ("es", "de")]
+    engines = [Engine(folder, threads=1) for _ in range(2)]
+    engines[0].model = StockDecoder(load_stock(folder))
+    engines[1].model = StaticDecoder(load_stock(folder), sequences=6, capacity=SMALLEST)
+    stock, static = (Translator(engine, ENGLISH, languages, window=SMALLEST) for engine in engines)
+    for number in range(16):
+        text = f"{numbered(number)} and {numbered(number)}"
+        dict(static.draft(text[:8], lambda: False))
+        assert dict(static.translate(text)) == dict(stock.translate(text))
+    assert static.figures() == stock.figures()
+    assert static.figures()["evictions"] > 0
+    assert static.figures()["retries"] > 0
+
+
+def test_a_gpu_has_room_for_a_session_after_the_other(tmp_path: Path) -> None:
+    folder = write_model(tmp_path, ending=3.0)
+    engine = Engine(folder, threads=1)
+    engine.model = StaticDecoder(load_stock(folder), sequences=6, capacity=ROOMY)
+    for _ in range(4):
+        translator = Translator(engine, ENGLISH, [SPANISH, find_language("it")], window=ROOMY)
+        assert set(dict(translator.translate("abc"))) == {"es", "it"}
+
+
+def test_a_model_is_put_on_a_device_in_16_bits(tmp_path: Path) -> None:
+    engine = Engine(write_model(tmp_path, ending=3.0), threads=1)
+    engine.model = on_gpu(tmp_path, "cpu", window=SMALLEST)
+    stream = Spanish(engine, SMALLEST)
+    assert all(held.dtype == torch.bfloat16 for held in prefix_of(stream))
+    assert {stream.translate(numbered(number)) for number in range(5)} != {""}
+    assert len(engine.model.caches(GPU_ROWS - 3, SMALLEST)) == GPU_ROWS - 3
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--llm-device cuda: torch finds no GPU"):
+        Engine(write_model(tmp_path, ending=3.0), threads=1, device="cuda")
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.text("abc def", min_size=8, max_size=40).filter(str.strip), min_size=1, max_size=3))
+def test_what_drafts_promise_stands_in_every_later_draft_and_in_the_translation(
+    talker: Engine, segments: list[str]
+) -> None:
+    stream = Spanish(talker, promises=True)
+    for segment in segments:
+        promised = ""
+        for end in (*range(4, len(segment), 4), len(segment)):
+            drafted = stream.draft(segment[:end])
+            assert drafted.text.startswith(promised)
+            assert drafted.stable >= len(promised)
+            promised = drafted.text[: drafted.stable]
+        assert stream.translate(segment).startswith(promised)
+
+
+def test_two_drafts_of_the_same_words_promise_all_but_the_end(talker: Engine) -> None:
+    promised = 0
+    for number in range(20):
+        stream = Spanish(talker, promises=True)
+        first, second = stream.draft(numbered(number)), stream.draft(numbered(number))
+        assert first.stable == 0
+        assert second.text in (first.text, "")  # of what is no translation nothing is shown
+        promised += second.stable
+    assert promised > 40
+
+
+def test_without_promises_a_draft_promises_nothing(engine: Engine) -> None:
+    stream = Spanish(engine)
+    assert [stream.draft(numbered(1)).stable for _ in range(3)] == [0, 0, 0]
 
 
 def test_a_turn_that_fails_twice_is_shown_and_leaves_the_cache_as_it_was(endless: Engine) -> None:
@@ -244,9 +338,8 @@ def test_it_is_told_how_many_tokens_there_are_and_when_they_begin_anew(endless: 
     counts: list[int] = []
     stream = Spanish(endless)
     stream.translate("one", wrote=counts.append)
-    first, second = counts[: counts.index(1, 1)], counts[counts.index(1, 1) :]
-    assert first == list(range(1, len(first) + 1))
-    assert second == list(range(1, stream.conversation.tokens_written + 1))
+    written = stream.conversation.tokens_written  # as many each time, in context, without, and more strictly
+    assert counts == 3 * list(range(1, written + 1))
 
 
 def test_a_turn_that_fails_when_there_is_no_time_is_not_made_again(endless: Engine) -> None:
@@ -293,6 +386,18 @@ def test_a_segment_that_is_longer_than_speech_is_refused(ask: Callable[[Spanish,
 def test_a_folder_without_a_model_is_refused_with_what_mends_it(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"holds no loadable translator model .*surtitle models fetch"):
         Engine(tmp_path, threads=1)
+
+
+@pytest.mark.weights
+def test_a_real_model_keeps_what_its_drafts_promise_and_promises_something() -> None:
+    engine = Engine(open_store(os.environ).path("qwen2.5-coder-0.5b"), threads=1)
+    stream = Spanish(engine, promises=True)
+    text = "The committee will meet again on Thursday to discuss the budget of the coming year."
+    drafts = [stream.draft(text[:end]) for end in (23, 32, 44, 52, 66, len(text))]
+    assert drafts[-1].stable > 20
+    for before, after in pairwise(drafts):
+        assert after.text.startswith(before.text[: before.stable])
+    assert stream.translate(text).startswith(drafts[-1].text[: drafts[-1].stable])
 
 
 @pytest.mark.weights

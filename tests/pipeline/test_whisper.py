@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ctranslate2 import get_cuda_device_count
 
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import SAMPLE_RATE, Samples
@@ -29,6 +30,12 @@ def speech() -> Samples:
 def test_a_folder_without_a_model_is_refused_with_what_mends_it(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"holds no loadable Whisper model .*surtitle models fetch whisper-base"):
         Whisper(tmp_path, threads=1)
+
+
+@pytest.mark.skipif(get_cuda_device_count() > 0, reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--asr-device cuda: CTranslate2 finds no GPU"):
+        Whisper(tmp_path, threads=1, device="cuda")
 
 
 @pytest.mark.weights

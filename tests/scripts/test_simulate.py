@@ -11,12 +11,14 @@ from typing import Literal
 
 import pytest
 from evaluate import main as evaluate
+from rich.console import Console
 from score_log import Log, read_log
 from simulate import EARS, Talk, main, play, read_talk, silence
 from timed_words import ReferenceEars
 
 from surtitle.pipeline.assembly import ModelNames
-from surtitle.pipeline.runner import Pair
+from surtitle.pipeline.events import Drafted, Translated
+from surtitle.pipeline.runner import Pair, Run
 from surtitle.pipeline.session import Workers
 
 ROWS = [
@@ -34,12 +36,12 @@ class Shouts:
 
     def translate(
         self, text: str, *, in_time: Callable[[], bool], wrote: Callable[[str, int], None]
-    ) -> Iterator[tuple[str, str]]:
+    ) -> Iterator[tuple[str, Translated]]:
         for target in self._targets:
-            yield target, text.upper()
+            yield target, Translated(text.upper())
 
-    def draft(self, text: str, stop: Callable[[], bool]) -> None:
-        pass
+    def draft(self, text: str, stop: Callable[[], bool]) -> Iterator[tuple[str, Drafted]]:
+        yield from ()
 
     def figures(self) -> dict[str, int]:
         return dict.fromkeys(("retries", "evictions", "cache_tokens", "cache_tokens_max"), 0)
@@ -57,7 +59,7 @@ class ToyModels:
     def recognizer(self, language: str) -> ReferenceEars:
         return ReferenceEars(self._talk.words)
 
-    def translator(self, source: str, targets: tuple[str, ...], window: int) -> Shouts:
+    def translator(self, source: str, targets: tuple[str, ...], window: int, *, promises: bool) -> Shouts:
         return Shouts(targets)
 
 
@@ -82,7 +84,8 @@ def table(tmp_path: Path) -> Path:
 
 
 def captioned(talk: Talk, workers: Workers, log: Path, clock: Literal["real", "virtual"] = "virtual") -> Log:
-    asyncio.run(play(ToyModels(talk, workers), talk, Pair("en", ("de",)), clock=clock, log=log))
+    run = Run(ToyModels(talk, workers), window=1024, console=Console())
+    asyncio.run(play(run, talk, Pair("en", ("de",)), clock=clock, log=log))
     return read_log(log.read_text(encoding="utf-8").splitlines())
 
 

@@ -1,0 +1,64 @@
+"""What viewers see of a caption that is not finished.
+
+In: how a caption begins so far, and how much of that will stand. Out: the revision to show, if it says anything new.
+Three ways: `final` shows whole captions alone; `steady` shows what will stand, so that no character that was shown ever
+changes; `live` shows more, all but the last words, which change most from draft to draft (Arivazhagan et al. 2020).
+Knows no model and no clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from surtitle.pipeline.events import CaptionMode
+from surtitle.pipeline.text import is_spaced
+
+UNSTEADY_WORDS = 2
+"""Words at the end of a draft that `live` holds back; in languages without spaces, twice as many characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One draft of a caption."""
+
+    number: int
+    """Counts from 0 within a cue and language."""
+    text: str
+    stable: int
+    """Leading characters that will never change."""
+
+
+class Drafts:
+    """What is shown of the open cues."""
+
+    def __init__(self, mode: CaptionMode) -> None:
+        self._mode = mode
+        self._shown: dict[tuple[int, str], Revision] = {}
+
+    def revise(self, cue: int, language: str, text: str, stable: int) -> Revision | None:
+        """What to show, now that the caption begins with `text`, whose first `stable` characters will stand."""
+        if self._mode == "final":
+            return None
+        shown = text[:stable] if self._mode == "steady" else steady_part(text, stable, language)
+        before = self._shown.get((cue, language))
+        if shown == (before.text if before else ""):
+            return None
+        revision = Revision(before.number + 1 if before else 0, shown, min(stable, len(shown)))
+        self._shown[cue, language] = revision
+        return revision
+
+    def finish(self, cue: int, language: str) -> int:
+        """The number of the final revision; there are no more."""
+        before = self._shown.pop((cue, language), None)
+        return before.number + 1 if before else 0
+
+
+def steady_part(text: str, stable: int, language: str) -> str:
+    """`text` without its last words, but with all that will stand."""
+    if is_spaced(language):
+        end = len(text)
+        for _ in range(UNSTEADY_WORDS):
+            end = max(0, text.rfind(" ", 0, end))
+    else:
+        end = max(0, len(text) - 2 * UNSTEADY_WORDS)
+    return text[: max(stable, end)]

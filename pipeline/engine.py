@@ -1,0 +1,66 @@
+"""The language model and its tokenizer, loaded once.
+
+In: a folder of a fetched model. Out: an `Engine` for all conversations of the process. Knows no language and no prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.events import Device
+from surtitle.pipeline.identify import Identifier
+from surtitle.sinks.decoder import Decoder
+from surtitle.sinks.load import load_model
+from surtitle.sinks.tokenizer import Tokenizer
+
+WINDOW = 1024
+"""Tokens in a conversation's cache, the pinned prefix included."""
+_MORE = 256
+"""Tokens that a conversation without context may need more than one with, for its longer prompt."""
+GPU_ROWS = 64
+"""Conversations that a GPU has room for: those of a session's languages, and those that have nothing behind them."""
+
+
+def convert_gguf(gguf: Path, out_dir: Path, progress: Callable[[float], None]) -> None:
+    """Convert a fetched model to the engine's form, once: see `surtitle.sinks.convert`."""
+    # imported here: it needs transformers, which takes seconds, and a running session does not
+    from surtitle.sinks.convert import convert_gguf as convert
+
+    convert(gguf, out_dir, progress)
+
+
+def on_gpu(folder: Path, device: str, *, window: int) -> Decoder:
+    """The model in `folder` on torch's `device`, for up to `GPU_ROWS` conversations of `window` tokens each."""
+    # imported here: they need transformers, which takes seconds, and a session on processor cores does not
+    from surtitle.sinks.static import StaticDecoder
+    from surtitle.sinks.stock import load_stock
+
+    model = load_stock(folder, dtype=torch.bfloat16)
+    return StaticDecoder(model.to(torch.device(device)), sequences=GPU_ROWS, capacity=window + _MORE)
+
+
+class Engine:
+    """Weights, tokenizer and what tells languages apart, shared by all streams; used from one thread at a time."""
+
+    def __init__(self, folder: Path, *, threads: int, device: Device = "cpu", window: int = WINDOW) -> None:
+        """Map the model in `folder` and use `threads` cores, or a GPU with room for conversations of `window` tokens.
+
+        Raises UserError if it can't be loaded.
+        """
+        self.identifier = Identifier()
+        torch.set_num_threads(1)  # what torch does here, moving keys at an eviction, is over in a millisecond
+        if device == "cuda" and not torch.cuda.is_available():
+            raise UserError("--llm-device cuda: torch finds no GPU, expected one: leave the flag out to use the cores")
+        try:
+            self.tokenizer = Tokenizer(folder)
+            self.model: Decoder = (
+                on_gpu(folder, device, window=window) if device == "cuda" else load_model(folder, threads=threads)
+            )
+        except (OSError, ValueError, KeyError) as error:
+            raise UserError(
+                f"{folder} holds no loadable translator model ({error}): mend it with `surtitle models fetch`"
+            ) from error
