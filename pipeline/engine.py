@@ -51,7 +51,6 @@ class Engine:
 
         Raises UserError if it can't be loaded.
         """
-        self.identifier = Identifier()
         torch.set_num_threads(1)  # what torch does here, moving keys at an eviction, is over in a millisecond
         if device == "cuda" and not torch.cuda.is_available():
             raise UserError("--llm-device cuda: torch finds no GPU, expected one: leave the flag out to use the cores")
@@ -64,3 +63,4 @@ class Engine:
             raise UserError(
                 f"{folder} holds no loadable translator model ({error}): mend it with `surtitle models fetch`"
             ) from error
+        self.identifier = Identifier()
