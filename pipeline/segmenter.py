@@ -7,6 +7,7 @@ words are open. Pure policy: knows no audio and no model.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from surtitle.pipeline.events import Segment, Word
@@ -41,6 +42,15 @@ class Segmenter:
             return None
         text = joined((word.text for word in self._open), self._language)
         return Segment(self._next_id, text, self._open[0].start, self._open[-1].end, self._language, tuple(self._open))
+
+    def opening(self, guess: Sequence[Word]) -> Segment | None:
+        """`open` with as many words of `guess` as may come to be in that segment too. None where nothing is open."""
+        if not self._open:
+            return None
+        ahead = Segmenter(self._language, self._settings)
+        ahead._open, ahead._next_id = list(self._open), self._next_id
+        ended = (segment for word in guess for segment in ahead.push(word))
+        return next(ended, None) or ahead.open
 
     def push(self, word: Word) -> list[Segment]:
         """Take the next committed word; return the segment it ends, if it does.

@@ -47,7 +47,7 @@ from surtitle.pipeline.stamps import Reach, Written
 from surtitle.pipeline.stats import LagStats, MemoryStats
 
 T = TypeVar("T")
-DRAFT_STEP = 24
+DRAFT_STEP = 12
 """Characters by which the open text must grow to be translated ahead again: drafts cost the recogniser time."""
 RETRY_WITHIN = 5.0
 """Seconds after the words up to which a failed translation is made again; later, the next segment is more urgent."""
@@ -186,10 +186,16 @@ class Session:
             self._segments.append((segment, stamps))
         if segments:
             self._drafted = 0
-        self._open = self._segmenter.open
-        if self._open:
-            self._show_draft(self._open, self._open.language, self._open.text, len(self._open.text))
+        self._look_ahead()
         self._new_text.set()
+
+    def _look_ahead(self) -> None:
+        """Show how the next segment begins: what is committed of it; with `live`, what is guessed behind that too."""
+        committed = self._segmenter.open
+        guess = self._recognizer.pending if self._captions == "live" else ()
+        self._open = self._segmenter.opening(guess)
+        if committed and self._open:
+            self._show_draft(self._open, self._open.language, self._open.text, len(committed.text))
 
     async def _translate(self) -> None:
         while self._segments or not self._speech_over:

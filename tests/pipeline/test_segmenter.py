@@ -52,6 +52,20 @@ def test_segments_are_together_exactly_the_words_in_order(tokens: list[str | Non
     assert segmenter.open is None
 
 
+@given(st.lists(TOKENS, max_size=20), st.lists(TOKENS, max_size=20))
+def test_the_next_segment_goes_on_as_was_told_if_the_guess_is_right(tokens: list[str], guessed: list[str]) -> None:
+    segmenter = Segmenter("en")
+    for index, token in enumerate(tokens):
+        segmenter.push(word(token, index))
+    guess = [word(token, len(tokens) + index) for index, token in enumerate(guessed)]
+    begun, opening = segmenter.open, segmenter.opening(guess)
+    assert segmenter.open == begun
+    assert (opening is None) == (begun is None)
+    if begun and opening:
+        assert opening.text.startswith(begun.text)
+        assert opening == [*(segment for each in guess for segment in segmenter.push(each)), *segmenter.flush()][0]
+
+
 @given(st.lists(TOKENS, max_size=80))
 def test_no_segment_has_more_words_than_the_longest(tokens: list[str]) -> None:
     longest = SegmentSettings().longest_words

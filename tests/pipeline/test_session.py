@@ -92,7 +92,7 @@ class ScriptedTranslator:
         self.drafts.append(text)
         self.drafted.set()
         for target in self.targets:
-            yield target, Drafted(text.upper(), text.find(" "))
+            yield target, Drafted(text.upper(), len(text.split()[0]) * (" " in text))
 
     def figures(self) -> dict[str, int]:
         return {"retries": 1, "evictions": 2, "cache_tokens": 30, "cache_tokens_max": 20}
@@ -170,12 +170,16 @@ async def test_captions_are_final_whole_and_know_when_they_were_said(workers: Wo
 
 
 class GuessingEars(ScriptedEars):
-    """Guesses each word one before it commits it."""
+    """Guesses each word one before it commits it, and never what it is."""
+
+    def __init__(self, sentence: Sequence[str] = SENTENCE, guess: str = "?") -> None:
+        super().__init__(sentence=sentence)
+        self._guess = guess.split()
 
     @property
     def pending(self) -> tuple[Word, ...]:
         start = self._words / 2
-        return (Word("?", start, start + 0.4, 0.5),)
+        return tuple(Word(text, start, start + 0.4, 0.5) for text in self._guess)
 
 
 async def test_finals_carry_when_they_passed_each_stage(workers: Workers) -> None:
@@ -301,7 +305,7 @@ async def test_steady_captions_show_what_will_stand_while_the_speaker_goes_on(wo
         *((number, False, text, len(text)) for number, text in enumerate(beginnings)),
         (3, True, said, len(said)),
     ]
-    # a first draft at 28 letters; 24 more never come before the end
+    # drafts at 15, 28 and 44 letters, of which the first word is promised
     assert revisions(events, "es") == [(0, False, "INTERNATIONALLY", 15), (1, True, said.upper(), len(said))]
 
 
@@ -310,12 +314,23 @@ async def test_live_captions_show_drafts_without_their_last_words(workers: Worke
     events = await captioned(chunks(3.0), workers, ears=ScriptedEars(sentence=sentence), captions="live")
     said = " ".join(sentence)
     assert revisions(events, "es") == [
-        (0, False, "WE", 2),
-        (1, False, "WE ACKNOWLEDGE INTERNATIONALLY", 2),
-        (2, True, said.upper(), len(said)),
+        (0, False, "WE", 2),  # of 14 letters, and of 30
+        (1, False, "WE ACKNOWLEDGE", 2),  # of 42
+        (2, False, "WE ACKNOWLEDGE INTERNATIONALLY", 2),  # of 58
+        (3, True, said.upper(), len(said)),
     ]
     drafts = [event for event in events if isinstance(event, Caption) and not event.final]
     assert all(event.stamps is None and event.cue == 0 for event in drafts)
+
+
+async def test_live_captions_show_what_is_only_guessed_and_promise_none_of_it(workers: Workers) -> None:
+    ears = GuessingEars(sentence=LONG, guess="three more words")
+    events = await captioned(chunks(2.0), workers, ears=ears, captions="live")
+    assert revisions(events, "en")[:2] == [
+        (0, False, "Internationally three", 15),
+        (1, False, "Internationally acknowledged three", 28),
+    ]
+    assert not [text for *_, text, _ in revisions(events, "en")[-1:] if "three" in text]
 
 
 async def test_every_draft_is_followed_by_its_final(workers: Workers) -> None:
