@@ -65,7 +65,8 @@ class Screen:
             case "session":
                 self._drafts.clear()
                 targets = ", ".join(message["targets"])
-                return [Text(printable(f"── {message['source']} → {targets} ──"), style="dim")]
+                sources = " or ".join(message.get("sources", [message["source"]]))
+                return [Text(printable(f"── {sources} → {targets} ──"), style="dim")]
             case "gap":
                 seconds = (message["end_ms"] - message["start_ms"]) / 1000
                 return [Text(printable(f"── {seconds:.1f} s missing: {message['why']} ──"), style="yellow")]

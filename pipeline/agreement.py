@@ -10,14 +10,38 @@ that are committed now, and never taken back. Knows no audio and no model.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from surtitle.pipeline.events import Word
+
+SETTLE = 2.0
+"""Seconds behind the end of the audio at which a guessed word changes no more."""
+
+
+class CommitPolicy(Protocol):
+    """Which words of a guess are said for good. `LocalAgreement` is one, `alignment.Alignment` the other."""
+
+    @property
+    def pending(self) -> tuple[Word, ...]:
+        """The last guess beyond what is committed."""
+        ...
+
+    def push(self, words: Sequence[Word], end: float) -> list[Word]:
+        """Take the next guess at what follows the committed words, in audio up to `end` seconds; return how much of
+        its beginning is committed now."""
+        ...
+
+    def flush(self) -> list[Word]:
+        """Commit the last guess: nothing more will be heard."""
+        ...
 
 
 class LocalAgreement:
     """The previous guess, against which the next one is held."""
 
-    def __init__(self) -> None:
+    def __init__(self, settle: float = SETTLE) -> None:
+        """`settle`: seconds behind the end of the audio at which a word is committed without a second vote."""
+        self._settle = settle
         self._pending: list[Word] = []
 
     @property
@@ -25,8 +49,9 @@ class LocalAgreement:
         """The last guess beyond what is committed."""
         return tuple(self._pending)
 
-    def push(self, words: Sequence[Word]) -> list[Word]:
-        """Take the next guess; return its words that the last guess began with too, as they are written now.
+    def push(self, words: Sequence[Word], end: float) -> list[Word]:
+        """Take the next guess; return its words that the last guess began with too, as they are written now, and what
+        lies so far behind `end` that it changes no more.
 
         Case and punctuation may differ: the newer guess heard more of what follows. Not so for its very last word,
         where the end of the audio looks like the end of a sentence.
@@ -37,14 +62,7 @@ class LocalAgreement:
             if old.text != new.text and (is_last or _bare(old.text) != _bare(new.text)):
                 break
             agreed += 1
-        return self._commit(words, agreed)
-
-    def settle(self, before: float) -> list[Word]:
-        """Commit words of the last guess that ended before this time: what lies so far back changes no more."""
-        settled = 0
-        while settled < len(self._pending) and self._pending[settled].end <= before:
-            settled += 1
-        return self._commit(self._pending, settled)
+        return self._commit(words, max(agreed, ended_before(words, end - self._settle)))
 
     def flush(self) -> list[Word]:
         """Commit the last guess: nothing more will be heard."""
@@ -54,6 +72,11 @@ class LocalAgreement:
     def _commit(self, words: Sequence[Word], count: int) -> list[Word]:
         self._pending = list(words[count:])
         return list(words[:count])
+
+
+def ended_before(words: Sequence[Word], time: float) -> int:
+    """How many of the first words ended by `time`, in seconds."""
+    return next((index for index, word in enumerate(words) if word.end > time), len(words))
 
 
 def _bare(text: str) -> str:

@@ -8,7 +8,7 @@ spin, and what the recogniser leaves would be idle. Knows no audio source, no se
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +17,16 @@ from typing import Self
 
 from surtitle.pipeline.engine import WINDOW, Engine
 from surtitle.pipeline.events import Device
+from surtitle.pipeline.interpreter import Interpreter
 from surtitle.pipeline.languages import find_language
 from surtitle.pipeline.recognizer import Recognizer
 from surtitle.pipeline.session import Hears, Workers
 from surtitle.pipeline.silero import SileroModel, SpeechProbability
 from surtitle.pipeline.translator import Translator
 from surtitle.pipeline.whisper import Whisper
+
+Hearing = Callable[[Sequence[str]], Hears]
+"""What makes a new stream that hears one of some languages, by their ISO 639-1 codes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +66,19 @@ class Ears:
         self._whisper = Whisper(folder, threads=threads, device=device)
         self._silero = SileroModel()
 
-    def recognizer(self, language: str) -> Recognizer:
-        """A new stream that hears `language`."""
-        return Recognizer(self._whisper.transcribe, SpeechProbability(self._silero).push, language=language)
+    def recognizer(self, languages: Sequence[str]) -> Recognizer:
+        """A new stream that hears `languages`, whichever of them is spoken."""
+        whisper, speech = self._whisper, SpeechProbability(self._silero)
+        return Recognizer(whisper.transcribe, speech.push, languages=languages, identify=whisper.likelihoods)
 
 
 class Models:
     """Everything that is loaded once, and shared by the sessions of this process."""
 
-    def __init__(
-        self, names: ModelNames, *, ears: Callable[[], Callable[[str], Hears]], engine: Callable[[], Engine]
-    ) -> None:
+    def __init__(self, names: ModelNames, *, ears: Callable[[], Hearing], engine: Callable[[], Engine]) -> None:
         """Load what hears and what translates, beside each other.
 
-        `ears` is called on the recogniser's thread, and returns what makes a new stream that hears a language;
+        `ears` is called on the recogniser's thread, and returns what makes a new stream that hears some languages;
         `engine` is called on the translator's. What they raise is raised here.
         """
         self.names = names
@@ -85,16 +88,16 @@ class Models:
         self.recognizer = hearing.result()
         self._engine = translating.result()
 
-    def translator(
-        self, source: str, targets: tuple[str, ...], window: int = WINDOW, *, promises: bool = False
-    ) -> Translator:
+    def interpreter(
+        self, sources: Sequence[str], targets: Sequence[str], window: int = WINDOW, *, promises: bool = False
+    ) -> Interpreter:
         """New conversations for the targets; reads each prompt, so it takes a moment. See `Translator`."""
 
-        def make() -> Translator:
+        def make(source: str, targets: tuple[str, ...]) -> Translator:
             languages = [find_language(target) for target in targets]
             return Translator(self._engine, find_language(source), languages, window=window, promises=promises)
 
-        return self.workers.llm.submit(make).result()
+        return self.workers.llm.submit(Interpreter, make, sources, targets).result()
 
     def __enter__(self) -> Self:
         return self

@@ -137,7 +137,7 @@ def _until_done(other: Future[float], work: Callable[[], float]) -> list[float]:
 
 
 def _recogniser_share(whisper: Whisper, speech: list[Samples]) -> float:
-    recognizer = Recognizer(whisper.transcribe, SpeechProbability(SileroModel()).push, language="en")
+    recognizer = Recognizer(whisper.transcribe, SpeechProbability(SileroModel()).push, languages=["en"])
     began = time.perf_counter()
     for block in speech:
         recognizer.push(block)

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from surtitle.pipeline.errors import UsageError, UserError
-from surtitle.pipeline.languages import find_language, parse_languages
+from surtitle.pipeline.languages import Pair, parse_languages, parse_pair
 
 if TYPE_CHECKING:
     from surtitle.pipeline.assembly import Models
     from surtitle.pipeline.broadcast import OutputPaths
-    from surtitle.pipeline.runner import Pair, ServerOptions
+    from surtitle.pipeline.runner import ServerOptions
     from surtitle.pipeline.store import ModelStore
 
 SAMPLE = "sample:"
@@ -245,7 +245,13 @@ def _number(lowest: int, highest: int) -> Callable[[str], int]:
 
 def pair_flags(command: argparse.ArgumentParser) -> None:
     """--from and --to."""
-    command.add_argument("--from", dest="source", required=True, metavar="CODE", help="language spoken, such as en")
+    command.add_argument(
+        "--from",
+        dest="source",
+        required=True,
+        metavar="CODES",
+        help="language spoken, such as en; en,es where speakers change between them; auto for any",
+    )
     command.add_argument(
         "--to", dest="targets", required=True, metavar="CODES", help="languages wanted, such as es or es,de"
     )
@@ -395,7 +401,7 @@ def _translate(args: argparse.Namespace) -> None:
     from surtitle.pipeline.engine import Engine
     from surtitle.pipeline.textmode import lines_of, translate_lines
 
-    store, pair, lines = _store(), pair_of(args), lines_of(args.file)
+    store, pair, lines = _store(), single_pair_of(args), lines_of(args.file)
     cores = share_cores(available_cores(), args.asr_threads, args.llm_threads)
     folder = store.path(args.llm or store.manifest.defaults.text_llm)
     engine = Engine(folder, threads=cores.llm, device=args.llm_device, window=args.window)
@@ -460,13 +466,16 @@ def _store() -> ModelStore:
 
 
 def pair_of(args: argparse.Namespace) -> Pair:
-    """What `pair_flags` read. Raises UsageError for a language that is unknown, repeated or both spoken and wanted."""
-    from surtitle.pipeline.runner import Pair
+    """What `pair_flags` read. Raises UsageError for languages that can't be."""
+    return parse_pair(args.source, args.targets)
 
-    source, targets = find_language(args.source).code, parse_languages(args.targets)
-    if source in targets:
-        raise UsageError(f"got --from {source} and --to {args.targets}, expected targets other than the source")
-    return Pair(source, targets)
+
+def single_pair_of(args: argparse.Namespace) -> Pair:
+    """The same, for what hears nothing, and so can't tell which of several languages a text is in."""
+    pair = pair_of(args)
+    if len(pair.sources) > 1:
+        raise UsageError(f"got --from {args.source}, expected one language: text does not say which one it is in")
+    return pair
 
 
 def _outputs(args: argparse.Namespace) -> OutputPaths:

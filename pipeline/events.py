@@ -166,8 +166,8 @@ class SessionStart:
 
     session: str
     """An id unique to this run."""
-    source: str
-    """ISO 639-1 code of the speech."""
+    sources: tuple[str, ...]
+    """ISO 639-1 codes of the speech: one, or several that speakers change between, the one expected first in front."""
     targets: tuple[str, ...]
     """ISO 639-1 codes of the translations."""
     models: dict[str, str]

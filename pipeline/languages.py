@@ -1,6 +1,6 @@
 """The languages that surtitle names: codes, names, and one sentence that shows the translator what to do.
 
-In: a code as a user types it. Out: a `Language`, or a UsageError that suggests the nearest. Knows no model;
+In: codes as a user types them. Out: `Language`s and `Pair`s, or a UsageError that suggests the nearest. Knows no model;
 whether a model speaks a language is in the model manifest.
 """
 
@@ -78,3 +78,28 @@ def parse_languages(codes: str) -> tuple[str, ...]:
     if not found or len(set(found)) != len(found):
         raise UsageError(f"got the languages {codes!r}, expected different codes with commas between, such as es,de")
     return found
+
+
+ANY = "auto"
+"""What a user types who does not know which language will be spoken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The languages that are spoken and those that are wanted, as ISO 639-1 codes."""
+
+    sources: tuple[str, ...]
+    """One, or several that the speakers change between; the first is expected first."""
+    targets: tuple[str, ...]
+
+
+def parse_pair(sources: str, targets: str) -> Pair:
+    """`en` into `es,de`, or `en,es` into both.
+
+    Raises UsageError for codes that are unknown, repeated or none, and for a single language both spoken and wanted.
+    """
+    wanted = parse_languages(targets)
+    spoken = tuple(LANGUAGES) if sources.strip().lower() == ANY else parse_languages(sources)
+    if len(spoken) == 1 and spoken[0] in wanted:
+        raise UsageError(f"got --from {sources} and --to {targets}, expected targets other than the source")
+    return Pair(spoken, wanted)

@@ -91,12 +91,17 @@ class PublishStart(_ClientMessage, tag="start", frozen=True):
     """A publisher's first message; binary messages of s16le mono PCM follow."""
 
     v: int
-    source: Language = msgspec.field(name="from")
-    """The speech's language."""
+    source: Language | Annotated[tuple[Language, ...], Meta(min_length=1, max_length=32)] = msgspec.field(name="from")
+    """The speech's language; several where the speakers change between them."""
     targets: Annotated[tuple[Language, ...], Meta(min_length=1, max_length=16)] = msgspec.field(name="to")
     """The translations' languages."""
     sample_rate: Annotated[int, Meta(ge=8_000, le=96_000)] = SAMPLE_RATE
     """Hertz of the PCM that follows."""
+
+    @property
+    def sources(self) -> tuple[Language, ...]:
+        """`source`, as many as it is."""
+        return (self.source,) if isinstance(self.source, str) else self.source
 
 
 class PublishStop(_ClientMessage, tag="stop", frozen=True):
@@ -175,10 +180,13 @@ class SessionMessage(_ServerMessage, tag="session", frozen=True):
     v: int
     session: str
     source: str
+    """Of the speech; the first of `sources`."""
     targets: tuple[str, ...]
     sample_rate: int
     models: dict[str, str]
     clock: Literal["real", "virtual"]
+    sources: tuple[str, ...] | UnsetType = UNSET
+    """Where several languages may be spoken."""
 
 
 class EndMessage(_ServerMessage, tag="end", frozen=True):

@@ -77,7 +77,8 @@ def to_message(event: Event, seq: int) -> EventMessage:
                 seq=seq,
                 v=VERSION,
                 session=event.session,
-                source=event.source,
+                source=event.sources[0],
+                sources=event.sources if len(event.sources) > 1 else UNSET,
                 targets=event.targets,
                 sample_rate=SAMPLE_RATE,
                 models=event.models,
@@ -162,7 +163,8 @@ def _from_message(message: EventMessage) -> Event:
         case GapMessage():
             return Gap(message.start_ms / 1000, message.end_ms / 1000, message.why)
         case SessionMessage():
-            return SessionStart(message.session, message.source, message.targets, message.models, message.clock)
+            sources = (message.source,) if message.sources is UNSET else message.sources
+            return SessionStart(message.session, sources, message.targets, message.models, message.clock)
         case EndMessage():
             return SessionEnd(message.audio_ms / 1000, message.elapsed_ms / 1000, message.stats)
 

@@ -1,9 +1,10 @@
 """Streaming recognition: from samples to committed words.
 
-In: samples in any cut. Out: committed words (never taken back), and the ends of speech, on the audio clock.
-The open audio is recognised again and again as it grows; what two guesses agree on is committed; the window
+In: samples in any cut. Out: committed words (never taken back), the ends of speech and changes of the language spoken,
+on the audio clock.
+The open audio is recognised again and again as it grows; a policy says which guessed words are committed; the window
 is trimmed where a sentence was committed, so an update's cost depends on the open audio alone. The models
-come in as two functions: knows no framework, no thread and no clock.
+come in as functions: knows no framework, no thread and no clock.
 """
 
 from __future__ import annotations
@@ -14,23 +15,30 @@ from typing import Protocol
 
 import numpy as np
 
-from surtitle.pipeline.agreement import LocalAgreement
+from surtitle.pipeline.agreement import CommitPolicy, LocalAgreement
 from surtitle.pipeline.events import SAMPLE_RATE, Samples, Word
 from surtitle.pipeline.gate import Closed, GateEvent, GateSettings, Opened, Quiet, SpeechGate
 from surtitle.pipeline.level import Level
+from surtitle.pipeline.spoken import Speaks, SpokenLanguage
 from surtitle.pipeline.text import ends_sentence, joined
 
 _FRAME = 512
 
 
-Heard = Word | Closed | Quiet
-"""What comes out: committed words, and where speech paused and stopped."""
+Heard = Word | Speaks | Closed | Quiet
+"""What comes out: committed words, where another language begins, and where speech paused and stopped."""
 
 
 class Transcribe(Protocol):
     """What `whisper.Whisper.transcribe` does."""
 
     def __call__(self, samples: Samples, *, language: str, before: str = "", committed: str = "") -> list[Word]: ...
+
+
+class Identify(Protocol):
+    """What `whisper.Whisper.likelihoods` does."""
+
+    def __call__(self, samples: Samples, languages: Sequence[str]) -> dict[str, float]: ...
 
 
 class Probability(Protocol):
@@ -45,8 +53,6 @@ class RecognizerSettings:
 
     step: float = 1.0
     """Seconds of new audio between two updates."""
-    settle: float = 2.0
-    """Seconds behind the end of the audio at which a guessed word is committed without a second vote."""
     window: float = 6.0
     """Seconds of open audio from which the window is trimmed inside a sentence."""
     longest: float = 22.0
@@ -67,18 +73,25 @@ class Recognizer:
         transcribe: Transcribe,
         probability: Probability,
         *,
-        language: str,
+        languages: Sequence[str],
+        identify: Identify | None = None,
         settings: RecognizerSettings | None = None,
         gate: GateSettings | None = None,
+        policy: CommitPolicy | None = None,
     ) -> None:
+        """Hear one of `languages` (ISO 639-1 codes), the first until `identify` says which; with one it is not asked.
+
+        `policy` says which guessed words are committed: by default, those that two guesses agree on.
+        """
         self._transcribe = transcribe
         self._probability = probability
-        self._language = language
+        self._spoken = SpokenLanguage(languages)
+        self._identify = identify if len(languages) > 1 else None
         self._settings = settings or RecognizerSettings()
         self._gate = SpeechGate(gate)
         self._keep = int((gate or GateSettings()).padding * SAMPLE_RATE) + 4 * _FRAME
         self._level = Level()
-        self._agreement = LocalAgreement()
+        self._policy = policy or LocalAgreement()
         self._committed: list[Word] = []
         self._before = ""
         self._rest: Samples = np.zeros(0, np.float32)
@@ -92,7 +105,7 @@ class Recognizer:
     @property
     def pending(self) -> tuple[Word, ...]:
         """The last guess beyond what is committed: it may change."""
-        return self._agreement.pending
+        return self._policy.pending
 
     def push(self, samples: Samples, *, backlog: float = 0.0) -> list[Heard]:
         """Take the next samples; `backlog` is how many seconds more are waiting (then updates wait for them too)."""
@@ -143,32 +156,51 @@ class Recognizer:
 
     def _close(self) -> list[Heard]:
         """Speech pauses: what was heard is committed, unless it was doubted and may be clearer with what follows."""
-        out = self._update()
+        out = self._update(last=True)
         self._waits = self._doubted and len(self._window) / SAMPLE_RATE <= self._settings.short
         if not self._waits:
-            out += self._commit(self._agreement.flush())
+            out += self._commit(self._policy.flush())
             self._forget(self._window_end - self._keep)
         return out
 
-    def _update(self) -> list[Heard]:
+    def _update(self, *, last: bool = False) -> list[Heard]:
+        """Look at the open audio once more; `last`: before a pause."""
+        self.updates += 1
+        self._looked_at = self._window_end
+        is_full = len(self._window) / SAMPLE_RATE >= self._settings.longest
+        changed, is_sure = self._follow_language(last=last or is_full)
+        return changed + (self._recognise(is_full=is_full) if is_sure else [])
+
+    def _follow_language(self, *, last: bool) -> tuple[list[Heard], bool]:
+        """Where another language is spoken now; and whether what is spoken is sure enough to commit words in it."""
+        if self._identify is None:
+            return [], True
+        before, likelihoods = self._spoken.current, self._identify(self._window, self._spoken.languages)
+        is_sure = self._spoken.push(likelihoods, fresh=not self._committed, last=last)
+        if self._spoken.current == before:
+            return [], is_sure
+        # what was guessed in the other language was no word of it, and no context for this one
+        self._policy.push([], 0.0)
+        if self._committed:
+            self._drop(len(self._committed))
+        self._before = ""
+        return [Speaks(self._spoken.current)], is_sure
+
+    def _recognise(self, *, is_full: bool) -> list[Heard]:
         start = self._window_start / SAMPLE_RATE
         heard = self._transcribe(
             self._window,
-            language=self._language,
+            language=self._spoken.current,
             before=self._before,
-            committed=joined((word.text for word in self._committed), self._language),
+            committed=joined((word.text for word in self._committed), self._spoken.current),
         )
-        self.updates += 1
-        self._looked_at = self._window_end
         self._doubted = sum(word.probability for word in heard) < self._settings.doubt * len(heard)
         if self._doubted:
             heard = []
         words = [Word(word.text, start + word.start, start + word.end, word.probability) for word in heard]
-        agreed = self._agreement.push(words)
-        agreed += self._agreement.settle(self._window_end / SAMPLE_RATE - self._settings.settle)
-        out = self._commit(agreed)
-        if len(self._window) / SAMPLE_RATE >= self._settings.longest:
-            out += self._commit(self._agreement.flush())
+        out = self._commit(self._policy.push(words, self._window_end / SAMPLE_RATE))
+        if is_full:
+            out += self._commit(self._policy.flush())
             self._forget(self._window_end)
         return out
 
@@ -186,7 +218,7 @@ class Recognizer:
         """The first `count` committed words are done: trim the window behind them, keep their text as context."""
         done = self._committed[:count]
         self._committed = self._committed[count:]
-        text = joined((self._before, *(word.text for word in done)), self._language).strip()
+        text = joined((self._before, *(word.text for word in done)), self._spoken.current).strip()
         self._before = text[-self._settings.context :].partition(" ")[2] if len(text) > self._settings.context else text
         self._trim(max(self._window_start, int(done[-1].end * SAMPLE_RATE)))
 

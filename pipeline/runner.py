@@ -20,7 +20,7 @@ from rich.console import Console
 from surtitle.pipeline.assembly import Models
 from surtitle.pipeline.broadcast import Broadcast, OutputPaths
 from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, CaptionMode, Gap, Samples, SessionStart
-from surtitle.pipeline.languages import find_language
+from surtitle.pipeline.languages import Pair, parse_pair
 from surtitle.pipeline.messages import PublishStart
 from surtitle.pipeline.microphone import microphone
 from surtitle.pipeline.pacing import Clock, RealClock, VirtualClock, paced
@@ -32,14 +32,6 @@ from surtitle.pipeline.terminal import TerminalCaptions
 T = TypeVar("T")
 DRAIN = 5.0
 """Seconds that viewers get to read the last captions before the server closes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """One source language and its targets, as ISO 639-1 codes."""
-
-    source: str
-    targets: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +95,7 @@ class Run:
             broadcast = stack.enter_context(Broadcast(outputs, (), TerminalCaptions(self._console)))
 
             async def on_publish(start: PublishStart, samples: AsyncIterator[Samples]) -> None:
-                pair = Pair(find_language(start.source).code, tuple(find_language(t).code for t in start.targets))
+                pair = parse_pair(",".join(start.sources), ",".join(start.targets))
                 clock = RealClock()
                 audio = begun(resampled(samples, start.sample_rate), clock)
                 await self._session(pair, "real", clock, until(audio, self._stop), broadcast)
@@ -134,14 +126,14 @@ class Run:
         broadcast: Broadcast,
     ) -> None:
         names = {"asr": self._models.names.asr, "llm": self._models.names.llm}
-        start = SessionStart(secrets.token_hex(8), pair.source, pair.targets, names, kind)
-        translator = await asyncio.to_thread(
-            self._models.translator, pair.source, pair.targets, self._window, promises=self._captions != "final"
+        start = SessionStart(secrets.token_hex(8), pair.sources, pair.targets, names, kind)
+        interpreter = await asyncio.to_thread(
+            self._models.interpreter, pair.sources, pair.targets, self._window, promises=self._captions != "final"
         )
         session = Session(
             start,
-            self._models.recognizer(pair.source),
-            translator,
+            self._models.recognizer(pair.sources),
+            interpreter,
             clock=clock,
             workers=self._models.workers,
             publish=broadcast.publish,

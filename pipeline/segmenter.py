@@ -1,7 +1,7 @@
 """Cut committed words into segments worth translating.
 
-In: committed words, and pauses. Out: segments, in order, together all the words that came in. A segment
-ends with a sentence; a long one ends at a clause, or where it must; so does a pause, unless only a few
+In: committed words, pauses and changes of language. Out: segments, in order, together all the words that came in. A
+segment ends with a sentence; a long one ends at a clause, or where it must; so does a pause, unless only a few
 words are open. Pure policy: knows no audio and no model.
 """
 
@@ -65,6 +65,12 @@ class Segmenter:
         clause = self._count >= s.clause_words and ends_clause(word.text)
         sentence = self._count >= s.sentence_words and ends_sentence(self._last_token())
         return self.flush() if full or clause or sentence else []
+
+    def speak(self, language: str) -> list[Segment]:
+        """Another language is spoken from here on: no segment is in two."""
+        segments = self.flush()
+        self._language = language
+        return segments
 
     def pause(self) -> list[Segment]:
         """The speaker paused: enough words are a segment, few wait for what comes next."""

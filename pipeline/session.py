@@ -43,6 +43,7 @@ from surtitle.pipeline.pacing import Clock
 from surtitle.pipeline.recognizer import Heard
 from surtitle.pipeline.scrub import Scrubber
 from surtitle.pipeline.segmenter import Segmenter
+from surtitle.pipeline.spoken import Speaks
 from surtitle.pipeline.stamps import Reach, Written
 from surtitle.pipeline.stats import LagStats, MemoryStats
 
@@ -67,13 +68,13 @@ class Hears(Protocol):
 
 
 class Translates(Protocol):
-    """What `translator.Translator` does."""
+    """What `interpreter.Interpreter` does."""
 
     def translate(
-        self, text: str, *, in_time: Callable[[], bool], wrote: Callable[[str, int], None]
+        self, text: str, spoken: str, *, in_time: Callable[[], bool], wrote: Callable[[str, int], None]
     ) -> Iterator[tuple[str, Translated]]: ...
 
-    def draft(self, text: str, stop: Callable[[], bool]) -> Iterator[tuple[str, Drafted]]: ...
+    def draft(self, text: str, spoken: str, stop: Callable[[], bool]) -> Iterator[tuple[str, Drafted]]: ...
 
     def figures(self) -> Mapping[str, int]: ...
 
@@ -103,7 +104,7 @@ class Session:
         """`translator` writes the languages of `start`; `publish` is called on the event loop, and must not block."""
         self._start = start
         self._recognizer = recognizer
-        self._segmenter = Segmenter(start.source)
+        self._segmenter = Segmenter(start.sources[0])
         self._translator = translator
         self._clock = clock
         self._workers = workers
@@ -214,7 +215,8 @@ class Session:
     async def _draft(self, segment: Segment) -> None:
         """While the speaker goes on, translate what is committed: most of it will stand in the final translation."""
         self._drafted = len(segment.text)
-        async with aclosing(self._as_made(self._translator.draft(segment.text, self._final_waits))) as drafts:
+        drafting = self._translator.draft(segment.text, segment.language, self._final_waits)
+        async with aclosing(self._as_made(drafting)) as drafts:
             async for language, begun in drafts:
                 if not self._final_waits():  # a draft that was cut short says less than the one before
                     self._show_draft(segment, language, begun.text, begun.stable)
@@ -272,6 +274,8 @@ class Session:
                 case Word():
                     self._reach.push(item.end, self._clock.now())
                     segments += self._segmenter.push(item)
+                case Speaks():
+                    segments += self._segmenter.speak(item.language)
                 case Closed():
                     segments += self._segmenter.pause()
                 case Quiet():
@@ -283,6 +287,7 @@ class Session:
         written = {language: Written(self._clock.now) for language in self._start.targets}
         finished = self._translator.translate(
             segment.text,
+            segment.language,
             in_time=lambda: self._has_time(segment),
             wrote=lambda language, tokens: written[language](tokens),
         )
@@ -321,7 +326,7 @@ class Session:
     def _emit(self, segment: Segment, language: str, made: Translated, stamps: Stamps) -> None:
         revision = Revision(self._drafts.finish(segment.id, language), made.text, len(made.text))
         caption = replace(self._captioned_as(segment, language, revision, stamps), untranslated=made.untranslated)
-        if caption.role == "source":
+        if language == segment.language:
             caption = replace(caption, words=segment.words)
         if caption.role == "target":
             self.lags.add(segment.end, caption.elapsed - segment.end, stamps)
@@ -331,12 +336,12 @@ class Session:
         self._publish(caption)
 
     def _captioned_as(self, segment: Segment, language: str, revision: Revision, stamps: Stamps | None) -> Caption:
-        """A final with its stamps, a draft without."""
+        """A final with its stamps, a draft without. What was said in a language that is wanted is for its readers."""
         return Caption(
             cue=segment.id,
             revision=revision.number,
             language=language,
-            role="source" if language == segment.language else "target",
+            role="target" if language in self._start.targets else "source",
             text=revision.text,
             start=segment.start,
             end=segment.end,

@@ -12,15 +12,14 @@ from pathlib import Path
 
 from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.languages import find_language
+from surtitle.pipeline.languages import Pair, find_language
 from surtitle.pipeline.protocol import clean_text
-from surtitle.pipeline.runner import Pair
 from surtitle.pipeline.translator import Translator
 
 
 def translate_lines(lines: Iterable[str], engine: Engine, pair: Pair, *, window: int) -> None:
     """Translate to standard output; empty lines stay empty."""
-    source = find_language(pair.source)
+    source = find_language(pair.sources[0])
     translator = Translator(engine, source, [find_language(code) for code in pair.targets], window=window)
     for line in lines:
         found = dict(translator.translate(line)) if line else {}

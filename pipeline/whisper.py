@@ -8,6 +8,7 @@ decoder's prefix, so only what is new is decoded. Knows no streaming: the same i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,10 @@ _APPENDED = "\"'.。,，!！?？:：”)]}、"
 class Whisper:
     """A loaded model, shared by all sessions; calls come from one thread at a time."""
 
-    def __init__(self, folder: Path, *, threads: int, device: Device = "cpu") -> None:
+    def __init__(self, folder: Path, *, threads: int, device: Device = "cpu", shortest: float = 0.0) -> None:
         """Load the CTranslate2 model in `folder`, in int8 for the cores, in float16 for a GPU.
+
+        The encoder reads at least `shortest` seconds: 30 is what Whisper was trained on, and what others pay for.
 
         Raises UserError for a folder that holds none, and where there is no GPU.
         """
@@ -57,7 +60,14 @@ class Whisper:
                 f"{folder} holds no loadable Whisper model ({error}): expected a CTranslate2 model (model.bin, "
                 f"config.json, tokenizer.json, vocabulary); mend it with `surtitle models fetch whisper-base`"
             ) from error
+        self._shortest = shortest
         self._tokenizers: dict[str, Tokenizer] = {}
+        self._encoded: tuple[Samples, Any] | None = None
+
+    @property
+    def stock(self) -> WhisperModel:
+        """The library's model: whole recordings at once, to compare with."""
+        return self._whisper
 
     def transcribe(self, samples: Samples, *, language: str, before: str = "", committed: str = "") -> list[Word]:
         """The words of `samples` (16 kHz, at most LONGEST seconds) that follow the `committed` ones.
@@ -66,15 +76,34 @@ class Whisper:
         word that is only punctuation belongs to the last committed word.
         """
         seconds = len(samples) / SAMPLE_RATE
-        if seconds > LONGEST:
-            raise ValueError(f"{seconds:.1f} s of audio, expected at most {LONGEST} s")
         tokenizer = self._tokenizer(language)
-        padded = np.pad(_loud_enough(samples), (0, int(_PADDING * SAMPLE_RATE)))
-        features = self._whisper.feature_extractor(padded, padding=0)  # (80, T), 100 frames a second
-        encoded = self._whisper.encode(features[:, : features.shape[1] // 2 * 2])
+        encoded = self._encode(samples)
         prefix = tokenizer.encode(" " + committed) if committed else []
         tokens = self._decode(encoded, tokenizer, before, prefix, seconds)
         return self._timed(tokenizer, tokens, len(prefix), encoded, seconds)
+
+    def likelihoods(self, samples: Samples, languages: Sequence[str]) -> dict[str, float]:
+        """How likely each of `languages` is to be spoken in `samples`: shares of 1 over all that the model knows.
+
+        One step of the decoder; `transcribe` of the same samples next does not encode them again. A model of one
+        language can't tell: it gives all the same.
+        """
+        if not self._whisper.model.is_multilingual:
+            return dict.fromkeys(languages, 1 / len(languages))
+        found = self._whisper.model.detect_language(self._encode(samples))[0]
+        shares = {token[2:-2]: share for token, share in found}  # from <|en|>
+        return {language: shares.get(language, 0.0) for language in languages}
+
+    def _encode(self, samples: Samples) -> Any:
+        seconds = len(samples) / SAMPLE_RATE
+        if seconds > LONGEST:
+            raise ValueError(f"{seconds:.1f} s of audio, expected at most {LONGEST} s")
+        if self._encoded is None or self._encoded[0] is not samples:
+            padding = max(_PADDING, self._shortest - seconds)
+            padded = np.pad(_loud_enough(samples), (0, int(padding * SAMPLE_RATE)))
+            features = self._whisper.feature_extractor(padded, padding=0)  # (80, T), 100 frames a second
+            self._encoded = samples, self._whisper.encode(features[:, : features.shape[1] // 2 * 2])
+        return self._encoded[1]
 
     def _decode(self, encoded: Any, tokenizer: Tokenizer, before: str, prefix: list[int], seconds: float) -> list[int]:
         prompt: list[int] = []

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import NoReturn
 
 import msgspec
+from msgspec import UNSET
 from score_record import Change, Record, Revision, Shown, settle, spaceless, together
 
 from surtitle.pipeline.errors import UserError
@@ -62,11 +63,11 @@ def record_of(log: Log, name: str, language: str) -> Record:
     Raises:
         UserError: the session had no such language.
     """
-    spoken = (*log.session.targets, log.session.source)
+    spoken = (*log.session.targets, *_sources(log.session))
     if language not in spoken:
         raise UserError(f"--language {language}: the session has {', '.join(spoken)}")
     real = log.session.clock == "real"
-    said = _finals(log, log.session.source)
+    said = _said(log)
     cues = _cues(log, language)
     finals = _finals(log, language)
     characters = spaceless(language)
@@ -101,7 +102,7 @@ def _message(number: int, line: str) -> _Message:
 
 
 def _check_captions(session: SessionMessage, captions: Sequence[CaptionMessage]) -> None:
-    spoken = {session.source, *session.targets}
+    spoken = {*_sources(session), *session.targets}
     last: dict[tuple[int, str], CaptionMessage] = {}
     for caption in captions:
         before = last.get((caption.cue, caption.lang))
@@ -124,6 +125,15 @@ def _cues(log: Log, language: str) -> dict[int, list[CaptionMessage]]:
         if caption.lang == language:
             found.setdefault(caption.cue, []).append(caption)
     return dict(sorted(found.items()))
+
+
+def _sources(session: SessionMessage) -> tuple[str, ...]:
+    return (session.source,) if session.sources is UNSET else session.sources
+
+
+def _said(log: Log) -> dict[int, CaptionMessage]:
+    """Finals of what was said, by cue: in a language that is wanted too, they are known by their words."""
+    return {each.cue: each for each in log.captions if each.final and (each.role == "source" or each.words)}
 
 
 def _finals(log: Log, language: str) -> dict[int, CaptionMessage]:

@@ -23,13 +23,21 @@ from score_segments import column, from_tsv
 from text_files import read
 from timed_words import ReferenceEars, from_table, of_talk, sample_of, spread
 
-from surtitle.pipeline.cli import captions_flag, exit_status, llm_threads_flag, pair_flags, pair_of, set_up_libraries
+from surtitle.pipeline.cli import (
+    captions_flag,
+    exit_status,
+    llm_threads_flag,
+    pair_flags,
+    set_up_libraries,
+    single_pair_of,
+)
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import SAMPLE_RATE, Samples, Word
 from surtitle.pipeline.store import open_store
 
 if TYPE_CHECKING:
-    from surtitle.pipeline.runner import Pair, Run
+    from surtitle.pipeline.languages import Pair
+    from surtitle.pipeline.runner import Run
 
 EARS = "reference words"
 """What the log says was the recogniser."""
@@ -63,13 +71,13 @@ def simulate(options: argparse.Namespace) -> None:
     from surtitle.pipeline.engine import WINDOW, Engine
     from surtitle.pipeline.runner import Run
 
-    pair = pair_of(options)
-    talk = read_talk(options.segments, pair.source, name=options.talk, words=options.words)
+    pair = single_pair_of(options)
+    talk = read_talk(options.segments, pair.sources[0], name=options.talk, words=options.words)
     store = open_store(os.environ)
     llm = options.model or store.manifest.defaults.llm
     threads = share_cores(available_cores(), llm=options.llm_threads).llm
 
-    def hear(language: str) -> ReferenceEars:
+    def hear(languages: Sequence[str]) -> ReferenceEars:
         return ReferenceEars(talk.words)
 
     def load() -> Engine:

@@ -18,7 +18,7 @@ from surtitle.pipeline.server import CaptionServer
 # One browser, and so one event loop, for all tests of this file.
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
-SESSION = SessionStart("night-1", "en", ("es", "ar"), {}, "real")
+SESSION = SessionStart("night-1", ("en",), ("es", "ar"), {}, "real")
 # About 29 letters of this size fit: each sentence below fills a line of its own.
 LOOKS = "size=40&font=monospace"
 SENTENCES = [

@@ -13,7 +13,7 @@ from surtitle.pipeline.events import Caption, SessionEnd, SessionStart
 from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.server import CaptionServer
 
-SESSION = SessionStart("night-1", "en", ("es",), {}, "real")
+SESSION = SessionStart("night-1", ("en",), ("es",), {}, "real")
 
 
 def caption(cue: int, language: str = "es", *, rev: int = 0, final: bool = True) -> Caption:

@@ -74,7 +74,7 @@ async def test_watch_prints_a_session_until_the_server_stops(terminal: bool) -> 
     console = Console(file=printed, width=60, force_terminal=terminal, color_system=None)
     async with CaptionServer(hub, port=0) as server:
         watching = asyncio.create_task(watch(server.url, ["es"], console))
-        hub.publish(SessionStart("night-1", "en", ("es",), {}, "real"))
+        hub.publish(SessionStart("night-1", ("en",), ("es",), {}, "real"))
         hub.publish(Caption(0, 0, "es", "target", "bue", 0, 1, False, 0, 1, 1))
         hub.publish(Caption(0, 1, "es", "target", "buenas \x1b[2Jnoches", 0, 1, True, 0, 1, 1))
         hub.publish(Gap(1, 2, "overload"))

@@ -14,7 +14,7 @@ from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Caption, SessionEnd, SessionStart
 from surtitle.pipeline.terminal import TerminalCaptions
 
-START = SessionStart("s", "en", ("es", "de"), {"asr": "a", "llm": "b"}, "virtual")
+START = SessionStart("s", ("en",), ("es", "de"), {"asr": "a", "llm": "b"}, "virtual")
 END = SessionEnd(2.0, 2.1, {"segments": 1})
 
 

@@ -56,6 +56,7 @@ def assert_said(result: tuple[int, str], status: int, pattern: str) -> None:
         (("--from", "en", "--to", "sp"), "unknown language 'sp'; did you mean"),
         (("--from", "en", "--to", "es,es"), "got the languages 'es,es', expected different codes"),
         (("--from", "en", "--to", "de,en"), "expected targets other than the source"),
+        (("--from", "en,en", "--to", "de"), "got the languages 'en,en', expected different codes"),
     ],
 )
 @pytest.mark.parametrize("command", ["replay", "live", "translate"])
@@ -64,6 +65,10 @@ def test_wrong_languages_are_wrong_usage(
 ) -> None:
     files = [] if command == "live" else [recording]
     assert_said(run(command, *files, *pair), 2, said)
+
+
+def test_text_is_in_one_language(run: Run, recording: Path) -> None:
+    assert_said(run("translate", recording, "--from", "en,es", "--to", "de"), 2, "got --from en,es, expected one")
 
 
 def test_a_missing_recording_is_named(run: Run) -> None:

@@ -13,7 +13,7 @@ from surtitle.pipeline.events import Caption, Gap, SessionEnd, SessionStart
 from surtitle.pipeline.hub import Hub, Viewer
 from surtitle.pipeline.messages import CloseCode, Refused, Since
 
-SESSION = SessionStart("night-1", "en", ("es", "de"), {}, "real")
+SESSION = SessionStart("night-1", ("en",), ("es", "de"), {}, "real")
 
 
 def caption(cue: int, language: str = "es", *, rev: int = 0, final: bool = True) -> Caption:

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from surtitle.pipeline.errors import UsageError
-from surtitle.pipeline.languages import LANGUAGES, find_language, parse_languages
+from surtitle.pipeline.languages import LANGUAGES, Pair, find_language, parse_languages, parse_pair
 
 
 @pytest.mark.parametrize("code", ["es", "ES", " es "])
@@ -43,3 +43,21 @@ def test_every_language_has_a_code_a_name_and_an_example_of_its_own() -> None:
     assert all(re.fullmatch("[a-z]{2}", code) and language.code == code for code, language in LANGUAGES.items())
     assert len({language.name for language in LANGUAGES.values()}) == len(LANGUAGES)
     assert len({language.example for language in LANGUAGES.values()}) == len(LANGUAGES)
+
+
+@pytest.mark.parametrize(
+    ("sources", "targets", "pair"),
+    [
+        ("en", "es,de", Pair(("en",), ("es", "de"))),
+        ("en,es", "en,es", Pair(("en", "es"), ("en", "es"))),
+        ("auto", "en", Pair(tuple(LANGUAGES), ("en",))),
+    ],
+)
+def test_one_language_or_several_may_be_spoken(sources: str, targets: str, pair: Pair) -> None:
+    assert parse_pair(sources, targets) == pair
+
+
+@pytest.mark.parametrize(("sources", "targets"), [("en", "en"), ("en,en", "es"), ("", "es"), ("xx", "es"), ("en", "")])
+def test_a_pair_that_can_not_be_is_refused(sources: str, targets: str) -> None:
+    with pytest.raises(UsageError, match=r"expected|unknown"):
+        parse_pair(sources, targets)

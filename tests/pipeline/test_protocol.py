@@ -55,7 +55,7 @@ events = st.one_of(
     st.builds(
         SessionStart,
         safe_text,
-        st.just("en"),
+        st.sampled_from([("en",), ("en", "es")]),
         st.lists(st.sampled_from(["es", "de"])).map(tuple),
         st.dictionaries(st.sampled_from(["asr", "llm"]), safe_text),
         st.sampled_from(["real", "virtual"]),
@@ -105,7 +105,7 @@ def test_a_caption_says_when_each_word_was_said_and_how_sure_that_is() -> None:
 
 
 def test_a_session_says_what_a_reader_of_the_log_must_know() -> None:
-    event = SessionStart("night-1", "en", ("es",), {"asr": "small"}, "real")
+    event = SessionStart("night-1", ("en",), ("es",), {"asr": "small"}, "real")
     assert to_wire(event, 1) == {
         "type": "session",
         "seq": 1,
@@ -117,6 +117,13 @@ def test_a_session_says_what_a_reader_of_the_log_must_know() -> None:
         "models": {"asr": "small"},
         "clock": "real",
     }
+
+
+def test_a_session_of_several_languages_says_them_all() -> None:
+    event = SessionStart("night-1", ("en", "es"), ("es",), {}, "real")
+    wire = to_wire(event, 1)
+    assert (wire["source"], wire["sources"]) == ("en", ("en", "es"))
+    assert parse_event(json.dumps(wire)) == (event, 1)
 
 
 @given(events, st.integers(1, 10**9))
@@ -192,10 +199,23 @@ def test_another_version_is_refused_by_name() -> None:
 
 def test_start_says_the_languages_and_the_rate() -> None:
     start = parse_start('{"type":"start","v":1,"from":"en","to":["es","de"],"sample_rate":48000}')
-    assert (start.source, start.targets, start.sample_rate) == ("en", ("es", "de"), 48000)
+    assert (start.sources, start.targets, start.sample_rate) == (("en",), ("es", "de"), 48000)
 
 
-@pytest.mark.parametrize("fields", ['"to":["es"]', '"from":"en","to":[]', '"from":"en","to":["es"],"sample_rate":4'])
+def test_start_may_say_several_languages_that_are_spoken() -> None:
+    start = parse_start('{"type":"start","v":1,"from":["en","es"],"to":["es","de"]}')
+    assert start.sources == ("en", "es")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        '"to":["es"]',
+        '"from":[],"to":["es"]',
+        '"from":"en","to":[]',
+        '"from":"en","to":["es"],"sample_rate":4',
+    ],
+)
 def test_a_wrong_start_is_refused(fields: str) -> None:
     with pytest.raises(Refused):
         parse_start('{"type":"start","v":1,' + fields + "}")

@@ -5,6 +5,7 @@ A word is half a second of samples of one value, its number; the probability of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from surtitle.pipeline.events import SAMPLE_RATE, Samples, Word
 from surtitle.pipeline.gate import Closed, Quiet
 from surtitle.pipeline.recognizer import Heard, Recognizer, RecognizerSettings
+from surtitle.pipeline.spoken import Speaks
 from surtitle.pipeline.whisper import LONGEST
 
 LENGTH = SAMPLE_RATE // 2
@@ -50,7 +52,7 @@ def probability(samples: Samples) -> list[float]:
 
 
 def recognizer() -> Recognizer:
-    return Recognizer(transcribe, probability, language="en")
+    return Recognizer(transcribe, probability, languages=["en"])
 
 
 def texts(heard: list[Heard]) -> list[str]:
@@ -124,7 +126,7 @@ def test_what_the_model_itself_doubts_is_not_said() -> None:
         words = transcribe(samples, language=language, before=before, committed=committed)
         return words or [Word("invented", 0.0, 0.1, 0.05), Word("for", 0.1, 0.1, 0.6), Word("silence.", 0.1, 0.1, 0.0)]
 
-    ears = Recognizer(inventive, probability, language="en")
+    ears = Recognizer(inventive, probability, languages=["en"])
     assert texts(ears.push(TALK) + ears.flush()) == [name(number) for number in range(1, 30)]
 
 
@@ -142,7 +144,7 @@ class Restless:
 @pytest.mark.parametrize("backlog", [0.0, 50.0])
 def test_the_model_never_gets_more_audio_than_it_takes_though_nothing_agrees_or_much_waits(backlog: float) -> None:
     model = Restless()
-    ears = Recognizer(model, probability, language="en")
+    ears = Recognizer(model, probability, languages=["en"])
     for _ in range(100):
         ears.push(speech(1, 2), backlog=backlog)
     ears.flush()
@@ -157,7 +159,7 @@ def test_a_model_that_hears_nothing_in_long_speech_holds_no_audio_back() -> None
         lengths.append(len(samples) / SAMPLE_RATE)
         return []
 
-    ears = Recognizer(deaf, probability, language="en")
+    ears = Recognizer(deaf, probability, languages=["en"])
     assert texts(ears.push(speech(*[1] * 200)) + ears.flush()) == []
     assert max(lengths) <= LONGEST
 
@@ -178,7 +180,7 @@ def test_the_window_stays_short_where_sentences_are_committed() -> None:
         assert len(before) <= RecognizerSettings().context
         return transcribe(samples, language=language, before=before, committed=committed)
 
-    ears = Recognizer(measured, probability, language="en")
+    ears = Recognizer(measured, probability, languages=["en"])
     assert texts(ears.push(speech(*range(1, 200))) + ears.flush()) == [name(number) for number in range(1, 200)]
     assert max(lengths) < 10
 
@@ -190,12 +192,53 @@ def doubtful(samples: Samples, *, language: str, before: str = "", committed: st
 
 
 def test_a_short_word_that_was_doubted_is_heard_again_with_what_follows_the_pause() -> None:
-    ears = Recognizer(doubtful, probability, language="en")
+    ears = Recognizer(doubtful, probability, languages=["en"])
     heard = ears.push(np.concatenate((speech(1), silence(1.0), speech(2, 3), silence(3.0)))) + ears.flush()
     assert texts(heard) == ["w1", "w2", "w3"]
 
 
 def test_a_short_word_that_was_doubted_is_not_heard_where_nothing_follows_for_long() -> None:
-    ears = Recognizer(doubtful, probability, language="en")
+    ears = Recognizer(doubtful, probability, languages=["en"])
     heard = ears.push(np.concatenate((speech(1), silence(3.0), speech(2, 3), silence(3.0)))) + ears.flush()
     assert texts(heard) == ["w2", "w3"]
+
+
+class Bilingual:
+    """English words are numbers below 100, Spanish ones above; told the wrong language, it invents."""
+
+    def __init__(self) -> None:
+        self.ears = Recognizer(self.transcribe, probability, languages=["en", "es"], identify=self.likelihoods)
+
+    def transcribe(self, samples: Samples, *, language: str, before: str = "", committed: str = "") -> list[Word]:
+        words = transcribe(samples, language=language, before=before, committed=committed)
+        wrong = [word for word in words if (int(word.text.strip("w.").split("-")[-1]) > 100) != (language == "es")]
+        return [replace(word, text="invented") if word in wrong else word for word in words if "cut" not in word.text]
+
+    def likelihoods(self, samples: Samples, languages: Sequence[str]) -> dict[str, float]:
+        spanish = float((samples > 100).sum()) / max(1, int((samples > 0).sum()))
+        return {"en": 1 - spanish, "es": spanish}
+
+
+BOTH = np.concatenate((speech(1, 2, 3), silence(1), speech(*range(101, 106)), silence(1), speech(4, 5), silence(3)))
+
+
+def test_words_are_heard_in_the_language_that_is_spoken() -> None:
+    heard = [item for item in Bilingual().ears.push(BOTH) if isinstance(item, Speaks | Word)]
+    assert [item.language if isinstance(item, Speaks) else item.text for item in heard] == [
+        "w1", "w2", "w3", "es", "w101", "w102", "w103", "w104", "w105", "en", "w4", "w5",
+    ]  # fmt: skip
+
+
+@settings(max_examples=10)
+@given(st.lists(st.integers(0, len(BOTH)), max_size=20))
+def test_however_samples_in_two_languages_are_cut_the_same_is_heard(cuts: list[int]) -> None:
+    edges = sorted({0, len(BOTH), *cuts})
+    ears = Bilingual().ears
+    assert [item for a, b in pairwise(edges) for item in ears.push(BOTH[a:b])] == Bilingual().ears.push(BOTH)
+
+
+def test_a_change_of_language_without_a_pause_is_noticed_within_seconds() -> None:
+    audio = np.concatenate((speech(*range(10, 18)), speech(*range(110, 130)), silence(3)))
+    words = texts(Bilingual().ears.push(audio))
+    assert words[:8] == [name(number) for number in range(10, 18)]
+    assert words[-12:] == [name(number) for number in range(118, 130)]

@@ -116,3 +116,14 @@ def test_a_pause_ends_many_words_and_keeps_few() -> None:
     assert segmenter.pause() == []
     segmenter.push(word("three", 2))
     assert [segment.text for segment in segmenter.pause()] == ["one two three"]
+
+
+def test_no_segment_is_in_two_languages() -> None:
+    segmenter = Segmenter("en")
+    assert segmenter.push(Word("yes", 0.0, 0.5, 0.9)) == []
+    (segment,) = segmenter.speak("ja")
+    assert (segment.text, segment.language) == ("yes", "en")
+    for text in ("今", "日", "は"):
+        segmenter.push(Word(text, 1.0, 1.5, 0.9))
+    (segment,) = segmenter.flush()
+    assert (segment.text, segment.language) == ("今日は", "ja")

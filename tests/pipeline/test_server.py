@@ -21,7 +21,7 @@ from surtitle.pipeline.messages import PublishStart
 from surtitle.pipeline.pages import CONTENT_SECURITY_POLICY
 from surtitle.pipeline.server import CaptionServer
 
-SESSION = SessionStart("night-1", "en", ("es",), {}, "real")
+SESSION = SessionStart("night-1", ("en",), ("es",), {}, "real")
 START = '{"type":"start","v":1,"from":"en","to":["es"],"sample_rate":16000}'
 
 

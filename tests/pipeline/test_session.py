@@ -32,6 +32,7 @@ from surtitle.pipeline.gate import Quiet
 from surtitle.pipeline.pacing import Clock, RealClock, VirtualClock, paced
 from surtitle.pipeline.recognizer import Heard
 from surtitle.pipeline.session import Session, Workers
+from surtitle.pipeline.spoken import Speaks
 
 SENTENCE = ["We", "will", "meet", "again."]
 
@@ -78,16 +79,18 @@ class ScriptedTranslator:
         self._gate = gate
 
     def translate(
-        self, text: str, *, in_time: Callable[[], bool], wrote: Callable[[str, int], None]
+        self, text: str, spoken: str, *, in_time: Callable[[], bool], wrote: Callable[[str, int], None]
     ) -> Iterator[tuple[str, Translated]]:
         self.finals.append(text)
         for target in reversed(self.targets):
+            if target == spoken:
+                continue
             self._gate()
             wrote(target, 1)
             wrote(target, 2)
             yield target, Translated(text, True) if self.hopeless else Translated(text.upper())
 
-    def draft(self, text: str, stop: Callable[[], bool]) -> Iterator[tuple[str, Drafted]]:
+    def draft(self, text: str, spoken: str, stop: Callable[[], bool]) -> Iterator[tuple[str, Drafted]]:
         """Sure of its first word."""
         self.drafts.append(text)
         self.drafted.set()
@@ -128,7 +131,7 @@ async def captioned(
     """Everything that a session published, checked to begin and end as every session does."""
     events: list[Event] = []
     translator = translator or ScriptedTranslator()
-    start = SessionStart("s", "en", translator.targets, {}, kind)
+    start = SessionStart("s", ("en",), translator.targets, {}, kind)
     chosen = clock or VirtualClock()
     session = Session(
         start,
@@ -196,7 +199,7 @@ async def test_finals_carry_when_they_passed_each_stage(workers: Workers) -> Non
 async def test_viewers_that_painted_a_caption_count_and_unknown_ones_do_not(workers: Workers) -> None:
     events: list[Event] = []
     audio = paced(blocks(4.0), clock := VirtualClock())
-    start = SessionStart("s", "en", ("es",), {}, "virtual")
+    start = SessionStart("s", ("en",), ("es",), {}, "virtual")
 
     def publish(event: Event) -> None:
         events.append(event)
@@ -431,7 +434,7 @@ async def test_a_translation_that_can_not_be_published_ends_the_session_with_its
         if isinstance(event, Caption) and event.role == "target":
             raise UserError("the disk is full")
 
-    start = SessionStart("s", "en", ("es",), {}, kind)
+    start = SessionStart("s", ("en",), ("es",), {}, kind)
     clock = RealClock() if kind == "real" else VirtualClock()
     session = Session(start, ScriptedEars(), ScriptedTranslator(), clock=clock, workers=workers, publish=publish)
     with pytest.raises((UserError, ExceptionGroup)) as caught:
@@ -464,3 +467,31 @@ async def test_a_source_that_fails_ends_the_session_with_its_cause(workers: Work
     with pytest.raises(ExceptionGroup) as caught:
         await captioned(unplugged(), workers, kind="real", clock=RealClock())
     assert caught.group_contains(UserError, match="the microphone is gone")
+
+
+class TwoSpeakers(ScriptedEars):
+    """An English sentence, then a Spanish one."""
+
+    def flush(self) -> list[Heard]:
+        english = [Word(text, index / 2, index / 2 + 0.4, 0.9) for index, text in enumerate(["we", "will", "meet"])]
+        spanish = [Word(text, 2 + index / 2, 2.4 + index / 2, 0.9) for index, text in enumerate(["muy", "bien."])]
+        return [*english, Speaks("es"), *spanish, Quiet(4.0)]
+
+    def push(self, samples: Samples, *, backlog: float = 0.0) -> list[Heard]:
+        return []
+
+
+@pytest.mark.parametrize("kind", ["virtual", "real"])
+async def test_speakers_of_two_languages_are_read_in_both(kind: Literal["virtual", "real"], workers: Workers) -> None:
+    translator = ScriptedTranslator(("en", "es"))
+    clock = RealClock() if kind == "real" else VirtualClock()
+    events = await captioned(chunks(4), workers, kind=kind, clock=clock, ears=TwoSpeakers(), translator=translator)
+    shown = [(each.cue, each.language, each.role, each.text) for each in events if isinstance(each, Caption)]
+    assert sorted(shown) == [
+        (0, "en", "target", "we will meet"),
+        (0, "es", "target", "WE WILL MEET"),
+        (1, "en", "target", "MUY BIEN."),
+        (1, "es", "target", "muy bien."),
+    ]
+    said = [each for each in events if isinstance(each, Caption) and each.words]
+    assert [(each.language, each.text) for each in said] == [("en", "we will meet"), ("es", "muy bien.")]

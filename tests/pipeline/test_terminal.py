@@ -39,7 +39,7 @@ def test_a_final_is_a_line_with_its_time_and_language() -> None:
 
 
 def test_drafts_and_beginnings_are_not_shown() -> None:
-    assert shown(replace(FINAL, final=False), SessionStart("s", "en", ("es",), {}, "real")) == []
+    assert shown(replace(FINAL, final=False), SessionStart("s", ("en",), ("es",), {}, "real")) == []
 
 
 def test_a_gap_is_said_with_its_cause() -> None:

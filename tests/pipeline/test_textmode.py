@@ -9,7 +9,7 @@ import pytest
 
 from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.runner import Pair
+from surtitle.pipeline.languages import Pair
 from surtitle.pipeline.store import open_store
 from surtitle.pipeline.textmode import lines_of, translate_lines
 
@@ -26,7 +26,7 @@ def test_each_line_is_translated_and_empty_lines_stay(tmp_path: Path, capsys: py
     text = tmp_path / "talk.txt"
     text.write_text("The train arrives at nine.\n\nThe children are playing in the garden.\n")
     folder = open_store(os.environ).path("qwen2.5-coder-0.5b")
-    translate_lines(lines_of(text), Engine(folder, threads=1), Pair("en", ("es",)), window=1100)
+    translate_lines(lines_of(text), Engine(folder, threads=1), Pair(("en",), ("es",)), window=1100)
     first, empty, second = capsys.readouterr().out.splitlines()
     assert "tren" in first.lower()
     assert empty == ""

@@ -145,3 +145,17 @@ def test_a_wrong_log_is_refused_with_the_line_and_the_reason(lines: list[str], m
     with pytest.raises(UserError) as refused:
         read_log(lines)
     assert message in str(refused.value)
+
+
+def test_the_transcript_of_several_languages_is_what_was_said_in_each() -> None:
+    said = {"role": "target", "words": [["x", 0, 900, 0.9]]}
+    lines = log(
+        caption(0, "en", "good morning", 1000) | said,
+        caption(0, "de", "Guten Morgen", 1500),
+        caption(1, "de", "und alle", 2000) | said,
+        caption(1, "en", "and all", 2500) | {"role": "target"},
+        source="en",
+        sources=["en", "de"],
+        targets=["en", "de"],
+    )
+    assert record(lines).transcript == "good morning und alle"

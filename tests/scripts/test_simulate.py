@@ -18,7 +18,8 @@ from timed_words import ReferenceEars
 
 from surtitle.pipeline.assembly import ModelNames
 from surtitle.pipeline.events import Drafted, Translated
-from surtitle.pipeline.runner import Pair, Run
+from surtitle.pipeline.languages import Pair
+from surtitle.pipeline.runner import Run
 from surtitle.pipeline.session import Workers
 
 ROWS = [
@@ -35,12 +36,12 @@ class Shouts:
         self._targets = targets
 
     def translate(
-        self, text: str, *, in_time: Callable[[], bool], wrote: Callable[[str, int], None]
+        self, text: str, spoken: str, *, in_time: Callable[[], bool], wrote: Callable[[str, int], None]
     ) -> Iterator[tuple[str, Translated]]:
         for target in self._targets:
             yield target, Translated(text.upper())
 
-    def draft(self, text: str, stop: Callable[[], bool]) -> Iterator[tuple[str, Drafted]]:
+    def draft(self, text: str, spoken: str, stop: Callable[[], bool]) -> Iterator[tuple[str, Drafted]]:
         yield from ()
 
     def figures(self) -> dict[str, int]:
@@ -56,10 +57,10 @@ class ToyModels:
         self.workers = workers
         self._talk = talk
 
-    def recognizer(self, language: str) -> ReferenceEars:
+    def recognizer(self, languages: tuple[str, ...]) -> ReferenceEars:
         return ReferenceEars(self._talk.words)
 
-    def translator(self, source: str, targets: tuple[str, ...], window: int, *, promises: bool) -> Shouts:
+    def interpreter(self, sources: tuple[str, ...], targets: tuple[str, ...], window: int, *, promises: bool) -> Shouts:
         return Shouts(targets)
 
 
@@ -85,7 +86,7 @@ def table(tmp_path: Path) -> Path:
 
 def captioned(talk: Talk, workers: Workers, log: Path, clock: Literal["real", "virtual"] = "virtual") -> Log:
     run = Run(ToyModels(talk, workers), window=1024, console=Console())
-    asyncio.run(play(run, talk, Pair("en", ("de",)), clock=clock, log=log))
+    asyncio.run(play(run, talk, Pair(("en",), ("de",)), clock=clock, log=log))
     return read_log(log.read_text(encoding="utf-8").splitlines())
 
 

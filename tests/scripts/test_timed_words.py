@@ -82,7 +82,7 @@ def test_pauses_are_those_that_the_products_recogniser_hears(words: list[Word], 
     def nothing(samples: Samples, *, language: str, before: str = "", committed: str = "") -> list[Word]:
         return []
 
-    real = Recognizer(nothing, lambda frame: [next(probabilities)], language="en")
+    real = Recognizer(nothing, lambda frame: [next(probabilities)], languages=["en"])
     expected = real.push(np.zeros(SECONDS * SAMPLE_RATE, np.float32)) + real.flush()
     assert [item for _, item in heard(words, cuts) if not isinstance(item, Word)] == expected
 

@@ -1,0 +1,42 @@
+"""Attention alignment: commit words whose sound lies safely behind the end of the audio (AlignAtt, Papi et al. 2023).
+
+Where a word was said is read from the decoder's own attention (`whisper.py`), so no second guess is needed: a word
+whose attention ends well before the audio does has been heard whole, one whose attention touches the end may go on.
+
+In: the words that the recogniser hears after the committed ones, each guess replacing the last. Out: words
+that are committed now, and never taken back. Knows no audio and no model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from surtitle.pipeline.agreement import ended_before
+from surtitle.pipeline.events import Word
+
+BEHIND = 1.0
+"""Seconds between the end of a word and that of the audio from which it is committed."""
+
+
+class Alignment:
+    """The last guess, beyond what is committed of it."""
+
+    def __init__(self, behind: float = BEHIND) -> None:
+        self._behind = behind
+        self._pending: list[Word] = []
+
+    @property
+    def pending(self) -> tuple[Word, ...]:
+        """The last guess beyond what is committed."""
+        return tuple(self._pending)
+
+    def push(self, words: Sequence[Word], end: float) -> list[Word]:
+        """Take the next guess; return its words that ended far enough before `end`."""
+        count = ended_before(words, end - self._behind)
+        self._pending = list(words[count:])
+        return list(words[:count])
+
+    def flush(self) -> list[Word]:
+        """Commit the last guess: nothing more will be heard."""
+        words, self._pending = self._pending, []
+        return words
