@@ -1,0 +1,282 @@
+"""The recogniser alone: how right, how late, how restless and how costly what it commits is, by policy.
+
+In: the recordings of a suite. Out: for each recording and policy word error rate beside that of the same model over
+the whole recording at once (30 s windows, greedy), the delay from the end of a word to its commit without and with
+computation, words that were shown and taken back, seconds of computing for a second of audio; with `--noise` the words
+it makes of what is no speech. Computation is counted as if each update waited for the one before it, on the audio's
+clock: nothing waits for real. Knows no translator.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+
+import bench_common as common
+import numpy as np
+import score_quality
+import score_segments
+import sounds
+import suite_plan
+import text_files
+from bench_common import Row
+from suite_plan import Case
+
+from surtitle.pipeline.agreement import CommitPolicy, LocalAgreement
+from surtitle.pipeline.alignment import Alignment
+from surtitle.pipeline.events import SAMPLE_RATE, Samples, Word
+from surtitle.pipeline.files import decode
+from surtitle.pipeline.recognizer import Recognizer
+from surtitle.pipeline.silero import SileroModel, SpeechProbability
+from surtitle.pipeline.text import joined
+from surtitle.pipeline.whisper import Whisper
+
+SUITE = Path(__file__).with_name("suites") / "full.toml"
+CHUNK = 0.1
+"""Seconds that are pushed at a time."""
+_STOCK = 30.0
+"""Seconds that Whisper's encoder is given everywhere else, however short the audio."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to recognise: a policy, and how much the encoder reads."""
+
+    policy: Callable[[], CommitPolicy]
+    shortest: float = 0.0
+    """Seconds that the encoder reads at least."""
+
+
+def way(name: str) -> Way:
+    """Such as `agreement`, `agreement:1.5` (settled after 1.5 s), `alignment:0.8`, `agreement:2.0@30` (30 s windows).
+
+    Raises ValueError for any other.
+    """
+    policy, _, shortest = name.partition("@")
+    kind, _, seconds = policy.partition(":")
+    made: dict[str, Callable[[], CommitPolicy]] = {
+        "agreement": lambda: LocalAgreement(float(seconds)) if seconds else LocalAgreement(),
+        "alignment": lambda: Alignment(float(seconds)) if seconds else Alignment(),
+    }
+    if kind not in made:
+        raise ValueError(f"no policy is called {kind}: expected agreement or alignment")
+    made[kind]()  # a bad number is told now, not after an hour
+    return Way(made[kind], float(shortest or 0))
+
+
+@dataclass
+class Heard:
+    """What a recogniser committed of one recording, and what that took."""
+
+    words: list[Word] = field(default_factory=list)
+    waited: list[float] = field(default_factory=list)
+    """Seconds from the end of each word to its commit, without computation."""
+    late: list[float] = field(default_factory=list)
+    """The same with it."""
+    computed: float = 0.0
+    """Seconds."""
+    audio: float = 0.0
+    """Seconds."""
+    updates: int = 0
+    erased: int = 0
+    """Words that were shown, and then not."""
+
+
+def listen(recognizer: Recognizer, audio: Samples) -> Heard:
+    """Give `audio` to the recogniser as it would come, and note when what comes out."""
+    heard, shown = Heard(audio=len(audio) / SAMPLE_RATE), list[str]()
+    ready, count = 0.0, int(CHUNK * SAMPLE_RATE)
+    for start in range(0, len(audio) + 1, count):
+        chunk, updates = audio[start : start + count], recognizer.updates
+        came = (start + len(chunk)) / SAMPLE_RATE
+        began = perf_counter()
+        found = (
+            recognizer.push(chunk) if start + count <= len(audio) else [*recognizer.push(chunk), *recognizer.flush()]
+        )
+        spent = perf_counter() - began
+        heard.computed += spent
+        ready = max(ready, came) + spent
+        words = [each for each in found if isinstance(each, Word)]
+        heard.words += words
+        heard.waited += [came - word.end for word in words]
+        heard.late += [ready - word.end for word in words]
+        if recognizer.updates > updates:
+            shown = _note_erased(heard, shown, [*words, *recognizer.pending])
+            shown = shown[len(words) :]
+    heard.updates = recognizer.updates
+    return heard
+
+
+def _note_erased(heard: Heard, before: Sequence[str], now: Sequence[Word]) -> list[str]:
+    """Count the words behind what stayed. A word's case and marks may change: it is still read as the same."""
+    texts = [word.text for word in now]
+    same = 0
+    for old, new in zip(before, texts, strict=False):
+        if _bare(old) != _bare(new):
+            break
+        same += 1
+    heard.erased += len(before) - same
+    return texts
+
+
+def _bare(text: str) -> str:
+    return "".join(mark for mark in text.casefold() if mark.isalnum())
+
+
+def recordings(plan: suite_plan.Plan, only: str) -> list[Case]:
+    """One case for each recording and language spoken."""
+    found = {(case.recording, case.source): case for case in plan.cases if only in f"{case.recording}.{case.source}"}
+    return list(found.values())
+
+
+def said(case: Case, data: Path) -> str:
+    """What is said in a recording."""
+    if case.segments:
+        segments = score_segments.from_tsv(text_files.read(data / case.segments), case.source)
+        mine = [each for each in segments if each.recording == case.recording]
+        return " ".join(each.reference for each in mine)
+    return " ".join(text_files.read(data / clip.transcript).strip() for clip in case.clips)
+
+
+def offline(whisper: Whisper, audio: Samples, language: str) -> tuple[str, float]:
+    """What the same model hears of the whole recording, greedily and in windows of 30 s; and the seconds it takes."""
+    began = perf_counter()
+    segments, _ = whisper.stock.transcribe(
+        audio, language=language, beam_size=1, temperature=0.0, condition_on_previous_text=False, vad_filter=False
+    )
+    return " ".join(segment.text.strip() for segment in segments), perf_counter() - began
+
+
+def run(case: Case, data: Path, name: str, whisper: Whisper, silero: SileroModel) -> Row:
+    """One recording, one way."""
+    each, total = way(name), Heard()
+    texts: list[str] = []
+    for audio in _clips(case, data):
+        ears = Recognizer(
+            whisper.transcribe, SpeechProbability(silero).push, languages=[case.source], policy=each.policy()
+        )
+        found = listen(ears, audio)
+        texts.append(joined((word.text for word in found.words), case.source))
+        for figure in ("words", "waited", "late", "computed", "audio", "updates", "erased"):
+            setattr(total, figure, getattr(total, figure) + getattr(found, figure))
+    errors = score_quality.errors(" ".join(texts), said(case, data), case.source)
+    return {
+        "recording": f"{case.recording}.{case.source}",
+        "way": name,
+        "wer": round(errors.rate or 0.0, 2),
+        "wrong": errors.wrong,
+        "units": errors.units,
+        "words": len(total.words),
+        "delay_mean_s": _rounded(np.mean(total.waited)),
+        "delay_p95_s": _rounded(np.percentile(total.waited, 95)),
+        "delay_ca_mean_s": _rounded(np.mean(total.late)),
+        "delay_ca_p95_s": _rounded(np.percentile(total.late, 95)),
+        "erasure": _rounded(total.erased / max(1, len(total.words))),
+        "updates": total.updates,
+        "rtf": _rounded(total.computed / total.audio),
+        "computed_s": _rounded(total.computed),
+        "audio_s": _rounded(total.audio),
+        "text": " ".join(texts),
+    }
+
+
+def _rounded(value: float | np.floating) -> float:
+    return round(float(value), 3)
+
+
+def _clips(case: Case, data: Path) -> Iterator[Samples]:
+    for clip in case.clips:
+        yield np.concatenate(list(decode(data / clip.audio)))
+
+
+def run_sound(sound: str, seconds: float, name: str, whisper: Whisper, silero: SileroModel) -> Row:
+    """What is heard where nobody speaks."""
+    audio = sounds.SOUNDS[sound](seconds, np.random.default_rng(1))
+    ears = Recognizer(whisper.transcribe, SpeechProbability(silero).push, languages=["en"], policy=way(name).policy())
+    found = listen(ears, audio)
+    words = " ".join(word.text for word in found.words)
+    return {"sound": sound, "way": name, "seconds": seconds, "words": len(found.words),
+            "updates": found.updates, "text": words}  # fmt: skip
+
+
+def parse() -> argparse.Namespace:
+    """The flags."""
+    parser = common.parser_of(
+        "recognizer", "How right, late, restless and costly recognition is.", model="whisper-base"
+    )
+    add = parser.add_argument
+    add("--suite", type=Path, default=SUITE, help="recordings, as scripts/benchmark has them (default full.toml)")
+    add("--data", type=Path, help="folder that the suite's paths are relative to; without it no recording is heard")
+    add("--only", default="", metavar="TEXT", help="recordings with this in NAME.LANGUAGE")
+    add("--ways", type=lambda text: tuple(text.split(",")), default=("agreement",), metavar="WAYS",
+        help="agreement or alignment, :SECONDS behind the end, @SECONDS that the encoder reads at least; several "
+        "with commas between (default agreement)")  # fmt: skip
+    add("--offline", action="store_true", help="also the whole recording at once, greedily, in windows of 30 s")
+    add("--noise", type=float, default=0.0, metavar="SECONDS", help="also as long of each sound that is no speech")
+    parser.set_defaults(threads=1)
+    arguments = parser.parse_args()
+    try:
+        for name in arguments.ways:
+            way(name)
+    except ValueError as error:
+        parser.error(str(error))
+    return arguments
+
+
+def hear_offline(case: Case, data: Path, whisper: Whisper) -> Row:
+    """The figures of the same model over whole recordings."""
+    heard = [offline(whisper, audio, case.source) for audio in _clips(case, data)]
+    errors = score_quality.errors(" ".join(text for text, _ in heard), said(case, data), case.source)
+    return {"recording": f"{case.recording}.{case.source}", "way": "offline", "wer": round(errors.rate or 0.0, 2),
+            "wrong": errors.wrong, "units": errors.units, "computed_s": _rounded(sum(each for _, each in heard)),
+            "text": " ".join(text for text, _ in heard)}  # fmt: skip
+
+
+def report(rows: Sequence[Row]) -> None:
+    """A table of what was recognised, and one of what was made of no speech."""
+    names = ("recording", "way", "wer", "delay_mean_s", "delay_p95_s", "delay_ca_mean_s", "delay_ca_p95_s",
+             "erasure", "updates", "rtf")  # fmt: skip
+    heard = [row for row in rows if "recording" in row]
+    if heard:
+        print(common.table([names, *([str(row.get(name, "-")) for name in names] for row in heard)]))
+    for row in rows:
+        if "sound" in row:
+            print(f"{row['sound']}, {row['seconds']:.0f} s, {row['way']}: {row['words']} words {row['text']!r}")
+
+
+def main() -> None:
+    arguments = parse()
+    folder = common.model_folder(arguments.model)
+    silero = SileroModel()
+    whispers = {shortest: Whisper(folder, threads=arguments.threads, shortest=shortest)
+                for shortest in dict.fromkeys(way(name).shortest for name in arguments.ways)}  # fmt: skip
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    path = arguments.out / "recognizer.jsonl"
+    path.write_text("", encoding="utf-8")
+    rows: list[Row] = []
+
+    def note(row: Row) -> None:
+        rows.append(row)
+        common.add_row(path, row)
+        common.say(" ".join(f"{name}={value}" for name, value in row.items() if name != "text"))
+
+    cases = recordings(suite_plan.plan(text_files.read(arguments.suite)), arguments.only) if arguments.data else []
+    for case in cases:
+        if arguments.offline:
+            note(hear_offline(case, arguments.data, next(iter(whispers.values()))))
+        for name in arguments.ways:
+            note(run(case, arguments.data, name, whispers[way(name).shortest], silero))
+    if arguments.noise:
+        for sound in sounds.SOUNDS:
+            for name in arguments.ways:
+                note(run_sound(sound, arguments.noise, name, whispers[way(name).shortest], silero))
+    report(rows)
+    figures = [{name: value for name, value in row.items() if name != "text"} for row in rows]
+    common.conclude("recognizer", {"model": arguments.model, "threads": arguments.threads, "rows": figures})
+
+
+if __name__ == "__main__":
+    main()
