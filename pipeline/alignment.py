@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from surtitle.pipeline.agreement import ended_before
 from surtitle.pipeline.events import Word
 
-BEHIND = 1.0
+BEHIND = 0.7
 """Seconds between the end of a word and that of the audio from which it is committed."""
 
 

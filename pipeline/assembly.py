@@ -13,10 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from surtitle.pipeline.engine import WINDOW, Engine
 from surtitle.pipeline.events import Device
+from surtitle.pipeline.glossary import Glossary
 from surtitle.pipeline.interpreter import Interpreter
 from surtitle.pipeline.languages import find_language
 from surtitle.pipeline.recognizer import Recognizer
@@ -25,8 +26,14 @@ from surtitle.pipeline.silero import SileroModel, SpeechProbability
 from surtitle.pipeline.translator import Translator
 from surtitle.pipeline.whisper import Whisper
 
-Hearing = Callable[[Sequence[str]], Hears]
-"""What makes a new stream that hears one of some languages, by their ISO 639-1 codes."""
+HOT_CHARACTERS = 300
+"""Of the glossary's terms, how much the recogniser is told to expect: its context is short."""
+
+
+class Hearing(Protocol):
+    """What makes a new stream that hears one of some languages, by their ISO 639-1 codes, and expects some terms."""
+
+    def __call__(self, languages: Sequence[str], glossary: Callable[[], Glossary] = ...) -> Hears: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +73,16 @@ class Ears:
         self._whisper = Whisper(folder, threads=threads, device=device)
         self._silero = SileroModel()
 
-    def recognizer(self, languages: Sequence[str]) -> Recognizer:
-        """A new stream that hears `languages`, whichever of them is spoken."""
+    def recognizer(self, languages: Sequence[str], glossary: Callable[[], Glossary] = Glossary) -> Recognizer:
+        """A new stream that hears `languages`, whichever of them is spoken, and expects the terms of `glossary`."""
         whisper, speech = self._whisper, SpeechProbability(self._silero)
-        return Recognizer(whisper.transcribe, speech.push, languages=languages, identify=whisper.likelihoods)
+        return Recognizer(
+            whisper.transcribe,
+            speech.push,
+            languages=languages,
+            identify=whisper.likelihoods,
+            hot_words=lambda language: glossary().hot_words(language, HOT_CHARACTERS),
+        )
 
 
 class Models:
@@ -89,13 +102,21 @@ class Models:
         self._engine = translating.result()
 
     def interpreter(
-        self, sources: Sequence[str], targets: Sequence[str], window: int = WINDOW, *, promises: bool = False
+        self,
+        sources: Sequence[str],
+        targets: Sequence[str],
+        window: int = WINDOW,
+        *,
+        promises: bool = False,
+        glossary: Callable[[], Glossary] = Glossary,
     ) -> Interpreter:
         """New conversations for the targets; reads each prompt, so it takes a moment. See `Translator`."""
 
         def make(source: str, targets: tuple[str, ...]) -> Translator:
             languages = [find_language(target) for target in targets]
-            return Translator(self._engine, find_language(source), languages, window=window, promises=promises)
+            return Translator(
+                self._engine, find_language(source), languages, window=window, promises=promises, glossary=glossary
+            )
 
         return self.workers.llm.submit(Interpreter, make, sources, targets).result()
 

@@ -18,12 +18,28 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from surtitle.pipeline.errors import UsageError, UserError
-from surtitle.pipeline.languages import Pair, parse_languages, parse_pair
+from surtitle.pipeline.flags import (
+    captions_flag,
+    glossary_flag,
+    llm_flags,
+    llm_threads_flag,
+    model_flags,
+    number,
+    output_flags,
+    pair_flags,
+    pair_of,
+    server_flags,
+    single_pair_of,
+    temperature,
+    thread_flags,
+)
+from surtitle.pipeline.languages import parse_languages
 
 if TYPE_CHECKING:
     from surtitle.pipeline.assembly import Models
     from surtitle.pipeline.broadcast import OutputPaths
-    from surtitle.pipeline.runner import ServerOptions
+    from surtitle.pipeline.glossary import Glossary
+    from surtitle.pipeline.runner import Run, ServerOptions
     from surtitle.pipeline.store import ModelStore
 
 SAMPLE = "sample:"
@@ -101,29 +117,29 @@ def build_parser() -> argparse.ArgumentParser:
         default="real",
         help="pace as live speech, or don't wait and give the same captions on every run (default real)",
     )
-    _output_flags(replay)
+    output_flags(replay)
     replay.add_argument(
         "--serve", action="store_true", help="serve viewers, and keep serving when the recording is over"
     )
-    _server_flags(replay, port=None, port_help="serve viewers on this port while the recording runs")
+    server_flags(replay, port=None, port_help="serve viewers on this port while the recording runs")
     captions_flag(replay)
-    _model_flags(replay)
+    model_flags(replay)
 
     live = _command(commands, "live", _live, "caption a microphone")
     pair_flags(live)
     live.add_argument(
         "--device", metavar="NAME", help="part of the device's name, or its number (default: the system's)"
     )
-    _output_flags(live)
-    _server_flags(live, port=8765, port_help="port for viewers (default 8765)")
+    output_flags(live)
+    server_flags(live, port=8765, port_help="port for viewers (default 8765)")
     captions_flag(live)
-    _model_flags(live)
+    model_flags(live)
 
     serve = _command(commands, "serve", _serve, "caption whoever publishes audio over a websocket")
-    _server_flags(serve, port=8765, port_help="port for publishers and viewers (default 8765)")
+    server_flags(serve, port=8765, port_help="port for publishers and viewers (default 8765)")
     serve.add_argument("--log", type=Path, metavar="PATH", help="write every event as a line of JSON")
     captions_flag(serve)
-    _model_flags(serve)
+    model_flags(serve)
 
     watch = _command(commands, "watch", _watch, "show captions in the terminal")
     watch.add_argument(
@@ -140,7 +156,8 @@ def build_parser() -> argparse.ArgumentParser:
         "file", nargs="?", type=Path, metavar="FILE", help="text, a line a segment (default: standard input)"
     )
     pair_flags(translate)
-    _llm_flags(translate)
+    glossary_flag(translate)
+    llm_flags(translate)
 
     _generate_command(commands)
 
@@ -166,10 +183,10 @@ def build_parser() -> argparse.ArgumentParser:
     _command(commands, "devices", _devices, "list microphones")
     check = _command(commands, "check", _check, "say what this machine has, and which models keep up on it")
     check.add_argument(
-        "--port", type=_number(0, 65535), default=8765, metavar="N", help="port to look at (default 8765)"
+        "--port", type=number(0, 65535), default=8765, metavar="N", help="port to look at (default 8765)"
     )
     check.add_argument("--quick", action="store_true", help="leave out the measuring")
-    _thread_flags(check)
+    thread_flags(check)
     return parser
 
 
@@ -181,44 +198,34 @@ def _generate_command(commands: argparse._SubParsersAction[argparse.ArgumentPars
     generate.add_argument("--model", metavar="NAME", help="model, from the list or a folder (default: translate's)")
     generate.add_argument(
         "--max-new-tokens",
-        type=_number(1, 10**9),
+        type=number(1, 10**9),
         metavar="N",
         help="end of the story (default: none), or of each answer (default 1000)",
     )
     generate.add_argument(
         "--window",
-        type=_number(1, 10**6),
+        type=number(1, 10**6),
         default=1024,
         metavar="TOKENS",
         help="tokens in the cache, the sinks included (default 1024)",
     )
     generate.add_argument(
         "--sinks",
-        type=_number(0, 10**6),
+        type=number(0, 10**6),
         default=4,
         metavar="N",
         help="first tokens that stay (default 4; 0 is window attention, which falls apart)",
     )
     generate.add_argument(
-        "--temperature", type=_temperature, default=0.0, metavar="T", help="of the sampling (default 0: greedy)"
+        "--temperature", type=temperature, default=0.0, metavar="T", help="of the sampling (default 0: greedy)"
     )
     generate.add_argument(
-        "--seed", type=_number(0, 2**63 - 1), default=0, metavar="N", help="of the sampling (default 0)"
+        "--seed", type=number(0, 2**63 - 1), default=0, metavar="N", help="of the sampling (default 0)"
     )
     generate.add_argument("--log", type=Path, metavar="PATH", help="write the text there too")
     generate.add_argument("--save", type=Path, metavar="PATH", help="write the cache there at the end")
     generate.add_argument("--resume", type=Path, metavar="PATH", help="go on where --save ended")
     llm_threads_flag(generate, "model")
-
-
-def _temperature(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 100:
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected a number from 0 to 100")
-    return value
 
 
 def _command(
@@ -234,111 +241,6 @@ def _command(
     return command
 
 
-def _number(lowest: int, highest: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not text.isdecimal() or not lowest <= int(text) <= highest:
-            raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number from {lowest} to {highest}")
-        return int(text)
-
-    return parse
-
-
-def pair_flags(command: argparse.ArgumentParser) -> None:
-    """--from and --to."""
-    command.add_argument(
-        "--from",
-        dest="source",
-        required=True,
-        metavar="CODES",
-        help="language spoken, such as en; en,es where speakers change between them; auto for any",
-    )
-    command.add_argument(
-        "--to", dest="targets", required=True, metavar="CODES", help="languages wanted, such as es or es,de"
-    )
-
-
-def _output_flags(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--log", type=Path, metavar="PATH", help="write every event as a line of JSON")
-    command.add_argument(
-        "--srt", type=Path, metavar="PATH", help="write SubRip subtitles (further languages beside it)"
-    )
-    command.add_argument(
-        "--vtt", type=Path, metavar="PATH", help="write WebVTT subtitles (further languages beside it)"
-    )
-
-
-def _server_flags(command: argparse.ArgumentParser, *, port: int | None, port_help: str) -> None:
-    command.add_argument(
-        "--host", default="127.0.0.1", metavar="ADDRESS", help="address to listen on (default 127.0.0.1)"
-    )
-    command.add_argument("--port", type=_number(0, 65535), default=port, metavar="N", help=port_help)
-    command.add_argument(
-        "--allow-origin",
-        action="append",
-        default=[],
-        metavar="ORIGIN",
-        help="web origin that may connect beside our own pages (repeatable)",
-    )
-    command.add_argument(
-        "--allow-remote",
-        action="store_true",
-        help="allow an address that is not this machine's own: anybody who reaches it reads the captions",
-    )
-
-
-def _thread_flags(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--asr-threads", type=_number(1, 1024), metavar="N", help="cores for the recogniser (default: half, at most 4)"
-    )
-    llm_threads_flag(command, "translator")
-
-
-def llm_threads_flag(command: argparse.ArgumentParser, what: str) -> None:
-    """--llm-threads, of `what`."""
-    command.add_argument(
-        "--llm-threads", type=_number(1, 1024), metavar="N", help=f"cores for the {what} (default: all, at most 8)"
-    )
-
-
-def _llm_flags(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--llm", metavar="NAME", help="translator model, from the list or a folder (default: the list's)"
-    )
-    command.add_argument(
-        "--window",
-        type=int,
-        default=1024,
-        metavar="TOKENS",
-        help="context the translator keeps (default 1024)",
-    )
-    _device_flag(command, "llm", "translator")
-    _thread_flags(command)
-
-
-def captions_flag(command: argparse.ArgumentParser) -> None:
-    """What is shown of a caption that is not finished."""
-    command.add_argument(
-        "--captions",
-        choices=("final", "steady", "live"),
-        default="final",
-        help="show whole captions, their beginnings that will stand, or drafts whose ends may change (default final)",
-    )
-
-
-def _model_flags(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--asr", metavar="NAME", help="recogniser model, from the list or a folder (default: the list's)"
-    )
-    _device_flag(command, "asr", "recogniser")
-    _llm_flags(command)
-
-
-def _device_flag(command: argparse.ArgumentParser, kind: str, what: str) -> None:
-    command.add_argument(
-        f"--{kind}-device", choices=("cpu", "cuda"), default="cpu", help=f"where the {what} runs (default cpu)"
-    )
-
-
 def _version() -> str:
     from importlib.metadata import version
 
@@ -347,10 +249,9 @@ def _version() -> str:
 
 def _replay(args: argparse.Namespace) -> None:
     from surtitle.pipeline.files import decode_all
-    from surtitle.pipeline.runner import Run
 
     store = _store()
-    pair, outputs = pair_of(args), _outputs(args)
+    pair, outputs, glossary = pair_of(args), _outputs(args), _glossary(args)
     files = [
         store.path(name.removeprefix(SAMPLE)) / f"{name.removeprefix(SAMPLE)}.wav"
         if name.startswith(SAMPLE)
@@ -361,28 +262,26 @@ def _replay(args: argparse.Namespace) -> None:
     wanted = args.serve or args.port is not None
     server = _server(args) if wanted else None
     with _load(args, store) as models:
-        run = Run(models, window=args.window, console=Console(), captions=args.captions)
+        run = _run(args, models, glossary)
         asyncio.run(run.replay(blocks, pair, clock=args.clock, outputs=outputs, server=server, stay=args.serve))
 
 
 def _live(args: argparse.Namespace) -> None:
     from surtitle.pipeline.devices import choose
-    from surtitle.pipeline.runner import Run
 
-    pair, outputs, server = pair_of(args), _outputs(args), _server(args)
+    pair, outputs, server, glossary = pair_of(args), _outputs(args), _server(args), _glossary(args)
     choose(args.device)  # a missing microphone is said before models are loaded
     with _load(args, _store()) as models:
-        run = Run(models, window=args.window, console=Console(), captions=args.captions)
+        run = _run(args, models, glossary)
         asyncio.run(run.live(args.device, pair, outputs=outputs, server=server))
 
 
 def _serve(args: argparse.Namespace) -> None:
     from surtitle.pipeline.broadcast import OutputPaths
-    from surtitle.pipeline.runner import Run
 
-    server = _server(args)
+    server, glossary = _server(args), _glossary(args)
     with _load(args, _store()) as models:
-        run = Run(models, window=args.window, console=Console(), captions=args.captions)
+        run = _run(args, models, glossary)
         asyncio.run(run.serve(outputs=OutputPaths(log=args.log), server=server))
 
 
@@ -404,8 +303,9 @@ def _translate(args: argparse.Namespace) -> None:
     store, pair, lines = _store(), single_pair_of(args), lines_of(args.file)
     cores = share_cores(available_cores(), args.asr_threads, args.llm_threads)
     folder = store.path(args.llm or store.manifest.defaults.text_llm)
+    glossary = _glossary(args)
     engine = Engine(folder, threads=cores.llm, device=args.llm_device, window=args.window)
-    translate_lines(lines, engine, pair, window=args.window)
+    translate_lines(lines, engine, pair, window=args.window, glossary=glossary)
 
 
 def _generate(args: argparse.Namespace) -> None:
@@ -465,17 +365,20 @@ def _store() -> ModelStore:
     return open_store(os.environ)
 
 
-def pair_of(args: argparse.Namespace) -> Pair:
-    """What `pair_flags` read. Raises UsageError for languages that can't be."""
-    return parse_pair(args.source, args.targets)
+def _glossary(args: argparse.Namespace) -> Callable[[], Glossary]:
+    """Read before models are loaded, so that its mistakes are said at once."""
+    from surtitle.pipeline.glossary import Glossary
+    from surtitle.pipeline.glossary_file import GlossaryFile
+
+    if args.glossary is None:
+        return Glossary
+    return GlossaryFile(args.glossary, lambda mistake: print(f"surtitle: {mistake}", file=sys.stderr)).current
 
 
-def single_pair_of(args: argparse.Namespace) -> Pair:
-    """The same, for what hears nothing, and so can't tell which of several languages a text is in."""
-    pair = pair_of(args)
-    if len(pair.sources) > 1:
-        raise UsageError(f"got --from {args.source}, expected one language: text does not say which one it is in")
-    return pair
+def _run(args: argparse.Namespace, models: Models, glossary: Callable[[], Glossary]) -> Run:
+    from surtitle.pipeline.runner import Run
+
+    return Run(models, window=args.window, console=Console(), captions=args.captions, glossary=glossary)
 
 
 def _outputs(args: argparse.Namespace) -> OutputPaths:

@@ -2,8 +2,9 @@
 
 In: source text, segment by segment. Out: steps (`sinks/lockstep.py`) whose result is its translation, or how it begins.
 The pinned prefix (instruction and a worked example) is the attention sink; whole turns roll behind it, and are evicted
-whole between forwards; nothing is ever reset, so context lasts through pauses and for hours. Knows no other
-conversation and no audio.
+whole between forwards; nothing is ever reset, so context lasts through pauses and for hours. A term of the glossary
+that is said is read before as a turn of its own, unless one is still in the window. Knows no other conversation and no
+audio.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass, replace
 from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Drafted, Translated
+from surtitle.pipeline.glossary import Rendering, missed, put_in
 from surtitle.pipeline.guards import Fault, Guards
 from surtitle.pipeline.languages import Language
 from surtitle.pipeline.prompts import TurnFormat, framed, instruction, strict_instruction, turn_format
@@ -26,8 +28,15 @@ from surtitle.sinks.tokenizer import Tokenizer
 
 _LONGEST_SOURCE = 280
 """Tokens of one segment: longer ones are refused, for no speech segment is."""
+_TERMS = 4
+"""Terms of one segment that are looked after, and which together may have _TERM_TOKENS tokens as turns."""
+_TERM_TOKENS = 160
 _CUT_CHARACTER = "\N{REPLACEMENT CHARACTER}"
 """What a token decodes to that ends within a character."""
+
+
+Terms = Callable[[str], Sequence[Rendering]]
+"""The terms of a glossary that a text mentions, with the words wanted for them."""
 
 
 def _never() -> bool:
@@ -43,15 +52,17 @@ class _Answer:
     tokens: list[int]
     text: str
     fault: Fault | None
+    missed: int
+    """Terms that it does not have."""
 
 
 class Conversation:
     """One language pair's endless conversation. What it does are steps, to be made together with others'."""
 
     def __init__(
-        self, engine: Engine, source: Language, target: Language, stream: TokenStream, *, promises: bool
+        self, engine: Engine, source: Language, target: Language, stream: TokenStream, *, promises: bool, terms: Terms
     ) -> None:
-        """Pin the prompt in the empty `stream`."""
+        """Pin the prompt in the empty `stream`. `terms` tells which terms of the glossary a text mentions."""
         self._tokenizer = engine.tokenizer
         instructions = instruction(source, target), strict_instruction(source, target)
         plain = turn_format(engine.tokenizer.render, instructions[0])
@@ -67,6 +78,9 @@ class Conversation:
         self._ladder = tuple(_Aside(engine.model, prompt) for prompt in (self._prompt, strictly))
         in_source = engine.identifier.likelihood(source.code, other=target.code)
         self._guards = Guards(source, target, prompt="\n".join(instructions), in_source=in_source)
+        self._source, self._target = source, target
+        self._terms = terms
+        self._recalled: dict[Rendering, int] = {}  # how many tokens had been held or evicted before a term's turn
         self._turn: Mark | None = None  # where the open turn began
         self._read: list[int] = []  # what the cache holds of the open turn's source
         self._draft: list[int] = []
@@ -79,6 +93,10 @@ class Conversation:
         """Segments whose translation was made again, without context."""
         self.untranslated = 0
         """Segments that had none in the end."""
+        self.terms = 0
+        """Terms of the glossary that were said, once a segment."""
+        self.terms_missed = 0
+        """Of them, those whose translations have other words."""
 
     def translating(self, text: str, in_time: Callable[[], bool], wrote: Callable[[int], None]) -> Steps[Translated]:
         """See `Translator.translate`."""
@@ -86,8 +104,12 @@ class Conversation:
         if answer.fault is not None and in_time():
             self.retries += 1
             answer = yield from self._retrying(text, in_time, wrote)
+        elif answer.missed and in_time():
+            answer = yield from self._insisting(text, answer, wrote)
         if answer.fault is None:
             self._stream.cache.end_turn()
+            self.terms += len(self._terms_of(text))
+            self.terms_missed += answer.missed
         elif self._turn is not None:
             self._stream.rollback(self._turn)
         promised = self._text(self._promised)
@@ -111,6 +133,7 @@ class Conversation:
     def _answering(self, text: str, stop: Callable[[], bool], wrote: Callable[[int], None]) -> Steps[_Answer]:
         source, limit = self._source_of(text)
         left = limit - len(self._promised)
+        yield from self._recalling(text)
         yield from self._reading_turn([*self._prompt.turn(source), *self._promised], left)
         written = _Told(self._promised, wrote)
         draft = self._draft[len(self._promised) :]
@@ -121,15 +144,62 @@ class Conversation:
         """The first answer of those who know no context that has no fault, read in its place; or the last one."""
         source, limit = self._source_of(text)
         for aside in self._ladder:
-            written = _Told(self._promised, wrote)
-            yield from aside.answering(source, self._promised, limit, written.push)
-            answer = self._judged(text, written.tokens, limit)
+            answer = yield from self._asking(aside, text, wrote)
             if answer.fault is None:
                 yield from self._reading_turn(self._prompt.turn(source), limit)
                 yield from self._stream.reading(answer.tokens)
             if answer.fault is None or not in_time():
                 break
         return answer
+
+    def _insisting(self, text: str, answer: _Answer, wrote: Callable[[int], None]) -> Steps[_Answer]:
+        """`answer`, or another with more of the glossary's words, made without context and read in its place."""
+        shown = put_in(self._terms_of(text), text, self._source.code)
+        again = yield from self._asking(self._ladder[0], text, wrote, shown=shown)
+        if again.fault is not None or again.missed >= answer.missed:
+            return answer
+        source, limit = self._source_of(text)
+        yield from self._reading_turn(self._prompt.turn(source), limit)
+        yield from self._stream.reading(again.tokens)
+        return again
+
+    def _asking(
+        self, aside: _Aside, text: str, wrote: Callable[[int], None], *, shown: str | None = None
+    ) -> Steps[_Answer]:
+        """What one who knows no context makes of `text`, or of what is `shown` in its place."""
+        source, limit = self._source_of(shown or text)
+        written = _Told(self._promised, wrote)
+        terms = [self._tokens_of(term) for term in self._terms_of(text)]
+        yield from aside.answering(terms, source, self._promised, limit, written.push)
+        return self._judged(text, written.tokens, limit)
+
+    def _recalling(self, text: str) -> Steps[None]:
+        """Read the terms of `text` that no turn in the window tells the translation of."""
+        cache = self._stream.cache
+        for term in self._terms_of(text):
+            if self._recalled.get(term, -1) >= cache.evicted + cache.pinned:
+                continue
+            if self._turn is not None:
+                self._stream.rollback(self._turn)
+                self._turn, self._read = None, []
+            said, wanted = self._tokens_of(term)
+            ids = [*self._prompt.turn(said), *wanted]
+            cache.make_room(len(ids))
+            self._recalled[term] = cache.evicted + cache.length
+            yield from self._stream.reading(ids)
+            cache.end_turn()
+
+    def _terms_of(self, text: str) -> Sequence[Rendering]:
+        found: list[Rendering] = []
+        tokens = 0
+        for term in self._terms(text)[:_TERMS]:
+            tokens += len(self._prompt.turn(())) + sum(map(len, self._tokens_of(term)))
+            if tokens <= _TERM_TOKENS:
+                found.append(term)
+        return found
+
+    def _tokens_of(self, term: Rendering) -> tuple[list[int], list[int]]:
+        return self._tokenizer.encode_plain(term.said), self._tokenizer.encode_plain(term.wanted)
 
     def _whole_words(self, tokens: Sequence[int], count: int) -> int:
         """How many of the first `count` of `tokens` end before a space: what follows begins a word of its own."""
@@ -152,7 +222,8 @@ class Conversation:
 
     def _judged(self, source: str, written: list[int], limit: int) -> _Answer:
         text = self._text(written)
-        return _Answer(written, text, self._guards.fault(source, text, finished=len(written) < limit))
+        fault = self._guards.fault(source, text, finished=len(written) < limit)
+        return _Answer(written, text, fault, len(missed(self._terms_of(source), text, self._target.code)))
 
     def _text(self, tokens: Sequence[int]) -> str:
         return " ".join(self._tokenizer.decode(tokens).split())
@@ -207,13 +278,23 @@ class _Aside:
         self._stream: TokenStream | None = None
 
     def answering(
-        self, source: Sequence[int], promised: Sequence[int], limit: int, say: Callable[[int], object]
+        self,
+        terms: Sequence[tuple[Sequence[int], Sequence[int]]],
+        source: Sequence[int],
+        promised: Sequence[int],
+        limit: int,
+        say: Callable[[int], object],
     ) -> Steps[None]:
-        """Tell `say` the tokens of a translation, at most `limit` with those that were `promised`; then forget them."""
+        """Tell `say` the tokens of a translation, at most `limit` with those that were `promised`; then forget them.
+
+        `terms` are said and translated before, each as a turn.
+        """
         if self._stream is None:
-            self._stream = TokenStream(self._model, capacity=self._prompt.room)
+            self._stream = TokenStream(self._model, capacity=self._prompt.room + _TERM_TOKENS)
             self._stream.pin(self._prompt.prefix)
         mark = self._stream.mark()
+        for said, wanted in terms:
+            yield from self._stream.reading([*self._prompt.turn(said), *wanted])
         yield from self._stream.reading([*self._prompt.turn(source), *promised])
         yield from self._stream.writing(say, stop=self._prompt.stop, limit=limit - len(promised))
         self._stream.rollback(mark)

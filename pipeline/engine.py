@@ -19,8 +19,8 @@ from surtitle.sinks.tokenizer import Tokenizer
 
 WINDOW = 1024
 """Tokens in a conversation's cache, the pinned prefix included."""
-_MORE = 256
-"""Tokens that a conversation without context may need more than one with, for its longer prompt."""
+_MORE = 512
+"""Tokens that a conversation without context may need more than one with, for its longer prompt and terms."""
 GPU_ROWS = 64
 """Conversations that a GPU has room for: those of a session's languages, and those that have nothing behind them."""
 

@@ -9,15 +9,17 @@ come in as functions: knows no framework, no thread and no clock.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from surtitle.pipeline.agreement import CommitPolicy, LocalAgreement
+from surtitle.pipeline.agreement import CommitPolicy
+from surtitle.pipeline.alignment import Alignment
 from surtitle.pipeline.events import SAMPLE_RATE, Samples, Word
 from surtitle.pipeline.gate import Closed, GateEvent, GateSettings, Opened, Quiet, SpeechGate
+from surtitle.pipeline.inventions import heard
 from surtitle.pipeline.level import Level
 from surtitle.pipeline.spoken import Speaks, SpokenLanguage
 from surtitle.pipeline.text import ends_sentence, joined
@@ -53,10 +55,12 @@ class RecognizerSettings:
 
     step: float = 1.0
     """Seconds of new audio between two updates."""
-    window: float = 6.0
+    window: float = 8.0
     """Seconds of open audio from which the window is trimmed inside a sentence."""
     longest: float = 22.0
-    """Seconds at which the open guess is committed, agreed or not."""
+    """Seconds at which the open guess is committed, however it lies."""
+    kept: int = 3
+    """Committed words that stay in a trimmed window: where a word ends is not known well enough to cut there."""
     doubt: float = 0.3
     """Mean probability of a guess's words below which nothing is taken to be heard: silence makes models invent."""
     short: float = 3.0
@@ -75,23 +79,26 @@ class Recognizer:
         *,
         languages: Sequence[str],
         identify: Identify | None = None,
+        hot_words: Callable[[str], str] | None = None,
         settings: RecognizerSettings | None = None,
         gate: GateSettings | None = None,
         policy: CommitPolicy | None = None,
     ) -> None:
         """Hear one of `languages` (ISO 639-1 codes), the first until `identify` says which; with one it is not asked.
 
-        `policy` says which guessed words are committed: by default, those that two guesses agree on.
+        `hot_words` tells what to expect in a language, as text before what is heard. `policy` says which guessed words
+        are committed: by default, those that lie behind the end of the audio.
         """
         self._transcribe = transcribe
         self._probability = probability
         self._spoken = SpokenLanguage(languages)
         self._identify = identify if len(languages) > 1 else None
+        self._hot_words = hot_words
         self._settings = settings or RecognizerSettings()
         self._gate = SpeechGate(gate)
         self._keep = int((gate or GateSettings()).padding * SAMPLE_RATE) + 4 * _FRAME
         self._level = Level()
-        self._policy = policy or LocalAgreement()
+        self._policy = policy or Alignment()
         self._committed: list[Word] = []
         self._before = ""
         self._rest: Samples = np.zeros(0, np.float32)
@@ -188,30 +195,32 @@ class Recognizer:
 
     def _recognise(self, *, is_full: bool) -> list[Heard]:
         start = self._window_start / SAMPLE_RATE
-        heard = self._transcribe(
+        guess = self._transcribe(
             self._window,
             language=self._spoken.current,
-            before=self._before,
+            before=self._context(),
             committed=joined((word.text for word in self._committed), self._spoken.current),
         )
-        self._doubted = sum(word.probability for word in heard) < self._settings.doubt * len(heard)
-        if self._doubted:
-            heard = []
-        words = [Word(word.text, start + word.start, start + word.end, word.probability) for word in heard]
+        self._doubted = sum(word.probability for word in guess) < self._settings.doubt * len(guess)
+        said = [] if self._doubted else heard(guess)
+        words = [Word(word.text, start + word.start, start + word.end, word.probability) for word in said]
         out = self._commit(self._policy.push(words, self._window_end / SAMPLE_RATE))
         if is_full:
             out += self._commit(self._policy.flush())
             self._forget(self._window_end)
         return out
 
+    def _context(self) -> str:
+        expected = self._hot_words(self._spoken.current) if self._hot_words else ""
+        return f"{expected} {self._before}".strip()
+
     def _commit(self, words: list[Word]) -> list[Heard]:
         self._committed += words
-        sentences = [i for i, word in enumerate(self._committed) if ends_sentence(word.text)]
-        long = len(self._window) / SAMPLE_RATE >= self._settings.window
-        if sentences:
-            self._drop(sentences[-1] + 1)
-        elif long and len(self._committed) > 2:
-            self._drop(len(self._committed) - 2)
+        sentences = [i for i, word in enumerate(self._committed, 1) if ends_sentence(word.text)]
+        is_long = len(self._window) / SAMPLE_RATE >= self._settings.window
+        done = (len(self._committed) if is_long else max(sentences, default=0)) - self._settings.kept
+        if done > 0:
+            self._drop(done)
         return list(words)
 
     def _drop(self, count: int) -> None:

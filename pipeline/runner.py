@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import signal
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Literal, TypeVar
@@ -20,6 +20,7 @@ from rich.console import Console
 from surtitle.pipeline.assembly import Models
 from surtitle.pipeline.broadcast import Broadcast, OutputPaths
 from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, CaptionMode, Gap, Samples, SessionStart
+from surtitle.pipeline.glossary import Glossary
 from surtitle.pipeline.languages import Pair, parse_pair
 from surtitle.pipeline.messages import PublishStart
 from surtitle.pipeline.microphone import microphone
@@ -46,12 +47,21 @@ class ServerOptions:
 class Run:
     """What all three ways share: models, outputs, a way to stop."""
 
-    def __init__(self, models: Models, *, window: int, console: Console, captions: CaptionMode = "final") -> None:
-        """`window` is each language's cache in tokens; `captions` and addresses go to `console`."""
+    def __init__(
+        self,
+        models: Models,
+        *,
+        window: int,
+        console: Console,
+        captions: CaptionMode = "final",
+        glossary: Callable[[], Glossary] = Glossary,
+    ) -> None:
+        """`window` is each language's cache in tokens; captions and addresses go to `console`."""
         self._models = models
         self._window = window
         self._console = console
         self._captions = captions
+        self._glossary = glossary
         self._stop = asyncio.Event()
 
     async def replay(
@@ -128,11 +138,16 @@ class Run:
         names = {"asr": self._models.names.asr, "llm": self._models.names.llm}
         start = SessionStart(secrets.token_hex(8), pair.sources, pair.targets, names, kind)
         interpreter = await asyncio.to_thread(
-            self._models.interpreter, pair.sources, pair.targets, self._window, promises=self._captions != "final"
+            self._models.interpreter,
+            pair.sources,
+            pair.targets,
+            self._window,
+            promises=self._captions != "final",
+            glossary=self._glossary,
         )
         session = Session(
             start,
-            self._models.recognizer(pair.sources),
+            self._models.recognizer(pair.sources, self._glossary),
             interpreter,
             clock=clock,
             workers=self._models.workers,

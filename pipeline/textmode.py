@@ -7,20 +7,25 @@ they are made, through the same endless stream as speech. Knows no audio.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.glossary import Glossary
 from surtitle.pipeline.languages import Pair, find_language
 from surtitle.pipeline.protocol import clean_text
 from surtitle.pipeline.translator import Translator
 
 
-def translate_lines(lines: Iterable[str], engine: Engine, pair: Pair, *, window: int) -> None:
+def translate_lines(
+    lines: Iterable[str], engine: Engine, pair: Pair, *, window: int, glossary: Callable[[], Glossary] = Glossary
+) -> None:
     """Translate to standard output; empty lines stay empty."""
     source = find_language(pair.sources[0])
-    translator = Translator(engine, source, [find_language(code) for code in pair.targets], window=window)
+    translator = Translator(
+        engine, source, [find_language(code) for code in pair.targets], window=window, glossary=glossary
+    )
     for line in lines:
         found = dict(translator.translate(line)) if line else {}
         for code in pair.targets:

@@ -12,6 +12,7 @@ from functools import partial
 from surtitle.pipeline.conversation import Conversation
 from surtitle.pipeline.engine import WINDOW, Engine
 from surtitle.pipeline.events import Drafted, Translated
+from surtitle.pipeline.glossary import Glossary, Rendering
 from surtitle.pipeline.languages import Language
 from surtitle.sinks.lockstep import together
 from surtitle.sinks.stream import TokenStream
@@ -25,6 +26,10 @@ def _ignore(*tokens: object) -> None:
     """Nobody counts."""
 
 
+def _renderings(glossary: Callable[[], Glossary], source: str, target: str, text: str) -> Sequence[Rendering]:
+    return glossary().renderings(text, source, target)
+
+
 class Translator:
     """One speaker's words in several languages: a conversation for each, in step."""
 
@@ -36,15 +41,23 @@ class Translator:
         *,
         window: int = WINDOW,
         promises: bool = False,
+        glossary: Callable[[], Glossary] = Glossary,
     ) -> None:
         """`window` is the tokens that each conversation holds. Raises UserError for one that is too small.
 
-        With `promises`, translations begin with what two drafts of them agreed on.
+        With `promises`, translations begin with what two drafts of them agreed on. `glossary` is asked at each segment.
         """
         self._engine = engine
         caches = engine.model.caches(len(targets), window)
         self._conversations = {
-            target.code: Conversation(engine, source, target, TokenStream(engine.model, cache), promises=promises)
+            target.code: Conversation(
+                engine,
+                source,
+                target,
+                TokenStream(engine.model, cache),
+                promises=promises,
+                terms=partial(_renderings, glossary, source.code, target.code),
+            )
             for target, cache in zip(targets, caches, strict=True)
         }
         self._cache_tokens_max = 0
@@ -97,6 +110,8 @@ class Translator:
         return {
             "retries": sum(each.retries for each in self.conversations),
             "untranslated": sum(each.untranslated for each in self.conversations),
+            "terms": sum(each.terms for each in self.conversations),
+            "terms_missed": sum(each.terms_missed for each in self.conversations),
             "evictions": sum(each.evictions for each in self.conversations),
             "cache_tokens": sum(each.cache_tokens for each in self.conversations),
             "cache_tokens_max": self._cache_tokens_max,

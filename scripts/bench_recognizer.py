@@ -211,9 +211,9 @@ def parse() -> argparse.Namespace:
     add("--suite", type=Path, default=SUITE, help="recordings, as scripts/benchmark has them (default full.toml)")
     add("--data", type=Path, help="folder that the suite's paths are relative to; without it no recording is heard")
     add("--only", default="", metavar="TEXT", help="recordings with this in NAME.LANGUAGE")
-    add("--ways", type=lambda text: tuple(text.split(",")), default=("agreement",), metavar="WAYS",
+    add("--ways", type=lambda text: tuple(text.split(",")), default=("alignment",), metavar="WAYS",
         help="agreement or alignment, :SECONDS behind the end, @SECONDS that the encoder reads at least; several "
-        "with commas between (default agreement)")  # fmt: skip
+        "with commas between (default alignment)")  # fmt: skip
     add("--offline", action="store_true", help="also the whole recording at once, greedily, in windows of 30 s")
     add("--noise", type=float, default=0.0, metavar="SECONDS", help="also as long of each sound that is no speech")
     parser.set_defaults(threads=1)

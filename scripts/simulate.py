@@ -11,7 +11,7 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
@@ -23,16 +23,11 @@ from score_segments import column, from_tsv
 from text_files import read
 from timed_words import ReferenceEars, from_table, of_talk, sample_of, spread
 
-from surtitle.pipeline.cli import (
-    captions_flag,
-    exit_status,
-    llm_threads_flag,
-    pair_flags,
-    set_up_libraries,
-    single_pair_of,
-)
+from surtitle.pipeline.cli import exit_status, set_up_libraries
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import SAMPLE_RATE, Samples, Word
+from surtitle.pipeline.flags import captions_flag, llm_threads_flag, pair_flags, single_pair_of
+from surtitle.pipeline.glossary import Glossary
 from surtitle.pipeline.store import open_store
 
 if TYPE_CHECKING:
@@ -77,7 +72,7 @@ def simulate(options: argparse.Namespace) -> None:
     llm = options.model or store.manifest.defaults.llm
     threads = share_cores(available_cores(), llm=options.llm_threads).llm
 
-    def hear(languages: Sequence[str]) -> ReferenceEars:
+    def hear(languages: Sequence[str], glossary: Callable[[], Glossary] = Glossary) -> ReferenceEars:
         return ReferenceEars(talk.words)
 
     def load() -> Engine:

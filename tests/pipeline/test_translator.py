@@ -22,6 +22,7 @@ from torch import Tensor
 from surtitle.pipeline.engine import GPU_ROWS, Engine, on_gpu
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Drafted
+from surtitle.pipeline.glossary import Glossary
 from surtitle.pipeline.languages import find_language
 from surtitle.pipeline.store import open_store
 from surtitle.pipeline.translator import Translator
@@ -42,6 +43,8 @@ SEED = 10
 """Of weights that make a few good turns among bad ones."""
 SMALLEST, ROOMY, WINDOW = 1247, 1400, 1600
 """Tokens: the tiny tokenizer's prompt in Spanish, or in any language, and a longest turn; and some more."""
+TERMS = 160
+"""Tokens that terms may take in a conversation without context."""
 TEXT = st.text("abc def", min_size=1, max_size=16).filter(str.strip)
 
 
@@ -125,8 +128,13 @@ class Spanish:
 
     target = SPANISH
 
-    def __init__(self, engine: Engine, window: int = WINDOW, *, promises: bool = False) -> None:
-        self.translator = Translator(engine, ENGLISH, [self.target], window=window, promises=promises)
+    def __init__(
+        self, engine: Engine, window: int = WINDOW, *, promises: bool = False, glossary: Glossary | None = None
+    ) -> None:
+        terms = glossary or Glossary()
+        self.translator = Translator(
+            engine, ENGLISH, [self.target], window=window, promises=promises, glossary=lambda: terms
+        )
         (self.conversation,) = self.translator.conversations
 
     def translate(
@@ -246,7 +254,7 @@ def test_languages_in_step_are_translated_as_each_is_alone_and_none_waits_for_an
     assert together.figures() == {
         **{
             name: sum(each[name] for each in figures)
-            for name in ("retries", "untranslated", "evictions", "cache_tokens")
+            for name in ("retries", "untranslated", "terms", "terms_missed", "evictions", "cache_tokens")
         },
         "cache_tokens_max": max(each["cache_tokens_max"] for each in figures),
     }
@@ -257,7 +265,7 @@ def test_the_decoder_for_gpus_translates_what_the_stock_model_does(tmp_path: Pat
     languages = [find_language(code) for code in ("es", "de")]
     engines = [Engine(folder, threads=1) for _ in range(2)]
     engines[0].model = StockDecoder(load_stock(folder))
-    engines[1].model = StaticDecoder(load_stock(folder), sequences=6, capacity=SMALLEST)
+    engines[1].model = StaticDecoder(load_stock(folder), sequences=6, capacity=ROOMY + TERMS)
     stock, static = (Translator(engine, ENGLISH, languages, window=SMALLEST) for engine in engines)
     for number in range(16):
         text = f"{numbered(number)} and {numbered(number)}"
@@ -271,7 +279,7 @@ def test_the_decoder_for_gpus_translates_what_the_stock_model_does(tmp_path: Pat
 def test_a_gpu_has_room_for_a_session_after_the_other(tmp_path: Path) -> None:
     folder = write_model(tmp_path, ending=3.0)
     engine = Engine(folder, threads=1)
-    engine.model = StaticDecoder(load_stock(folder), sequences=6, capacity=ROOMY)
+    engine.model = StaticDecoder(load_stock(folder), sequences=6, capacity=ROOMY + TERMS)
     for _ in range(4):
         translator = Translator(engine, ENGLISH, [SPANISH, find_language("it")], window=ROOMY)
         assert set(dict(translator.translate("abc"))) == {"es", "it"}
@@ -411,4 +419,52 @@ def test_a_real_model_translates_the_same_with_and_without_drafts() -> None:
     for text in texts:
         for end in (20, 40):
             drafting.draft(text[:end])
+        assert drafting.translate(text) == plain.translate(text)
+
+
+KESSLER = Glossary(({"en": "Kessler", "es": "señor K"},))
+TERM = MARKS + len("Kessler" + "señor K".encode().decode("latin-1"))
+"""Tokens of its turn."""
+
+
+def test_a_term_is_read_as_a_turn_of_its_own_before_it_is_first_said(endless: Engine) -> None:
+    plain, knowing = Spanish(endless), Spanish(endless, glossary=KESSLER)
+    held = [each.conversation.cache_tokens for each in (plain, knowing)]
+    for text in ("abc", "hello Kessler", "hello Kessler"):
+        for each in (plain, knowing):
+            each.translate(text, in_time=lambda: False)
+    # a model that never ends has no good turn: only the term's is kept
+    assert plain.conversation.cache_tokens == held[0]
+    assert knowing.conversation.cache_tokens == held[1] + TERM
+
+
+def test_a_term_is_read_again_when_its_turn_has_left_the_window(engine: Engine) -> None:
+    stream = Spanish(engine, SMALLEST + TERMS, glossary=KESSLER)
+    cache = stream.conversation._stream.cache
+    recalled = []
+    for number in range(60):
+        stream.translate("Kessler" if number % 3 == 0 else "x" * 40)
+        (start,) = stream.conversation._recalled.values()
+        assert start >= cache.evicted + cache.pinned or number % 3
+        recalled.append(start)
+    assert cache.evictions > 2
+    assert 1 < len(set(recalled)) < 20
+
+
+def test_terms_that_were_said_and_missed_are_counted(engine: Engine) -> None:
+    stream = Spanish(engine, glossary=KESSLER)
+    for number in range(10):
+        stream.translate(f"Kessler {number}")
+    figures = stream.translator.figures()
+    assert figures["terms"] == 10 - figures["untranslated"] == figures["terms_missed"]
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(TEXT, min_size=1, max_size=6), st.sets(st.integers(0, 5)))
+def test_with_terms_drafts_leave_the_translation_as_it_is(engine: Engine, segments: list[str], said: set[int]) -> None:
+    plain, drafting = (Spanish(engine, glossary=KESSLER) for _ in range(2))
+    for index, segment in enumerate(segments):
+        text = f"Kessler {segment}" if index in said else segment
+        drafting.draft(text[: max(7, len(text) // 2)])
+        drafting.draft(text)
         assert drafting.translate(text) == plain.translate(text)

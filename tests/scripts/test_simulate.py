@@ -57,10 +57,12 @@ class ToyModels:
         self.workers = workers
         self._talk = talk
 
-    def recognizer(self, languages: tuple[str, ...]) -> ReferenceEars:
+    def recognizer(self, languages: tuple[str, ...], glossary: object) -> ReferenceEars:
         return ReferenceEars(self._talk.words)
 
-    def interpreter(self, sources: tuple[str, ...], targets: tuple[str, ...], window: int, *, promises: bool) -> Shouts:
+    def interpreter(
+        self, sources: tuple[str, ...], targets: tuple[str, ...], window: int, *, promises: bool, glossary: object
+    ) -> Shouts:
         return Shouts(targets)
 
 

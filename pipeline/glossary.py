@@ -1,0 +1,163 @@
+"""The glossary: terms that have one translation, and names that have none.
+
+In: the text of a file that a user wrote. Out: which of its terms a source text mentions, with the words that are wanted
+for them; whether a translation has them; what the recogniser should expect to hear. Knows no file, model or prompt.
+
+    [[term]]                        # in TOML: a table for each term, what it is called by language code
+    en = "attention sink"
+    es = "sumidero de atención"
+    [[term]]
+    keep = "Kessler"                # the same in every language
+
+    en,es,de,keep                   # or in CSV: a column for each language, an empty cell where there is nothing to say
+    attention sink,sumidero de atención,,
+    ,,,Kessler
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.languages import LANGUAGES
+from surtitle.pipeline.text import is_spaced
+
+KEEP = "keep"
+"""The key of a name that is the same in every language."""
+_TABLE = re.compile(r"^[ \t]*\[\[\s*term\s*\]\]", re.MULTILINE)
+_ENDING = 2
+"""Letters that an inflection adds, or takes the place of."""
+_STEM = 4
+"""Letters that a word has at least for its last ones to be taken for an ending."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """A term in one language pair."""
+
+    said: str
+    """As the glossary writes it in the source language."""
+    wanted: str
+    """As the translation should have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Glossary:
+    """Terms, in the order of their file."""
+
+    terms: tuple[Mapping[str, str], ...] = ()
+    """What each is called, by language code, or by KEEP for all."""
+
+    def renderings(self, text: str, source: str, target: str) -> tuple[Rendering, ...]:
+        """Of the terms that `text` mentions those that have a translation, in the order of the text.
+
+        A word may have an ending more than the glossary's. Of two terms at one place the longer one is meant.
+        """
+        found: list[tuple[int, int, Rendering]] = []
+        for term in self.terms:
+            said, wanted = _called(term, source), _called(term, target)
+            if said and wanted:
+                places = _pattern(said, source).finditer(text)
+                found += [(place.start(), place.end(), Rendering(said, wanted)) for place in places]
+        found.sort(key=lambda each: each[0] - each[1])  # the longest first
+        taken: list[tuple[int, int, Rendering]] = []
+        for start, end, rendering in found:
+            if all(end <= other or start >= last for other, last, _ in taken):
+                taken.append((start, end, rendering))
+        return tuple(dict.fromkeys(rendering for _, _, rendering in sorted(taken, key=lambda each: each[0])))
+
+    def hot_words(self, language: str, limit: int) -> str:
+        """What the terms are called in `language`, as a recogniser's context: as many as `limit` characters hold."""
+        text = ""
+        for word in dict.fromkeys(filter(None, (_called(term, language) for term in self.terms))):
+            longer = f"{text}, {word}" if text else word
+            if len(longer) >= limit:
+                break
+            text = longer
+        return f"{text}." if text else ""
+
+
+def put_in(renderings: Iterable[Rendering], text: str, source: str) -> str:
+    """`text` with the wanted words where the terms were said: what stands there in the target language already, a model
+    mostly leaves (Dinu et al. 2019)."""
+    for each in renderings:
+        text = each.wanted.join(_pattern(each.said, source).split(text))
+    return text
+
+
+def missed(renderings: Iterable[Rendering], translation: str, target: str) -> tuple[Rendering, ...]:
+    """Those whose wanted words `translation` does not have; the last letters of each word may differ."""
+    return tuple(each for each in renderings if not _stems(each.wanted, target).search(translation))
+
+
+def parse(text: str, suffix: str) -> Glossary:
+    """A glossary in the form that a file's `suffix` says: .csv, or TOML. Raises UserError, with the line."""
+    return parse_csv(text) if suffix.lower() == ".csv" else parse_toml(text)
+
+
+def parse_toml(text: str) -> Glossary:
+    """Raises UserError for what is no glossary, with the line."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{error}, expected a [[term]] table for each term") from error
+    tables = document.pop("term", [])
+    if document or not isinstance(tables, list):
+        seen = next(iter(document), "term")
+        raise UserError(f"saw {seen!r}, expected nothing but [[term]] tables")
+    lines = [text.count("\n", 0, place.start()) + 1 for place in _TABLE.finditer(text)]
+    rows = ((lines[index] if index < len(lines) else 1, table) for index, table in enumerate(tables))
+    return Glossary(tuple(_term(line, table) for line, table in rows))
+
+
+def parse_csv(text: str) -> Glossary:
+    """Raises UserError for what is no glossary, with the line."""
+    reader = csv.DictReader(io.StringIO(text))
+    terms = []
+    for row in reader:
+        if None in row or None in row.values():
+            raise UserError(f"line {reader.line_num}: expected as many cells as the first line has")
+        filled = {name.strip(): cell.strip() for name, cell in row.items() if cell.strip()}
+        if filled:
+            terms.append(_term(reader.line_num, filled))
+    return Glossary(tuple(terms))
+
+
+def _term(line: int, table: Any) -> Mapping[str, str]:
+    if not isinstance(table, dict):
+        raise UserError(f"line {line}: saw {table!r}, expected a [[term]] table")
+    for name, value in table.items():
+        if name != KEEP and name not in LANGUAGES:
+            raise UserError(f"line {line}: unknown language {name!r}, expected {KEEP} or one of {', '.join(LANGUAGES)}")
+        if not isinstance(value, str) or not value.strip():
+            raise UserError(f"line {line}: saw {name} = {value!r}, expected what the term is called in quotes")
+    if KEEP not in table and len(table) < 2:
+        raise UserError(f"line {line}: saw {_listed(table)}, expected a term in two languages or more, or {KEEP}")
+    return {name: " ".join(value.split()) for name, value in table.items()}
+
+
+def _listed(table: Mapping[str, str]) -> str:
+    return ", ".join(table) or "nothing"
+
+
+def _called(term: Mapping[str, str], language: str) -> str:
+    return term.get(language) or term.get(KEEP, "")
+
+
+def _pattern(said: str, language: str) -> re.Pattern[str]:
+    words = r"\s+".join(map(re.escape, said.split()))
+    bounded = rf"(?<!\w){words}\w{{0,{_ENDING}}}(?!\w)" if is_spaced(language) else words
+    return re.compile(bounded, re.IGNORECASE)
+
+
+def _stems(wanted: str, language: str) -> re.Pattern[str]:
+    if not is_spaced(language):
+        return re.compile(re.escape(wanted), re.IGNORECASE)
+    words = (word[:-_ENDING] if len(word) >= _STEM + _ENDING else word for word in wanted.split())
+    return re.compile(r"(?<!\w)" + r"\w*\W+".join(map(re.escape, words)), re.IGNORECASE)

@@ -1,0 +1,61 @@
+"""What a recogniser makes up, and how to tell.
+
+In: the words of a guess. Out: those of them that somebody can have said. Whisper loops where there is a rhythm or when
+its attention loses its way, and where there is no speech for its words to lie on, they take no time. Pure policy: knows
+no audio and no model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from surtitle.pipeline.events import Word
+
+
+@dataclass(frozen=True, slots=True)
+class InventionSettings:
+    """What people do not say."""
+
+    loop_words: int = 8
+    """Words that a loop goes round at most."""
+    loop_rounds: int = 3
+    """Times that several words are said in a row: a fourth time is a loop."""
+    word_rounds: int = 5
+    """Times that one word is said in a row: a sixth time is a loop."""
+    fast_words: int = 6
+    """So many words in a row take time to say:"""
+    fast: float = 0.5
+    """seconds, at least."""
+    few: int = 2
+    """Words that, alone before others that take no time, were not said either."""
+
+
+def heard(words: Sequence[Word], settings: InventionSettings | None = None) -> list[Word]:
+    """The first of `words`, as far as they can have been said: up to a loop's second round, or words without time."""
+    s = settings or InventionSettings()
+    rush = _before_rush(words, s)
+    if rush < len(words) and rush <= s.few:
+        return []
+    return list(words[: min(rush, _before_loop([_bare(word.text) for word in words], s))])
+
+
+def _before_loop(bare: Sequence[str], s: InventionSettings) -> int:
+    """Words up to the end of the first round of a loop; all where there is none."""
+    for end in range(len(bare)):
+        for size in range(1, s.loop_words + 1):
+            rounds = 1 + (s.word_rounds if size == 1 else s.loop_rounds)
+            start = end + 1 - size * rounds
+            if start >= 0 and all(bare[i] == bare[i + size] for i in range(start, end + 1 - size)):
+                return start + size
+    return len(bare)
+
+
+def _before_rush(words: Sequence[Word], s: InventionSettings) -> int:
+    """Words before the first few that together take no time; all where there are none."""
+    starts = range(len(words) - s.fast_words + 1)
+    return next((i for i in starts if words[i + s.fast_words - 1].end - words[i].start < s.fast), len(words))
+
+
+def _bare(text: str) -> str:
+    return "".join(mark for mark in text.casefold() if mark.isalnum()) or text

@@ -1,0 +1,182 @@
+"""`surtitle.pipeline.glossary` and `glossary_file`: terms found, and mistakes told."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.glossary import Glossary, Rendering, missed, parse, put_in
+from surtitle.pipeline.glossary_file import GlossaryFile
+
+TOML = """
+# what our talks are about
+[[term]]
+en = "attention sink"
+es = "sumidero de atención"
+de = "Attention-Sink"
+
+[[term]]
+en = "sink"
+es = "fregadero"
+
+[[term]]
+keep = "Kessler"
+
+[[term]]
+en = "cache"
+ja = "キャッシュ"
+"""
+CSV = """en,es,de,keep,ja
+attention sink,sumidero de atención,Attention-Sink,,
+sink,fregadero,,,
+
+,,,Kessler,
+cache,,,,キャッシュ
+"""
+SINK = Rendering("attention sink", "sumidero de atención")
+
+
+@pytest.fixture(params=[".toml", ".csv"])
+def glossary(request: pytest.FixtureRequest) -> Glossary:
+    return parse(TOML if request.param == ".toml" else CSV, request.param)
+
+
+def test_both_forms_say_the_same() -> None:
+    assert parse(TOML, ".toml") == parse(CSV, ".CSV")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("An attention sink is pinned.", [SINK]),
+        ("Attention  Sinks are pinned.", [SINK]),
+        ("The attention sinking in.", []),
+        ("Wash it in the sink, Kessler.", [Rendering("sink", "fregadero"), Rendering("Kessler", "Kessler")]),
+        ("Kesslers sink, Kessler's sink.", [Rendering("Kessler", "Kessler"), Rendering("sink", "fregadero")]),
+        ("Nothing of that.", []),
+        ("The cache is full.", []),
+        ("", []),
+    ],
+)
+def test_terms_are_found_as_whole_words_with_endings_the_longest_first(
+    text: str, found: list[Rendering], glossary: Glossary
+) -> None:
+    assert list(glossary.renderings(text, "en", "es")) == found
+
+
+def test_terms_are_found_in_either_direction_and_without_spaces(glossary: Glossary) -> None:
+    assert glossary.renderings("El sumidero de atención.", "es", "de") == (
+        Rendering("sumidero de atención", "Attention-Sink"),
+    )
+    assert glossary.renderings("このキャッシュは", "ja", "en") == (Rendering("キャッシュ", "cache"),)
+
+
+@pytest.mark.parametrize(
+    ("translation", "is_missed"),
+    [
+        ("Un sumidero de atención está fijado.", False),
+        ("Los sumideros de atención están fijados.", False),
+        ("Sumidero de atenciones", False),
+        ("Un lavabo de atención está fijado.", True),
+        ("El sumidero está fijado.", True),
+        ("", True),
+    ],
+)
+def test_a_translation_has_a_term_whatever_its_endings(translation: str, is_missed: bool) -> None:
+    assert missed([SINK], translation, "es") == ((SINK,) if is_missed else ())
+
+
+def test_wanted_words_are_put_where_the_terms_were_said() -> None:
+    found = put_in([SINK, Rendering("Kessler", r"\1 K")], "Attention sinks stay, and Kessler's attention sink.", "en")
+    assert found == r"sumidero de atención stay, and \1 K's sumidero de atención."
+
+
+def test_without_spaces_the_very_letters_must_be_there() -> None:
+    rendering = Rendering("cache", "キャッシュ")
+    assert missed([rendering], "このキャッシュは満杯です", "ja") == ()
+    assert missed([rendering], "このキャッシは満杯です", "ja") == (rendering,)
+
+
+@given(st.text(max_size=40), st.sampled_from(["en", "es", "ja"]), st.sampled_from(["en", "es", "ja"]))
+def test_a_term_that_is_found_is_had_by_its_own_wording(text: str, source: str, target: str) -> None:
+    glossary = parse(TOML, ".toml")
+    for rendering in glossary.renderings(f"{text} attention sink Kessler cache {text}", source, target):
+        assert missed([rendering], rendering.wanted, target) == ()
+
+
+def test_a_recogniser_expects_whole_terms_up_to_a_length(glossary: Glossary) -> None:
+    assert glossary.hot_words("en", 100) == "attention sink, sink, Kessler, cache."
+    assert glossary.hot_words("en", 22) == "attention sink, sink."
+    assert glossary.hot_words("fr", 100) == "Kessler."
+    assert Glossary().hot_words("en", 100) == ""
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text", "said"),
+    [
+        (".toml", '[[term]]\nen = "a"\nes = "b"\n\n[[term]]\nen = "c"\nxx = "d"\n', "line 5: unknown language 'xx'"),
+        (".toml", '[[term]]\nen = "a"\n', "line 1: saw en, expected a term in two languages"),
+        (".toml", "[[term]]\n", "line 1: saw nothing, expected a term in two"),
+        (".toml", '[[term]]\nen = "a"\nes = 3\n', "line 1: saw es = 3, expected"),
+        (".toml", '[[term]\nen = "a"\n', "line 1.*expected a"),
+        (".toml", '[terms]\nen = "a"\n', "saw 'terms', expected nothing but"),
+        (".toml", 'term = "a"\n', "expected nothing but"),
+        (".toml", "term = [1]\n", "line 1: saw 1, expected a"),
+        (".csv", "en,es\na,b\nc\n", "line 3: expected as many cells"),
+        (".csv", "en,es\na,b,c\n", "line 2: expected as many cells"),
+        (".csv", "en,xx\na,b\n", "line 2: unknown language 'xx'"),
+        (".csv", "en,es\na,b\nc,\n", "line 3: saw en, expected a term in two languages"),
+    ],
+)
+def test_a_mistake_is_told_with_its_line(suffix: str, text: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        parse(text, suffix)
+
+
+def write(path: Path, text: str, second: int) -> None:
+    path.write_text(text, encoding="utf-8")
+    os.utime(path, (second, second))
+
+
+def test_a_file_is_read_again_when_it_has_changed(tmp_path: Path) -> None:
+    path, told = tmp_path / "terms.toml", list[str]()
+    write(path, TOML, 1)
+    file = GlossaryFile(path, told.append)
+    assert len(file.current().terms) == 4
+    write(path, '[[term]]\nkeep = "Kessler"\n', 2)
+    assert len(file.current().terms) == 1
+    assert told == []
+
+
+def test_a_mistake_made_later_is_told_once_and_the_last_good_terms_stay(tmp_path: Path) -> None:
+    path, told = tmp_path / "terms.toml", list[str]()
+    write(path, TOML, 1)
+    file = GlossaryFile(path, told.append)
+    write(path, "[[term", 2)
+    assert len(file.current().terms) == len(file.current().terms) == 4
+    assert len(told) == 1
+    assert str(path) in told[0]
+
+
+def test_a_file_that_vanishes_later_is_told_and_its_terms_stay(tmp_path: Path) -> None:
+    path, told = tmp_path / "terms.csv", list[str]()
+    write(path, CSV, 1)
+    file = GlossaryFile(path, told.append)
+    path.unlink()
+    assert len(file.current().terms) == len(file.current().terms) == 4
+    assert len(told) == 1
+    assert "No such file" in told[0]
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", None])
+def test_at_the_start_what_can_not_be_read_is_an_error(content: bytes | None, tmp_path: Path) -> None:
+    path = tmp_path / "terms.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match="expected a glossary"):
+        GlossaryFile(path, print)

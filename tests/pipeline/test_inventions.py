@@ -1,0 +1,66 @@
+"""`surtitle.pipeline.inventions`: what was really invented is left out, and what was really said is left in."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from surtitle.pipeline.events import Word
+from surtitle.pipeline.inventions import heard
+
+
+def said(text: str, seconds: float = 0.3, start: float = 0.0) -> list[Word]:
+    """Words at a steady pace."""
+    return [Word(each, start + i * seconds, start + (i + 1) * seconds, 0.9) for i, each in enumerate(text.split())]
+
+
+def text_of(words: list[Word]) -> str:
+    return " ".join(word.text for word in words)
+
+
+@pytest.mark.parametrize(
+    ("guess", "kept"),
+    [
+        # whisper-base of a telephone's busy tone, and of noise behind speech
+        ("Beep, beep, beep, beep, beep, beep, beep, beep, beep, beep, beep, beep", "Beep,"),
+        ("we will see that we will see that we will see that we will see that", "we will see that"),
+        ("so I'm not sure. I'm not sure. I'm not sure. I'm not sure. I'm", "so I'm not sure."),
+    ],
+)
+def test_what_goes_round_and_round_is_said_once(guess: str, kept: str) -> None:
+    assert text_of(heard(said(guess))) == kept
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "No, no, no, no, no.",
+        "never, never, never give up",
+        "we shall fight on the beaches we shall fight on the landing grounds we shall fight in the fields",
+        "Again! Again! Again!",
+        "one two three four five six seven",
+    ],
+)
+def test_what_people_repeat_stays(text: str) -> None:
+    assert text_of(heard(said(text))) == text
+
+
+def test_words_that_take_no_time_were_not_said() -> None:
+    # whisper-base of air conditioning: it is surer of this (0.40) than of much that is said
+    rushed = [Word(each, 0.0, 0.02, 0.4) for each in ["but", "I'm", "not", "sure", "if", "I'm", "right", "or", "wrong"]]
+    assert heard([*said("I'm not"), *rushed]) == []
+    assert text_of(heard([*said("and that is why", 0.6, start=-2.4), *rushed])) == "and that is why"
+
+
+def test_a_few_short_words_may_come_at_once() -> None:
+    words = [Word(each, 1.0, 1.02, 0.9) for each in ["if", "it", "is", "a"]]
+    assert heard([*words, *said("word then it is said", start=1.02)])[: len(words)] == words
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=30), st.floats(0.09, 1.0))
+def test_what_is_left_is_how_the_guess_begins(texts: list[str], seconds: float) -> None:
+    guess = said(" ".join(texts), seconds)
+    kept = heard(guess)
+    assert kept == guess[: len(kept)]
+    assert bool(kept) == bool(guess)
