@@ -55,7 +55,7 @@ class RecognizerSettings:
 
     step: float = 1.0
     """Seconds of new audio between two updates."""
-    window: float = 8.0
+    window: float = 6.0
     """Seconds of open audio from which the window is trimmed inside a sentence."""
     longest: float = 22.0
     """Seconds at which the open guess is committed, however it lies."""
