@@ -69,7 +69,7 @@ class Guards:
         faults: tuple[tuple[Fault, bool], ...] = (
             ("prompt", self._shows_the_prompt(source, translation)),
             ("echo", self._is_echo(source, translation)),
-            ("language", self._is_in_the_source_language(translation)),
+            ("language", self._is_in_the_source_language(source, translation)),
             ("script", bool(_scripts(translation) - self._letters - _scripts(source))),
             ("loop", _is_loop(translation) and not _is_loop(source)),
             ("answer", bool(_ONE_QUESTION.fullmatch(source)) and not _QUESTION.search(translation)),
@@ -86,9 +86,10 @@ class Guards:
         share = _ECHO_SHARE if self._in_source(translation) > _POSSIBLE else _COPY_SHARE
         return len(words) >= _ECHO_WORDS and sum(word in kept for word in words) >= share * len(words)
 
-    def _is_in_the_source_language(self, translation: str) -> bool:
+    def _is_in_the_source_language(self, source: str, translation: str) -> bool:
         words = sum(word.islower() for word in _WORD.findall(translation))
-        return words > 1 and self._in_source(translation) > (_SURE if words < _FEW_WORDS else _LIKELY)
+        is_short = words < _FEW_WORDS and translation.casefold() != source.casefold()  # a copy is suspect however short
+        return words > 1 and self._in_source(translation) > (_SURE if is_short else _LIKELY)
 
 
 def _is_loop(text: str) -> bool:

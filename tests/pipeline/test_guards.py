@@ -56,6 +56,7 @@ def test_names_and_few_words_may_stay_as_they_are(spanish: Guards, names: str) -
 @pytest.mark.parametrize(
     ("source", "translation", "fault"),
     [
+        ("Right, right, exactly.", "Right, right, exactly.", "language"),
         (SOURCE, "", "empty"),
         (SOURCE, "…", "empty"),
         (SOURCE, SOURCE, "echo"),
@@ -99,3 +100,9 @@ def test_each_language_is_told_from_english_by_a_sentence(identifier: Identifier
     assert in_english("the next train does not arrive today") > 0.9
     assert in_english(LANGUAGES[code].example) < 0.1
     assert in_english("42") == pytest.approx(0.5)
+
+
+def test_a_short_copy_is_in_the_language_it_is_most_likely_in(identifier: Identifier) -> None:
+    english = guards_of(identifier, "es", "en")
+    assert english.fault("Claro, claro, exacto.", "Claro, claro, exacto.", finished=True) == "language"
+    assert english.fault("Claro, claro, exacto.", "Clear, clear, exact.", finished=True) is None
