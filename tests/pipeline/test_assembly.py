@@ -41,7 +41,7 @@ def test_this_process_may_use_a_core() -> None:
 def test_words_between_two_pauses_and_very_quiet_ones_are_heard(peak: float, said: str) -> None:
     store = open_store(os.environ)
     speech = np.concatenate(list(decode(store.path("jfk") / "jfk.wav")))
-    ears = Ears(store.path("whisper-base"), threads=1).recognizer("en")
+    ears = Ears(store.path("whisper-base"), threads=1).recognizer(["en"])
     heard = ears.push(speech * np.float32(peak / np.abs(speech).max())) + ears.flush()
     words = (item.text.strip(",.?!").lower() for item in heard if isinstance(item, Word))
     assert said in " ".join(words)
