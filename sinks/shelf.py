@@ -90,7 +90,8 @@ class Shelf:
                     layer.move_to(keys[row : row + 1], values[row : row + 1])
 
     def _bind(self, first: int, end: int) -> _Binding:
-        angles = self._rotation.angles(self._slots)  # (T, d/2), fp64
+        # a row a position; and at least as many as a forward reads tokens, all rows together: so the kernel wants it
+        angles = self._rotation.angles(max(self._slots, (end - first) * SIDE_BY_SIDE))  # (P, d/2), fp64
         return _Binding(self._session, [store[first:end] for store in self._stores], angles)
 
 

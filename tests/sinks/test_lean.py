@@ -39,6 +39,15 @@ def test_the_lean_forward_is_the_stock_forward(family: str, exact: bool, toleran
         torch.testing.assert_close(layer.held(), reference.held(), atol=1e-4 if exact else 0.5, rtol=0)
 
 
+def test_more_tokens_are_read_at_once_than_a_row_has_slots(exact) -> None:
+    text = [(7 * token + 3) % 260 for token in range(64)]
+    many = exact.caches(6, CAPACITY)  # 384 tokens in one forward, and 256 slots a row
+    alone = exact.cache(CAPACITY)
+    expected = exact.decode(text, alone, keep=1)
+    for got in exact.decode_rows([Read(text, cache, 1) for cache in many]):
+        torch.testing.assert_close(got, expected, atol=1e-4, rtol=0)
+
+
 def test_only_the_wanted_rows_reach_the_head(make_lean) -> None:
     lean = make_lean("qwen2")
 
