@@ -1,0 +1,192 @@
+"""What the window buys: how often the translation that the sentence before calls for is the likelier one.
+
+In: contrastive pairs, a source sentence with the one before it and two translations, of which only the context tells
+which is right (Bawden et al. 2018, "Evaluating Discourse Phenomena in Neural Machine Translation"). Out: for each set
+and distance the share of pairs whose right translation has the higher likelihood through the cache, with its interval;
+without context it is a half by construction. Between the sentence before and the one in question stand as many other
+turns as the distance says, until the window has rolled past it. Knows no audio and no caption.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import bench_common as common
+import torch
+from bench_common import Panel, Row
+from engine_rivals import Prompt, prompt_of
+
+from surtitle.pipeline.languages import find_language
+from surtitle.sinks.cache import Mark
+from surtitle.sinks.decoder import Read
+from surtitle.sinks.lean import LeanDecoder
+from surtitle.sinks.load import load_model
+from surtitle.sinks.lockstep import Steps, together
+from surtitle.sinks.stream import TokenStream
+from surtitle.sinks.tokenizer import Tokenizer
+
+ROWS = 8
+"""Pairs that are read side by side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A source sentence and its translation."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A sentence whose translation depends on the turn before it."""
+
+    before: Turn
+    source: str
+    right: str
+    wrong: str
+
+
+def pairs_of(document: object) -> Iterator[Pair]:
+    """The pairs of one of the set's JSON files, in its order."""
+    match document:
+        case {"src": [str(first), str(second)], "trg": translations}:
+            for each in translations if isinstance(translations, list) else [translations]:
+                # half right: the sentence before is translated oddly, and the one in question as that wants it
+                before, right = each["correct" if "correct" in each else "semi-correct"]
+                yield Pair(Turn(first, before), second, right, each["incorrect"][1])
+        case dict():
+            for each in document.values():
+                yield from pairs_of(each)
+        case list():
+            for each in document:
+                yield from pairs_of(each)
+
+
+def reading(stream: TokenStream, prompt: Prompt, turn: Turn) -> Steps[None]:
+    """Read a turn into the window, for which the oldest go."""
+    source, _ = prompt.turn(turn.source)
+    ids = [*source, *prompt.tokenizer.encode_plain(turn.target)]
+    stream.cache.make_room(len(ids))
+    yield from stream.reading(ids)
+    stream.cache.end_turn()
+
+
+def preferring(stream: TokenStream, prompt: Prompt, pair: Pair, between: Sequence[Turn]) -> Steps[bool]:
+    """Whether the right translation of `pair` is the likelier, with `between` read after what comes before it."""
+    for turn in (pair.before, *between):
+        yield from reading(stream, prompt, turn)
+    source, _ = prompt.turn(pair.source)
+    candidates = [prompt.tokenizer.encode_plain(text) for text in (pair.right, pair.wrong)]
+    stream.cache.make_room(len(source) + max(map(len, candidates)) + 1)
+    yield from stream.reading(source[:-1])
+    mark = stream.mark()
+    right = yield from _scoring(stream, mark, source[-1], candidates[0], prompt)
+    wrong = yield from _scoring(stream, mark, source[-1], candidates[1], prompt)
+    return right > wrong
+
+
+def _scoring(stream: TokenStream, mark: Mark, before: int, ids: Sequence[int], prompt: Prompt) -> Steps[float]:
+    """The log likelihood of `ids` and the end behind `before`; the stream is as it was at `mark` then."""
+    said = [*ids, prompt.before_speech[0]]
+    logits = yield Read([before, *ids], stream.cache, keep=len(said))  # (n, V)
+    stream.rollback(mark)
+    chosen = logits.log_softmax(-1).gather(1, torch.tensor(said)[:, None])
+    return float(chosen.sum())
+
+
+def share(decoder: LeanDecoder, prompt: Prompt, pairs: Sequence[Pair], between: Sequence[Turn], window: int) -> float:
+    """Of `pairs`, those whose right translation is the likelier."""
+    won = 0
+    for start in range(0, len(pairs), ROWS):
+        group = pairs[start : start + ROWS]
+        streams = _pinned(decoder, prompt, len(group), window)
+        steps = [preferring(stream, prompt, pair, between) for stream, pair in zip(streams, group, strict=True)]
+        won += sum(right for _, right in together(decoder, steps))
+        common.say(f"{start + len(group)} of {len(pairs)}")
+    return won / len(pairs)
+
+
+def _pinned(decoder: LeanDecoder, prompt: Prompt, count: int, window: int) -> list[TokenStream]:
+    caches = decoder.caches(count, window)
+    streams = [TokenStream(decoder, cache) for cache in caches]
+    streams[0].pin(prompt.prefix)
+    for cache in caches[1:]:
+        cache.restore(caches[0].state())
+    return streams
+
+
+def interval(share: float, count: int) -> tuple[float, float]:
+    """95 % around a share of `count` (Wilson 1927)."""
+    z = 1.96
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * (share * (1 - share) / count + z * z / (4 * count * count)) ** 0.5
+    return middle - half, middle + half
+
+
+def parse() -> argparse.Namespace:
+    parser = common.parser_of(
+        "discourse", "Weigh translations that only context tells apart.", model="qwen2.5-coder-1.5b"
+    )
+    add = parser.add_argument
+    add("sets", nargs="+", type=Path, metavar="JSON", help="contrastive pairs, as DiscEvalMT has them")
+    add("--to", default="fr", metavar="LANG", help="their language (default fr)")
+    add("--distances", type=common.numbers, default=(0,), metavar="TURNS",
+        help="other turns between the two sentences; several with commas between (default 0)")  # fmt: skip
+    add("--pairs", type=common.positive, default=10_000, metavar="N", help="of each set at most, evenly (default all)")
+    add("--window", type=common.positive, default=1024, help="tokens in the cache, the prompt included (default 1024)")
+    return parser.parse_args()
+
+
+def read_pairs(path: Path, most: int) -> list[Pair]:
+    try:
+        found = list(pairs_of(json.loads(path.read_text(encoding="utf-8"))))
+    except (OSError, ValueError) as error:
+        sys.exit(f"scripts/bench: can't read {path} ({error}): expected a JSON file of contrastive pairs")
+    if not found:
+        sys.exit(f"scripts/bench: {path} holds no contrastive pair")
+    return found[:: -(-len(found) // most)]
+
+
+def other_turns(pairs: Iterable[Pair], count: int) -> list[Turn]:
+    """`count` turns about other things, from the end of a set."""
+    turns = list(dict.fromkeys(pair.before for pair in pairs))
+    if len(turns) < count:
+        sys.exit(f"scripts/bench: {len(turns)} different turns, expected at least the distance of {count}")
+    return turns[len(turns) - count :]
+
+
+def main() -> None:
+    arguments = parse()
+    folder = common.model_folder(arguments.model)
+    decoder = load_model(folder, threads=arguments.threads)
+    prompt = prompt_of(Tokenizer(folder), find_language("en"), find_language(arguments.to))
+    sets = {path.stem: read_pairs(path, arguments.pairs) for path in arguments.sets}
+    fillers = other_turns(sets[min(sets)], max(arguments.distances))
+    rows, figures = [["set", "turns between", "pairs", "right", "95 %"]], dict[str, Row]()
+    for name, pairs in sets.items():
+        for distance in arguments.distances:
+            common.say(f"{name}, {distance} turns between")
+            right = share(decoder, prompt, pairs, fillers[:distance], arguments.window)
+            low, high = interval(right, len(pairs))
+            figures.setdefault(name, {})[str(distance)] = {
+                "pairs": len(pairs), "right": round(right, 4), "low": round(low, 4), "high": round(high, 4)
+            }  # fmt: skip
+            rows.append(
+                [name, str(distance), str(len(pairs)), f"{100 * right:.1f} %", f"{100 * low:.1f} to {100 * high:.1f}"]
+            )
+    print(common.table(rows))
+    if len(arguments.distances) > 1:
+        lines = {name: ([float(d) for d in by], [row["right"] for row in by.values()]) for name, by in figures.items()}
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        common.draw(arguments.out / "discourse.png", [Panel("turns between", "right translation preferred", lines)])
+    common.conclude("discourse", {"model": arguments.model, "window": arguments.window, "sets": figures})
+
+
+if __name__ == "__main__":
+    main()

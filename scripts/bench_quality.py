@@ -1,0 +1,207 @@
+"""What eight bits cost: translations and perplexity of the engine beside those of the same model in fp32.
+
+In: sentences and their references, a line each. Out: for each target language chrF and BLEU of both at the product's
+prompt, isolated sentences, greedily; and the perplexity of the references, read as translations, under both. Knows no
+speed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import bench_common as common
+import numpy as np
+import torch
+from bench_common import Losses, Row
+from engine_rivals import Prompt, prompt_of
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from surtitle.pipeline.languages import find_language, parse_languages
+from surtitle.sinks.decoder import Read
+from surtitle.sinks.lean import LeanDecoder
+from surtitle.sinks.load import load_model
+from surtitle.sinks.lockstep import Steps, together
+from surtitle.sinks.stock import load_stock
+from surtitle.sinks.stream import TokenStream
+from surtitle.sinks.tokenizer import Tokenizer
+
+ROWS = 8
+"""Sentences at a time."""
+
+
+class Engine(Protocol):
+    """A way to run the model."""
+
+    def translate(self, prompt: Prompt, sources: Sequence[str]) -> list[str]:
+        """The likeliest translations, each without context."""
+
+    def losses(self, prompt: Prompt, sources: Sequence[str], targets: Sequence[str]) -> Losses:
+        """What each token of the targets costs behind its source, and the end of each, in order."""
+
+
+class Ours:
+    """This project's engine, its conversations in step."""
+
+    def __init__(self, decoder: LeanDecoder) -> None:
+        self._decoder = decoder
+
+    def translate(self, prompt: Prompt, sources: Sequence[str]) -> list[str]:
+        turns = [prompt.turn(source) for source in sources]
+        written: list[list[int]] = [[] for _ in sources]
+        streams = self._pinned(prompt, len(sources), max(len(ids) + limit for ids, limit in turns))
+
+        def writing(stream: TokenStream, turn: tuple[list[int], int], out: list[int]) -> Steps[None]:
+            yield from stream.reading(turn[0])
+            yield from stream.writing(out.append, stop=prompt.stop, limit=turn[1])
+
+        steps = [writing(*each) for each in zip(streams, turns, written, strict=True)]
+        list(together(self._decoder, steps))
+        return [_text(prompt, ids) for ids in written]
+
+    def losses(self, prompt: Prompt, sources: Sequence[str], targets: Sequence[str]) -> Losses:
+        pairs = list(_said(prompt, sources, targets))
+        streams = self._pinned(prompt, len(pairs), max(len(turn) + len(said) for turn, said in pairs))
+
+        def reading(stream: TokenStream, turn: list[int], said: list[int]) -> Steps[Losses]:
+            yield from stream.reading(turn[:-1])
+            logits = yield Read([turn[-1], *said[:-1]], stream.cache, keep=len(said))  # (n, V)
+            return _losses(logits, said)
+
+        found = dict(
+            together(self._decoder, [reading(stream, *pair) for stream, pair in zip(streams, pairs, strict=True)])
+        )
+        return np.concatenate([found[index] for index in range(len(pairs))])
+
+    def _pinned(self, prompt: Prompt, count: int, room: int) -> list[TokenStream]:
+        caches = self._decoder.caches(count, len(prompt.prefix) + room + 1)
+        streams = [TokenStream(self._decoder, cache) for cache in caches]
+        streams[0].pin(prompt.prefix)
+        for cache in caches[1:]:
+            cache.restore(caches[0].state())
+        return streams
+
+
+class Fp32:
+    """The stock model in fp32, whole prompts in padded batches."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self._model = model
+
+    @torch.inference_mode()
+    def translate(self, prompt: Prompt, sources: Sequence[str]) -> list[str]:
+        turns = [prompt.turn(source) for source in sources]
+        ids, mask = _padded([[*prompt.prefix, *turn] for turn, _ in turns])
+        limits = [limit for _, limit in turns]
+        out = self._model.generate(
+            ids, attention_mask=mask, max_new_tokens=max(limits), do_sample=False,
+            eos_token_id=sorted(prompt.stop), pad_token_id=prompt.tokenizer.eos,
+        )  # fmt: skip
+        rows = [row[ids.shape[1] :].tolist()[:limit] for row, limit in zip(out, limits, strict=True)]
+        return [_text(prompt, _until(row, prompt.stop)) for row in rows]
+
+    @torch.inference_mode()
+    def losses(self, prompt: Prompt, sources: Sequence[str], targets: Sequence[str]) -> Losses:
+        found = []
+        for turn, said in _said(prompt, sources, targets):
+            ids = torch.tensor([[*prompt.prefix, *turn, *said[:-1]]])
+            found.append(_losses(self._model(ids, logits_to_keep=len(said)).logits[0], said))
+        return np.concatenate(found)
+
+
+def _said(prompt: Prompt, sources: Sequence[str], targets: Sequence[str]) -> Iterator[tuple[list[int], list[int]]]:
+    for source, target in zip(sources, targets, strict=True):
+        turn, _ = prompt.turn(source)
+        yield turn, [*prompt.tokenizer.encode_plain(target), prompt.before_speech[0]]
+
+
+def _losses(logits: Tensor, said: Sequence[int]) -> Losses:
+    """-log of the probability of each of `said` (n) by `logits` (n, V)."""
+    chosen = logits.float().log_softmax(-1).gather(1, torch.tensor(said)[:, None])
+    return -chosen[:, 0].numpy()
+
+
+def _padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """`rows` as one batch (B, n), padded on the left, and its mask."""
+    longest = max(map(len, rows))
+    ids = torch.tensor([[0] * (longest - len(row)) + list(row) for row in rows])
+    mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows])
+    return ids, mask
+
+
+def _until(ids: Sequence[int], stop: frozenset[int]) -> list[int]:
+    return list(ids[: next((at for at, token in enumerate(ids) if token in stop), len(ids))])
+
+
+def _text(prompt: Prompt, ids: Sequence[int]) -> str:
+    return " ".join(prompt.tokenizer.decode(list(ids)).split())
+
+
+def judge(engine: Engine, prompt: Prompt, sources: Sequence[str], references: Sequence[str]) -> Row:
+    """chrF and BLEU of the translations, and the perplexity of the references."""
+    from sacrebleu.metrics import BLEU, CHRF
+
+    order = sorted(range(len(sources)), key=lambda index: len(sources[index]))  # rows of a length are padded least
+    lines, losses = [""] * len(sources), []
+    for start in range(0, len(order), ROWS):
+        group = order[start : start + ROWS]
+        said, wanted = [sources[index] for index in group], [references[index] for index in group]
+        for index, line in zip(group, engine.translate(prompt, said), strict=True):
+            lines[index] = line
+        losses.append(engine.losses(prompt, said, wanted))
+    return {
+        "chrf": round(CHRF().corpus_score(lines, [references]).score, 2),
+        "bleu": round(BLEU().corpus_score(lines, [references]).score, 2),
+        "perplexity": round(common.perplexity(np.concatenate(losses)), 4),
+    }
+
+
+def parse() -> argparse.Namespace:
+    parser = common.parser_of("quality", "Hold the engine's translations against fp32's.", model="qwen2.5-coder-1.5b")
+    add = parser.add_argument
+    add("texts", type=Path, metavar="DIR", help="folder with LANG.txt for English and each target, line by line")
+    add("--to", type=parse_languages, default=("es", "de", "fr"), metavar="CODES", help="targets (default es,de,fr)")
+    add("--lines", type=common.positive, default=40, help="how many of the first lines (default 40)")
+    return parser.parse_args()
+
+
+def read_lines(folder: Path, language: str, count: int) -> list[str]:
+    """The first `count` lines of `LANG.txt` in `folder`. Ends the process where it can not be read."""
+    path = folder / f"{language}.txt"
+    try:
+        return path.read_text(encoding="utf-8").splitlines()[:count]
+    except OSError as error:
+        sys.exit(f"scripts/bench: can't read {path} ({error.strerror}): expected sentences, a line each")
+
+
+def main() -> None:
+    arguments = parse()
+    torch.set_num_threads(arguments.threads)
+    folder = common.model_folder(arguments.model)
+    tokenizer = Tokenizer(folder)
+    texts = {code: read_lines(arguments.texts, code, arguments.lines) for code in ("en", *arguments.to)}
+    figures: dict[str, dict[str, Row]] = {code: {} for code in arguments.to}
+    for name in ("surtitle", "fp32"):
+        common.say(f"{name}: loading")
+        engine: Engine = (
+            Ours(load_model(folder, threads=arguments.threads)) if name == "surtitle" else Fp32(load_stock(folder))
+        )
+        for code in arguments.to:
+            prompt = prompt_of(tokenizer, find_language("en"), find_language(code))
+            figures[code][name] = judge(engine, prompt, texts["en"], texts[code])
+            common.say(f"{name}, en to {code}: {figures[code][name]}")
+    heads = ["to", "chrF", "fp32's", "BLEU", "fp32's", "perplexity", "fp32's"]
+    rows = [
+        [code, *(str(by[name][key]) for key in ("chrf", "bleu", "perplexity") for name in ("surtitle", "fp32"))]
+        for code, by in figures.items()
+    ]
+    print(common.table([heads, *rows]))
+    common.conclude("quality", {"model": arguments.model, "lines": arguments.lines, "to": figures})
+
+
+if __name__ == "__main__":
+    main()
