@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from rich.console import Console
 
@@ -23,6 +23,7 @@ from surtitle.pipeline.flags import (
     glossary_flag,
     llm_flags,
     llm_threads_flag,
+    log_flag,
     model_flags,
     number,
     output_flags,
@@ -137,7 +138,13 @@ def build_parser() -> argparse.ArgumentParser:
 
     serve = _command(commands, "serve", _serve, "caption whoever publishes audio over a websocket")
     server_flags(serve, port=8765, port_help="port for publishers and viewers (default 8765)")
-    serve.add_argument("--log", type=Path, metavar="PATH", help="write every event as a line of JSON")
+    log_flag(serve)
+    serve.add_argument(
+        "--record",
+        type=Path,
+        metavar="DIR",
+        help="keep what is said there: files of each session and language, in every format",
+    )
     captions_flag(serve)
     model_flags(serve)
 
@@ -282,7 +289,7 @@ def _serve(args: argparse.Namespace) -> None:
     server, glossary = _server(args), _glossary(args)
     with _load(args, _store()) as models:
         run = _run(args, models, glossary)
-        asyncio.run(run.serve(outputs=OutputPaths(log=args.log), server=server))
+        asyncio.run(run.serve(outputs=OutputPaths(log=args.log, record=args.record), server=server))
 
 
 def _watch(args: argparse.Namespace) -> None:
@@ -383,8 +390,10 @@ def _run(args: argparse.Namespace, models: Models, glossary: Callable[[], Glossa
 
 def _outputs(args: argparse.Namespace) -> OutputPaths:
     from surtitle.pipeline.broadcast import OutputPaths
+    from surtitle.pipeline.subtitles import Format
 
-    return OutputPaths(log=args.log, srt=args.srt, vtt=args.vtt)
+    wanted: dict[Format, Path | None] = {form: vars(args)[form] for form in get_args(Format)}
+    return OutputPaths(log=args.log, captions={form: path for form, path in wanted.items() if path})
 
 
 def _server(args: argparse.Namespace) -> ServerOptions:

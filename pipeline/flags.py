@@ -13,6 +13,14 @@ from pathlib import Path
 from surtitle.pipeline.errors import UsageError
 from surtitle.pipeline.languages import Pair, parse_pair
 
+_FORMATS = {
+    "srt": "SubRip subtitles",
+    "vtt": "WebVTT subtitles",
+    "ass": "SubStation Alpha subtitles",
+    "txt": "a transcript",
+    "jsonl": "every caption as a line of JSON",
+}
+
 
 def number(lowest: int, highest: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
@@ -38,13 +46,15 @@ def pair_flags(command: argparse.ArgumentParser) -> None:
 
 
 def output_flags(command: argparse.ArgumentParser) -> None:
+    """--log, and a flag for each of `subtitles.Format`."""
+    log_flag(command)
+    for form, what in _FORMATS.items():
+        command.add_argument(f"--{form}", type=Path, metavar="PATH", help=f"write {what} (further languages beside it)")
+
+
+def log_flag(command: argparse.ArgumentParser) -> None:
+    """--log."""
     command.add_argument("--log", type=Path, metavar="PATH", help="write every event as a line of JSON")
-    command.add_argument(
-        "--srt", type=Path, metavar="PATH", help="write SubRip subtitles (further languages beside it)"
-    )
-    command.add_argument(
-        "--vtt", type=Path, metavar="PATH", help="write WebVTT subtitles (further languages beside it)"
-    )
 
 
 def server_flags(command: argparse.ArgumentParser, *, port: int | None, port_help: str) -> None:
