@@ -18,6 +18,7 @@ from typing import Self
 from surtitle.pipeline.events import Event
 from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.outputs import CaptionFiles, JsonLog, Recorder
+from surtitle.pipeline.posting import Service
 from surtitle.pipeline.protocol import to_wire
 from surtitle.pipeline.stats import LagStats
 from surtitle.pipeline.subtitles import Format
@@ -26,20 +27,29 @@ from surtitle.pipeline.terminal import TerminalCaptions
 
 @dataclass(frozen=True, slots=True)
 class OutputPaths:
-    """Files to write; None where not wanted."""
+    """Files to write, None where not wanted; and whom to post to."""
 
     log: Path | None = None
     captions: Mapping[Format, Path] = field(default_factory=dict)
     """Each format's, for the first target language; those of the others stand beside it."""
     record: Path | None = None
     """The folder in which every session is kept."""
+    services: tuple[Service, ...] = ()
+    """Other people's services that show captions; posting is for a session on the real clock."""
 
 
 class Broadcast:
     """All outputs of one run."""
 
-    def __init__(self, paths: OutputPaths, targets: tuple[str, ...], terminal: TerminalCaptions | None) -> None:
+    def __init__(
+        self,
+        paths: OutputPaths,
+        targets: tuple[str, ...],
+        terminal: TerminalCaptions | None,
+        post: Callable[[Event], None] | None = None,
+    ) -> None:
         """Open the files. Raises UserError for a path that can't be written, before any work is done."""
+        self._post = post
         self.hub = Hub(secrets.token_hex(8))
         self._terminal = terminal
         self._files = ExitStack()
@@ -60,6 +70,8 @@ class Broadcast:
         for files in self._captions:
             files.publish(event)
         self.hub.publish(event)
+        if self._post:
+            self._post(event)
         if self._terminal:
             self._terminal.show(event)
 

@@ -29,12 +29,14 @@ from surtitle.pipeline.flags import (
     output_flags,
     pair_flags,
     pair_of,
+    post_flags,
     server_flags,
+    services_of,
     single_pair_of,
     temperature,
     thread_flags,
 )
-from surtitle.pipeline.languages import parse_languages
+from surtitle.pipeline.languages import Pair, parse_languages
 
 if TYPE_CHECKING:
     from surtitle.pipeline.assembly import Models
@@ -119,6 +121,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="pace as live speech, or don't wait and give the same captions on every run (default real)",
     )
     output_flags(replay)
+    post_flags(replay)
     replay.add_argument(
         "--serve", action="store_true", help="serve viewers, and keep serving when the recording is over"
     )
@@ -132,6 +135,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--device", metavar="NAME", help="part of the device's name, or its number (default: the system's)"
     )
     output_flags(live)
+    post_flags(live)
     server_flags(live, port=8765, port_help="port for viewers (default 8765)")
     captions_flag(live)
     model_flags(live)
@@ -258,7 +262,12 @@ def _replay(args: argparse.Namespace) -> None:
     from surtitle.pipeline.files import decode_all
 
     store = _store()
-    pair, outputs, glossary = pair_of(args), _outputs(args), _glossary(args)
+    pair, glossary = pair_of(args), _glossary(args)
+    outputs = _outputs(args, pair)
+    if outputs.services and args.clock == "virtual":
+        raise UsageError(
+            "got --clock virtual and an address to post to, expected --clock real: a service shows what is said now"
+        )
     files = [
         store.path(name.removeprefix(SAMPLE)) / f"{name.removeprefix(SAMPLE)}.wav"
         if name.startswith(SAMPLE)
@@ -276,7 +285,8 @@ def _replay(args: argparse.Namespace) -> None:
 def _live(args: argparse.Namespace) -> None:
     from surtitle.pipeline.devices import choose
 
-    pair, outputs, server, glossary = pair_of(args), _outputs(args), _server(args), _glossary(args)
+    pair, server, glossary = pair_of(args), _server(args), _glossary(args)
+    outputs = _outputs(args, pair)
     choose(args.device)  # a missing microphone is said before models are loaded
     with _load(args, _store()) as models:
         run = _run(args, models, glossary)
@@ -388,12 +398,13 @@ def _run(args: argparse.Namespace, models: Models, glossary: Callable[[], Glossa
     return Run(models, window=args.window, console=Console(), captions=args.captions, glossary=glossary)
 
 
-def _outputs(args: argparse.Namespace) -> OutputPaths:
+def _outputs(args: argparse.Namespace, pair: Pair) -> OutputPaths:
     from surtitle.pipeline.broadcast import OutputPaths
     from surtitle.pipeline.subtitles import Format
 
     wanted: dict[Format, Path | None] = {form: vars(args)[form] for form in get_args(Format)}
-    return OutputPaths(log=args.log, captions={form: path for form, path in wanted.items() if path})
+    captions = {form: path for form, path in wanted.items() if path}
+    return OutputPaths(log=args.log, captions=captions, services=services_of(args, pair))
 
 
 def _server(args: argparse.Namespace) -> ServerOptions:

@@ -9,9 +9,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from surtitle.pipeline.errors import UsageError
 from surtitle.pipeline.languages import Pair, parse_pair
+
+if TYPE_CHECKING:
+    from surtitle.pipeline.posting import Service
 
 _FORMATS = {
     "srt": "SubRip subtitles",
@@ -50,6 +54,18 @@ def output_flags(command: argparse.ArgumentParser) -> None:
     log_flag(command)
     for form, what in _FORMATS.items():
         command.add_argument(f"--{form}", type=Path, metavar="PATH", help=f"write {what} (further languages beside it)")
+
+
+def post_flags(command: argparse.ArgumentParser) -> None:
+    """--post-zoom and --post-youtube."""
+    for name, where in (("zoom", "a Zoom meeting"), ("youtube", "a YouTube stream")):
+        command.add_argument(
+            f"--post-{name}",
+            action="append",
+            default=[],
+            metavar="LANG=URL",
+            help=f"post a language's captions to {where}; the address is a secret, LANG=@FILE reads it (repeatable)",
+        )
 
 
 def log_flag(command: argparse.ArgumentParser) -> None:
@@ -161,3 +177,27 @@ def single_pair_of(args: argparse.Namespace) -> Pair:
     if len(pair.sources) > 1:
         raise UsageError(f"got --from {args.source}, expected one language: text does not say which one it is in")
     return pair
+
+
+def services_of(args: argparse.Namespace, pair: Pair) -> tuple[Service, ...]:
+    """What `post_flags` read. Raises UsageError for what is no address, and for a language that `pair` has not."""
+    from surtitle.pipeline.posting import YouTube, Zoom, parse_service
+
+    given = [parse_service(Zoom, _read(each)) for each in args.post_zoom]
+    given += [parse_service(YouTube, _read(each)) for each in args.post_youtube]
+    known = {*pair.sources, *pair.targets}
+    for service in given:
+        if service.language not in known:
+            raise UsageError(f"got captions for {service}, expected one of {', '.join(sorted(known))}")
+    return tuple(given)
+
+
+def _read(given: str) -> str:
+    """`LANG=@FILE` with what is in the file in its place: everybody on a machine may see its command lines."""
+    language, at, path = given.partition("=@")
+    if not at:
+        return given
+    try:
+        return f"{language}={Path(path).read_text('utf-8').strip()}"
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: can not be read, expected a file that holds a caption address") from error

@@ -25,6 +25,7 @@ from surtitle.pipeline.languages import Pair, parse_pair
 from surtitle.pipeline.messages import PublishStart
 from surtitle.pipeline.microphone import microphone
 from surtitle.pipeline.pacing import Clock, RealClock, VirtualClock, paced
+from surtitle.pipeline.postman import Postman
 from surtitle.pipeline.resample import Resampler
 from surtitle.pipeline.server import CaptionServer, OnPublish
 from surtitle.pipeline.session import Session
@@ -76,7 +77,9 @@ class Run:
     ) -> None:
         """Caption a recording's samples as one session; `stay` keeps serving afterwards."""
         async with AsyncExitStack() as stack:
-            broadcast = stack.enter_context(Broadcast(outputs, pair.targets, TerminalCaptions(self._console)))
+            postman = await stack.enter_async_context(Postman(outputs.services, self._tell))
+            terminal = TerminalCaptions(self._console)
+            broadcast = stack.enter_context(Broadcast(outputs, pair.targets, terminal, postman.publish))
             serving = await stack.enter_async_context(self._server(broadcast, server)) if server else None
             self._stop_on_signals()
             chosen: Clock = RealClock() if clock == "real" else VirtualClock()
@@ -90,7 +93,9 @@ class Run:
     async def live(self, device: str | None, pair: Pair, *, outputs: OutputPaths, server: ServerOptions) -> None:
         """Caption a microphone until Ctrl-C."""
         async with AsyncExitStack() as stack:
-            broadcast = stack.enter_context(Broadcast(outputs, pair.targets, TerminalCaptions(self._console)))
+            postman = await stack.enter_async_context(Postman(outputs.services, self._tell))
+            terminal = TerminalCaptions(self._console)
+            broadcast = stack.enter_context(Broadcast(outputs, pair.targets, terminal, postman.publish))
             serving = await stack.enter_async_context(self._server(broadcast, server))
             self._stop_on_signals()
             heard = await stack.enter_async_context(microphone(device))
@@ -156,6 +161,9 @@ class Run:
         )
         broadcast.follow(session.lags, session.painted)
         await session.run(audio)
+
+    def _tell(self, news: str) -> None:
+        self._console.print(news, style="dim")
 
     def _stop_on_signals(self) -> None:
         loop = asyncio.get_running_loop()
