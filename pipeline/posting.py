@@ -101,10 +101,17 @@ def _extended(url: str) -> str:
 def parse_service(kind: type[Zoom] | type[YouTube], given: str) -> Service:
     """`de=https://...` is a service for German. Raises UsageError, which does not show the address."""
     language, _, url = given.partition("=")
-    parts = urlsplit(url)
-    if not language.isalpha() or parts.scheme not in ("http", "https") or not parts.hostname or not url.isprintable():
+    if not (language.isalpha() and _is_address(url)):
         raise UsageError(f"got no caption address for {kind.__name__}, expected LANG=URL such as de=https://...")
     return kind(url, language.lower())
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and url.isprintable()
+    except ValueError:  # a port that is no number
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,7 @@ class Postman:
             async with asyncio.timeout(self._patience.answer):
                 answer = await self._client.request(request.method, request.url, content=request.body.encode())
             news = box.answered(answer.status_code, answer.content, self._now())
-        except (httpx2.RequestError, TimeoutError) as error:
+        except (httpx2.RequestError, httpx2.InvalidURL, TimeoutError) as error:
             news = box.failed(_why(error), self._now())
         if news is not None:
             self._tell(news)

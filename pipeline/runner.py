@@ -25,7 +25,6 @@ from surtitle.pipeline.languages import Pair, parse_pair
 from surtitle.pipeline.messages import PublishStart
 from surtitle.pipeline.microphone import microphone
 from surtitle.pipeline.pacing import Clock, RealClock, VirtualClock, paced
-from surtitle.pipeline.postman import Postman
 from surtitle.pipeline.resample import Resampler
 from surtitle.pipeline.server import CaptionServer, OnPublish
 from surtitle.pipeline.session import Session
@@ -77,9 +76,7 @@ class Run:
     ) -> None:
         """Caption a recording's samples as one session; `stay` keeps serving afterwards."""
         async with AsyncExitStack() as stack:
-            postman = await stack.enter_async_context(Postman(outputs.services, self._tell))
-            terminal = TerminalCaptions(self._console)
-            broadcast = stack.enter_context(Broadcast(outputs, pair.targets, terminal, postman.publish))
+            broadcast = await self._broadcast(stack, outputs, pair.targets)
             serving = await stack.enter_async_context(self._server(broadcast, server)) if server else None
             self._stop_on_signals()
             chosen: Clock = RealClock() if clock == "real" else VirtualClock()
@@ -93,9 +90,7 @@ class Run:
     async def live(self, device: str | None, pair: Pair, *, outputs: OutputPaths, server: ServerOptions) -> None:
         """Caption a microphone until Ctrl-C."""
         async with AsyncExitStack() as stack:
-            postman = await stack.enter_async_context(Postman(outputs.services, self._tell))
-            terminal = TerminalCaptions(self._console)
-            broadcast = stack.enter_context(Broadcast(outputs, pair.targets, terminal, postman.publish))
+            broadcast = await self._broadcast(stack, outputs, pair.targets)
             serving = await stack.enter_async_context(self._server(broadcast, server))
             self._stop_on_signals()
             heard = await stack.enter_async_context(microphone(device))
@@ -162,8 +157,17 @@ class Run:
         broadcast.follow(session.lags, session.painted)
         await session.run(audio)
 
-    def _tell(self, news: str) -> None:
-        self._console.print(news, style="dim")
+    async def _broadcast(self, stack: AsyncExitStack, outputs: OutputPaths, targets: tuple[str, ...]) -> Broadcast:
+        """All outputs, until `stack` is left: then what is to be posted still has a few seconds."""
+        post = None
+        if outputs.services:
+            from surtitle.pipeline.postman import Postman  # half a second for an HTTP client that few need
+
+            postman = await stack.enter_async_context(
+                Postman(outputs.services, lambda news: self._console.print(news, style="dim"))
+            )
+            post = postman.publish
+        return stack.enter_context(Broadcast(outputs, targets, TerminalCaptions(self._console), post))
 
     def _stop_on_signals(self) -> None:
         loop = asyncio.get_running_loop()

@@ -218,7 +218,10 @@ def test_zoom_sees_every_number_once_and_captions_in_order(steps: list[str]) -> 
     assert count == box.posted + box.left_out
 
 
-@pytest.mark.parametrize("given", ["", "de", "de=", "https://zoom.us/x", f"de=ftp://zoom.us/{SECRET}", f"de=/{SECRET}"])
+@pytest.mark.parametrize(
+    "given",
+    ["", "de", "de=", "https://zoom.us/x", f"de=https://a:b/{SECRET}", f"de=ftp://zoom.us/{SECRET}", f"de=/{SECRET}"],
+)
 def test_what_is_no_address_is_refused_without_showing_it(given: str) -> None:
     with pytest.raises(UsageError, match="got no caption address for Zoom, expected LANG=URL") as refused:
         parse_service(Zoom, given)
