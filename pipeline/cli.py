@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from rich.console import Console
 
@@ -23,17 +23,20 @@ from surtitle.pipeline.flags import (
     glossary_flag,
     llm_flags,
     llm_threads_flag,
+    log_flag,
     model_flags,
     number,
     output_flags,
     pair_flags,
     pair_of,
+    post_flags,
     server_flags,
+    services_of,
     single_pair_of,
     temperature,
     thread_flags,
 )
-from surtitle.pipeline.languages import parse_languages
+from surtitle.pipeline.languages import Pair, parse_languages
 
 if TYPE_CHECKING:
     from surtitle.pipeline.assembly import Models
@@ -118,6 +121,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="pace as live speech, or don't wait and give the same captions on every run (default real)",
     )
     output_flags(replay)
+    post_flags(replay)
     replay.add_argument(
         "--serve", action="store_true", help="serve viewers, and keep serving when the recording is over"
     )
@@ -131,13 +135,20 @@ def build_parser() -> argparse.ArgumentParser:
         "--device", metavar="NAME", help="part of the device's name, or its number (default: the system's)"
     )
     output_flags(live)
+    post_flags(live)
     server_flags(live, port=8765, port_help="port for viewers (default 8765)")
     captions_flag(live)
     model_flags(live)
 
     serve = _command(commands, "serve", _serve, "caption whoever publishes audio over a websocket")
     server_flags(serve, port=8765, port_help="port for publishers and viewers (default 8765)")
-    serve.add_argument("--log", type=Path, metavar="PATH", help="write every event as a line of JSON")
+    log_flag(serve)
+    serve.add_argument(
+        "--record",
+        type=Path,
+        metavar="DIR",
+        help="keep what is said there: files of each session and language, in every format",
+    )
     captions_flag(serve)
     model_flags(serve)
 
@@ -251,7 +262,12 @@ def _replay(args: argparse.Namespace) -> None:
     from surtitle.pipeline.files import decode_all
 
     store = _store()
-    pair, outputs, glossary = pair_of(args), _outputs(args), _glossary(args)
+    pair, glossary = pair_of(args), _glossary(args)
+    outputs = _outputs(args, pair)
+    if outputs.services and args.clock == "virtual":
+        raise UsageError(
+            "got --clock virtual and an address to post to, expected --clock real: a service shows what is said now"
+        )
     files = [
         store.path(name.removeprefix(SAMPLE)) / f"{name.removeprefix(SAMPLE)}.wav"
         if name.startswith(SAMPLE)
@@ -269,7 +285,8 @@ def _replay(args: argparse.Namespace) -> None:
 def _live(args: argparse.Namespace) -> None:
     from surtitle.pipeline.devices import choose
 
-    pair, outputs, server, glossary = pair_of(args), _outputs(args), _server(args), _glossary(args)
+    pair, server, glossary = pair_of(args), _server(args), _glossary(args)
+    outputs = _outputs(args, pair)
     choose(args.device)  # a missing microphone is said before models are loaded
     with _load(args, _store()) as models:
         run = _run(args, models, glossary)
@@ -282,7 +299,7 @@ def _serve(args: argparse.Namespace) -> None:
     server, glossary = _server(args), _glossary(args)
     with _load(args, _store()) as models:
         run = _run(args, models, glossary)
-        asyncio.run(run.serve(outputs=OutputPaths(log=args.log), server=server))
+        asyncio.run(run.serve(outputs=OutputPaths(log=args.log, record=args.record), server=server))
 
 
 def _watch(args: argparse.Namespace) -> None:
@@ -381,10 +398,13 @@ def _run(args: argparse.Namespace, models: Models, glossary: Callable[[], Glossa
     return Run(models, window=args.window, console=Console(), captions=args.captions, glossary=glossary)
 
 
-def _outputs(args: argparse.Namespace) -> OutputPaths:
+def _outputs(args: argparse.Namespace, pair: Pair) -> OutputPaths:
     from surtitle.pipeline.broadcast import OutputPaths
+    from surtitle.pipeline.subtitles import Format
 
-    return OutputPaths(log=args.log, srt=args.srt, vtt=args.vtt)
+    wanted: dict[Format, Path | None] = {form: vars(args)[form] for form in get_args(Format)}
+    captions = {form: path for form, path in wanted.items() if path}
+    return OutputPaths(log=args.log, captions=captions, services=services_of(args, pair))
 
 
 def _server(args: argparse.Namespace) -> ServerOptions:

@@ -9,9 +9,21 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from surtitle.pipeline.errors import UsageError
 from surtitle.pipeline.languages import Pair, parse_pair
+
+if TYPE_CHECKING:
+    from surtitle.pipeline.posting import Service
+
+_FORMATS = {
+    "srt": "SubRip subtitles",
+    "vtt": "WebVTT subtitles",
+    "ass": "SubStation Alpha subtitles",
+    "txt": "a transcript",
+    "jsonl": "every caption as a line of JSON",
+}
 
 
 def number(lowest: int, highest: int) -> Callable[[str], int]:
@@ -38,13 +50,27 @@ def pair_flags(command: argparse.ArgumentParser) -> None:
 
 
 def output_flags(command: argparse.ArgumentParser) -> None:
+    """--log, and a flag for each of `subtitles.Format`."""
+    log_flag(command)
+    for form, what in _FORMATS.items():
+        command.add_argument(f"--{form}", type=Path, metavar="PATH", help=f"write {what} (further languages beside it)")
+
+
+def post_flags(command: argparse.ArgumentParser) -> None:
+    """--post-zoom and --post-youtube."""
+    for name, where in (("zoom", "a Zoom meeting"), ("youtube", "a YouTube stream")):
+        command.add_argument(
+            f"--post-{name}",
+            action="append",
+            default=[],
+            metavar="LANG=URL",
+            help=f"post a language's captions to {where}; the address is a secret, LANG=@FILE reads it (repeatable)",
+        )
+
+
+def log_flag(command: argparse.ArgumentParser) -> None:
+    """--log."""
     command.add_argument("--log", type=Path, metavar="PATH", help="write every event as a line of JSON")
-    command.add_argument(
-        "--srt", type=Path, metavar="PATH", help="write SubRip subtitles (further languages beside it)"
-    )
-    command.add_argument(
-        "--vtt", type=Path, metavar="PATH", help="write WebVTT subtitles (further languages beside it)"
-    )
 
 
 def server_flags(command: argparse.ArgumentParser, *, port: int | None, port_help: str) -> None:
@@ -151,3 +177,27 @@ def single_pair_of(args: argparse.Namespace) -> Pair:
     if len(pair.sources) > 1:
         raise UsageError(f"got --from {args.source}, expected one language: text does not say which one it is in")
     return pair
+
+
+def services_of(args: argparse.Namespace, pair: Pair) -> tuple[Service, ...]:
+    """What `post_flags` read. Raises UsageError for what is no address, and for a language that `pair` has not."""
+    from surtitle.pipeline.posting import YouTube, Zoom, parse_service
+
+    given = [parse_service(Zoom, _read(each)) for each in args.post_zoom]
+    given += [parse_service(YouTube, _read(each)) for each in args.post_youtube]
+    known = {*pair.sources, *pair.targets}
+    for service in given:
+        if service.language not in known:
+            raise UsageError(f"got captions for {service}, expected one of {', '.join(sorted(known))}")
+    return tuple(given)
+
+
+def _read(given: str) -> str:
+    """`LANG=@FILE` with what is in the file in its place: everybody on a machine may see its command lines."""
+    language, at, path = given.partition("=@")
+    if not at:
+        return given
+    try:
+        return f"{language}={Path(path).read_text('utf-8').strip()}"
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: can not be read, expected a file that holds a caption address") from error

@@ -1,8 +1,7 @@
-"""Captions into files: the log of everything, and subtitles that any player reads.
+"""Captions into files: the log of everything, and what is said in the formats of `subtitles.py`.
 
-In: wire objects (`protocol.py`) for the log, captions for the subtitles. Out: files that are whole after
-every write, so that a crash loses nothing that was written. Knows no hub, socket or clock. What a speaker
-or a model says is untrusted text: in a subtitle file it may neither end its cue nor be taken for markup.
+In: wire objects (`protocol.py`) for the log, events for the rest. Out: files that are only appended to, and whole
+after every write, so that a crash loses nothing that was written. Knows no hub, socket or clock.
 """
 
 from __future__ import annotations
@@ -10,20 +9,16 @@ from __future__ import annotations
 import json
 import os
 import stat
-import unicodedata
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack, closing
 from io import FileIO
+from itertools import chain, count
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
+from typing import Self, get_args
 
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.events import Caption
-
-Format = Literal["srt", "vtt"]
-
-MIN_CUE_MS, MAX_CUE_MS = 833, 7_000
-"""Milliseconds a subtitle is shown: five sixths of a second to seven seconds, as broadcasters do."""
+from surtitle.pipeline.events import Caption, Event, SessionEnd, SessionStart
+from surtitle.pipeline.subtitles import Format, subtitles
 
 
 class JsonLog:
@@ -59,8 +54,8 @@ class JsonLog:
         self.close()
 
 
-class SubtitleFiles:
-    """The final captions of each target language in a file of its own."""
+class CaptionFiles:
+    """The final captions of each target language in a file of its own, all in one format."""
 
     def __init__(self, path: Path, targets: Iterable[str], form: Format) -> None:
         """Begin one file for each target: `path` for the first, `path` with `.de` before the suffix for `de`.
@@ -68,93 +63,127 @@ class SubtitleFiles:
         Raises:
             UserError: A file can not be written.
         """
-        self._files: dict[str, _SubtitleFile] = {}
-        for language in targets:
-            own = path if not self._files else path.with_name(f"{path.stem}.{language}{path.suffix}")
-            self._files[language] = _SubtitleFile(own, form)
+        self._files: dict[str, _CaptionFile] = {}
+        with ExitStack() as opened:
+            for language in targets:
+                own = path if not self._files else path.with_name(f"{path.stem}.{language}{path.suffix}")
+                self._files[language] = opened.enter_context(closing(_CaptionFile(own, form, mode=0o666)))
+            self._opened = opened.pop_all()
 
-    def write(self, caption: Caption) -> None:
-        """Append a final caption of a target language; drafts and the source are not for files.
+    def publish(self, event: Event) -> None:
+        """Append what a final caption of a target language brings; drafts and the source are not for files.
 
         Raises:
-            UserError: The disk is full, or the file can not be written any more.
+            UserError: The disk is full, or a file can not be written any more.
         """
-        if caption.final and caption.role == "target":
-            self._files[caption.language].write(caption)
+        _publish(event, self._files.values())
+        if isinstance(event, Caption) and event.final and event.role == "target":
+            self._files[event.language].write(event)
 
     def close(self) -> None:
-        for file in self._files.values():
-            file.close()
+        """Append what was held, and close the files."""
+        self._opened.close()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
-class _SubtitleFile:
-    """One language's subtitles, a whole cue at a time."""
+class Recorder:
+    """Sessions in a folder, one after the other: every language that is spoken or wanted, in every format."""
 
-    def __init__(self, path: Path, form: Format) -> None:
-        self._path = path
-        self._form = form
-        self._cues = 0
-        self._shown_until_ms = 0
-        self._file = _create(path, mode=0o666)
-        if form == "vtt":
-            _append(self._file, path, b"WEBVTT\n\n")
+    def __init__(self, folder: Path, name: str) -> None:
+        """Keep in `folder` what is said in the room called `name`.
 
-    def write(self, caption: Caption) -> None:
-        text = plain(caption.text) if self._form == "srt" else escaped(caption.text)
-        if not text:
-            return
-        start_ms, end_ms = shown(caption, self._shown_until_ms)
-        self._cues += 1
-        self._shown_until_ms = end_ms
-        point = "," if self._form == "srt" else "."
-        cue = f"{self._cues}\n{_clock(start_ms, point)} --> {_clock(end_ms, point)}\n{text}\n\n"
-        _append(self._file, self._path, cue.encode("utf-8", "replace"))
+        Raises:
+            UserError: The folder can not be made.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{folder}: can not be a folder ({error.strerror}); name another") from error
+        self._folder = folder
+        self._name = name
+        self._stem = name
+        self._files: dict[str, list[_CaptionFile]] = {}
+        self._opened = ExitStack()
+
+    def publish(self, event: Event) -> None:
+        """Append what an event brings; a language's files begin with its first caption.
+
+        Raises:
+            UserError: The disk is full, or a file can not be written.
+        """
+        _publish(event, chain.from_iterable(self._files.values()))
+        match event:
+            case SessionStart():
+                self.close()
+                self._stem = self._free_stem()
+            case Caption(final=True, language=language):
+                if language not in self._files:
+                    self._files[language] = [self._begin(language, form) for form in get_args(Format)]
+                for file in self._files[language]:
+                    file.write(event)
 
     def close(self) -> None:
-        self._file.close()
+        """Append what was held, and close the files."""
+        self._files = {}
+        self._opened.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _free_stem(self) -> str:
+        """The first number that nothing is recorded under: `main-1`, then `main-2`."""
+        stems = (f"{self._name}-{number}" for number in count(1))
+        return next(stem for stem in stems if not any(self._folder.glob(f"{stem}.*")))
+
+    def _begin(self, language: str, form: Format) -> _CaptionFile:
+        path = self._folder / f"{self._stem}.{language}.{form}"
+        return self._opened.enter_context(closing(_CaptionFile(path, form, mode=0o600)))
 
 
-def shown(caption: Caption, free_from_ms: int) -> tuple[int, int]:
-    """When to show a caption, in milliseconds: long enough to read, not too long, after the one before it.
-
-    The next caption is not known yet, so it is always the later one that gives way.
-    """
-    start = max(round(caption.start * 1000), free_from_ms)
-    end = max(round(caption.end * 1000), start + MIN_CUE_MS)
-    return start, min(end, start + MAX_CUE_MS)
-
-
-def plain(text: str) -> str:
-    """`text` for SubRip, which has markup but no escapes: the characters of its markup become look-alikes."""
-    return _one_line(text).translate({ord("<"): "‹", ord(">"): "›"})
+def _publish(event: Event, files: Iterable[_CaptionFile]) -> None:
+    """Tell files how far the audio has come, or that it is over."""
+    for file in files:
+        match event:
+            case Caption(audio=audio):
+                file.advance(audio)
+            case SessionEnd():
+                file.flush()
 
 
-def escaped(text: str) -> str:
-    """`text` for WebVTT, which has escapes; `>` too, since `-->` may not stand in a cue."""
-    return _one_line(text).translate({ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"})
+class _CaptionFile:
+    """One language in one format, whole after each write."""
 
+    def __init__(self, path: Path, form: Format, mode: int) -> None:
+        self._path = path
+        self._captions = subtitles(form)
+        self._file = _create(path, mode)
+        self._append(self._captions.header)
 
-def _one_line(text: str) -> str:
-    """No line ends (an empty line would end the cue), no controls, no braces (players take them for
-    styles)."""
-    line = " ".join(text.split())
-    braceless = line.translate({ord("{"): "(", ord("}"): ")"})
-    return "".join(char for char in braceless if unicodedata.category(char) != "Cc")
+    def write(self, caption: Caption) -> None:
+        self._append(self._captions.push(caption))
 
+    def advance(self, audio: float) -> None:
+        self._append(self._captions.advance(audio))
 
-def _clock(ms: int, point: str) -> str:
-    seconds, ms = divmod(ms, 1000)
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:02}:{minutes:02}:{seconds:02}{point}{ms:03}"
+    def flush(self) -> None:
+        self._append(self._captions.flush())
+
+    def close(self) -> None:
+        try:
+            self.flush()
+        finally:
+            self._file.close()
+
+    def _append(self, text: str) -> None:
+        _append(self._file, self._path, text.encode())
 
 
 def _create(path: Path, mode: int) -> FileIO:

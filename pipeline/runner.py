@@ -76,7 +76,7 @@ class Run:
     ) -> None:
         """Caption a recording's samples as one session; `stay` keeps serving afterwards."""
         async with AsyncExitStack() as stack:
-            broadcast = stack.enter_context(Broadcast(outputs, pair.targets, TerminalCaptions(self._console)))
+            broadcast = await self._broadcast(stack, outputs, pair.targets)
             serving = await stack.enter_async_context(self._server(broadcast, server)) if server else None
             self._stop_on_signals()
             chosen: Clock = RealClock() if clock == "real" else VirtualClock()
@@ -90,7 +90,7 @@ class Run:
     async def live(self, device: str | None, pair: Pair, *, outputs: OutputPaths, server: ServerOptions) -> None:
         """Caption a microphone until Ctrl-C."""
         async with AsyncExitStack() as stack:
-            broadcast = stack.enter_context(Broadcast(outputs, pair.targets, TerminalCaptions(self._console)))
+            broadcast = await self._broadcast(stack, outputs, pair.targets)
             serving = await stack.enter_async_context(self._server(broadcast, server))
             self._stop_on_signals()
             heard = await stack.enter_async_context(microphone(device))
@@ -156,6 +156,18 @@ class Run:
         )
         broadcast.follow(session.lags, session.painted)
         await session.run(audio)
+
+    async def _broadcast(self, stack: AsyncExitStack, outputs: OutputPaths, targets: tuple[str, ...]) -> Broadcast:
+        """All outputs, until `stack` is left: then what is to be posted still has a few seconds."""
+        post = None
+        if outputs.services:
+            from surtitle.pipeline.postman import Postman  # half a second for an HTTP client that few need
+
+            postman = await stack.enter_async_context(
+                Postman(outputs.services, lambda news: self._console.print(news, style="dim"))
+            )
+            post = postman.publish
+        return stack.enter_context(Broadcast(outputs, targets, TerminalCaptions(self._console), post))
 
     def _stop_on_signals(self) -> None:
         loop = asyncio.get_running_loop()

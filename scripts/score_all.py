@@ -14,6 +14,7 @@ from score_align import mwer_segments, soft_segments
 from score_latency import Cut, Figures, Segment, cuts, drift, lag_figures, long_figures, reading_figures, stream_figures
 from score_quality import Counts, Errors, errors, quality
 from score_record import Record, joined, spaceless
+from score_subtitles import subtitle_figures
 
 from surtitle.pipeline.errors import UserError
 
@@ -67,6 +68,7 @@ def score(records: Sequence[Record], segments: Sequence[Sequence[Segment]], lang
         "there is less than a minute of captions" if shown else only_ours,
     )
     scores.add(reading_figures(shown), only_ours if not shown else "there are too few captions")
+    scores.add(subtitle_figures([record.shown for record in records], language), only_ours)
     scores.add(cost(records), "the log does not tell")
     return scores
 

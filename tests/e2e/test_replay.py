@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import jiwer
@@ -11,6 +12,7 @@ from e2e_running import SPOKEN, Line, finals, read_log, surtitle
 from whisper_normalizer.english import EnglishTextNormalizer
 
 pytestmark = pytest.mark.weights
+FORMS = ("srt", "vtt", "ass", "txt", "jsonl")
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +20,8 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("replay")
     done = surtitle(
         *("replay", "sample:jfk", "--from", "en", "--to", "es,de", "--clock", "virtual"),
-        *("--log", str(folder / "log.jsonl"), "--srt", str(folder / "jfk.srt"), "--vtt", str(folder / "jfk.vtt")),
+        *("--log", str(folder / "log.jsonl")),
+        *(part for form in FORMS for part in (f"--{form}", str(folder / f"jfk.{form}"))),
     )
     assert done.returncode == 0, done.stderr
     return folder
@@ -71,8 +74,15 @@ def test_the_translations_are_no_echo(replayed: Path) -> None:
 def test_the_subtitles_hold_the_translations(replayed: Path) -> None:
     spanish = finals(read_log(replayed / "log.jsonl"), "es")
     german = finals(read_log(replayed / "log.jsonl"), "de")
-    assert [event.plaintext for event in pysubs2.load(str(replayed / "jfk.srt"))] == spanish
-    assert [event.plaintext for event in pysubs2.load(str(replayed / "jfk.de.vtt"))] == german
+    for form in ("srt", "vtt", "ass"):
+        assert subtitled(replayed / f"jfk.{form}") == " ".join(spanish)
+        assert subtitled(replayed / f"jfk.de.{form}") == " ".join(german)
+    assert (replayed / "jfk.txt").read_text("utf-8").split() == " ".join(spanish).split()
+    assert [json.loads(line)["text"] for line in (replayed / "jfk.de.jsonl").read_text("utf-8").splitlines()] == german
+
+
+def subtitled(path: Path) -> str:
+    return " ".join(event.plaintext.replace("\n", " ") for event in pysubs2.load(str(path)))
 
 
 def test_the_virtual_clock_gives_the_same_captions_on_every_run(replayed: Path, tmp_path: Path) -> None:

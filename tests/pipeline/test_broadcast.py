@@ -57,7 +57,7 @@ def test_the_log_holds_what_viewers_get_with_the_same_numbers(tmp_path: Path) ->
 def test_each_target_gets_its_subtitles_and_the_terminal_all(tmp_path: Path) -> None:
     shown = io.StringIO()
     terminal = TerminalCaptions(Console(file=shown, width=120))
-    paths = OutputPaths(srt=tmp_path / "talk.srt", vtt=tmp_path / "talk.vtt")
+    paths = OutputPaths(captions={"srt": tmp_path / "talk.srt", "vtt": tmp_path / "talk.vtt"})
     with Broadcast(paths, ("es", "de"), terminal) as broadcast:
         for caption in (final("es", "hola"), final("de", "hallo")):
             broadcast.publish(caption)
@@ -74,7 +74,7 @@ def test_each_target_gets_its_subtitles_and_the_terminal_all(tmp_path: Path) -> 
 
 def test_a_path_that_cannot_be_written_is_said_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="missing"):
-        Broadcast(OutputPaths(log=tmp_path / "log", srt=tmp_path / "missing" / "talk.srt"), ("es",), None)
+        Broadcast(OutputPaths(log=tmp_path / "log", captions={"srt": tmp_path / "missing" / "talk.srt"}), ("es",), None)
 
 
 def test_without_outputs_viewers_still_get_everything() -> None:

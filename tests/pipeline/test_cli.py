@@ -129,6 +129,38 @@ def test_an_allowed_address_comes_as_far_as_the_models(run: Run) -> None:
     assert_said(run("serve", "--host", "0.0.0.0", "--allow-remote"), 1, "is not here")
 
 
+SECRET = "signature=nYtXJqRKCW"
+
+
+@pytest.mark.parametrize(
+    ("posted", "said"),
+    [
+        (
+            ("--post-zoom", f"https://zoom.us/closedcaption?{SECRET}"),
+            "got no caption address for Zoom, expected LANG=URL",
+        ),
+        (("--post-zoom", f"es=zoom.us?{SECRET}"), "got no caption address for Zoom, expected LANG=URL"),
+        (("--post-youtube", f"de=https://a/?{SECRET}"), r"got captions for YouTube \(de\), expected one of en, es"),
+        (("--post-zoom", "es=@nowhere"), "nowhere: can not be read, expected a file that holds a caption address"),
+        (
+            ("--post-zoom", f"es=https://a/?{SECRET}", "--clock", "virtual"),
+            "got --clock virtual and an address to post to",
+        ),
+    ],
+)
+def test_what_can_not_be_posted_to_is_wrong_usage_and_not_shown(
+    posted: tuple[str, ...], said: str, run: Run, recording: Path
+) -> None:
+    status, error = run("replay", recording, *PAIR, *posted)
+    assert_said((status, error), 2, said)
+    assert SECRET not in error
+
+
+def test_an_address_to_post_to_may_stand_in_a_file(run: Run, recording: Path, tmp_path: Path) -> None:
+    (tmp_path / "address").write_text(f"https://a/?{SECRET}\n")
+    assert_said(run("replay", recording, *PAIR, "--post-zoom", f"es=@{tmp_path / 'address'}"), 1, "is not here")
+
+
 def test_a_text_that_is_missing_is_said_in_one_line(run: Run, tmp_path: Path) -> None:
     assert_said(run("translate", "nowhere.txt", *PAIR, "--llm", tmp_path), 1, r"can't read nowhere\.txt")
 

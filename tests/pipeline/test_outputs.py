@@ -2,46 +2,21 @@
 
 from __future__ import annotations
 
-import html
 import json
 import stat
-import string
-from itertools import pairwise
 from pathlib import Path
+from typing import get_args
 
 import pysubs2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from said import caption
 
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.events import Caption, Role
-from surtitle.pipeline.outputs import MAX_CUE_MS, MIN_CUE_MS, Format, JsonLog, SubtitleFiles
-
-
-def caption(
-    text: str, start: float, end: float, *, language: str = "es", role: Role = "target", final: bool = True
-) -> Caption:
-    return Caption(
-        cue=0,
-        revision=0,
-        language=language,
-        role=role,
-        text=text,
-        start=start,
-        end=end,
-        final=final,
-        stable=len(text),
-        audio=end,
-        elapsed=end,
-    )
-
-
-def written(path: Path, form: Format, captions: list[Caption]) -> str:
-    with SubtitleFiles(path, ["es"], form) as files:
-        for one in captions:
-            files.write(one)
-    return path.read_text("utf-8")
+from surtitle.pipeline.events import SessionEnd, SessionStart
+from surtitle.pipeline.outputs import CaptionFiles, JsonLog, Recorder
+from surtitle.pipeline.subtitles import Format, document
 
 
 def test_a_record_is_in_the_file_before_write_returns(tmp_path: Path) -> None:
@@ -82,7 +57,7 @@ def test_a_path_that_can_not_be_written_is_refused_at_the_start(tmp_path: Path) 
     with pytest.raises(UserError, match=r"no/log.jsonl: can not be written \(No such file or directory\)"):
         JsonLog(tmp_path / "no" / "log.jsonl")
     with pytest.raises(UserError, match="Is a directory"):
-        SubtitleFiles(tmp_path, ["es"], "srt")
+        CaptionFiles(tmp_path, ["es"], "srt")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux that is always full")
@@ -92,76 +67,90 @@ def test_a_full_disk_is_said_and_not_passed_over() -> None:
         log.write({"type": "end"})
 
 
-def test_subrip_counts_its_cues_from_one(tmp_path: Path) -> None:
-    said = [caption("Hola.", 1.2, 3.48), caption("Adiós.", 3661.0, 3662.5)]
-    assert written(tmp_path / "a.srt", "srt", said) == (
-        "1\n00:00:01,200 --> 00:00:03,480\nHola.\n\n2\n01:01:01,000 --> 01:01:02,500\nAdiós.\n\n"
-    )
+def test_the_file_is_whole_after_every_caption_and_only_grows(tmp_path: Path) -> None:
+    path, before = tmp_path / "a.srt", b""
+    with CaptionFiles(path, ["es"], "srt") as files:
+        for count in range(4):
+            files.publish(caption("Hola.", count * 2.0, count * 2.0 + 1))
+            assert len(pysubs2.load(str(path), format_="srt")) == count  # the newest is held: how long it stays is open
+            assert path.read_bytes().startswith(before)
+            before = path.read_bytes()
+    assert len(pysubs2.load(str(path))) == 4
 
 
-def test_webvtt_has_its_header_from_the_start(tmp_path: Path) -> None:
-    assert written(tmp_path / "a.vtt", "vtt", []) == "WEBVTT\n\n"
-    assert written(tmp_path / "b.vtt", "vtt", [caption("Hola.", 0.0, 1.0)]) == (
-        "WEBVTT\n\n1\n00:00:00.000 --> 00:00:01.000\nHola.\n\n"
-    )
+def test_what_is_held_is_written_when_the_audio_is_well_past_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt.srt"
+    with CaptionFiles(path, ["es"], "srt") as files:
+        files.publish(caption("Hola.", 0.0, 1.0))
+        assert path.read_text() == ""
+        files.publish(caption("Hello", 10.0, 11.0, language="en", role="source", final=False, audio=11.0))
+        assert "Hola." in path.read_text()
 
 
-def test_the_file_is_whole_after_every_caption(tmp_path: Path) -> None:
+def test_what_is_held_is_written_when_the_session_ends_and_when_it_fails(tmp_path: Path) -> None:
     path = tmp_path / "a.srt"
-    with SubtitleFiles(path, ["es"], "srt") as files:
-        for count in range(1, 4):
-            files.write(caption("Hola.", count * 2.0, count * 2.0 + 1))
-            assert len(pysubs2.load(str(path))) == count
+    with CaptionFiles(path, ["es"], "srt") as files:
+        files.publish(caption("Hola.", 0.0, 1.0))
+        files.publish(SessionEnd(2.0, 2.0, {}))
+        assert "Hola." in path.read_text()
+        files.publish(caption("Adiós.", 2.0, 3.0))
+    assert "Adiós." in path.read_text()
+
+
+@pytest.mark.parametrize("form", get_args(Format))
+def test_a_file_holds_what_the_format_makes_of_the_captions(tmp_path: Path, form: Format) -> None:
+    said = [caption("Hola a todos.", 0.0, 1.5), caption("¿Qué tal?", 2.0, 3.0)]
+    with CaptionFiles(tmp_path / "a", ["es"], form) as files:
+        for one in said:
+            files.publish(one)
+    assert (tmp_path / "a").read_text("utf-8") == document(form, said)
 
 
 def test_drafts_and_the_source_are_not_written(tmp_path: Path) -> None:
-    draft = caption("Ho", 0.0, 1.0, final=False)
-    source = caption("Hello.", 0.0, 1.0, language="en", role="source")
-    assert written(tmp_path / "a.srt", "srt", [draft, source]) == ""
+    with CaptionFiles(tmp_path / "a.srt", ["es"], "srt") as files:
+        files.publish(caption("Ho", 0.0, 1.0, final=False))
+        files.publish(caption("Hello.", 0.0, 1.0, language="en", role="source"))
+    assert (tmp_path / "a.srt").read_text() == ""
 
 
 def test_each_language_has_its_own_file(tmp_path: Path) -> None:
-    with SubtitleFiles(tmp_path / "talk.v1.srt", ["es", "de"], "srt") as files:
-        files.write(caption("Hola.", 0.0, 1.0))
-        files.write(caption("Hallo.", 0.0, 1.0, language="de"))
+    with CaptionFiles(tmp_path / "talk.v1.srt", ["es", "de"], "srt") as files:
+        files.publish(caption("Hola.", 0.0, 1.0))
+        files.publish(caption("Hallo.", 0.0, 1.0, language="de"))
     assert "Hola." in (tmp_path / "talk.v1.srt").read_text()
     assert "Hallo." in (tmp_path / "talk.v1.de.srt").read_text()
 
 
-HOSTILE = "1\n\n00:00:00,000 --> 00:00:09,000\r\n<script>x</script> {\\an8} A&B\x1b[31m\u2028-->\x00"
+START = SessionStart("s", ("en",), ("es",), {"asr": "a", "llm": "b"}, "real")
 
 
-def test_hostile_text_stays_one_cue_of_text(tmp_path: Path) -> None:
-    subrip = written(tmp_path / "a.srt", "srt", [caption(HOSTILE, 0.0, 1.0)])
-    assert subrip.splitlines()[2:] == [
-        "1 00:00:00,000 --› 00:00:09,000 ‹script›x‹/script› (\\an8) A&B[31m --›",
-        "",
-    ]
-    webvtt = written(tmp_path / "a.vtt", "vtt", [caption(HOSTILE, 0.0, 1.0)])
-    assert webvtt.splitlines()[4:] == [
-        "1 00:00:00,000 --&gt; 00:00:09,000 &lt;script&gt;x&lt;/script&gt; (\\an8) A&amp;B[31m --&gt;",
-        "",
-    ]
+def test_a_recorder_keeps_every_language_of_every_session_in_every_format(tmp_path: Path) -> None:
+    folder = tmp_path / "kept" / "here"
+    with Recorder(folder, "main") as recorder:
+        for text in ("Hola.", "Adiós."):
+            recorder.publish(START)
+            recorder.publish(caption("Hello.", 0.0, 1.0, language="en", role="source"))
+            recorder.publish(caption(text, 0.0, 1.0))
+            recorder.publish(SessionEnd(1.0, 1.0, {}))
+            assert text in max(folder.glob("*.es.srt")).read_text("utf-8")
+    expected = {f"main-{n}.{language}.{form}" for n in (1, 2) for language in ("en", "es") for form in get_args(Format)}
+    assert {path.name for path in folder.iterdir()} == expected
+    assert (folder / "main-1.es.txt").read_text("utf-8") == "Hola.\n"
+    assert (folder / "main-2.es.txt").read_text("utf-8") == "Adiós.\n"
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
 
 
-TIMES = st.floats(0, 5_000, allow_nan=False)
-SPOKEN = st.text(string.printable + "áßñ你好مرحبا\u2028\u0085", min_size=1, max_size=80)
+def test_a_recorder_never_writes_over_an_earlier_recording(tmp_path: Path) -> None:
+    (tmp_path / "main-1.de.vtt").write_text("old")
+    with Recorder(tmp_path, "main") as recorder:
+        recorder.publish(START)
+        recorder.publish(caption("Hola.", 0.0, 1.0))
+    assert (tmp_path / "main-1.de.vtt").read_text() == "old"
+    assert (tmp_path / "main-2.es.vtt").exists()
+    assert not (tmp_path / "main-1.es.vtt").exists()
 
 
-@given(st.sampled_from(["srt", "vtt"]), st.lists(st.tuples(SPOKEN, TIMES, TIMES), max_size=12))
-def test_a_player_reads_every_caption_in_order_in_time_and_none_over_another(
-    tmp_path_factory: pytest.TempPathFactory, form: Format, said: list[tuple[str, float, float]]
-) -> None:
-    path = tmp_path_factory.getbasetemp() / f"round.{form}"
-    written(path, form, [caption(text, start, start + length / 100) for text, start, length in said])
-    events = list(pysubs2.load(str(path), format_=form))
-    visible = [text for text, _, _ in said if "".join(filter(str.isprintable, text)).strip()]
-    assert len(events) == len(visible)
-    for event, text in zip(events, visible, strict=True):
-        assert letters(html.unescape(event.text)) == letters(text)
-        assert MIN_CUE_MS <= event.duration <= MAX_CUE_MS
-    assert all(event.end <= after.start for event, after in pairwise(events))
-
-
-def letters(text: str) -> str:
-    return "".join(char for char in text if char.isalnum())
+def test_a_recorder_is_refused_a_file_for_a_folder_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="can not be a folder"):
+        Recorder(tmp_path / "file", "main")

@@ -1,0 +1,89 @@
+"""`surtitle.pipeline.wrap`: lines that a reader takes in at once, broken where one would pause."""
+
+from __future__ import annotations
+
+import pytest
+import regex
+from hypothesis import given
+from said import LANGUAGES, SPOKEN, visible
+
+from surtitle.pipeline.wrap import blocks, reading, width
+
+
+def test_what_fits_a_line_is_not_broken() -> None:
+    assert blocks("Hola, ¿qué tal estás?", "es") == [("Hola, ¿qué tal estás?",)]
+
+
+def test_lines_are_balanced_and_end_after_punctuation_rather_than_where_they_are_full() -> None:
+    text = "Gestern fragte mich mein Nachbar: „Wann kommt der nächste Zug?“"
+    assert blocks(text, "de") == [("Gestern fragte mich mein Nachbar:", "„Wann kommt der nächste Zug?“")]
+
+
+def test_a_line_ends_before_a_conjunction_rather_than_after_it() -> None:
+    assert blocks("The window moves on all the time and nothing is lost", "en") == [
+        ("The window moves on all the time", "and nothing is lost")
+    ]
+
+
+def test_a_long_text_is_cut_into_as_few_blocks_as_hold_it_and_between_sentences() -> None:
+    text = "We looked at the cache for a long time, all of us. Then we found out what had to stay, and why it had to."
+    assert blocks(text, "en") == [
+        ("We looked at the cache", "for a long time, all of us."),
+        ("Then we found out what had to stay,", "and why it had to."),
+    ]
+
+
+def test_an_abbreviation_is_no_end_of_a_sentence() -> None:
+    first, _ = blocks("I would like to introduce you all to Dr. Bekele, who came from afar", "en")[0]
+    assert not first.endswith("Dr.")
+
+
+def test_japanese_breaks_between_phrases_and_no_line_begins_with_a_mark() -> None:
+    assert blocks("昨日、隣の人に「次の電車はいつ来ますか」と聞かれました。", "ja") == [
+        ("昨日、隣の人に「次の電車は",),
+        ("いつ来ますか」と", "聞かれました。"),
+    ]
+
+
+def test_chinese_and_thai_words_stay_whole() -> None:
+    assert blocks("昨天我的邻居问我：“下一班火车什么时候到？”", "zh") == [
+        ("昨天我的邻居问我：", "“下一班火车什么时候到？”")
+    ]
+    (lines,) = blocks('เมื่อวานเพื่อนบ้านถามฉันว่า "รถไฟขบวนต่อไปจะมาถึงเมื่อไหร่"', "th")
+    assert lines == ("เมื่อวานเพื่อนบ้านถามฉันว่า", '"รถไฟขบวนต่อไปจะมาถึงเมื่อไหร่"')
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\u200b", "\n\n"])
+def test_what_can_not_be_seen_is_no_block(text: str) -> None:
+    assert blocks(text, "en") == []
+
+
+def test_a_word_wider_than_a_line_is_cut_and_no_other() -> None:
+    assert blocks("see " + "x" * 50, "en") == [("see",), ("x" * 42, "x" * 8)]
+
+
+@pytest.mark.parametrize(
+    ("text", "cells"), [("abc", 3), ("ñ", 1), ("n\u0303", 1), ("字", 2), ("👩‍👩‍👧‍👦", 2), ("한", 2)]
+)
+def test_width_counts_wide_characters_twice_and_marks_not_at_all(text: str, cells: int) -> None:
+    assert width(text) == cells
+
+
+@given(SPOKEN, LANGUAGES)
+def test_no_line_is_too_wide_none_is_empty_and_nothing_is_lost_or_cut_inside_a_character(
+    text: str, language: str
+) -> None:
+    made = blocks(text, language)
+    lines = [line for block in made for line in block]
+    assert all(1 <= len(block) <= 2 for block in made)
+    assert all(line and line == line.strip() and width(line) <= reading(language).line for line in lines)
+    assert visible("".join(lines)) == visible(text)
+    clusters = [cluster for line in lines for cluster in regex.findall(r"\X", line) if not cluster.isspace()]
+    assert clusters == [cluster for cluster in regex.findall(r"\X", " ".join(lines)) if not cluster.isspace()]
+
+
+@given(SPOKEN)
+def test_in_a_language_with_spaces_lines_end_at_them_where_words_are_no_wider_than_a_line(text: str) -> None:
+    words = [word for word in text.split() if word.isalnum() and width(word) <= 42]
+    lines = [line for block in blocks(" ".join(words), "en") for line in block]
+    assert " ".join(lines).split() == words
