@@ -7,7 +7,6 @@ source.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,10 +14,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from surtitle.pipeline.events import Caption, Event
-from surtitle.pipeline.hub import Hub
+from surtitle.pipeline.events import MAIN_ROOM, Caption, Event, SessionStart
 from surtitle.pipeline.outputs import Format, JsonLog, SubtitleFiles
 from surtitle.pipeline.protocol import to_wire
+from surtitle.pipeline.rooms import Room
 from surtitle.pipeline.stats import LagStats
 from surtitle.pipeline.terminal import TerminalCaptions
 
@@ -32,12 +31,11 @@ class OutputPaths:
     vtt: Path | None = None
 
 
-class Broadcast:
-    """All outputs of one run."""
+class Outputs:
+    """What one run writes: files, and captions on the terminal."""
 
     def __init__(self, paths: OutputPaths, targets: tuple[str, ...], terminal: TerminalCaptions | None) -> None:
         """Open the files. Raises UserError for a path that can't be written, before any work is done."""
-        self.hub = Hub(secrets.token_hex(8))
         self._terminal = terminal
         self._files = ExitStack()
         with ExitStack() as opened:
@@ -47,21 +45,21 @@ class Broadcast:
             ]
             self._files = opened.pop_all()
 
-    def publish(self, event: Event) -> None:
-        """Send `event` everywhere. Raises UserError if a file can't be written any more."""
-        seq = self.hub.seq + 1
+    def write(self, event: Event, seq: int, **fields: str) -> None:
+        """Write `event` into the files; its line in the log also has `fields`. Raises UserError if a file can't be."""
         if self._log:
-            self._log.write(to_wire(event, seq))
+            self._log.write({**to_wire(event, seq), **fields})
         if isinstance(event, Caption):
             for subtitles in self._subtitles:
                 subtitles.write(event)
-        self.hub.publish(event)
-        if self._terminal:
-            self._terminal.show(event)
 
-    def follow(self, lags: LagStats, painted: Callable[[int, str], None]) -> None:
-        """Show how late the session is that begins, and tell `painted` what viewers have on their screens."""
-        self.hub.on_painted = painted
+    def show(self, event: Event, room: str) -> None:
+        """Print what people want to see of `event`."""
+        if self._terminal:
+            self._terminal.show(event, "" if room == MAIN_ROOM else room)
+
+    def follow(self, lags: LagStats) -> None:
+        """Show how late the session is that begins."""
         if self._terminal:
             self._terminal.follow(lags)
 
@@ -74,6 +72,31 @@ class Broadcast:
         self._files.close()
         if self._terminal:
             self._terminal.close()
+
+
+class Broadcast:
+    """One room's way out; its sessions go it one after the other."""
+
+    def __init__(self, room: Room, outputs: Outputs, *, shared: bool = False) -> None:
+        """`shared`: sessions of other rooms write into the same log, so each line says which one it is of."""
+        self.room = room
+        self._outputs = outputs
+        self._shared = shared
+        self._fields: dict[str, str] = {}
+
+    def publish(self, event: Event) -> None:
+        """Send `event` everywhere. Raises UserError if a file can't be written any more."""
+        if isinstance(event, SessionStart) and self._shared:
+            self._fields = {"session": event.session}
+        hub = self.room.hub
+        self._outputs.write(event, hub.seq + 1, **self._fields)
+        hub.publish(event)
+        self._outputs.show(event, self.room.name)
+
+    def follow(self, lags: LagStats, painted: Callable[[int, str], None]) -> None:
+        """Show how late the session is that begins, and tell `painted` what viewers have on their screens."""
+        self.room.hub.on_painted = painted
+        self._outputs.follow(lags)
 
 
 def _subtitles(paths: OutputPaths) -> tuple[tuple[Path | None, Format], ...]:
