@@ -7,7 +7,6 @@ source.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -15,11 +14,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from surtitle.pipeline.events import Event
-from surtitle.pipeline.hub import Hub
+from surtitle.pipeline.events import MAIN_ROOM, Event, SessionEnd, SessionStart
 from surtitle.pipeline.outputs import CaptionFiles, JsonLog, Recorder
 from surtitle.pipeline.posting import Service
 from surtitle.pipeline.protocol import to_wire
+from surtitle.pipeline.rooms import Room
 from surtitle.pipeline.stats import LagStats
 from surtitle.pipeline.subtitles import Format
 from surtitle.pipeline.terminal import TerminalCaptions
@@ -38,8 +37,8 @@ class OutputPaths:
     """Other people's services that show captions; posting is for a session on the real clock."""
 
 
-class Broadcast:
-    """All outputs of one run."""
+class Outputs:
+    """What one run writes: files, captions on the terminal, and what it posts."""
 
     def __init__(
         self,
@@ -50,34 +49,40 @@ class Broadcast:
     ) -> None:
         """Open the files. Raises UserError for a path that can't be written, before any work is done."""
         self._post = post
-        self.hub = Hub(secrets.token_hex(8))
         self._terminal = terminal
         self._files = ExitStack()
         with ExitStack() as opened:
             self._log = opened.enter_context(JsonLog(paths.log)) if paths.log else None
-            self._captions: list[CaptionFiles | Recorder] = [
+            self._captions = [
                 opened.enter_context(CaptionFiles(path, targets, form)) for form, path in paths.captions.items()
             ]
+            self._record = paths.record
+            self._recorders: dict[str, Recorder] = {}
             if paths.record:
-                self._captions.append(opened.enter_context(Recorder(paths.record, "main")))
+                self._recorders[MAIN_ROOM] = Recorder(paths.record, MAIN_ROOM)
             self._files = opened.pop_all()
 
-    def publish(self, event: Event) -> None:
-        """Send `event` everywhere. Raises UserError if a file can't be written any more."""
-        seq = self.hub.seq + 1
+    def write(self, event: Event, seq: int, room: str, **fields: str) -> None:
+        """Write `event` of `room` into the files; its line in the log also has `fields`.
+
+        Raises UserError if a file can't be written any more.
+        """
         if self._log:
-            self._log.write(to_wire(event, seq))
+            self._log.write({**to_wire(event, seq), **fields})
         for files in self._captions:
             files.publish(event)
-        self.hub.publish(event)
+        if self._record is not None:
+            self._keep(self._record, event, room)
+
+    def show(self, event: Event, room: str) -> None:
+        """Post what services are to show of `event`, and print what people want to see of it."""
         if self._post:
             self._post(event)
         if self._terminal:
-            self._terminal.show(event)
+            self._terminal.show(event, "" if room == MAIN_ROOM else room)
 
-    def follow(self, lags: LagStats, painted: Callable[[int, str], None]) -> None:
-        """Show how late the session is that begins, and tell `painted` what viewers have on their screens."""
-        self.hub.on_painted = painted
+    def follow(self, lags: LagStats) -> None:
+        """Show how late the session is that begins."""
         if self._terminal:
             self._terminal.follow(lags)
 
@@ -88,5 +93,39 @@ class Broadcast:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._files.close()
+        for recorder in self._recorders.values():
+            recorder.close()
         if self._terminal:
             self._terminal.close()
+
+    def _keep(self, folder: Path, event: Event, room: str) -> None:
+        if room not in self._recorders:
+            self._recorders[room] = Recorder(folder, room)
+        self._recorders[room].publish(event)
+        if isinstance(event, SessionEnd):
+            self._recorders.pop(room).close()
+
+
+class Broadcast:
+    """One room's way out; its sessions go it one after the other."""
+
+    def __init__(self, room: Room, outputs: Outputs, *, shared: bool = False) -> None:
+        """`shared`: sessions of other rooms write into the same log, so each line says which one it is of."""
+        self.room = room
+        self._outputs = outputs
+        self._shared = shared
+        self._fields: dict[str, str] = {}
+
+    def publish(self, event: Event) -> None:
+        """Send `event` everywhere. Raises UserError if a file can't be written any more."""
+        if isinstance(event, SessionStart) and self._shared:
+            self._fields = {"session": event.session}
+        hub = self.room.hub
+        self._outputs.write(event, hub.seq + 1, self.room.name, **self._fields)
+        hub.publish(event)
+        self._outputs.show(event, self.room.name)
+
+    def follow(self, lags: LagStats, painted: Callable[[int, str], None]) -> None:
+        """Show how late the session is that begins, and tell `painted` what viewers have on their screens."""
+        self.room.hub.on_painted = painted
+        self._outputs.follow(lags)

@@ -30,8 +30,10 @@ from surtitle.pipeline.flags import (
     pair_flags,
     pair_of,
     post_flags,
+    room_name,
     server_flags,
     services_of,
+    session_flag,
     single_pair_of,
     temperature,
     thread_flags,
@@ -114,6 +116,7 @@ def build_parser() -> argparse.ArgumentParser:
     replay = _command(commands, "replay", _replay, "caption recordings as if they were spoken now")
     replay.add_argument("files", nargs="+", metavar="FILE", help="recordings of any format, or sample:NAME")
     pair_flags(replay)
+    session_flag(replay)
     replay.add_argument(
         "--clock",
         choices=("real", "virtual"),
@@ -131,6 +134,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     live = _command(commands, "live", _live, "caption a microphone")
     pair_flags(live)
+    session_flag(live)
     live.add_argument(
         "--device", metavar="NAME", help="part of the device's name, or its number (default: the system's)"
     )
@@ -142,6 +146,9 @@ def build_parser() -> argparse.ArgumentParser:
 
     serve = _command(commands, "serve", _serve, "caption whoever publishes audio over a websocket")
     server_flags(serve, port=8765, port_help="port for publishers and viewers (default 8765)")
+    serve.add_argument(
+        "--max-sessions", type=number(1, 1024), default=8, metavar="N", help="publishers heard at once (default 8)"
+    )
     log_flag(serve)
     serve.add_argument(
         "--record",
@@ -191,6 +198,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
 
     models.add_argument("--text", action="store_true", help="fetch: also the larger translator, which translate uses")
+    _tokens_command(commands)
     _command(commands, "devices", _devices, "list microphones")
     check = _command(commands, "check", _check, "say what this machine has, and which models keep up on it")
     check.add_argument(
@@ -239,6 +247,17 @@ def _generate_command(commands: argparse._SubParsersAction[argparse.ArgumentPars
     llm_threads_flag(generate, "model")
 
 
+def _tokens_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    tokens = _command(commands, "tokens", _tokens, "say who may read and who may publish")
+    tokens.add_argument("file", type=Path, metavar="FILE", help="the tokens file; add makes it")
+    tokens.add_argument(
+        "action", nargs="?", choices=("list", "add", "revoke"), default="list", help="what to do (default list)"
+    )
+    tokens.add_argument("name", nargs="?", metavar="NAME", help="add, revoke: what the token is called")
+    tokens.add_argument("--right", choices=("read", "publish"), help="add: what it is for; publish includes read")
+    tokens.add_argument("--session", type=room_name, metavar="NAME", help="add: the only session that it is for")
+
+
 def _command(
     commands: argparse._SubParsersAction[argparse.ArgumentParser],
     name: str,
@@ -279,7 +298,10 @@ def _replay(args: argparse.Namespace) -> None:
     server = _server(args) if wanted else None
     with _load(args, store) as models:
         run = _run(args, models, glossary)
-        asyncio.run(run.replay(blocks, pair, clock=args.clock, outputs=outputs, server=server, stay=args.serve))
+        replay = run.replay(
+            blocks, pair, clock=args.clock, outputs=outputs, server=server, stay=args.serve, session=args.session
+        )
+        asyncio.run(replay)
 
 
 def _live(args: argparse.Namespace) -> None:
@@ -290,7 +312,7 @@ def _live(args: argparse.Namespace) -> None:
     choose(args.device)  # a missing microphone is said before models are loaded
     with _load(args, _store()) as models:
         run = _run(args, models, glossary)
-        asyncio.run(run.live(args.device, pair, outputs=outputs, server=server))
+        asyncio.run(run.live(args.device, pair, outputs=outputs, server=server, session=args.session))
 
 
 def _serve(args: argparse.Namespace) -> None:
@@ -299,7 +321,8 @@ def _serve(args: argparse.Namespace) -> None:
     server, glossary = _server(args), _glossary(args)
     with _load(args, _store()) as models:
         run = _run(args, models, glossary)
-        asyncio.run(run.serve(outputs=OutputPaths(log=args.log, record=args.record), server=server))
+        outputs = OutputPaths(log=args.log, record=args.record)
+        asyncio.run(run.serve(outputs=outputs, server=server, max_sessions=args.max_sessions))
 
 
 def _watch(args: argparse.Namespace) -> None:
@@ -360,6 +383,22 @@ def _models(args: argparse.Namespace) -> None:
             list_models(store, Console())
 
 
+def _tokens(args: argparse.Namespace) -> None:
+    from surtitle.pipeline.tokencommands import add_token, list_tokens, revoke_token
+
+    if args.action != "list" and args.name is None:
+        raise UsageError(f"got {args.action} without a name, expected what the token is called, such as obs")
+    match args.action:
+        case "add":
+            if args.right is None:
+                raise UsageError("got add without --right, expected --right read or --right publish")
+            add_token(args.file, args.name, args.right, args.session)
+        case "revoke":
+            revoke_token(args.file, args.name)
+        case _:
+            list_tokens(args.file, Console())
+
+
 def _devices(args: argparse.Namespace) -> None:
     from surtitle.pipeline.devices import list_devices
 
@@ -384,12 +423,17 @@ def _store() -> ModelStore:
 
 def _glossary(args: argparse.Namespace) -> Callable[[], Glossary]:
     """Read before models are loaded, so that its mistakes are said at once."""
-    from surtitle.pipeline.glossary import Glossary
-    from surtitle.pipeline.glossary_file import GlossaryFile
+    from surtitle.pipeline.glossary import Glossary, parse
+    from surtitle.pipeline.reread import Reread
 
-    if args.glossary is None:
+    path: Path | None = args.glossary
+    if path is None:
         return Glossary
-    return GlossaryFile(args.glossary, lambda mistake: print(f"surtitle: {mistake}", file=sys.stderr)).current
+    return Reread(path, lambda text: parse(text, path.suffix), _tell, what="a glossary").current
+
+
+def _tell(mistake: str) -> None:
+    print(f"surtitle: {mistake}", file=sys.stderr)
 
 
 def _run(args: argparse.Namespace, models: Models, glossary: Callable[[], Glossary]) -> Run:
@@ -409,14 +453,23 @@ def _outputs(args: argparse.Namespace, pair: Pair) -> OutputPaths:
 
 def _server(args: argparse.Namespace) -> ServerOptions:
     from surtitle.pipeline.access import is_loopback
+    from surtitle.pipeline.reread import Reread
     from surtitle.pipeline.runner import ServerOptions
+    from surtitle.pipeline.tokens import Tokens, parse
 
-    if not is_loopback(args.host) and not args.allow_remote:
+    path: Path | None = args.tokens
+    if path is None and not is_loopback(args.host) and not args.allow_remote:
         raise UsageError(
-            f"--host {args.host} is reachable from other machines, and there are no tokens yet: expected a loopback "
-            f"address such as 127.0.0.1, or --allow-remote if everybody who can reach it may read the captions"
+            f"--host {args.host} is reachable from other machines: expected --tokens FILE, a loopback address such as "
+            f"127.0.0.1, or --allow-remote if everybody who can reach it may read and publish"
         )
-    return ServerOptions(args.host, 8765 if args.port is None else args.port, tuple(args.allow_origin))
+    return ServerOptions(
+        host=args.host,
+        port=8765 if args.port is None else args.port,
+        allow_origins=tuple(args.allow_origin),
+        tokens=Tokens if path is None else Reread(path, parse, _tell, what="a tokens file").current,
+        max_viewers=args.max_viewers,
+    )
 
 
 def _load(args: argparse.Namespace, store: ModelStore) -> Models:

@@ -1,7 +1,7 @@
 """One websocket: its first message, a publisher's audio, how it is refused.
 
 In: what a client sends. Out: checked messages, samples, and the error a client is told before it is closed.
-Knows no hub and no page.
+Knows no room, no token and no page.
 """
 
 from __future__ import annotations
@@ -16,13 +16,23 @@ from websockets.exceptions import ConnectionClosed
 
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Samples
-from surtitle.pipeline.messages import CloseCode, ErrorMessage, Refused
-from surtitle.pipeline.protocol import encode, parse_painted, parse_pcm, parse_stop
+from surtitle.pipeline.hub import Viewer
+from surtitle.pipeline.limits import Bucket
+from surtitle.pipeline.messages import CloseCode, ErrorMessage, Painted, Refused
+from surtitle.pipeline.protocol import encode, parse_pcm, parse_stop, parse_viewer
 
 CLOSE_SECONDS = 5.0
 """How long a closing connection may take to say goodbye."""
 SOCKET_BYTES = 64 * 1024
 """What the kernel may hold for a viewer that does not read, beside our own small buffer."""
+
+
+MESSAGES_PER_SECOND, MESSAGES_AT_ONCE = 20, 100
+"""What a viewer may say."""
+AUDIO_PACE, AUDIO_AT_ONCE = 2.0, 30.0
+"""Seconds of audio a second that a publisher may send, and seconds at once."""
+LEAST_SECONDS = 0.005
+"""What a message of audio counts as at least, however little is in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,26 +51,43 @@ PATIENCE = Patience()
 class Audio:
     """A publisher's audio as it comes; reading slowly makes TCP hold the publisher back."""
 
-    def __init__(self, connection: ServerConnection) -> None:
+    def __init__(self, connection: ServerConnection, rate: int) -> None:
+        """`rate` is the samples' in hertz."""
         self._connection = connection
+        self._rate = rate
+        self._limit = Bucket(rate=AUDIO_PACE, burst=AUDIO_AT_ONCE)
+        self._began = asyncio.get_running_loop().time()
         self.refused: Refused | None = None
         """Why the audio ended, when it was the publisher's mistake: the session still says what it heard."""
 
     async def chunks(self) -> AsyncIterator[Samples]:
         """Yield float32 samples until the publisher stops, leaves or sends nonsense."""
+        clock = asyncio.get_running_loop().time
+        listened_at = self._began
         while True:
+            # What came while the session did not listen, came at its own pace.
+            self._limit.allow(clock() - listened_at)
             try:
                 message = await self._connection.recv()
                 if isinstance(message, str):
                     parse_stop(message)
                     return
                 samples = parse_pcm(message)
+                self._check_pace(len(samples), clock())
             except ConnectionClosed:
                 return
             except Refused as refused:
                 self.refused = refused
                 return
+            listened_at = clock()
             yield samples
+
+    def _check_pace(self, samples: int, now: float) -> None:
+        if not self._limit.take(max(samples / self._rate, LEAST_SECONDS), now):
+            raise Refused(
+                CloseCode.FLOOD,
+                f"saw audio faster than {AUDIO_PACE:g} times the pace of speech, expected it as it is spoken",
+            )
 
 
 async def first_message(connection: ServerConnection, seconds: float) -> str | bytes:
@@ -75,18 +102,33 @@ async def first_message(connection: ServerConnection, seconds: float) -> str | b
         ) from error
 
 
-async def hear_painted(connection: ServerConnection, painted: Callable[[int], None]) -> None:
-    """Tell `painted` which captions the viewer has on its screen, until the connection ends: it says nothing else."""
+async def hear_viewer(connection: ServerConnection, viewer: Viewer, greeted: Callable[[], None]) -> None:
+    """Let `viewer` know what its client says, until the connection ends; `greeted` when it has to be sent a greeting.
+
+    Raises:
+        Refused: the client says what it may not, or too much of it.
+    """
+    limit = Bucket(rate=MESSAGES_PER_SECOND, burst=MESSAGES_AT_ONCE)
+    clock = asyncio.get_running_loop().time
     while True:
-        painted(parse_painted(await connection.recv()).seq)
+        message = parse_viewer(await connection.recv())
+        if isinstance(message, Painted):  # each caption once: that is limit enough
+            viewer.painted(message.seq)
+            continue
+        if not limit.take(1, clock()):
+            raise Refused(
+                CloseCode.FLOOD, f"saw more than {MESSAGES_PER_SECOND} messages a second, expected now and then one"
+            )
+        viewer.subscribe(message.langs)
+        greeted()
 
 
-async def refuse(connection: ServerConnection, error: UserError) -> None:
-    """Tell the client why, then close; one that does not listen is closed all the same."""
+async def refuse(connection: ServerConnection, error: UserError, patience: float = CLOSE_SECONDS) -> None:
+    """Tell the client why, then close; one that does not listen for `patience` seconds is closed all the same."""
     refused = error if isinstance(error, Refused) else Refused(CloseCode.SESSION_REFUSED, str(error))
     message = encode(ErrorMessage(refused.code, str(refused), refused.retry))
     try:
-        async with asyncio.timeout(CLOSE_SECONDS):
+        async with asyncio.timeout(patience):
             await connection.send(message, text=True)
     except (TimeoutError, ConnectionClosed):
         return

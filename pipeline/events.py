@@ -93,6 +93,8 @@ class Translated:
 
 
 Role = Literal["source", "target"]
+MAIN_ROOM = "main"
+"""The room that is meant where none is named."""
 Device = Literal["cpu", "cuda"]
 """What a model runs on: processor cores, or a GPU."""
 CaptionMode = Literal["final", "steady", "live"]
@@ -173,6 +175,25 @@ class SessionStart:
     models: dict[str, str]
     """Role (`asr`, `llm`) to model name."""
     clock: Literal["real", "virtual"]
+    room: str = MAIN_ROOM
+    """Where on a server it is watched."""
+
+
+State = Literal["ok", "behind", "overload", "device"]
+"""How a session fares: as it should; captions come late; audio is skipped; the microphone is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a session on the real clock fares at a moment; the newest is the only one of interest."""
+
+    state: State
+    lag: float | None
+    """Seconds from the end of the newest final translation's words until it was sent; None before the first."""
+    audio: float
+    """Seconds of audio consumed."""
+    elapsed: float
+    """Seconds of wall time since the audio began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,5 +208,5 @@ class SessionEnd:
     """Figures by name, units in the name (`_s`, `_ms`, `_mb`)."""
 
 
-Event = SessionStart | Caption | Gap | SessionEnd
+Event = SessionStart | Caption | Gap | Status | SessionEnd
 """Everything that is logged and sent; `protocol.py` gives its wire form."""

@@ -7,12 +7,15 @@ command.
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from surtitle.pipeline.errors import UsageError
+from surtitle.pipeline.events import MAIN_ROOM
 from surtitle.pipeline.languages import Pair, parse_pair
+from surtitle.pipeline.messages import ROOM_PATTERN
 
 if TYPE_CHECKING:
     from surtitle.pipeline.posting import Service
@@ -46,6 +49,19 @@ def pair_flags(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--to", dest="targets", required=True, metavar="CODES", help="languages wanted, such as es or es,de"
+    )
+
+
+def room_name(text: str) -> str:
+    if not re.fullmatch(ROOM_PATTERN, text):
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected 1 to 64 of A-Z a-z 0-9 _ -")
+    return text
+
+
+def session_flag(command: argparse.ArgumentParser) -> None:
+    """--session."""
+    command.add_argument(
+        "--session", type=room_name, default=MAIN_ROOM, metavar="NAME", help="name that viewers ask for (default main)"
     )
 
 
@@ -88,7 +104,20 @@ def server_flags(command: argparse.ArgumentParser, *, port: int | None, port_hel
     command.add_argument(
         "--allow-remote",
         action="store_true",
-        help="allow an address that is not this machine's own: anybody who reaches it reads the captions",
+        help="allow an address that is not this machine's own without tokens: anybody who reaches it may do everything",
+    )
+    command.add_argument(
+        "--tokens",
+        type=Path,
+        metavar="FILE",
+        help="who may read and publish (surtitle tokens makes it; read again when it changes)",
+    )
+    command.add_argument(
+        "--max-viewers",
+        type=number(1, 10**6),
+        default=2000,
+        metavar="N",
+        help="connections that are taken in all (default 2000)",
     )
 
 

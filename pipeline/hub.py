@@ -1,8 +1,8 @@
 """The hub: one ring of encoded messages, any number of viewers with a cursor each.
 
 In: events, in the order they happened. Out: for each viewer the messages it asked for: every final exactly
-once and in order, of each draft at most the newest revision. Knows no socket, task or clock: a viewer that
-stops taking costs nothing and delays nobody, because all it has is a number.
+once and in order, of each draft and of the session's status at most the newest. Knows no socket, task or clock: a
+viewer that stops taking costs nothing and delays nobody, because all it has is a number.
 
 Not thread-safe: publish, join and take on one thread (the event loop's).
 """
@@ -11,14 +11,16 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from msgspec import UNSET, Raw
 
-from surtitle.pipeline.events import Caption, Event, SessionEnd, SessionStart
+from surtitle.pipeline.events import Caption, Event, SessionEnd, SessionStart, Status
 from surtitle.pipeline.messages import (
     VERSION,
+    BeatMessage,
     CloseCode,
     Refused,
     SessionMessage,
@@ -27,6 +29,10 @@ from surtitle.pipeline.messages import (
     WelcomeMessage,
 )
 from surtitle.pipeline.protocol import encode, to_message
+
+_Slot = tuple[int, str]
+"""What a message may take the place of: the caption before of its cue and language, or the status before."""
+_STATUS: _Slot = (-1, "")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,10 +44,10 @@ class _Entry:
     """JSON text, encoded once for all viewers."""
     language: str | None
     """Of a caption; None for what every viewer gets."""
-    cue: int | None
-    """Of a caption; None for what every viewer gets."""
+    slot: _Slot | None
+    """Of captions and statuses."""
     final: bool
-    """Whether it must not be dropped: whatever is no draft."""
+    """Whether it must not be dropped: whatever is neither draft nor status."""
 
 
 def _seq(entry: _Entry) -> int:
@@ -79,9 +85,10 @@ class Hub:
         self._ring: list[_Entry] = []
         self._history_length = history
         self._history: dict[str, deque[_Entry]] = {}
-        self._drafts: dict[tuple[int, str], _Entry] = {}
+        self._open: dict[_Slot, _Entry] = {}  # drafts and the status: what a newer message will take the place of
         # The newest sequence number that left the ring for good, by language: superseded drafts are no loss.
         self._lost: dict[str | None, int] = {}
+        self._newest_lost = 0
         self._viewers: set[Viewer] = set()
 
     @property
@@ -93,21 +100,17 @@ class Hub:
         """Number `event`, keep it and wake the viewers that want it; return its sequence number."""
         self.seq += 1
         message = to_message(event, self.seq)
-        entry = _Entry(
-            seq=self.seq,
-            message=encode(message),
-            language=event.language if isinstance(event, Caption) else None,
-            cue=event.cue if isinstance(event, Caption) else None,
-            final=event.final if isinstance(event, Caption) else True,
-        )
+        language = event.language if isinstance(event, Caption) else None
+        entry = _Entry(self.seq, encode(message), language, _slot(event), _is_final(event))
         match event:
-            case Caption():
-                self._remember(event, entry)
             case SessionStart():
                 self._forget()
                 self.session = message if isinstance(message, SessionMessage) else None
             case SessionEnd():
+                self._supersede(_STATUS)
                 self.session = None
+            case _ if entry.slot is not None:
+                self._remember(entry, entry.slot)
         self._ring.append(entry)
         if len(self._ring) > self._limit:
             self._evict()
@@ -119,7 +122,7 @@ class Hub:
     def join(
         self, langs: Collection[str] = (), since: Since | None = None, wake: Callable[[], None] = _ignore
     ) -> Viewer:
-        """Add a viewer; its first messages are `welcome` and, unless it resumes without loss, `snapshot`.
+        """Add a viewer; its first messages are `welcome` and, unless it resumes without loss, `snapshot` and `status`.
 
         Args:
             langs: The languages it wants; none means all.
@@ -128,21 +131,19 @@ class Hub:
         """
         viewer = Viewer(self, frozenset(langs), wake)
         lost = self.lost(viewer)
-        recovered = since is not None and since.epoch == self.epoch and lost <= since.seq <= self.seq
-        welcome = WelcomeMessage(
-            v=VERSION,
-            epoch=self.epoch,
-            seq=self.seq,
-            recovered=recovered,
-            ring_first=lost + 1,
-            session=self.session if self.session is not None else UNSET,
-        )
-        if since is not None and recovered:
-            viewer.start([encode(welcome)], since.seq)
+        if since is not None and since.epoch == self.epoch and lost <= since.seq <= self.seq:
+            viewer.start([self._welcome(viewer, recovered=True)], since.seq)
         else:
-            viewer.start([encode(welcome), self._snapshot(viewer)], self.seq)
+            self.greet(viewer)
         self._viewers.add(viewer)
         return viewer
+
+    def greet(self, viewer: Viewer) -> None:
+        """Let `viewer` begin with what those that come late are shown, and go on from now."""
+        greeting = [self._welcome(viewer, recovered=False), self._snapshot(viewer)]
+        if status := self._open.get(_STATUS):
+            greeting.append(status.message)
+        viewer.start(greeting, self.seq)
 
     def leave(self, viewer: Viewer) -> None:
         """Forget `viewer`; it is no longer woken."""
@@ -155,49 +156,84 @@ class Hub:
 
     def after(self, seq: int) -> Iterator[_Entry]:
         """Yield what the ring holds after `seq`."""
-        for index in range(bisect_right(self._ring, seq, key=_seq), len(self._ring)):
-            yield self._ring[index]
+        ring = self._ring
+        # Nearly always it is the newest alone that is asked for.
+        newest = len(ring) > 1 and ring[-2].seq <= seq < ring[-1].seq
+        first = len(ring) - 1 if newest else bisect_right(ring, seq, key=_seq)
+        for index in range(first, len(ring)):
+            yield ring[index]
 
     def painted(self, seq: int) -> None:
         """A viewer has painted the caption numbered `seq`; of interest if it is a final and still in the ring."""
         entry = next(self.after(seq - 1), None)
-        if entry is not None and entry.seq == seq and entry.final and entry.cue is not None and entry.language:
-            self.on_painted(entry.cue, entry.language)
+        if entry is not None and entry.seq == seq and entry.final and entry.slot is not None:
+            self.on_painted(*entry.slot)
 
     def lost(self, viewer: Viewer) -> int:
         """Return the newest sequence number that `viewer` wants and the ring no longer holds; 0 if none."""
         return max((seq for language, seq in self._lost.items() if viewer.wants(language)), default=0)
 
-    def _remember(self, caption: Caption, entry: _Entry) -> None:
-        """Let `caption` take the place of its draft, in the ring and in what late viewers are shown."""
-        key = (caption.cue, caption.language)
-        superseded = self._drafts.pop(key, None)
+    def has_lost(self, viewer: Viewer, seq: int) -> bool:
+        """Whether something after `seq` that `viewer` wants has left the ring; asked for every message, so quick."""
+        return seq < self._newest_lost and seq < self.lost(viewer)
+
+    def _remember(self, entry: _Entry, slot: _Slot) -> None:
+        """Let `entry` take the place of what is in its slot, in the ring and in what late viewers are shown."""
+        self._supersede(slot)
+        if not entry.final:
+            self._open[slot] = entry
+        elif entry.language is not None:
+            self._history.setdefault(entry.language, deque(maxlen=self._history_length)).append(entry)
+
+    def _supersede(self, slot: _Slot) -> None:
+        superseded = self._open.pop(slot, None)
         if superseded is not None:
             del self._ring[bisect_left(self._ring, superseded.seq, key=_seq)]
-        if not caption.final:
-            self._drafts[key] = entry
-            return
-        finals = self._history.setdefault(caption.language, deque(maxlen=self._history_length))
-        finals.append(entry)
 
     def _forget(self) -> None:
         """Drop what belongs to the session before: its drafts stay unfinished, its cues will be reused."""
         self._ring = [entry for entry in self._ring if entry.final]
-        self._drafts.clear()
+        self._open.clear()
         self._history.clear()
 
     def _evict(self) -> None:
         entry = self._ring.pop(0)
         if entry.final:
-            self._lost[entry.language] = entry.seq
-        elif entry.cue is not None and entry.language is not None:
-            del self._drafts[entry.cue, entry.language]
+            self._lost[entry.language] = self._newest_lost = entry.seq
+        elif entry.slot is not None:
+            del self._open[entry.slot]
+
+    def _welcome(self, viewer: Viewer, *, recovered: bool) -> bytes:
+        return encode(
+            WelcomeMessage(
+                v=VERSION,
+                epoch=self.epoch,
+                seq=self.seq,
+                recovered=recovered,
+                ring_first=self.lost(viewer) + 1,
+                session=self.session if self.session is not None else UNSET,
+            )
+        )
 
     def _snapshot(self, viewer: Viewer) -> bytes:
         shown = [entry for finals in self._history.values() for entry in finals]
-        shown += self._drafts.values()
+        shown += (entry for entry in self._open.values() if entry.language is not None)
         wanted = sorted((entry for entry in shown if viewer.wants(entry.language)), key=_seq)
         return encode(SnapshotMessage([Raw(entry.message) for entry in wanted]))
+
+
+def _slot(event: Event) -> _Slot | None:
+    match event:
+        case Caption():
+            return event.cue, event.language
+        case Status():
+            return _STATUS
+        case _:
+            return None
+
+
+def _is_final(event: Event) -> bool:
+    return not isinstance(event, Status) and (not isinstance(event, Caption) or event.final)
 
 
 class Viewer:
@@ -207,42 +243,54 @@ class Viewer:
         self.wake = wake
         self._hub = hub
         self._langs = langs
-        self._greeting: list[bytes] = []
+        self._greeting: deque[bytes] = deque()
         self._cursor = 0
         self._painted = 0
 
-    def start(self, greeting: list[bytes], cursor: int) -> None:
-        """Set the first messages, and the sequence number after which the ring's follow."""
-        self._greeting = greeting
+    def start(self, greeting: Iterable[bytes], cursor: int) -> None:
+        """Set the next messages, and the sequence number after which the ring's follow."""
+        self._greeting = deque(greeting)
         self._cursor = cursor
+
+    def subscribe(self, langs: Collection[str]) -> None:
+        """From now on show `langs` instead (none means all): greeted anew, with a snapshot in these languages."""
+        self._langs = frozenset(langs)
+        self._hub.greet(self)
 
     def wants(self, language: str | None) -> bool:
         """Whether a caption in `language` is for this viewer (None: what is for everybody)."""
         return not self._langs or language is None or language in self._langs
 
-    def take(self, limit: int = 64) -> list[bytes]:
-        """Return up to `limit` messages to send, oldest first; none when everything was taken.
+    def beat(self) -> None:
+        """Say next that we are there; its number promises nothing that was not sent."""
+        self._greeting.append(encode(BeatMessage(self._cursor)))
 
-        Take few at a time: what is still in the ring can be superseded, what was taken cannot.
+    def next(self) -> bytes | None:
+        """Return the next message to send, the oldest first; None when everything was taken.
+
+        Take it when it can be sent: what is still in the ring can be superseded, what was taken cannot.
 
         Raises:
             Refused: something this viewer wanted has left the ring (`CloseCode.SLOW`).
         """
-        messages, self._greeting = self._greeting[:limit], self._greeting[limit:]
-        if self._cursor < self._hub.lost(self):
+        if self._greeting:
+            return self._greeting.popleft()
+        if self._cursor == self._hub.seq:
+            return None
+        if self._hub.has_lost(self, self._cursor):
             raise Refused(
                 CloseCode.SLOW,
                 "this viewer is so far behind that its next captions are gone; reconnect to go on from now",
             )
-        if len(messages) == limit:
-            return messages
         for entry in self._hub.after(self._cursor):
             self._cursor = entry.seq
             if self.wants(entry.language):
-                messages.append(entry.message)
-                if len(messages) == limit:
-                    break
-        return messages
+                return entry.message
+        return None
+
+    def take(self, limit: int = 64) -> list[bytes]:
+        """Return up to `limit` messages: what `next` would, so often."""
+        return list(islice(iter(self.next, None), limit))
 
     def painted(self, seq: int) -> None:
         """This viewer has painted the caption numbered `seq`.

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.events import SAMPLE_RATE, Role
+from surtitle.pipeline.events import MAIN_ROOM, SAMPLE_RATE, Role, State
 
 VERSION = 1
 """The protocol version. Adding a field or a message type does not change it; anything else does."""
@@ -28,7 +28,9 @@ class CloseCode(enum.IntEnum):
     SLOW = 4408
     """The viewer fell so far behind that captions it needs are gone; a reconnect gets a snapshot."""
     BUSY = 4409
-    """Another publisher is speaking."""
+    """Another publisher is speaking in this room."""
+    FULL = 4410
+    """Too many connections, rooms or sessions at this moment."""
     BAD_MESSAGE = 4500
     """Not JSON, not a known type, a missing, unknown or wrong field, or half a sample."""
     WRONG_VERSION = 4501
@@ -37,6 +39,12 @@ class CloseCode(enum.IntEnum):
     """This server takes no publishers."""
     SESSION_REFUSED = 4504
     """The session could not run as asked (a language the models do not know, for example)."""
+    UNAUTHORIZED = 4505
+    """No token, a wrong one, or one that was revoked."""
+    FORBIDDEN = 4506
+    """The token does not give the right to do this, or not in this room."""
+    FLOOD = 4507
+    """More messages or more audio than the limits allow."""
 
 
 class Refused(UserError):
@@ -61,6 +69,13 @@ Language = Annotated[str, Meta(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z", max
 """A language code: `es`, `pt-BR`."""
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 """An integer that JavaScript can hold."""
+ROOM_PATTERN = r"^[A-Za-z0-9_-]{1,64}\Z"
+RoomName = Annotated[str, Meta(pattern=ROOM_PATTERN)]
+"""Names a room: where one speaker's session runs and viewers watch. On the wire it is called `session`."""
+Secret = Annotated[str, Meta(max_length=256)]
+"""A token as its owner holds it."""
+Languages = Annotated[tuple[Language, ...], Meta(max_length=32)]
+"""Languages wanted; none named means every language, the source included."""
 
 
 # --- client to server ---
@@ -82,9 +97,16 @@ class Hello(_ClientMessage, tag="hello", frozen=True):
     """A viewer's first message."""
 
     v: int
-    langs: Annotated[tuple[Language, ...], Meta(max_length=32)] = ()
-    """Languages wanted; none named means every language, the source included."""
+    langs: Languages = ()
     since: Since | None = None
+    session: RoomName = MAIN_ROOM
+    token: Secret | None = None
+
+
+class Subscribe(_ClientMessage, tag="subscribe", frozen=True):
+    """From now on a viewer wants these languages instead; it is welcomed anew."""
+
+    langs: Languages
 
 
 class PublishStart(_ClientMessage, tag="start", frozen=True):
@@ -97,6 +119,8 @@ class PublishStart(_ClientMessage, tag="start", frozen=True):
     """The translations' languages."""
     sample_rate: Annotated[int, Meta(ge=8_000, le=96_000)] = SAMPLE_RATE
     """Hertz of the PCM that follows."""
+    session: RoomName = MAIN_ROOM
+    token: Secret | None = None
 
     @property
     def sources(self) -> tuple[Language, ...]:
@@ -185,8 +209,21 @@ class SessionMessage(_ServerMessage, tag="session", frozen=True):
     sample_rate: int
     models: dict[str, str]
     clock: Literal["real", "virtual"]
+    name: str = MAIN_ROOM
+    """The room's."""
     sources: tuple[str, ...] | UnsetType = UNSET
     """Where several languages may be spoken."""
+
+
+class StatusMessage(_ServerMessage, tag="status", frozen=True):
+    """How the session fares; a newer one replaces it."""
+
+    seq: int
+    state: State
+    audio_ms: int
+    elapsed_ms: int
+    lag_ms: int | UnsetType = UNSET
+    """How late the newest final translation was; absent before the first."""
 
 
 class EndMessage(_ServerMessage, tag="end", frozen=True):
@@ -235,5 +272,13 @@ class ErrorMessage(_ServerMessage, tag="error", frozen=True):
     retry: bool
 
 
-EventMessage = CaptionMessage | GapMessage | SessionMessage | EndMessage
-ServerMessage = EventMessage | WelcomeMessage | SnapshotMessage | BeatMessage | ErrorMessage
+class ReadyMessage(_ServerMessage, tag="ready", frozen=True):
+    """To a publisher: its audio is being heard."""
+
+    session: str
+    """The room's name."""
+
+
+ClientMessage = Hello | Subscribe | Painted | PublishStart | PublishStop
+EventMessage = CaptionMessage | GapMessage | SessionMessage | StatusMessage | EndMessage
+ServerMessage = EventMessage | WelcomeMessage | SnapshotMessage | BeatMessage | ReadyMessage | ErrorMessage

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Self, get_args
 
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.events import Caption, Event, SessionEnd, SessionStart
+from surtitle.pipeline.events import Caption, Event, SessionEnd, SessionStart, Status
 from surtitle.pipeline.subtitles import Format, subtitles
 
 
@@ -152,7 +152,7 @@ def _publish(event: Event, files: Iterable[_CaptionFile]) -> None:
     """Tell files how far the audio has come, or that it is over."""
     for file in files:
         match event:
-            case Caption(audio=audio):
+            case Caption(audio=audio) | Status(audio=audio):
                 file.advance(audio)
             case SessionEnd():
                 file.flush()

@@ -15,10 +15,22 @@ import numpy as np
 from msgspec import UNSET
 
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.events import SAMPLE_RATE, Caption, Event, Gap, Samples, SessionEnd, SessionStart, Stamps, Word
+from surtitle.pipeline.events import (
+    SAMPLE_RATE,
+    Caption,
+    Event,
+    Gap,
+    Samples,
+    SessionEnd,
+    SessionStart,
+    Stamps,
+    Status,
+    Word,
+)
 from surtitle.pipeline.messages import (
     VERSION,
     CaptionMessage,
+    ClientMessage,
     CloseCode,
     EndMessage,
     EventMessage,
@@ -31,12 +43,15 @@ from surtitle.pipeline.messages import (
     ServerMessage,
     SessionMessage,
     StampsMessage,
+    StatusMessage,
+    Subscribe,
     WordMessage,
 )
 
 T = TypeVar("T")
 
 _BREAKS = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]")
+_TOKEN = re.compile(r'("token"\s*:\s*")[^"]*')
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -83,6 +98,15 @@ def to_message(event: Event, seq: int) -> EventMessage:
                 sample_rate=SAMPLE_RATE,
                 models=event.models,
                 clock=event.clock,
+                name=event.room,
+            )
+        case Status():
+            return StatusMessage(
+                seq=seq,
+                state=event.state,
+                audio_ms=_ms(event.audio),
+                elapsed_ms=_ms(event.elapsed),
+                lag_ms=UNSET if event.lag is None else _ms(event.lag),
             )
         case SessionEnd():
             return EndMessage(seq, _ms(event.audio), _ms(event.elapsed), event.stats)
@@ -132,12 +156,14 @@ def parse_event(line: bytes | str) -> tuple[Event, int]:
     """Return the event and its sequence number from a log line or a wire message.
 
     Raises:
-        UserError: the line is not a caption, gap, session or end object.
+        UserError: the line is not a caption, gap, session, status or end object.
     """
     try:
         message = _event_decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"saw {_shown(line)} ({error}), expected a caption, gap, session or end object") from error
+        raise UserError(
+            f"saw {_shown(line)} ({error}), expected a caption, gap, session, status or end object"
+        ) from error
     return _from_message(message), message.seq
 
 
@@ -164,7 +190,10 @@ def _from_message(message: EventMessage) -> Event:
             return Gap(message.start_ms / 1000, message.end_ms / 1000, message.why)
         case SessionMessage():
             sources = (message.source,) if message.sources is UNSET else message.sources
-            return SessionStart(message.session, sources, message.targets, message.models, message.clock)
+            return SessionStart(message.session, sources, message.targets, message.models, message.clock, message.name)
+        case StatusMessage():
+            lag = None if message.lag_ms is UNSET else message.lag_ms / 1000
+            return Status(message.state, lag, message.audio_ms / 1000, message.elapsed_ms / 1000)
         case EndMessage():
             return SessionEnd(message.audio_ms / 1000, message.elapsed_ms / 1000, message.stats)
 
@@ -174,32 +203,34 @@ def _ms(seconds: float) -> int:
 
 
 # All kinds at once: a decoder of one kind would let a message pass that does not say its type.
-_client_decoder = msgspec.json.Decoder(Hello | Painted | PublishStart | PublishStop)
+_client_decoder = msgspec.json.Decoder(ClientMessage)
 
 
 def parse_hello(message: str | bytes) -> Hello:
     """Return a viewer's first message; raises `Refused` (bad message, wrong version)."""
-    hello = _decode(Hello, message, '{"type":"hello","v":1}')
+    hello = _decode((Hello,), message, '{"type":"hello","v":1}')
     _check_version(hello.v)
     return hello
 
 
-def parse_painted(message: str | bytes) -> Painted:
+def parse_viewer(message: str | bytes) -> Painted | Subscribe:
     """Return what a viewer says after its hello; raises `Refused` (bad message)."""
-    return _decode(Painted, message, '{"type":"painted","seq":17}, and nothing else after hello')
+    example = '{"type":"painted","seq":17} or {"type":"subscribe","langs":["de"]}, and nothing else after hello'
+    kinds: tuple[type[Painted | Subscribe], ...] = (Painted, Subscribe)
+    return _decode(kinds, message, example)
 
 
 def parse_start(message: str | bytes) -> PublishStart:
     """Return a publisher's first message; raises `Refused` (bad message, wrong version)."""
     example = '{"type":"start","v":1,"from":"en","to":["es"],"sample_rate":16000}'
-    start = _decode(PublishStart, message, example)
+    start = _decode((PublishStart,), message, example)
     _check_version(start.v)
     return start
 
 
 def parse_stop(message: str | bytes) -> PublishStop:
     """Return a publisher's last message; raises `Refused` (bad message)."""
-    return _decode(PublishStop, message, '{"type":"stop"} or binary PCM')
+    return _decode((PublishStop,), message, '{"type":"stop"} or binary PCM')
 
 
 def parse_pcm(message: bytes) -> Samples:
@@ -212,14 +243,14 @@ def parse_pcm(message: bytes) -> Samples:
     return np.frombuffer(message, dtype="<i2").astype(np.float32) / np.float32(32768)
 
 
-def _decode(kind: type[T], message: str | bytes, example: str) -> T:
+def _decode(kinds: tuple[type[T], ...], message: str | bytes, example: str) -> T:
     try:
         decoded = _client_decoder.decode(message)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise Refused(
             CloseCode.BAD_MESSAGE, f"saw {_shown(message)} ({error}), expected for example {example}"
         ) from error
-    if not isinstance(decoded, kind):
+    if not isinstance(decoded, kinds):
         raise Refused(CloseCode.BAD_MESSAGE, f"saw {_shown(message)}, expected for example {example}")
     return decoded
 
@@ -230,6 +261,7 @@ def _check_version(version: int) -> None:
 
 
 def _shown(message: str | bytes) -> str:
-    """Return the beginning of what was seen, quoted, safe to print."""
+    """Return the beginning of what was seen, quoted, safe to print and without the token that may stand in it."""
     text = message.decode("utf-8", "replace") if isinstance(message, bytes) else message
+    text = _TOKEN.sub(r"\1…", text[:400])
     return repr(text if len(text) <= 60 else text[:60] + "…")

@@ -1,8 +1,8 @@
 """The three ways to run: replay recordings, listen live, serve publishers.
 
 In: what the command line asked for, as a value. Out: sessions run to their end, on one event loop, with a
-server around them if viewers are wanted. Ctrl-C ends the audio, not the work: what was heard is still
-captioned.
+server around them if viewers are wanted. Sessions that run at once take turns on the models' threads. Ctrl-C ends the
+audio, not the work: what was heard is still captioned.
 """
 
 from __future__ import annotations
@@ -18,17 +18,20 @@ from typing import Literal, TypeVar
 from rich.console import Console
 
 from surtitle.pipeline.assembly import Models
-from surtitle.pipeline.broadcast import Broadcast, OutputPaths
-from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, CaptionMode, Gap, Samples, SessionStart
+from surtitle.pipeline.broadcast import Broadcast, OutputPaths, Outputs
+from surtitle.pipeline.events import MAIN_ROOM, SAMPLE_RATE, AudioChunk, CaptionMode, Gap, Samples, SessionStart
 from surtitle.pipeline.glossary import Glossary
+from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.languages import Pair, parse_pair
 from surtitle.pipeline.messages import PublishStart
 from surtitle.pipeline.microphone import microphone
 from surtitle.pipeline.pacing import Clock, RealClock, VirtualClock, paced
 from surtitle.pipeline.resample import Resampler
-from surtitle.pipeline.server import CaptionServer, OnPublish
+from surtitle.pipeline.rooms import Room, Rooms
+from surtitle.pipeline.server import MAX_VIEWERS, CaptionServer, OnPublish, Ready
 from surtitle.pipeline.session import Session
 from surtitle.pipeline.terminal import TerminalCaptions
+from surtitle.pipeline.tokens import Tokens
 
 T = TypeVar("T")
 DRAIN = 5.0
@@ -42,6 +45,10 @@ class ServerOptions:
     host: str = "127.0.0.1"
     port: int = 8765
     allow_origins: tuple[str, ...] = ()
+    tokens: Callable[[], Tokens] = Tokens
+    """Who may read and publish; everybody if there is no file."""
+    max_viewers: int = MAX_VIEWERS
+    """How many connections there may be in all."""
 
 
 class Run:
@@ -73,57 +80,75 @@ class Run:
         outputs: OutputPaths,
         server: ServerOptions | None,
         stay: bool,
+        session: str = MAIN_ROOM,
     ) -> None:
-        """Caption a recording's samples as one session; `stay` keeps serving afterwards."""
+        """Caption a recording's samples as one session in the room `session`; `stay` keeps serving afterwards."""
         async with AsyncExitStack() as stack:
-            broadcast = await self._broadcast(stack, outputs, pair.targets)
-            serving = await stack.enter_async_context(self._server(broadcast, server)) if server else None
+            opened = await self._outputs(stack, outputs, pair.targets)
+            rooms = _rooms()
+            room = rooms.speak(session)
+            serving = await stack.enter_async_context(self._server(rooms, server)) if server else None
             self._stop_on_signals()
             chosen: Clock = RealClock() if clock == "real" else VirtualClock()
-            await self._session(pair, clock, chosen, until(paced(blocks, chosen), self._stop), broadcast)
+            audio = until(paced(blocks, chosen), self._stop)
+            await self._session(pair, clock, chosen, audio, Broadcast(room, opened))
+            rooms.hush(room)
             if serving and stay:
                 self._console.print(f"still serving {serving.url}/overlay; Ctrl-C ends it", style="dim")
                 await self._stop.wait()
             if serving:
                 await serving.drain(DRAIN)
 
-    async def live(self, device: str | None, pair: Pair, *, outputs: OutputPaths, server: ServerOptions) -> None:
-        """Caption a microphone until Ctrl-C."""
+    async def live(
+        self,
+        device: str | None,
+        pair: Pair,
+        *,
+        outputs: OutputPaths,
+        server: ServerOptions,
+        session: str = MAIN_ROOM,
+    ) -> None:
+        """Caption a microphone in the room `session` until Ctrl-C."""
         async with AsyncExitStack() as stack:
-            broadcast = await self._broadcast(stack, outputs, pair.targets)
-            serving = await stack.enter_async_context(self._server(broadcast, server))
+            opened = await self._outputs(stack, outputs, pair.targets)
+            rooms = _rooms()
+            room = rooms.speak(session)
+            serving = await stack.enter_async_context(self._server(rooms, server))
             self._stop_on_signals()
             heard = await stack.enter_async_context(microphone(device))
             clock = RealClock()
             self._console.print("listening; Ctrl-C ends it", style="dim")
-            await self._session(pair, "real", clock, until(begun(heard, clock), self._stop), broadcast)
+            audio = until(begun(heard, clock), self._stop)
+            await self._session(pair, "real", clock, audio, Broadcast(room, opened))
             await serving.drain(DRAIN)
 
-    async def serve(self, *, outputs: OutputPaths, server: ServerOptions) -> None:
-        """Caption whoever publishes audio, one after the other, until Ctrl-C."""
+    async def serve(self, *, outputs: OutputPaths, server: ServerOptions, max_sessions: int) -> None:
+        """Caption whoever publishes audio, each in a room of its own, until Ctrl-C."""
         async with AsyncExitStack() as stack:
-            broadcast = stack.enter_context(Broadcast(outputs, (), TerminalCaptions(self._console)))
+            opened = await self._outputs(stack, outputs, ())
 
-            async def on_publish(start: PublishStart, samples: AsyncIterator[Samples]) -> None:
+            async def on_publish(
+                start: PublishStart, samples: AsyncIterator[Samples], room: Room, ready: Ready
+            ) -> None:
                 pair = parse_pair(",".join(start.sources), ",".join(start.targets))
                 clock = RealClock()
-                audio = begun(resampled(samples, start.sample_rate), clock)
-                await self._session(pair, "real", clock, until(audio, self._stop), broadcast)
+                audio = until(begun(resampled(samples, start.sample_rate), clock), self._stop)
+                await self._session(pair, "real", clock, audio, Broadcast(room, opened, shared=True), ready)
 
-            serving = await stack.enter_async_context(self._server(broadcast, server, on_publish))
+            serving = await stack.enter_async_context(self._server(_rooms(max_sessions), server, on_publish))
             self._stop_on_signals()
             await self._stop.wait()
             await serving.drain(DRAIN)
 
-    def _server(
-        self, broadcast: Broadcast, options: ServerOptions, on_publish: OnPublish | None = None
-    ) -> CaptionServer:
+    def _server(self, rooms: Rooms, options: ServerOptions, on_publish: OnPublish | None = None) -> CaptionServer:
         self._console.print(f"captions on http://{options.host}:{options.port}/overlay", style="dim")
         return CaptionServer(
-            broadcast.hub,
+            rooms,
             host=options.host,
             port=options.port,
             allow_origins=options.allow_origins,
+            tokens=options.tokens,
+            max_viewers=options.max_viewers,
             on_publish=on_publish,
         )
 
@@ -134,9 +159,10 @@ class Run:
         clock: Clock,
         audio: AsyncIterator[AudioChunk | Gap],
         broadcast: Broadcast,
+        ready: Ready | None = None,
     ) -> None:
         names = {"asr": self._models.names.asr, "llm": self._models.names.llm}
-        start = SessionStart(secrets.token_hex(8), pair.sources, pair.targets, names, kind)
+        start = SessionStart(secrets.token_hex(8), pair.sources, pair.targets, names, kind, broadcast.room.name)
         interpreter = await asyncio.to_thread(
             self._models.interpreter,
             pair.sources,
@@ -155,9 +181,11 @@ class Run:
             captions=self._captions,
         )
         broadcast.follow(session.lags, session.painted)
+        if ready is not None:
+            await ready()
         await session.run(audio)
 
-    async def _broadcast(self, stack: AsyncExitStack, outputs: OutputPaths, targets: tuple[str, ...]) -> Broadcast:
+    async def _outputs(self, stack: AsyncExitStack, outputs: OutputPaths, targets: tuple[str, ...]) -> Outputs:
         """All outputs, until `stack` is left: then what is to be posted still has a few seconds."""
         post = None
         if outputs.services:
@@ -167,12 +195,16 @@ class Run:
                 Postman(outputs.services, lambda news: self._console.print(news, style="dim"))
             )
             post = postman.publish
-        return stack.enter_context(Broadcast(outputs, targets, TerminalCaptions(self._console), post))
+        return stack.enter_context(Outputs(outputs, targets, TerminalCaptions(self._console), post))
 
     def _stop_on_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for each in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(each, self._stop.set)
+
+
+def _rooms(sessions: int | None = None) -> Rooms:
+    return Rooms(lambda: Hub(secrets.token_hex(8)), sessions=sessions)
 
 
 async def until(items: AsyncIterator[T], stop: asyncio.Event) -> AsyncIterator[T]:

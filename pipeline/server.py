@@ -1,9 +1,8 @@
-"""The server: websockets for viewers and publishers, plain GETs for the overlay; a thin shell around the hub.
+"""The server: websockets for viewers and publishers, plain GETs for the overlay; a thin shell around the rooms.
 
-In: connections, and the hub's messages. Out: captions to every viewer, a publisher's audio to a callback. One
-task a connection, all on one event loop; a viewer that stops reading fills its own socket and delays nobody.
-Knows no model and no audio but bytes; what the messages mean is in `protocol.py`, who may connect in
-`access.py`.
+In: connections, and the messages of the rooms' hubs. Out: captions to every viewer, publishers' audio to a callback.
+One task a connection, all on one event loop. Knows no model and no audio but bytes; what the messages mean is in
+`protocol.py`, who may connect in `access.py` and `tokens.py`, how captions reach many viewers in `fanout.py`.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import asyncio
 import errno
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self
@@ -31,20 +31,24 @@ from surtitle.pipeline.connection import (
     Patience,
     first_error,
     first_message,
-    hear_painted,
+    hear_viewer,
     limit_kernel_buffer,
     refuse,
 )
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.events import Samples
-from surtitle.pipeline.hub import Hub, Viewer
-from surtitle.pipeline.messages import BeatMessage, CloseCode, PublishStart, Refused
+from surtitle.pipeline.events import MAIN_ROOM, Samples
+from surtitle.pipeline.fanout import GOING_AWAY, WRITE_LIMIT, Fanout
+from surtitle.pipeline.messages import CloseCode, PublishStart, ReadyMessage, Refused
 from surtitle.pipeline.pages import HEADERS, Page, json_page, load_pages, plain
 from surtitle.pipeline.protocol import encode, parse_hello, parse_start
+from surtitle.pipeline.rooms import Room, Rooms
+from surtitle.pipeline.tokens import Admission, Right, Tokens
 
-OnPublish = Callable[[PublishStart, AsyncIterator[Samples]], Awaitable[None]]
-"""Runs one publisher's session: the samples are at the rate that `PublishStart` names; the iterator ends when
-the publisher stops, leaves or sends nonsense. A `UserError` is told to the publisher."""
+Ready = Callable[[], Awaitable[None]]
+"""To be called once a publisher's audio is heard."""
+OnPublish = Callable[[PublishStart, AsyncIterator[Samples], Room, Ready], Awaitable[None]]
+"""Runs one publisher's session in its room: the samples are at the rate that `PublishStart` names; the iterator ends
+when the publisher stops, leaves or sends nonsense. A `UserError` is told to the publisher."""
 
 VIEWER_MAX_BYTES = 64 * 1024
 """The largest message a viewer may send."""
@@ -53,49 +57,64 @@ PUBLISHER_MAX_BYTES = 1024 * 1024
 PING_TIMEOUT_SECONDS = 300.0
 """How long a viewer may stall before it counts as dead. It costs its socket's buffers, no more; TCP may be
 slow."""
-WRITE_LIMIT = 8 * 1024
-"""What we may hold for a viewer that does not read; beyond that drafts give way to newer ones."""
+TOKENS_SECONDS = 0.5
+"""How often it is looked whether a token was revoked."""
+EXPEL_SECONDS = 1.0
+"""How long who is expelled may take to hear why."""
+MAX_VIEWERS = 2000
+"""How many connections there may be, unless told otherwise."""
 
 
 class CaptionServer:
-    """Serves one hub: `async with CaptionServer(hub) as server: ...`."""
+    """Serves rooms: `async with CaptionServer(rooms) as server: ...`."""
 
     def __init__(
         self,
-        hub: Hub,
+        rooms: Rooms,
         *,
         host: str = "127.0.0.1",
         port: int = 8765,
         allow_origins: Sequence[str] = (),
+        tokens: Callable[[], Tokens] = Tokens,
+        max_viewers: int = MAX_VIEWERS,
         on_publish: OnPublish | None = None,
         patience: Patience = PATIENCE,
     ) -> None:
         """Make a server that is not yet listening.
 
         Args:
-            hub: Where captions come from. Publish to it on this event loop only.
+            rooms: Where captions come from. Publish to their hubs on this event loop only.
             host: The address or name to bind; anything but loopback opens the captions to the network.
             port: The TCP port; 0 picks a free one (`url` names it).
             allow_origins: Origins of web pages that may connect, beside our own.
-            on_publish: Runs publishers' sessions, one at a time; None refuses publishers.
+            tokens: The tokens as they are now; asked at each first message, and now and then.
+            max_viewers: How many connections there may be in all.
+            on_publish: Runs publishers' sessions, one at a time in each room; None refuses publishers.
             patience: How long to wait for clients.
         """
-        self._hub = hub
+        self._rooms = rooms
         self._host = host
         self._port = port
         self._allow_origins = tuple(allow_origins)
+        self._tokens = tokens
+        self._max_viewers = max_viewers
         self._on_publish = on_publish
         self._patience = patience
         self._access = Access(host, port, self._allow_origins)
         self._pages: dict[str, Page] = {}
         self._server: Server | None = None
-        self._publisher: ServerConnection | None = None
+        self._fanouts: dict[Room, Fanout] = {}
+        self._publishers: set[ServerConnection] = set()
+        self._admitted: dict[ServerConnection, Admission] = {}
+        self._expelling: set[asyncio.Task[None]] = set()
+        self._checking: asyncio.TimerHandle | None = None
         self._stopping = False
         self._draining = False
         self._connected = 0
         self._idle = asyncio.Event()
         self._idle.set()
         self._silent = asyncio.Event()
+        self._silent.set()
 
     @property
     def port(self) -> int:
@@ -133,6 +152,7 @@ class CaptionServer:
             raise self._cannot_bind(error) from error
         self._port = next(iter(self._server.sockets)).getsockname()[1]
         self._access = Access(self._host, self._port, self._allow_origins)
+        self._check_tokens(self._tokens())
         return self
 
     async def __aexit__(
@@ -140,11 +160,13 @@ class CaptionServer:
     ) -> None:
         """Close every connection (1001) and stop listening; call `drain` before to let viewers catch up."""
         assert self._server is not None, "the server isn't started yet"
+        assert self._checking is not None, "the server isn't started yet"
+        self._checking.cancel()
         self._server.close()
         await self._server.wait_closed()
 
     async def drain(self, seconds: float) -> None:
-        """Let the publisher's session end and viewers get everything, then close them (1001).
+        """Let the publishers' sessions end and viewers get everything, then close them (1001).
 
         Args:
             seconds: How long to wait for slow viewers; those that need longer lose the rest.
@@ -152,11 +174,11 @@ class CaptionServer:
         self._stopping = True
         try:
             async with asyncio.timeout(seconds):
-                if self._publisher is not None:
-                    await self._publisher.close(1001, "the server is stopping")
-                    await self._silent.wait()
+                await asyncio.gather(*(each.close(GOING_AWAY, "the server is stopping") for each in self._publishers))
+                await self._silent.wait()
                 self._draining = True
-                self._hub.wake_all()
+                for fanout in self._fanouts.values():
+                    fanout.finish()
                 await self._idle.wait()
         except TimeoutError:
             # Slow viewers had their chance; leaving the context closes them.
@@ -200,13 +222,14 @@ class CaptionServer:
         return self._pages.get(path) or plain(HTTPStatus.NOT_FOUND, f"nothing at {path}; there is {known}, /health")
 
     def _health(self) -> bytes:
-        session = self._hub.session
+        hub = self._rooms.watch(MAIN_ROOM).hub
+        session = hub.session
         return msgspec.json.encode(
             {
                 "status": "stopping" if self._stopping else "ok",
-                "epoch": self._hub.epoch,
-                "seq": self._hub.seq,
-                "viewers": self._hub.viewers,
+                "epoch": hub.epoch,
+                "seq": hub.seq,
+                "viewers": hub.viewers,
                 "session": None if session is None else session.session,
             }
         )
@@ -220,17 +243,20 @@ class CaptionServer:
         self._connected += 1
         self._idle.clear()
         try:
+            if self._connected > self._max_viewers:
+                raise Refused(CloseCode.FULL, f"there are {self._max_viewers} connections already; try again later")
             if path == "/captions":
                 await self._serve_viewer(connection)
             else:
                 await self._serve_publisher(connection)
-            await connection.close(1001 if self._draining else 1000)
+            await connection.close()
         except* UserError as group:
             await refuse(connection, first_error(group))
         except* ConnectionClosed:
             # A client that leaves is no failure.
             pass
         finally:
+            self._admitted.pop(connection, None)
             self._connected -= 1
             if not self._connected:
                 self._idle.set()
@@ -238,30 +264,25 @@ class CaptionServer:
     async def _serve_viewer(self, connection: ServerConnection) -> None:
         limit_kernel_buffer(connection)
         hello = parse_hello(await first_message(connection, self._patience.hello))
-        ready = asyncio.Event()
-        viewer = self._hub.join(hello.langs, hello.since, ready.set)
+        self._admit(connection, hello.token, "read", hello.session)
+        room = self._rooms.watch(hello.session)
+        fanout = self._fanout(room)
+        viewer = room.hub.join(hello.langs, hello.since, fanout.wake)
         try:
             async with asyncio.TaskGroup() as tasks:
-                reader = tasks.create_task(hear_painted(connection, viewer.painted))
-                await self._write(connection, viewer, ready)
-                reader.cancel()
+                with fanout.lane(connection, viewer, tasks) as lane:
+                    await hear_viewer(connection, viewer, lambda: fanout.send([lane]))
         finally:
             viewer.leave()
+            if not fanout:
+                self._fanouts.pop(room, None)
 
-    async def _write(self, connection: ServerConnection, viewer: Viewer, ready: asyncio.Event) -> None:
-        """Send what the viewer has not seen, until it has left or we drain."""
-        while True:
-            ready.clear()
-            # One at a time: while this viewer's socket is full, drafts in the ring give way to newer ones.
-            while messages := viewer.take(1):
-                await connection.send(messages[0], text=True)
+    def _fanout(self, room: Room) -> Fanout:
+        if room not in self._fanouts:
+            self._fanouts[room] = Fanout(self._patience.beat)
             if self._draining:
-                return
-            try:
-                async with asyncio.timeout(self._patience.beat):
-                    await ready.wait()
-            except TimeoutError:
-                await connection.send(encode(BeatMessage(self._hub.seq)), text=True)
+                self._fanouts[room].finish()
+        return self._fanouts[room]
 
     async def _serve_publisher(self, connection: ServerConnection) -> None:
         if self._on_publish is None:
@@ -270,18 +291,49 @@ class CaptionServer:
                 "this server has its own source of speech and takes no publishers; `surtitle serve` does",
             )
         start = parse_start(await first_message(connection, self._patience.hello))
-        if self._publisher is not None or self._stopping:
-            raise Refused(CloseCode.BUSY, "another publisher is speaking; try again when it has stopped")
-        self._publisher = connection
+        self._admit(connection, start.token, "publish", start.session)
+        if self._stopping:
+            raise Refused(CloseCode.BUSY, "the server is stopping; try again when it is back")
+        room = self._rooms.speak(start.session)
+        self._publishers.add(connection)
         self._silent.clear()
-        audio = Audio(connection)
+        audio = Audio(connection, start.sample_rate)
+
+        async def ready() -> None:
+            with suppress(ConnectionClosed):  # what it had to say before it left is captioned
+                await connection.send(encode(ReadyMessage(room.name)), text=True)
+
         try:
-            await self._on_publish(start, audio.chunks())
+            await self._on_publish(start, audio.chunks(), room, ready)
             if audio.refused is not None:
                 raise audio.refused
         finally:
-            self._publisher = None
-            self._silent.set()
+            self._rooms.hush(room)
+            self._publishers.discard(connection)
+            if not self._publishers:
+                self._silent.set()
+
+    # --- tokens ---
+
+    def _admit(self, connection: ServerConnection, token: str | None, right: Right, session: str) -> None:
+        """Let a client in, until its token is revoked; raises `Refused`."""
+        self._admitted[connection] = self._tokens().admit(token, right, session)
+
+    def _check_tokens(self, before: Tokens) -> None:
+        """Expel whose token was revoked since the tokens were as `before`."""
+        tokens = self._tokens()
+        self._checking = asyncio.get_running_loop().call_later(TOKENS_SECONDS, self._check_tokens, tokens)
+        if tokens == before:
+            return
+        for connection, admission in list(self._admitted.items()):
+            try:
+                tokens.renew(admission)
+            except Refused as refused:
+                del self._admitted[connection]
+                # Not by cancelling: the session of a publisher that has to go says what it has still to say.
+                expelling = asyncio.create_task(refuse(connection, refused, EXPEL_SECONDS))
+                self._expelling.add(expelling)
+                expelling.add_done_callback(self._expelling.discard)
 
 
 def _response(page: Page) -> Response:

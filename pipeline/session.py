@@ -21,6 +21,7 @@ import numpy as np
 import psutil
 
 from surtitle.pipeline.backlog import Backlog
+from surtitle.pipeline.condition import Condition
 from surtitle.pipeline.drafts import Drafts, Revision
 from surtitle.pipeline.events import (
     SAMPLE_RATE,
@@ -125,6 +126,7 @@ class Session:
         self._ends: dict[tuple[int, str], float] = {}  # of the newest finals' words, by cue and language
         self.lags = LagStats()
         """How late each stage was so far."""
+        self._condition = Condition()
         self._memory = MemoryStats()
         self._process = psutil.Process()
         self._busy = {"asr_s": 0.0, "llm_s": 0.0}
@@ -153,7 +155,7 @@ class Session:
     async def _caption_all(self, segments: list[Segment]) -> None:
         self._recognised(segments)
         while self._segments:
-            await self._caption(*self._segments.popleft())
+            await self._caption_next()
 
     async def _side_by_side(self, audio: AsyncIterator[AudioChunk | Gap]) -> None:
         async with asyncio.TaskGroup() as group:
@@ -164,8 +166,9 @@ class Session:
     async def _listen(self, audio: AsyncIterator[AudioChunk | Gap]) -> None:
         async for item in audio:
             for gap in self._waiting.push(self._admit(item)):
-                self._publish(gap)
+                self._miss(gap)
             self._arrived.set()
+            self._tell_condition()
         self._source_over = True
         self._arrived.set()
 
@@ -201,7 +204,8 @@ class Session:
     async def _translate(self) -> None:
         while self._segments or not self._speech_over:
             if self._segments:
-                await self._caption(*self._segments.popleft())
+                await self._caption_next()
+                self._tell_condition()
                 continue
             if self._open and self._has_grown(self._open):
                 await self._draft(self._open)
@@ -230,12 +234,25 @@ class Session:
     def _admit(self, item: AudioChunk | Gap) -> list[AudioChunk]:
         """Publish gaps; return clean audio."""
         if isinstance(item, Gap):
-            self._publish(item)
+            self._miss(item)
             return []
+        self._condition.heard()
         chunk, gaps = self._scrubber.push(item)
         for gap in gaps:
-            self._publish(gap)
+            self._miss(gap)
         return [chunk]
+
+    def _miss(self, gap: Gap) -> None:
+        self._condition.missed(gap, self._clock.now())
+        self._publish(gap)
+
+    def _tell_condition(self) -> None:
+        """On the real clock, whenever audio came or a caption was sent."""
+        now = self._clock.now()
+        waiting = now - self._segments[0][0].end if self._segments else 0.0
+        status = self._condition.status(audio=self._heard / SAMPLE_RATE, now=now, waiting=waiting)
+        if status is not None:
+            self._publish(status)
 
     async def _hear(self, chunks: list[AudioChunk]) -> list[Segment]:
         def work() -> list[Segment]:
@@ -250,7 +267,7 @@ class Session:
 
     async def _hear_the_end(self) -> list[Segment]:
         for gap in self._scrubber.flush():
-            self._publish(gap)
+            self._miss(gap)
 
         def work() -> list[Segment]:
             return self._cut(self._recognizer.flush()) + self._segmenter.flush()
@@ -282,7 +299,8 @@ class Session:
                     segments += self._segmenter.flush()
         return segments
 
-    async def _caption(self, segment: Segment, stamps: Stamps) -> None:
+    async def _caption_next(self) -> None:
+        segment, stamps = self._segments[0]
         self._captioned += 1
         written = {language: Written(self._clock.now) for language in self._start.targets}
         finished = self._translator.translate(
@@ -295,6 +313,7 @@ class Session:
             async for language, made in translations:
                 times = written[language]
                 self._emit(segment, language, made, replace(stamps, first_token=times.first, last_token=times.last))
+        self._segments.popleft()  # not before: until it is captioned it waits
         self._note_memory()
 
     async def _as_made(self, items: Iterator[T]) -> AsyncGenerator[T]:
@@ -330,6 +349,7 @@ class Session:
             caption = replace(caption, words=segment.words)
         if caption.role == "target":
             self.lags.add(segment.end, caption.elapsed - segment.end, stamps)
+            self._condition.captioned(caption.elapsed - segment.end)
             self._ends[segment.id, language] = segment.end
             if len(self._ends) > REPORTS:
                 del self._ends[next(iter(self._ends))]

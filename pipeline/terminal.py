@@ -33,13 +33,14 @@ class TerminalCaptions:
         """Take back the line below the captions."""
         self._below.stop()
 
-    def show(self, event: Event) -> None:
-        """Print what people want to see of `event`."""
+    def show(self, event: Event, room: str = "") -> None:
+        """Print what people want to see of `event`, with the name of its `room` where there are several."""
         match event:
             case Caption(final=True):
                 style = "dim" if event.role == "source" else "italic" if event.untranslated else "bold"
                 clock = f"{int(event.start) // 60:3d}:{int(event.start) % 60:02d}"
-                line = Text(f"{clock} {event.language}  ", style="cyan" if event.role == "target" else "dim")
+                label = f"{room} {event.language}" if room else event.language
+                line = Text(f"{clock} {label}  ", style="cyan" if event.role == "target" else "dim")
                 self._console.print(line.append(clean_text(event.text), style=style))
                 self._say_lags()
             case Gap():

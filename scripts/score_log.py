@@ -17,10 +17,9 @@ from msgspec import UNSET
 from score_record import Change, Record, Revision, Shown, settle, spaceless, together
 
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.messages import VERSION, CaptionMessage, EndMessage, GapMessage, SessionMessage
+from surtitle.pipeline.messages import VERSION, CaptionMessage, EndMessage, EventMessage, GapMessage, SessionMessage
 
-_Message = CaptionMessage | GapMessage | SessionMessage | EndMessage
-_decoder: msgspec.json.Decoder[_Message] = msgspec.json.Decoder(_Message)
+_decoder: msgspec.json.Decoder[EventMessage] = msgspec.json.Decoder(EventMessage)
 
 
 @dataclass(slots=True)
@@ -91,11 +90,11 @@ def record_of(log: Log, name: str, language: str) -> Record:
     )
 
 
-def _message(number: int, line: str) -> _Message:
+def _message(number: int, line: str) -> EventMessage:
     try:
         message = _decoder.decode(line)
     except (msgspec.DecodeError, UnicodeError) as error:
-        _refuse(number, f"saw {line[:60]!r} ({error}), expected a session, caption, gap or end")
+        _refuse(number, f"saw {line[:60]!r} ({error}), expected a session, caption, gap, status or end")
     if isinstance(message, SessionMessage) and message.v != VERSION:
         _refuse(number, f"the log's version is {message.v}, expected {VERSION}")
     return message
@@ -160,7 +159,7 @@ def _broken(revisions: Sequence[CaptionMessage]) -> int:
     return sum(before.text[: before.stable] != after.text[: before.stable] for before, after in pairwise(revisions))
 
 
-def _kind(message: _Message) -> str:
+def _kind(message: EventMessage) -> str:
     return type(message).__name__.removesuffix("Message").lower()
 
 

@@ -9,10 +9,10 @@ from typing import get_args
 import msgspec
 import pytest
 
-from surtitle.pipeline.messages import CloseCode, Hello, Painted, PublishStart, PublishStop, ServerMessage
+from surtitle.pipeline.messages import ClientMessage, CloseCode, ServerMessage
 
 DOCUMENT = (Path(__file__).parent.parent / "PROTOCOL.md").read_text(encoding="utf-8")
-MESSAGES = [Hello, Painted, PublishStart, PublishStop, *get_args(ServerMessage)]
+MESSAGES = [*get_args(ClientMessage), *get_args(ServerMessage)]
 
 
 def documented() -> dict[str, list[str]]:

@@ -13,6 +13,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from surtitle.pipeline.events import Caption, SessionStart
 from surtitle.pipeline.hub import Hub
+from surtitle.pipeline.rooms import Rooms
 from surtitle.pipeline.server import CaptionServer
 
 # One browser, and so one event loop, for all tests of this file.
@@ -42,7 +43,7 @@ def hub() -> Hub:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def server(hub: Hub) -> AsyncIterator[CaptionServer]:
-    async with CaptionServer(hub, port=0) as server:
+    async with CaptionServer(Rooms(lambda: hub), port=0) as server:
         yield server
 
 
@@ -227,7 +228,7 @@ async def test_silence_clears_the_screen(
 async def test_after_a_lost_connection_the_overlay_says_so_and_then_misses_nothing(
     hub: Hub, browser: BrowserContext, complaints: list[str]
 ) -> None:
-    async with CaptionServer(hub, port=0) as server:
+    async with CaptionServer(Rooms(lambda: hub), port=0) as server:
         page = await opened(browser, server, LOOKS, complaints)
         hub.publish(caption(0, SENTENCES[0]))
         await shows(page, SENTENCES[0])
@@ -235,7 +236,7 @@ async def test_after_a_lost_connection_the_overlay_says_so_and_then_misses_nothi
     notice = page.locator("#notice")
     await expect(notice).to_be_hidden()
     await expect(notice).to_have_text("Captions disconnected, reconnecting…", timeout=8000)
-    async with CaptionServer(hub, port=server.port):
+    async with CaptionServer(Rooms(lambda: hub), port=server.port):
         await expect(notice).to_be_hidden(timeout=15000)
         await shows(page, *SENTENCES[0:2])
         await page.close()

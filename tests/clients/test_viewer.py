@@ -11,6 +11,7 @@ import pytest
 from surtitle.clients.viewer import ViewerError, captions
 from surtitle.pipeline.events import Caption, SessionEnd, SessionStart
 from surtitle.pipeline.hub import Hub
+from surtitle.pipeline.rooms import Rooms
 from surtitle.pipeline.server import CaptionServer
 
 SESSION = SessionStart("night-1", ("en",), ("es",), {}, "real")
@@ -33,7 +34,7 @@ async def test_a_viewer_sees_what_was_and_what_comes() -> None:
     hub = Hub("e")
     hub.publish(SESSION)
     hub.publish(caption(0))
-    async with CaptionServer(hub, port=0) as server:
+    async with CaptionServer(Rooms(lambda: hub), port=0) as server:
         messages = captions(server.url, ["es"])
         shown = await following(messages, 3)
         assert [message["type"] for message in shown] == ["welcome", "session", "caption"]
@@ -44,7 +45,7 @@ async def test_a_viewer_sees_what_was_and_what_comes() -> None:
 
 async def test_a_viewer_resumes_after_the_server_was_gone_and_sees_nothing_twice() -> None:
     hub = Hub("e")
-    async with CaptionServer(hub, port=0) as server:
+    async with CaptionServer(Rooms(lambda: hub), port=0) as server:
         messages = captions(server.url)
         await following(messages, 1)
         hub.publish(SESSION)
@@ -52,7 +53,7 @@ async def test_a_viewer_resumes_after_the_server_was_gone_and_sees_nothing_twice
         assert numbers(await following(messages, 2)) == [1, 2]
         port = server.port
     hub.publish(caption(1))
-    async with CaptionServer(hub, port=port):
+    async with CaptionServer(Rooms(lambda: hub), port=port):
         welcome, *rest = await following(messages, 2)
         assert welcome["recovered"] is True
         hub.publish(caption(2))
@@ -86,7 +87,7 @@ async def test_wherever_the_wire_breaks_every_final_comes_once_and_in_order() ->
     hub = Hub("e")
     # A handshake's answer is about 130 bytes, a welcome 90, a caption 190: breaks in and between them.
     cuts = [131, 200, 305, 333, 500, 711, 712]
-    async with CaptionServer(hub, port=0) as server:
+    async with CaptionServer(Rooms(lambda: hub), port=0) as server:
         wire = await asyncio.start_server(Cutter(server.port, [400, *cuts]), "127.0.0.1", 0)
         async with wire:
             messages = captions(f"127.0.0.1:{wire.sockets[0].getsockname()[1]}")
@@ -101,13 +102,13 @@ async def test_wherever_the_wire_breaks_every_final_comes_once_and_in_order() ->
 
 
 async def test_a_viewer_is_told_when_something_may_have_been_missed() -> None:
-    async with CaptionServer(Hub("first"), port=0) as server:
+    async with CaptionServer(Rooms(lambda: Hub("first")), port=0) as server:
         messages = captions(server.url)
         await following(messages, 1)
         port = server.port
     second = Hub("second")
     second.publish(caption(0))
-    async with CaptionServer(second, port=port):
+    async with CaptionServer(Rooms(lambda: second), port=port):
         welcome, shown = await following(messages, 2)
     assert (welcome["epoch"], welcome["recovered"]) == ("second", False)
     assert shown["cue"] == 0
@@ -115,7 +116,7 @@ async def test_a_viewer_is_told_when_something_may_have_been_missed() -> None:
 
 async def test_a_snapshot_does_not_repeat_what_was_seen() -> None:
     hub = Hub("e", ring=2)
-    async with CaptionServer(hub, port=0) as server:
+    async with CaptionServer(Rooms(lambda: hub), port=0) as server:
         messages = captions(server.url)
         await following(messages, 1)
         hub.publish(caption(0))
@@ -123,7 +124,7 @@ async def test_a_snapshot_does_not_repeat_what_was_seen() -> None:
         port = server.port
     for cue in range(1, 5):
         hub.publish(caption(cue))
-    async with CaptionServer(hub, port=port):
+    async with CaptionServer(Rooms(lambda: hub), port=port):
         welcome, *shown = await following(messages, 5)
     assert welcome["recovered"] is False
     assert numbers(shown) == [2, 3, 4, 5]
@@ -131,7 +132,7 @@ async def test_a_snapshot_does_not_repeat_what_was_seen() -> None:
 
 async def test_the_iteration_ends_when_the_server_stops_after_the_end() -> None:
     hub = Hub("e")
-    async with CaptionServer(hub, port=0) as server:
+    async with CaptionServer(Rooms(lambda: hub), port=0) as server:
         messages = captions(server.url)
         await following(messages, 1)
         hub.publish(caption(0))
@@ -142,14 +143,14 @@ async def test_the_iteration_ends_when_the_server_stops_after_the_end() -> None:
 
 
 async def test_no_server_is_an_error_that_says_what_to_do() -> None:
-    async with CaptionServer(Hub("e"), port=0) as server:
+    async with CaptionServer(Rooms(lambda: Hub("e")), port=0) as server:
         url = server.url
     with pytest.raises(ViewerError, match=r"no caption server answers at .*surtitle serve"):
         await anext(captions(url))
 
 
 async def test_a_refusal_ends_the_iteration_with_the_servers_words() -> None:
-    async with CaptionServer(Hub("e"), port=0) as server:
+    async with CaptionServer(Rooms(lambda: Hub("e")), port=0) as server:
         with pytest.raises(ViewerError, match="expected"):
             await anext(captions(server.url, ["Spanish!"]))
 
@@ -161,7 +162,7 @@ async def test_a_wrong_address_is_shown(url: str) -> None:
 
 
 async def test_any_page_of_the_server_names_it() -> None:
-    async with CaptionServer(Hub("e"), port=0) as server:
+    async with CaptionServer(Rooms(lambda: Hub("e")), port=0) as server:
         for url in (
             f"127.0.0.1:{server.port}",
             server.url + "/overlay?lang=es",
@@ -171,5 +172,5 @@ async def test_any_page_of_the_server_names_it() -> None:
 
 
 async def test_an_open_server_accepts_a_program_that_names_its_origin() -> None:
-    async with CaptionServer(Hub("e"), host="0.0.0.0", port=0) as server:
+    async with CaptionServer(Rooms(lambda: Hub("e")), host="0.0.0.0", port=0) as server:
         assert (await following(captions(server.url), 1))[0]["type"] == "welcome"

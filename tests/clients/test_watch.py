@@ -14,6 +14,7 @@ from rich.console import Console
 from surtitle.clients.watch import Screen, printable, watch
 from surtitle.pipeline.events import Caption, Gap, SessionEnd, SessionStart
 from surtitle.pipeline.hub import Hub
+from surtitle.pipeline.rooms import Rooms
 from surtitle.pipeline.server import CaptionServer
 
 
@@ -72,7 +73,7 @@ async def test_watch_prints_a_session_until_the_server_stops(terminal: bool) -> 
     hub = Hub("e")
     printed = io.StringIO()
     console = Console(file=printed, width=60, force_terminal=terminal, color_system=None)
-    async with CaptionServer(hub, port=0) as server:
+    async with CaptionServer(Rooms(lambda: hub), port=0) as server:
         watching = asyncio.create_task(watch(server.url, ["es"], console))
         hub.publish(SessionStart("night-1", ("en",), ("es",), {}, "real"))
         hub.publish(Caption(0, 0, "es", "target", "bue", 0, 1, False, 0, 1, 1))

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
+from score_log import read_log
 
-from surtitle.pipeline.broadcast import Broadcast, OutputPaths
+from surtitle.pipeline.broadcast import Broadcast, OutputPaths, Outputs
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Caption, SessionEnd, SessionStart
+from surtitle.pipeline.hub import Hub
+from surtitle.pipeline.protocol import parse_event
+from surtitle.pipeline.rooms import Room
 from surtitle.pipeline.terminal import TerminalCaptions
 
 START = SessionStart("s", ("en",), ("es", "de"), {"asr": "a", "llm": "b"}, "virtual")
@@ -34,18 +39,24 @@ def final(language: str, text: str) -> Caption:
     )
 
 
+def room(name: str = "main") -> Room:
+    return Room(name, Hub("e"))
+
+
 def test_a_final_is_in_the_log_before_a_viewer_is_woken_for_it(tmp_path: Path) -> None:
     log, seen = tmp_path / "log.jsonl", list[bool]()
-    with Broadcast(OutputPaths(log=log), ("es",), None) as broadcast:
-        broadcast.hub.join(wake=lambda: seen.append("hola" in log.read_text()))
-        broadcast.publish(final("es", "hola"))
+    with Outputs(OutputPaths(log=log), ("es",), None) as outputs:
+        here = room()
+        here.hub.join(wake=lambda: seen.append("hola" in log.read_text()))
+        Broadcast(here, outputs).publish(final("es", "hola"))
     assert seen == [True]
 
 
 def test_the_log_holds_what_viewers_get_with_the_same_numbers(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
-    with Broadcast(OutputPaths(log=log), ("es",), None) as broadcast:
-        viewer = broadcast.hub.join()
+    with Outputs(OutputPaths(log=log), ("es",), None) as outputs:
+        broadcast = Broadcast(room(), outputs)
+        viewer = broadcast.room.hub.join()
         viewer.take()
         for event in (START, final("es", "hola"), END):
             broadcast.publish(event)
@@ -58,7 +69,8 @@ def test_each_target_gets_its_subtitles_and_the_terminal_all(tmp_path: Path) -> 
     shown = io.StringIO()
     terminal = TerminalCaptions(Console(file=shown, width=120))
     paths = OutputPaths(captions={"srt": tmp_path / "talk.srt", "vtt": tmp_path / "talk.vtt"})
-    with Broadcast(paths, ("es", "de"), terminal) as broadcast:
+    with Outputs(paths, ("es", "de"), terminal) as outputs:
+        broadcast = Broadcast(room(), outputs)
         for caption in (final("es", "hola"), final("de", "hallo")):
             broadcast.publish(caption)
     texts = {path.name: path.read_text() for path in tmp_path.iterdir()}
@@ -74,11 +86,46 @@ def test_each_target_gets_its_subtitles_and_the_terminal_all(tmp_path: Path) -> 
 
 def test_a_path_that_cannot_be_written_is_said_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="missing"):
-        Broadcast(OutputPaths(log=tmp_path / "log", captions={"srt": tmp_path / "missing" / "talk.srt"}), ("es",), None)
+        Outputs(OutputPaths(log=tmp_path / "log", captions={"srt": tmp_path / "missing" / "talk.srt"}), ("es",), None)
 
 
 def test_without_outputs_viewers_still_get_everything() -> None:
-    with Broadcast(OutputPaths(), (), None) as broadcast:
-        viewer = broadcast.hub.join(["es"])
-        broadcast.publish(final("es", "hola"))
+    with Outputs(OutputPaths(), (), None) as outputs:
+        here = room()
+        viewer = here.hub.join(["es"])
+        Broadcast(here, outputs).publish(final("es", "hola"))
         assert b"hola" in viewer.take()[-1]
+
+
+def test_sessions_that_share_a_log_can_be_told_apart_and_each_is_whole(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    with Outputs(OutputPaths(log=log), (), None) as outputs:
+        rooms = [Broadcast(room(name), outputs, shared=True) for name in ("hall", "cellar")]
+        for turn in ("first", "second"):
+            for broadcast in rooms:
+                name = broadcast.room.name
+                broadcast.publish(replace(START, session=f"{turn} in {name}", room=name))
+            for broadcast in rooms:
+                broadcast.publish(final("es", f"hola {broadcast.room.name}"))
+            for broadcast in rooms:
+                broadcast.publish(END)
+    lines = log.read_text().splitlines()
+    for turn in ("first", "second"):
+        for name in ("hall", "cellar"):
+            mine = [line for line in lines if json.loads(line)["session"] == f"{turn} in {name}"]
+            assert [caption.text for caption in read_log(mine).captions] == [f"hola {name}"]
+            events = [parse_event(line)[0] for line in mine]
+            assert [type(event) for event in events] == [SessionStart, Caption, SessionEnd]
+            assert isinstance(events[0], SessionStart)
+            assert events[0].room == name
+
+
+def test_the_terminal_says_whose_captions_they_are_where_it_is_not_the_only_room() -> None:
+    shown = io.StringIO()
+    with Outputs(OutputPaths(), (), TerminalCaptions(Console(file=shown, width=120))) as outputs:
+        for name in ("main", "hall"):
+            Broadcast(room(name), outputs).publish(final("es", "hola"))
+    assert [line.split() for line in shown.getvalue().splitlines()] == [
+        ["0:00", "es", "hola"],
+        ["0:00", "hall", "es", "hola"],
+    ]

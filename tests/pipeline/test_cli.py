@@ -121,7 +121,7 @@ def test_an_unknown_sample_is_wrong_usage(run: Run) -> None:
 @pytest.mark.parametrize("command", ["replay", "live", "serve"])
 def test_an_address_that_others_can_reach_must_be_allowed(command: str, host: str, run: Run, recording: Path) -> None:
     arguments = {"replay": (recording, *PAIR, "--serve"), "live": PAIR, "serve": ()}[command]
-    said = "reachable from other machines, .*expected a loopback address such as 127.0.0.1, or --allow-remote"
+    said = "reachable from other machines: expected --tokens FILE, a loopback address such as 127.0.0.1, or --allow-rem"
     assert_said(run(command, *arguments, "--host", host), 2, said)
 
 
@@ -161,6 +161,33 @@ def test_an_address_to_post_to_may_stand_in_a_file(run: Run, recording: Path, tm
     assert_said(run("replay", recording, *PAIR, "--post-zoom", f"es=@{tmp_path / 'address'}"), 1, "is not here")
 
 
+def test_an_address_that_others_can_reach_is_allowed_with_tokens(run: Run, tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens.toml"
+    assert run("tokens", tokens, "add", "obs", "--right", "read")[0] == 0
+    assert_said(run("serve", "--host", "0.0.0.0", "--tokens", tokens), 1, "is not here")
+
+
+def test_a_tokens_file_with_a_mistake_is_said_before_models_are_looked_for(run: Run, tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens.toml"
+    assert_said(run("serve", "--tokens", tokens), 1, r"can't read .*tokens\.toml .*expected a tokens file")
+    tokens.write_text('[[token]]\nname = "obs"\nright = "write"\n')
+    assert_said(
+        run("serve", "--tokens", tokens), 1, r"tokens\.toml: Invalid enum value 'write'.*expected \[\[token\]\]"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["add"], "got add without a name"),
+        (["revoke"], "got revoke without a name"),
+        (["add", "obs"], "got add without --right"),
+    ],
+)
+def test_a_token_needs_a_name_and_a_right(arguments: list[str], said: str, run: Run, tmp_path: Path) -> None:
+    assert_said(run("tokens", tmp_path / "tokens.toml", *arguments), 2, said)
+
+
 def test_a_text_that_is_missing_is_said_in_one_line(run: Run, tmp_path: Path) -> None:
     assert_said(run("translate", "nowhere.txt", *PAIR, "--llm", tmp_path), 1, r"can't read nowhere\.txt")
 
@@ -181,6 +208,8 @@ def test_a_folder_that_holds_no_model_is_said_in_one_line(run: Run, tmp_path: Pa
         (["sing"], "invalid choice: 'sing'"),
         (["serve", "--port", "many"], "--port"),
         (["serve", "--port", "99999"], "--port"),
+        (["replay", "a.wav", *PAIR, "--session", "the hall"], "--session"),
+        (["tokens"], "the following arguments are required: FILE"),
         (["serve", "--asr-threads", "0"], "--asr-threads"),
         (["serve", "--llm-threads", "-2"], "--llm-threads"),
     ],

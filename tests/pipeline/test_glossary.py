@@ -1,9 +1,6 @@
-"""`surtitle.pipeline.glossary` and `glossary_file`: terms found, and mistakes told."""
+"""`surtitle.pipeline.glossary`: terms found, and mistakes told."""
 
 from __future__ import annotations
-
-import os
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,7 +8,6 @@ from hypothesis import strategies as st
 
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.glossary import Glossary, Rendering, missed, parse, put_in
-from surtitle.pipeline.glossary_file import GlossaryFile
 
 TOML = """
 # what our talks are about
@@ -136,47 +132,3 @@ def test_a_recogniser_expects_whole_terms_up_to_a_length(glossary: Glossary) -> 
 def test_a_mistake_is_told_with_its_line(suffix: str, text: str, said: str) -> None:
     with pytest.raises(UserError, match=said):
         parse(text, suffix)
-
-
-def write(path: Path, text: str, second: int) -> None:
-    path.write_text(text, encoding="utf-8")
-    os.utime(path, (second, second))
-
-
-def test_a_file_is_read_again_when_it_has_changed(tmp_path: Path) -> None:
-    path, told = tmp_path / "terms.toml", list[str]()
-    write(path, TOML, 1)
-    file = GlossaryFile(path, told.append)
-    assert len(file.current().terms) == 4
-    write(path, '[[term]]\nkeep = "Kessler"\n', 2)
-    assert len(file.current().terms) == 1
-    assert told == []
-
-
-def test_a_mistake_made_later_is_told_once_and_the_last_good_terms_stay(tmp_path: Path) -> None:
-    path, told = tmp_path / "terms.toml", list[str]()
-    write(path, TOML, 1)
-    file = GlossaryFile(path, told.append)
-    write(path, "[[term", 2)
-    assert len(file.current().terms) == len(file.current().terms) == 4
-    assert len(told) == 1
-    assert str(path) in told[0]
-
-
-def test_a_file_that_vanishes_later_is_told_and_its_terms_stay(tmp_path: Path) -> None:
-    path, told = tmp_path / "terms.csv", list[str]()
-    write(path, CSV, 1)
-    file = GlossaryFile(path, told.append)
-    path.unlink()
-    assert len(file.current().terms) == len(file.current().terms) == 4
-    assert len(told) == 1
-    assert "No such file" in told[0]
-
-
-@pytest.mark.parametrize("content", [b"\xff\xfe\x00", None])
-def test_at_the_start_what_can_not_be_read_is_an_error(content: bytes | None, tmp_path: Path) -> None:
-    path = tmp_path / "terms.toml"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(UserError, match="expected a glossary"):
-        GlossaryFile(path, print)

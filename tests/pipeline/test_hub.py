@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surtitle.pipeline.events import Caption, Gap, SessionEnd, SessionStart
+from surtitle.pipeline.events import Caption, Gap, SessionEnd, SessionStart, State, Status
 from surtitle.pipeline.hub import Hub, Viewer
 from surtitle.pipeline.messages import CloseCode, Refused, Since
 
@@ -20,6 +20,10 @@ def caption(cue: int, language: str = "es", *, rev: int = 0, final: bool = True)
     role = "source" if language == "en" else "target"
     text = f"{language} {cue}.{rev}"
     return Caption(cue, rev, language, role, text, cue, cue + 1, final, 0, cue + 1, cue + 1)
+
+
+def status(state: State = "ok", elapsed: float = 1.0) -> Status:
+    return Status(state, 2.0, elapsed, elapsed)
 
 
 def take(viewer: Viewer, limit: int = 10_000) -> list[dict[str, Any]]:
@@ -200,6 +204,56 @@ def test_a_caption_that_has_left_the_ring_is_painted_without_telling() -> None:
     for seq in (1, 2, 3, 4):
         viewer.painted(seq)
     assert told == [2, 3]
+
+
+def test_of_the_sessions_status_only_the_newest_is_kept() -> None:
+    hub = Hub("e")
+    viewer = joined(hub, "es")
+    for event in (SESSION, status("ok"), caption(0), status("behind"), status("device")):
+        hub.publish(event)
+    assert [message.get("state", message["type"]) for message in take(viewer)] == ["session", "caption", "device"]
+
+
+def test_a_late_viewer_is_told_the_status_after_the_snapshot_and_not_when_the_session_is_over() -> None:
+    hub = Hub("e")
+    for event in (SESSION, status("behind"), caption(0)):
+        hub.publish(event)
+    assert [message["type"] for message in take(hub.join())] == ["welcome", "snapshot", "status"]
+    hub.publish(SessionEnd(1, 1, {}))
+    assert [message["type"] for message in take(hub.join())] == ["welcome", "snapshot"]
+
+
+def test_a_status_that_left_the_ring_is_no_loss() -> None:
+    hub = Hub("e", ring=2)
+    hub.publish(status())
+    viewer = joined(hub)
+    for cue in range(2):
+        hub.publish(caption(cue))
+    assert texts(take(viewer)) == ["es 0.0", "es 1.0"]
+    hub.publish(status())
+    assert [message["type"] for message in take(viewer)] == ["status"]
+
+
+def test_a_viewer_that_changes_its_languages_is_welcomed_anew_and_goes_on_from_there() -> None:
+    hub = Hub("e")
+    viewer = joined(hub, "es")
+    for event in (caption(0, "es"), caption(0, "de"), caption(1, "es")):
+        hub.publish(event)
+    viewer.subscribe(["de"])
+    hub.publish(caption(1, "de"))
+    hub.publish(caption(2, "es"))
+    welcome, snapshot, *rest = take(viewer)
+    assert (welcome["recovered"], welcome["seq"]) == (False, 3)
+    assert texts(snapshot["captions"]) == ["de 0.0"]
+    assert texts(rest) == ["de 1.0"]
+
+
+def test_a_viewer_that_changes_its_languages_again_and_again_is_greeted_once() -> None:
+    hub = Hub("e")
+    viewer = hub.join(["es"])
+    for _ in range(100):
+        viewer.subscribe(["de"])
+    assert [message["type"] for message in take(viewer)] == ["welcome", "snapshot"]
 
 
 def test_superseded_drafts_take_no_room_in_the_ring() -> None:

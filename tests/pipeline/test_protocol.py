@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.events import Caption, Event, Gap, SessionEnd, SessionStart, Stamps, Word
-from surtitle.pipeline.messages import CloseCode, Refused
+from surtitle.pipeline.events import Caption, Event, Gap, SessionEnd, SessionStart, Stamps, Status, Word
+from surtitle.pipeline.messages import CloseCode, Painted, Refused, Subscribe
 from surtitle.pipeline.protocol import (
     clean_text,
     encode,
@@ -21,6 +21,7 @@ from surtitle.pipeline.protocol import (
     parse_pcm,
     parse_start,
     parse_stop,
+    parse_viewer,
     to_message,
     to_wire,
 )
@@ -59,6 +60,14 @@ events = st.one_of(
         st.lists(st.sampled_from(["es", "de"])).map(tuple),
         st.dictionaries(st.sampled_from(["asr", "llm"]), safe_text),
         st.sampled_from(["real", "virtual"]),
+        st.sampled_from(["main", "hall-2"]),
+    ),
+    st.builds(
+        Status,
+        st.sampled_from(["ok", "behind", "overload", "device"]),
+        st.none() | milliseconds,
+        milliseconds,
+        milliseconds,
     ),
     st.builds(SessionEnd, milliseconds, milliseconds, st.dictionaries(safe_text, st.integers(0, 10**9))),
 )
@@ -105,7 +114,7 @@ def test_a_caption_says_when_each_word_was_said_and_how_sure_that_is() -> None:
 
 
 def test_a_session_says_what_a_reader_of_the_log_must_know() -> None:
-    event = SessionStart("night-1", ("en",), ("es",), {"asr": "small"}, "real")
+    event = SessionStart("night-1", ("en",), ("es",), {"asr": "small"}, "real", "hall-2")
     assert to_wire(event, 1) == {
         "type": "session",
         "seq": 1,
@@ -116,7 +125,26 @@ def test_a_session_says_what_a_reader_of_the_log_must_know() -> None:
         "sample_rate": 16000,
         "models": {"asr": "small"},
         "clock": "real",
+        "name": "hall-2",
     }
+
+
+def test_a_status_leaves_out_the_lag_before_there_is_one() -> None:
+    assert to_wire(Status("behind", 6.5, 60.0, 61.2), 9) == {
+        "type": "status",
+        "seq": 9,
+        "state": "behind",
+        "lag_ms": 6500,
+        "audio_ms": 60_000,
+        "elapsed_ms": 61_200,
+    }
+    assert "lag_ms" not in to_wire(Status("ok", None, 0.1, 0.1), 2)
+
+
+def test_an_older_log_that_names_no_room_is_still_read() -> None:
+    line = '{"type":"session","seq":1,"v":1,"session":"s","source":"en","targets":["es"],'
+    event, _ = parse_event(line + '"sample_rate":16000,"models":{},"clock":"virtual"}')
+    assert event == SessionStart("s", ("en",), ("es",), {}, "virtual", "main")
 
 
 def test_a_session_of_several_languages_says_them_all() -> None:
@@ -161,6 +189,28 @@ def test_hello_may_name_languages_and_where_to_resume() -> None:
     assert hello.langs == ("es", "pt-BR")
     assert hello.since is not None
     assert (hello.since.epoch, hello.since.seq) == ("e", 7)
+    assert (hello.session, hello.token) == ("main", None)
+
+
+def test_hello_and_start_may_name_a_room_and_show_a_token() -> None:
+    hello = parse_hello('{"type":"hello","v":1,"session":"hall-2","token":"t"}')
+    start = parse_start('{"type":"start","v":1,"from":"en","to":["es"],"session":"hall-2","token":"t"}')
+    assert (hello.session, hello.token) == (start.session, start.token) == ("hall-2", "t")
+
+
+def test_a_viewer_may_change_its_languages_and_say_what_it_painted() -> None:
+    changed = parse_viewer('{"type":"subscribe","langs":["de"]}')
+    assert isinstance(changed, Subscribe)
+    assert changed.langs == ("de",)
+    assert parse_viewer('{"type":"painted","seq":7}') == Painted(7)
+    with pytest.raises(Refused, match="nothing else after hello"):
+        parse_viewer('{"type":"hello","v":1}')
+
+
+def test_what_is_wrong_is_shown_without_the_token_in_it() -> None:
+    with pytest.raises(Refused, match="expected") as caught:
+        parse_hello('{"token" : "s3cret","type":"hello"')
+    assert "s3cret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -182,6 +232,13 @@ def test_hello_may_name_languages_and_where_to_resume() -> None:
         '{"type":"hello","v":1,"langs":["Spanish!"]}',
         '{"type":"hello","v":1,"since":{"epoch":"e","seq":-1}}',
         '{"type":"hello","v":1,"since":"e.7"}',
+        '{"type":"hello","v":1,"session":"../etc"}',
+        '{"type":"hello","v":1,"session":""}',
+        '{"type":"hello","v":1,"session":"' + "x" * 65 + '"}',
+        '{"type":"hello","v":1,"session":"main\\n"}',
+        '{"type":"hello","v":1,"token":7}',
+        '{"type":"hello","v":1,"token":"' + "x" * 257 + '"}',
+        '{"type":"subscribe","langs":["es"]}',
     ],
 )
 def test_a_wrong_hello_is_refused_for_good_and_told_why(message: str | bytes) -> None:

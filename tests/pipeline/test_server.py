@@ -1,4 +1,4 @@
-"""The server over real sockets: late, stalled, cut off and hostile clients, and the pages."""
+"""The server over real sockets: viewers that are late, stalled or cut off, and the pages."""
 
 from __future__ import annotations
 
@@ -6,28 +6,19 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from serving import SESSION, at, caption, closing, hello, receive
+from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
 
 from surtitle.pipeline.connection import Patience
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.events import Caption, Samples, SessionEnd, SessionStart
+from surtitle.pipeline.events import SessionEnd
 from surtitle.pipeline.hub import Hub
-from surtitle.pipeline.messages import PublishStart
 from surtitle.pipeline.pages import CONTENT_SECURITY_POLICY
+from surtitle.pipeline.rooms import Rooms
 from surtitle.pipeline.server import CaptionServer
-
-SESSION = SessionStart("night-1", ("en",), ("es",), {}, "real")
-START = '{"type":"start","v":1,"from":"en","to":["es"],"sample_rate":16000}'
-
-
-def caption(cue: int, language: str = "es", *, text: str = "", rev: int = 0, final: bool = True) -> Caption:
-    said = text or f"{language} {cue}.{rev}"
-    return Caption(cue, rev, language, "target", said, cue, cue + 1, final, 0, cue + 1, cue + 1)
 
 
 @pytest.fixture
@@ -37,35 +28,8 @@ def hub() -> Hub:
 
 @pytest.fixture
 async def server(hub: Hub) -> AsyncIterator[CaptionServer]:
-    async with CaptionServer(hub, port=0) as server:
+    async with CaptionServer(Rooms(lambda: hub), port=0) as server:
         yield server
-
-
-def at(server: CaptionServer, path: str = "/captions", **kwargs: Any) -> connect:
-    return connect(server.url.replace("http", "ws", 1) + path, proxy=None, **kwargs)
-
-
-async def hello(connection: ClientConnection, **fields: Any) -> list[dict[str, Any]]:
-    """Say hello and return the welcome and, unless it resumed, the snapshot."""
-    await connection.send(json.dumps({"type": "hello", "v": 1, **fields}))
-    welcome = await receive(connection)
-    return [welcome] if welcome["recovered"] else [welcome, await receive(connection)]
-
-
-async def receive(connection: ClientConnection) -> dict[str, Any]:
-    async with asyncio.timeout(10):
-        message: dict[str, Any] = json.loads(await connection.recv())
-    return message
-
-
-async def closing(connection: ClientConnection) -> tuple[list[dict[str, Any]], int, str]:
-    """Return what still came, and the close code and reason."""
-    messages = []
-    while True:
-        try:
-            messages.append(await receive(connection))
-        except ConnectionClosed:
-            return messages, connection.close_code or 0, connection.close_reason or ""
 
 
 async def get(
@@ -139,7 +103,11 @@ async def test_a_stalled_viewer_delays_nobody_and_gets_every_final_when_it_reads
     # Large captions fill the stalled viewer's socket soon.
     hub = Hub("e")
     finals, drafts = 300, 4
-    async with CaptionServer(hub, port=0) as server, at(server, max_queue=1) as stalled, at(server) as quick:
+    async with (
+        CaptionServer(Rooms(lambda: hub), port=0) as server,
+        at(server, max_queue=1) as stalled,
+        at(server) as quick,
+    ):
         await hello(stalled)
         await hello(quick)
         for cue in range(finals):
@@ -157,7 +125,7 @@ async def test_a_stalled_viewer_delays_nobody_and_gets_every_final_when_it_reads
 
 async def test_a_viewer_that_stalls_for_too_long_is_told_to_reconnect() -> None:
     hub = Hub("e", ring=5)
-    async with CaptionServer(hub, port=0) as server, at(server, max_queue=1) as stalled:
+    async with CaptionServer(Rooms(lambda: hub), port=0) as server, at(server, max_queue=1) as stalled:
         await hello(stalled)
         for cue in range(400):
             hub.publish(caption(cue, text="x" * 20_000))
@@ -170,7 +138,7 @@ async def test_a_viewer_that_stalls_for_too_long_is_told_to_reconnect() -> None:
 
 async def test_draining_gives_every_viewer_everything_before_it_closes() -> None:
     hub = Hub("e")
-    async with CaptionServer(hub, port=0) as server, at(server) as one, at(server) as other:
+    async with CaptionServer(Rooms(lambda: hub), port=0) as server, at(server) as one, at(server) as other:
         await hello(one)
         await hello(other)
         for cue in range(500):
@@ -185,7 +153,7 @@ async def test_draining_gives_every_viewer_everything_before_it_closes() -> None
 
 
 async def test_draining_does_not_wait_for_ever_for_a_viewer_that_does_not_read(hub: Hub) -> None:
-    async with CaptionServer(hub, port=0) as server, at(server, max_queue=1) as stalled:
+    async with CaptionServer(Rooms(lambda: hub), port=0) as server, at(server, max_queue=1) as stalled:
         await hello(stalled)
         for cue in range(200):
             hub.publish(caption(cue, text="x" * 20_000))
@@ -194,66 +162,9 @@ async def test_draining_does_not_wait_for_ever_for_a_viewer_that_does_not_read(h
 
 
 async def test_a_silent_viewer_hears_a_beat(hub: Hub) -> None:
-    async with CaptionServer(hub, port=0, patience=Patience(beat=0.05)) as server, at(server) as viewer:
+    async with CaptionServer(Rooms(lambda: hub), port=0, patience=Patience(beat=0.05)) as server, at(server) as viewer:
         await hello(viewer)
         assert await receive(viewer) == {"type": "beat", "seq": 0}
-
-
-# --- mistakes ---
-
-
-@pytest.mark.parametrize("message", ["{", '{"type":"hello","v":1,"lang":["es"]}', b"\x00\xff", '"hello"'])
-async def test_a_bad_first_message_is_explained_and_harms_nobody(
-    hub: Hub, server: CaptionServer, message: str | bytes
-) -> None:
-    async with at(server) as other, at(server) as viewer:
-        await hello(other)
-        await viewer.send(message)
-        (error,), code, reason = await closing(viewer)
-        assert (error["type"], error["code"], error["retry"]) == ("error", "bad_message", False)
-        assert "expected" in error["message"]
-        assert (code, reason) == (4500, "bad_message")
-        hub.publish(caption(0))
-        assert (await receive(other))["cue"] == 0
-
-
-async def test_a_second_message_is_refused(server: CaptionServer) -> None:
-    async with at(server) as viewer:
-        await hello(viewer)
-        await viewer.send('{"type":"hello","v":1}')
-        (error,), code, _ = await closing(viewer)
-    assert (error["code"], code) == ("bad_message", 4500)
-
-
-async def test_a_viewer_says_what_it_has_painted_and_nothing_else(hub: Hub, server: CaptionServer) -> None:
-    told: list[tuple[int, str]] = []
-    hub.on_painted = lambda cue, language: told.append((cue, language))
-    async with at(server) as viewer:
-        await hello(viewer)
-        hub.publish(caption(7))
-        seq = (await receive(viewer))["seq"]
-        await viewer.send(json.dumps({"type": "painted", "seq": seq}))
-        await viewer.send(json.dumps({"type": "painted", "seq": seq}))
-        (error,), code, _ = await closing(viewer)
-    assert told == [(7, "es")]
-    assert (error["code"], error["retry"], code) == ("bad_message", False, 4500)
-    assert error["message"].startswith("saw seq 1 painted, expected a caption after 1")
-
-
-async def test_a_message_that_is_too_large_closes_its_connection_only(hub: Hub, server: CaptionServer) -> None:
-    async with at(server) as other, at(server) as viewer:
-        await hello(other)
-        await viewer.send("x" * (64 * 1024 + 1))
-        _, code, _ = await closing(viewer)
-        assert code == 1009
-        hub.publish(caption(0))
-        assert (await receive(other))["cue"] == 0
-
-
-async def test_a_client_that_says_nothing_is_sent_away(hub: Hub) -> None:
-    async with CaptionServer(hub, port=0, patience=Patience(hello=0.05)) as server, at(server) as viewer:
-        (error,), code, _ = await closing(viewer)
-    assert (error["code"], error["retry"], code) == ("no_hello", True, 4407)
 
 
 async def test_a_viewer_that_leaves_is_forgotten(hub: Hub, server: CaptionServer) -> None:
@@ -284,7 +195,7 @@ async def test_our_own_pages_websocket_is_accepted(server: CaptionServer) -> Non
 async def test_an_allowed_pages_websocket_is_accepted(hub: Hub) -> None:
     page = "https://captions.example.org"
     async with (
-        CaptionServer(hub, port=0, allow_origins=[page]) as server,
+        CaptionServer(Rooms(lambda: hub), port=0, allow_origins=[page]) as server,
         at(server, origin=Origin(page)) as viewer,
     ):
         assert len(await hello(viewer)) == 2
@@ -363,147 +274,18 @@ async def test_a_page_asked_for_by_a_foreign_name_is_refused(server: CaptionServ
     assert "saw Host 'evil.example'" in body
 
 
-# --- publishers ---
-
-
-class Listener:
-    """An `on_publish` that keeps what it is given."""
-
-    def __init__(self, error: Exception | None = None) -> None:
-        self.starts: list[PublishStart] = []
-        self.heard: list[float] = []
-        self.ended = asyncio.Event()
-        self._error = error
-
-    async def __call__(self, start: PublishStart, audio: AsyncIterator[Samples]) -> None:
-        self.starts.append(start)
-        async for samples in audio:
-            self.heard += samples.tolist()
-            if self._error is not None:
-                raise self._error
-        self.ended.set()
-
-
-async def test_a_publishers_audio_reaches_the_session_and_stop_ends_it(hub: Hub) -> None:
-    listener = Listener()
-    async with CaptionServer(hub, port=0, on_publish=listener) as server, at(server, "/publish") as publisher:
-        await publisher.send(START)
-        await publisher.send(b"\x00\x40\x00\xc0")
-        await publisher.send('{"type":"stop"}')
-        assert (await closing(publisher))[:2] == ([], 1000)
-    assert listener.heard == [0.5, -0.5]
-    assert (listener.starts[0].source, listener.starts[0].targets) == ("en", ("es",))
-
-
-async def test_a_publisher_that_vanishes_ends_its_session_in_order(hub: Hub) -> None:
-    listener = Listener()
-    async with CaptionServer(hub, port=0, on_publish=listener) as server:
-        async with at(server, "/publish") as publisher:
-            await publisher.send(START)
-            await publisher.send(b"\x00\x40")
-            publisher.transport.abort()
-        await asyncio.wait_for(listener.ended.wait(), 5)
-
-
-@pytest.mark.parametrize("nonsense", [b"abc", '{"type":"start"', '{"type":"hello","v":1}'])
-async def test_nonsense_ends_the_session_in_order_and_is_explained(hub: Hub, nonsense: str | bytes) -> None:
-    listener = Listener()
-    async with CaptionServer(hub, port=0, on_publish=listener) as server, at(server, "/publish") as publisher:
-        await publisher.send(START)
-        await publisher.send(b"\x00\x40")
-        await publisher.send(nonsense)
-        (error,), code, _ = await closing(publisher)
-    assert listener.ended.is_set()
-    assert listener.heard == [0.5]
-    assert (error["code"], code) == ("bad_message", 4500)
-
-
-async def test_a_session_that_cannot_run_is_explained_to_its_publisher(hub: Hub) -> None:
-    listener = Listener(ExceptionGroup("session", [UserError("saw language 'xx', expected one of en, es")]))
-    async with CaptionServer(hub, port=0, on_publish=listener) as server, at(server, "/publish") as publisher:
-        await publisher.send(START)
-        await publisher.send(b"\x00\x40")
-        (error,), code, _ = await closing(publisher)
-    assert error["message"] == "saw language 'xx', expected one of en, es"
-    assert code == 4504
-
-
-async def test_a_session_that_breaks_is_reported_and_harms_nobody_else(
-    hub: Hub, caplog: pytest.LogCaptureFixture
-) -> None:
-    listener = Listener(RuntimeError("the model is broken"))
-    async with (
-        CaptionServer(hub, port=0, on_publish=listener) as server,
-        at(server) as viewer,
-        at(server, "/publish") as publisher,
-    ):
-        await hello(viewer)
-        await publisher.send(START)
-        await publisher.send(b"\x00\x40")
-        assert (await closing(publisher))[1] == 1011
-        hub.publish(caption(0))
-        assert (await receive(viewer))["cue"] == 0
-    assert "the model is broken" in caplog.text
-
-
-async def test_one_publisher_speaks_at_a_time(hub: Hub) -> None:
-    async with CaptionServer(hub, port=0, on_publish=Listener()) as server:
-        async with at(server, "/publish") as first, at(server, "/publish") as second:
-            await first.send(START)
-            await asyncio.sleep(0.05)
-            await second.send(START)
-            (error,), code, _ = await closing(second)
-            assert (error["code"], error["retry"], code) == ("busy", True, 4409)
-            await first.send('{"type":"stop"}')
-            await closing(first)
-        async with at(server, "/publish") as third:
-            await third.send(START)
-            await third.send('{"type":"stop"}')
-            assert (await closing(third))[1] == 1000
-
-
-async def test_a_server_without_publishers_says_so(server: CaptionServer) -> None:
-    async with at(server, "/publish") as publisher:
-        (error,), code, _ = await closing(publisher)
-    assert "takes no publishers" in error["message"]
-    assert (error["retry"], code) == (False, 4503)
-
-
-async def test_draining_lets_the_publishers_session_finish_first(hub: Hub) -> None:
-    async def speak(start: PublishStart, audio: AsyncIterator[Samples]) -> None:
-        async for _ in audio:
-            pass
-        await asyncio.sleep(0.05)
-        hub.publish(caption(0, text="las últimas palabras"))
-
-    async with (
-        CaptionServer(hub, port=0, on_publish=speak) as server,
-        at(server) as viewer,
-        at(server, "/publish") as publisher,
-    ):
-        await hello(viewer)
-        await publisher.send(START)
-        await publisher.send(b"\x00\x40")
-        await asyncio.sleep(0.05)
-        draining = asyncio.create_task(server.drain(5))
-        messages, code, _ = await closing(viewer)
-        await draining
-    assert [message["text"] for message in messages] == ["las últimas palabras"]
-    assert code == 1001
-
-
 # --- addresses ---
 
 
 async def test_a_port_in_use_is_named_with_the_way_out(hub: Hub, server: CaptionServer) -> None:
     with pytest.raises(UserError, match=rf"port {server.port} .* in use.*--port"):
-        async with CaptionServer(hub, port=server.port):
+        async with CaptionServer(Rooms(lambda: hub), port=server.port):
             pass
 
 
 async def test_an_address_that_is_not_ours_is_named(hub: Hub) -> None:
     with pytest.raises(UserError, match=r"cannot listen on 192\.0\.2\.1:0 .*--host"):
-        async with CaptionServer(hub, host="192.0.2.1", port=0):
+        async with CaptionServer(Rooms(lambda: hub), host="192.0.2.1", port=0):
             pass
 
 
@@ -511,7 +293,7 @@ async def test_an_ipv6_address_stands_in_brackets(hub: Hub) -> None:
     if not socket.has_ipv6:
         pytest.skip("no IPv6 here")
     try:
-        async with CaptionServer(hub, host="::1", port=0) as server:
+        async with CaptionServer(Rooms(lambda: hub), host="::1", port=0) as server:
             assert server.url == f"http://[::1]:{server.port}"
     except UserError:
         pytest.skip("no IPv6 loopback here")

@@ -25,11 +25,12 @@ from surtitle.pipeline.events import (
     SessionEnd,
     SessionStart,
     Stamps,
+    Status,
     Translated,
     Word,
 )
 from surtitle.pipeline.gate import Quiet
-from surtitle.pipeline.pacing import Clock, RealClock, VirtualClock, paced
+from surtitle.pipeline.pacing import Clock, HandClock, RealClock, VirtualClock, paced
 from surtitle.pipeline.recognizer import Heard
 from surtitle.pipeline.session import Session, Workers
 from surtitle.pipeline.spoken import Speaks
@@ -388,6 +389,43 @@ async def test_one_chunk_that_is_longer_than_the_bound_is_heard_whole(workers: W
     events = await captioned(one(), workers, kind="real", clock=RealClock(), ears=ears)
     assert ears.samples == (BACKLOG + 6) * SAMPLE_RATE
     assert not [event for event in events if isinstance(event, Gap)]
+
+
+async def test_on_the_real_clock_viewers_are_told_how_the_session_fares(workers: Workers) -> None:
+    async def unplugged() -> AsyncIterator[AudioChunk | Gap]:
+        second = np.zeros(SAMPLE_RATE, np.float32)
+        yield AudioChunk(second, 0.0)
+        yield Gap(1.0, 3.0, "device")
+        await asyncio.sleep(0.01)
+        yield AudioChunk(second, 3.0)
+
+    events = await captioned(unplugged(), workers, kind="real", clock=RealClock())
+    assert [event.state for event in events if isinstance(event, Status)] == ["ok", "device", "ok"]
+    gap = next(index for index, event in enumerate(events) if isinstance(event, Gap))
+    assert isinstance(told := events[gap + 1], Status)
+    assert told.state == "device"
+
+
+async def test_a_translation_that_is_stuck_is_told_while_the_audio_goes_on(workers: Workers) -> None:
+    released, clock = threading.Event(), HandClock()
+
+    async def spoken() -> AsyncIterator[AudioChunk | Gap]:
+        for index, block in enumerate(blocks(20.0)):
+            clock.advance(0.1)
+            yield AudioChunk(block, index / 10)
+            await asyncio.sleep(0.001)
+        released.set()
+
+    translator = ScriptedTranslator(gate=lambda: released.wait(10))
+    events = await captioned(spoken(), workers, kind="real", clock=clock, translator=translator)
+    told = [event for event in events if isinstance(event, Status)]
+    assert [(each.state, each.lag is None) for each in told][:2] == [("ok", True), ("ok", True)]
+    assert ("behind", True) in [(each.state, each.lag is None) for each in told]
+    assert told[-1].lag is not None
+
+
+async def test_on_the_virtual_clock_nothing_is_told(workers: Workers) -> None:
+    assert not [event for event in await captioned(chunks(20.0), workers) if isinstance(event, Status)]
 
 
 async def test_the_recogniser_is_told_how_much_audio_waits(workers: Workers) -> None:

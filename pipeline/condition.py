@@ -1,0 +1,64 @@
+"""How a session fares: what viewers are told about it, and when.
+
+In: gaps, audio that came, the lags of captions. Out: a `Status` when the state has changed, and every few seconds.
+Knows no clock, model or socket.
+"""
+
+from __future__ import annotations
+
+from surtitle.pipeline.events import Gap, State, Status
+
+EVERY = 5.0
+"""Seconds after which a status is told again though nothing has changed."""
+LATE = 5.0
+"""Seconds of lag from which captions are behind."""
+SKIPPED = 10.0
+"""Seconds for which a session that skipped audio is said to be overloaded: long enough to be read."""
+
+
+class Condition:
+    """One session's."""
+
+    def __init__(self) -> None:
+        self._lag: float | None = None
+        self._overload_until = 0.0
+        self._device_gone = False
+        self._told: Status | None = None
+
+    def heard(self) -> None:
+        """Audio came."""
+        self._device_gone = False
+
+    def missed(self, gap: Gap, now: float) -> None:
+        """Audio is missing, as was found `now` seconds after the beginning."""
+        match gap.why:
+            case "device":
+                self._device_gone = True
+            case "overload":
+                self._overload_until = now + SKIPPED
+
+    def captioned(self, lag: float) -> None:
+        """A final translation was sent `lag` seconds after the end of its words."""
+        self._lag = lag
+
+    def status(self, *, audio: float, now: float, waiting: float) -> Status | None:
+        """What is to be told now, or None.
+
+        Args:
+            audio: Seconds of audio consumed.
+            now: Seconds since the audio began.
+            waiting: Seconds since the end of the oldest words that have no translation yet; 0.0 if all have.
+        """
+        status = Status(self._state(now, waiting), self._lag, audio, now)
+        told = self._told
+        if told is not None and told.state == status.state and now - told.elapsed < EVERY:
+            return None
+        self._told = status
+        return status
+
+    def _state(self, now: float, waiting: float) -> State:
+        if self._device_gone:
+            return "device"
+        if now < self._overload_until:
+            return "overload"
+        return "behind" if max(waiting, self._lag or 0.0) > LATE else "ok"

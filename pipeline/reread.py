@@ -1,0 +1,54 @@
+"""A file of the user's, read again when it has changed.
+
+In: a path, and what makes a value of its text. Out: the value as the file has it now. A mistake ends the program at its
+start; later, while people listen, it is told and the last good value stays. Knows nothing of what the file says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from surtitle.pipeline.errors import UserError
+
+T = TypeVar("T")
+
+
+class Reread(Generic[T]):
+    """One file; asked from several threads, each of which may be the one that finds it changed."""
+
+    def __init__(self, path: Path, parse: Callable[[str], T], tell: Callable[[str], object], *, what: str) -> None:
+        """Read `path`; `tell` hears of what is wrong with it later. Raises UserError for what is no `what`."""
+        self._path = path
+        self._parse = parse
+        self._tell = tell
+        self._what = what
+        self._seen = self._stamp()
+        self._value = self._read()
+
+    def current(self) -> T:
+        """What the file says."""
+        stamp = self._stamp()
+        if stamp != self._seen:
+            self._seen = stamp
+            try:
+                self._value = self._read()
+            except UserError as error:
+                self._tell(f"{error}; what it said before stays")
+        return self._value
+
+    def _stamp(self) -> tuple[int, int, int] | None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None  # reading it will say why
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+    def _read(self) -> T:
+        try:
+            return self._parse(self._path.read_text(encoding="utf-8-sig"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"can't read {self._path} ({error}), expected {self._what} in UTF-8") from error
+        except UserError as error:
+            raise UserError(f"{self._path}: {error}") from error

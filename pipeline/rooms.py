@@ -1,0 +1,99 @@
+"""Rooms: named places on a server, each with a hub, where one session runs at a time and viewers watch.
+
+In: names, as viewers and speakers come. Out: rooms, made when they are first named and forgotten when nobody needs
+them; or `Refused`. Knows no socket, task or clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from surtitle.pipeline.hub import Hub
+from surtitle.pipeline.messages import CloseCode, Refused
+
+SPARE = 64
+"""How many rooms are kept in which nobody has spoken yet; and how many in which nobody speaks or watches any more."""
+
+
+@dataclass(slots=True, eq=False)
+class Room:
+    """One speaker at a time, any number of viewers."""
+
+    name: str
+    hub: Hub
+    speaking: bool = False
+    """Whether a session runs here, or is being prepared."""
+    spoken: bool = False
+    """Whether one has run here."""
+
+    @property
+    def deserted(self) -> bool:
+        """Whether nobody speaks or watches here."""
+        return not self.speaking and not self.hub.viewers
+
+
+class Rooms:
+    """All rooms of a server, those that were spoken in longest ago first."""
+
+    def __init__(self, make: Callable[[], Hub], *, sessions: int | None = None) -> None:
+        """Begin without rooms.
+
+        Args:
+            make: A new hub, with an epoch of its own.
+            sessions: How many sessions may run at once; None for any number.
+        """
+        self._make = make
+        self._sessions = sessions
+        self._rooms: dict[str, Room] = {}
+
+    def __iter__(self) -> Iterator[Room]:
+        self._forget()
+        return iter(list(self._rooms.values()))
+
+    def watch(self, name: str) -> Room:
+        """The room for a viewer, who joins its hub at once; nobody need have spoken there.
+
+        Raises:
+            Refused: there are too many rooms in which nobody has spoken yet (`CloseCode.FULL`).
+        """
+        self._forget()
+        if name in self._rooms:
+            return self._rooms[name]
+        if sum(not room.spoken for room in self._rooms.values()) >= SPARE:
+            raise Refused(CloseCode.FULL, f"saw session {name!r}, and {SPARE} others wait for their speaker; name one")
+        return self._add(name)
+
+    def speak(self, name: str) -> Room:
+        """The room for a session; `hush` it when the session is over.
+
+        Raises:
+            Refused: one is there already (`CloseCode.BUSY`), or there are too many elsewhere (`CloseCode.FULL`).
+        """
+        room = self._rooms.get(name)
+        if room is not None and room.speaking:
+            raise Refused(
+                CloseCode.BUSY, f"another publisher is speaking in session {name!r}; try again when it has stopped"
+            )
+        if self._sessions is not None and sum(each.speaking for each in self._rooms.values()) >= self._sessions:
+            raise Refused(CloseCode.FULL, f"{self._sessions} sessions are running, no more are taken; try again later")
+        room = self._rooms.pop(name, None) or self._add(name)
+        self._rooms[name] = room
+        room.speaking = room.spoken = True
+        return room
+
+    def hush(self, room: Room) -> None:
+        """Nobody speaks in `room` any more; what was said stays to be read."""
+        room.speaking = False
+        self._forget()
+
+    def _add(self, name: str) -> Room:
+        room = self._rooms[name] = Room(name, self._make())
+        return room
+
+    def _forget(self) -> None:
+        deserted = [room for room in self._rooms.values() if room.deserted]
+        silent = [room for room in deserted if room.spoken]
+        unused = [room for room in deserted if not room.spoken]
+        for room in [*unused, *silent[: max(0, len(silent) - SPARE)]]:
+            del self._rooms[room.name]

@@ -1,0 +1,84 @@
+"""How a session fares: told when it changes, and now and then."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from surtitle.pipeline.condition import EVERY, LATE, SKIPPED, Condition
+from surtitle.pipeline.events import Gap, State
+
+
+def state(condition: Condition, now: float, waiting: float = 0.0) -> State | None:
+    status = condition.status(audio=now, now=now, waiting=waiting)
+    return status and status.state
+
+
+def test_a_session_that_begins_is_well_and_has_no_lag_yet() -> None:
+    status = Condition().status(audio=0.1, now=0.2, waiting=0.0)
+    assert status is not None
+    assert (status.state, status.lag, status.audio, status.elapsed) == ("ok", None, 0.1, 0.2)
+
+
+def test_the_same_state_is_told_again_after_a_while_only() -> None:
+    condition = Condition()
+    told = [now for now in range(13) if state(condition, now)]
+    assert told == [0, EVERY, 2 * EVERY]
+
+
+def test_a_change_is_told_at_once() -> None:
+    condition = Condition()
+    assert state(condition, 0.0) == "ok"
+    condition.captioned(LATE + 0.1)
+    assert state(condition, 0.1) == "behind"
+    condition.captioned(2.0)
+    assert state(condition, 0.2) == "ok"
+
+
+def test_a_translation_that_does_not_come_is_late_before_it_is_there() -> None:
+    condition = Condition()
+    condition.captioned(2.0)
+    assert state(condition, 10.0, waiting=LATE + 0.1) == "behind"
+
+
+def test_skipped_audio_is_told_long_enough_to_be_read() -> None:
+    condition = Condition()
+    condition.missed(Gap(0.0, 30.0, "overload"), 60.0)
+    assert state(condition, 60.0) == "overload"
+    assert state(condition, 60.0 + SKIPPED) == "ok"
+
+
+def test_a_microphone_that_is_gone_is_told_until_it_is_heard_again() -> None:
+    condition = Condition()
+    condition.heard()
+    condition.missed(Gap(1.0, 3.0, "device"), 3.0)
+    assert state(condition, 3.0) == "device"
+    assert state(condition, 50.0) == "device"
+    condition.heard()
+    assert state(condition, 50.1) == "ok"
+
+
+def test_samples_that_are_no_numbers_are_no_condition() -> None:
+    condition = Condition()
+    condition.missed(Gap(0.0, 1.0, "invalid"), 1.0)
+    assert state(condition, 1.0) == "ok"
+
+
+@given(st.lists(st.tuples(st.floats(0, 3), st.floats(0, 10)), max_size=60))
+def test_however_often_it_is_asked_it_tells_each_change_and_no_more_than_one_in_a_while(
+    steps: list[tuple[float, float]],
+) -> None:
+    condition, now, told = Condition(), 0.0, list[tuple[float, State]]()
+    for pause, lag in steps:
+        now += pause
+        condition.captioned(lag)
+        expected: State = "behind" if lag > LATE else "ok"
+        said = state(condition, now)
+        assert said in (None, expected)
+        if said:
+            told.append((now, said))
+        assert told[-1][1] == expected
+    for (before, was), (after, is_now) in pairwise(told):
+        assert was != is_now or after - before >= EVERY

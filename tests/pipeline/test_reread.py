@@ -1,0 +1,74 @@
+"""`surtitle.pipeline.reread`: what a file says now, and what it said before it had a mistake."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.reread import Reread
+
+
+def numbers(text: str) -> list[int]:
+    try:
+        return [int(word) for word in text.split()]
+    except ValueError as error:
+        raise UserError(f"saw {text!r}, expected numbers") from error
+
+
+def reread(path: Path, told: list[str]) -> Reread[list[int]]:
+    return Reread(path, numbers, told.append, what="a list of numbers")
+
+
+def write(path: Path, text: str, second: int) -> None:
+    path.write_text(text, encoding="utf-8")
+    os.utime(path, (second, second))
+
+
+def test_a_file_is_read_again_when_it_has_changed(tmp_path: Path) -> None:
+    path, told = tmp_path / "numbers", list[str]()
+    write(path, "1 2", 1)
+    file = reread(path, told)
+    assert file.current() is file.current()
+    write(path, "3 4", 2)
+    assert file.current() == [3, 4]
+    assert told == []
+
+
+def test_a_file_that_takes_its_place_within_the_same_second_is_read_too(tmp_path: Path) -> None:
+    path, other = tmp_path / "numbers", tmp_path / "other"
+    write(path, "1 2", 1)
+    file = reread(path, [])
+    write(other, "3 4", 1)
+    other.replace(path)
+    assert file.current() == [3, 4]
+
+
+def test_a_mistake_made_later_is_told_once_and_the_last_good_value_stays(tmp_path: Path) -> None:
+    path, told = tmp_path / "numbers", list[str]()
+    write(path, "1 2", 1)
+    file = reread(path, told)
+    write(path, "one", 2)
+    assert file.current() == file.current() == [1, 2]
+    assert told == [f"{path}: saw 'one', expected numbers; what it said before stays"]
+
+
+def test_a_file_that_vanishes_later_is_told_and_its_value_stays(tmp_path: Path) -> None:
+    path, told = tmp_path / "numbers", list[str]()
+    write(path, "1 2", 1)
+    file = reread(path, told)
+    path.unlink()
+    assert file.current() == file.current() == [1, 2]
+    assert len(told) == 1
+    assert "No such file" in told[0]
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", None])
+def test_at_the_start_what_can_not_be_read_is_an_error(content: bytes | None, tmp_path: Path) -> None:
+    path = tmp_path / "numbers"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match="expected a list of numbers in UTF-8"):
+        reread(path, [])

@@ -1,0 +1,82 @@
+"""`surtitle tokens`: a file that programs change and people read."""
+
+from __future__ import annotations
+
+import re
+import stat
+from pathlib import Path
+
+import pytest
+
+from surtitle.pipeline.cli import main
+from surtitle.pipeline.tokens import parse
+
+
+def tokens(path: Path, *arguments: str) -> int:
+    return main(["tokens", str(path), *arguments])
+
+
+def secret_in(shown: str) -> str:
+    found = re.search(r"shown this once: (\S+)", shown)
+    assert found is not None
+    return found[1]
+
+
+def test_a_new_token_is_shown_once_with_links_and_works(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "tokens.toml"
+    assert tokens(path, "add", "stage", "--right", "publish", "--session", "hall") == 0
+    shown = capsys.readouterr().out
+    secret = secret_in(shown)
+    assert f"/overlay?session=hall#token={secret}" in shown
+    assert f"/speak?session=hall#token={secret}" in shown
+    text = path.read_text()
+    assert secret not in text
+    assert parse(text).admit(secret, "publish", "hall").name == "stage"
+    assert tokens(path) == 0
+    listed = capsys.readouterr().out
+    assert listed.splitlines()[1].split() == ["stage", "publish", "hall"]
+    assert secret not in listed
+
+
+def test_a_reader_is_given_no_link_to_speak(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tokens(tmp_path / "tokens.toml", "add", "obs", "--right", "read") == 0
+    assert "/speak" not in capsys.readouterr().out
+
+
+def test_the_file_is_its_owners_alone_also_after_a_change(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.toml"
+    path.write_text("# ours\n")
+    path.chmod(0o644)
+    for arguments in (["add", "obs", "--right", "read"], ["revoke", "obs"]):
+        assert tokens(path, *arguments) == 0
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.read_text().strip() == "# ours"
+    assert [each.name for each in tmp_path.iterdir()] == ["tokens.toml"]
+
+
+def test_a_revoked_token_lets_nobody_in(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.toml"
+    tokens(path, "add", "obs", "--right", "read")
+    tokens(path, "add", "wall", "--right", "read")
+    assert tokens(path, "revoke", "obs") == 0
+    assert [token.name for token in parse(path.read_text()).tokens or ()] == ["wall"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["add", "obs", "--right", "read"], "two tokens are called 'obs'"),
+        (["revoke", "door"], "no token is called 'door', expected one of obs"),
+        (["add", "a b", "--right", "read"], r"expected \[\[token"),
+    ],
+)
+def test_what_can_not_be_done_is_said_and_changes_nothing(
+    arguments: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "tokens.toml"
+    tokens(path, "add", "obs", "--right", "read")
+    before = path.read_text()
+    capsys.readouterr()
+    assert tokens(path, *arguments) == 1
+    assert re.search(said, capsys.readouterr().err)
+    assert path.read_text() == before

@@ -1,0 +1,70 @@
+"""A caption server over real sockets, and clients that say what a test has them say."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from surtitle.pipeline.events import Caption, Samples, SessionStart
+from surtitle.pipeline.messages import PublishStart
+from surtitle.pipeline.rooms import Room
+from surtitle.pipeline.server import CaptionServer, Ready
+
+SESSION = SessionStart("night-1", ("en",), ("es",), {}, "real")
+START = '{"type":"start","v":1,"from":"en","to":["es"],"sample_rate":16000}'
+
+
+def caption(cue: int, language: str = "es", *, text: str = "", rev: int = 0, final: bool = True) -> Caption:
+    said = text or f"{language} {cue}.{rev}"
+    return Caption(cue, rev, language, "target", said, cue, cue + 1, final, 0, cue + 1, cue + 1)
+
+
+def at(server: CaptionServer, path: str = "/captions", **kwargs: Any) -> connect:
+    return connect(server.url.replace("http", "ws", 1) + path, proxy=None, **kwargs)
+
+
+async def hello(connection: ClientConnection, **fields: Any) -> list[dict[str, Any]]:
+    """Say hello and return the welcome and, unless it resumed, the snapshot."""
+    await connection.send(json.dumps({"type": "hello", "v": 1, **fields}))
+    welcome = await receive(connection)
+    return [welcome] if welcome["recovered"] else [welcome, await receive(connection)]
+
+
+async def receive(connection: ClientConnection) -> dict[str, Any]:
+    async with asyncio.timeout(10):
+        message: dict[str, Any] = json.loads(await connection.recv())
+    return message
+
+
+async def closing(connection: ClientConnection) -> tuple[list[dict[str, Any]], int, str]:
+    """Return what still came, and the close code and reason."""
+    messages = []
+    while True:
+        try:
+            messages.append(await receive(connection))
+        except ConnectionClosed:
+            return messages, connection.close_code or 0, connection.close_reason or ""
+
+
+class Listener:
+    """An `on_publish` that keeps what it is given."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.starts: list[PublishStart] = []
+        self.heard: list[float] = []
+        self.ended = asyncio.Event()
+        self._error = error
+
+    async def __call__(self, start: PublishStart, audio: AsyncIterator[Samples], room: Room, ready: Ready) -> None:
+        self.starts.append(start)
+        await ready()
+        async for samples in audio:
+            self.heard += samples.tolist()
+            if self._error is not None:
+                raise self._error
+        self.ended.set()
