@@ -1,6 +1,6 @@
 """A viewer in Python: captions as an async iterator that survives lost connections.
 
-In: a server's address. Out: the server's messages as dicts, each once and in order, also over reconnects.
+In: a server's address. Out: the server's messages as dicts, every final once and in order, also over reconnects.
 Knows the protocol (`PROTOCOL.md`) and nothing of the program that speaks it; needs websockets only, so the
 file can be copied.
 
@@ -14,8 +14,8 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -26,147 +26,196 @@ VERSION = 1
 """The protocol version this client speaks."""
 GOING_AWAY = 1001
 """The close code of a server that stops on purpose."""
-PAUSE_SECONDS = 0.2
-"""Between the end of a connection and the next attempt."""
+SILENCE_SECONDS = 60.0
+"""After which a connection counts as lost: a server says something every 20 s."""
+FIRST_PAUSE_SECONDS = 0.5
+"""The longest pause before the first attempt to reconnect; it doubles with each further one."""
 LONGEST_PAUSE_SECONDS = 15.0
-"""Between failed attempts; it begins with half a second and doubles."""
+"""The longest pause of all."""
+LARGEST_BYTES = 16 * 1024 * 1024
+"""Of a message: a snapshot holds twenty captions of each language."""
 
 _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
+_COME_BACK = frozenset({408, 429})
+"""HTTP refusals below 500 that are over soon."""
 
 Message = dict[str, Any]
 
 
 class ViewerError(Exception):
-    """Captions cannot be had from this address: the message says what was seen and what to do."""
+    """The server can't be had, or does not want this client: the message says what was seen and what to do."""
+
+    def __init__(self, message: str, *, code: str = "", retry: bool = False) -> None:
+        super().__init__(message)
+        self.code = code
+        """The name of the server's close code (`unauthorized`), if it gave one."""
+        self.retry = retry
+        """Whether the same may succeed later."""
 
 
-async def captions(url: str, langs: Sequence[str] = ()) -> AsyncGenerator[Message, None]:
-    """Yield `welcome`, `session`, `caption`, `gap` and `end` messages as they come.
+def captions(url: str, langs: Sequence[str] = (), *, session: str = "main", token: str | None = None) -> Viewer:
+    """Follow a session's captions; the iterator yields the server's messages, as PROTOCOL.md has them.
 
-    A `snapshot` is yielded as its captions. After a lost connection the iteration resumes where it was; a
-    `welcome` whose `recovered` is false says that something may have been missed. The iteration ends when the
-    server stops after the session's `end`.
+    Every final comes once and in order. A `snapshot` comes as its captions. `lost`, which is not the protocol's,
+    says that the connection is gone and is being made again: `message` tells why. A `welcome` follows; if its
+    `recovered` is false, finals may be missing here and open drafts are over: what still holds follows.
+
+    The iteration ends when the server stops after the session's `end`.
 
     Args:
         url: `http://host:port`, `ws://host:port`, or with any page of the server.
         langs: The languages wanted; none means all, the source included.
+        session: Which of the server's sessions.
+        token: For servers that ask for one.
 
     Raises:
-        ViewerError: there is no server, or it refuses this viewer.
+        ViewerError: in the iteration; there is no server at first, or it says not to come back.
     """
-    address = _address(url)
-    cursor = _Cursor()
-    # Programs send an origin too: a server that is open to the network demands one.
-    origin = address.replace("ws", "http", 1).removesuffix("/captions")
-    retry = _Retry(url)
-    connections = connect(
-        address,
-        origin=Origin(origin),
-        compression=None,
-        proxy=None,
-        process_exception=retry,
-        reconnect_delays=_delays,
-    )
-    async for connection in connections:
-        retry.connected = True
-        try:
-            await connection.send(json.dumps(_hello(langs, cursor)))
-            async for message in _messages(connection):
-                for fresh in cursor.fresh(message):
-                    yield fresh
-        except ConnectionClosed as closed:
-            if cursor.ended and _close_code(closed) == GOING_AWAY:
+    return Viewer(url, langs, session=session, token=token)
+
+
+class Viewer:
+    """One reader of one session: iterate over it, once."""
+
+    def __init__(self, url: str, langs: Sequence[str], *, session: str, token: str | None) -> None:
+        self._url = url
+        self._who = introduction(session, token)
+        self._place = Place(langs)
+        self._connection: ClientConnection | None = None
+        self._messages = self._follow()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Message:
+        return await anext(self._messages)
+
+    async def aclose(self) -> None:
+        """Close the connection; the iteration is over. For loops that are left early: `contextlib.aclosing`."""
+        if self._connection is not None:
+            await self._connection.close()
+        await self._messages.aclose()
+
+    async def subscribe(self, langs: Sequence[str]) -> None:
+        """From now on get these languages; a `welcome` and their last captions come next."""
+        self._place.subscribe(langs)
+        if self._connection is not None:
+            try:
+                await self._connection.send(json.dumps({"type": "subscribe", "langs": list(langs)}))
+            except ConnectionClosed:
+                # The next connection asks for them from its beginning.
                 return
-            _raise_if_final(closed, cursor)
-        await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _follow(self) -> AsyncGenerator[Message, None]:
+        connecting = connecting_to(self._url, "/captions")
+        attempt = 0
+        while True:
+            try:
+                async with connecting as connection:
+                    await connection.send(json.dumps(self._hello()))
+                    self._connection = connection
+                    while True:
+                        async with asyncio.timeout(SILENCE_SECONDS):
+                            message: Message = json.loads(await connection.recv())
+                        if message["type"] == "welcome":
+                            attempt = 0
+                        for fresh in self._place.take(message):
+                            yield fresh
+            except ConnectionClosed as closed:
+                code = close_code(closed)
+                if code == GOING_AWAY and self._place.ended:
+                    return
+                if 4500 <= code < 5000:
+                    raise refusal(code, self._place.complaint) from closed
+                why = self._place.complaint.get("message") or f"the connection was closed ({code})"
+            except (OSError, TimeoutError, InvalidHandshake) as error:
+                if self._place.epoch is None or is_refusal(error):
+                    raise unreachable(self._url, error) from error
+                why = "the server does not answer"
+            finally:
+                self._connection = None
+            yield {"type": "lost", "message": why}
+            await asyncio.sleep(pause(attempt))
+            attempt += 1
+
+    def _hello(self) -> Message:
+        return {"type": "hello", "v": VERSION, **self._who, **self._place.wanted()}
 
 
-class _Cursor:
-    """What has been seen: it drops what comes twice and says where to resume."""
+class Place:
+    """Where a reader is in the stream: it drops finals that come twice and says where to resume. Has no connection."""
 
-    def __init__(self) -> None:
+    def __init__(self, langs: Sequence[str]) -> None:
         self.epoch: str | None = None
-        self.seq = 0
         self.ended = False
         """Whether the newest session is over."""
-        self.complaint: str | None = None
-        """What the server said was wrong."""
+        self.complaint: Message = {}
+        """The `error` message of this connection, if there was one."""
+        self._langs = list(langs)
+        self._seq = 0
+        self._head = 0
+        # From a change of languages until their snapshot there is nothing to resume from.
+        self._resumable = False
+        self._unanswered = 0
+        # The newest final by language, and what else must come but once, by None: snapshots repeat them.
+        self._told: dict[str | None, int] = {}
 
-    def fresh(self, message: Message) -> Iterator[Message]:
-        """Yield what of `message` has not been seen."""
+    def subscribe(self, langs: Sequence[str]) -> None:
+        """Want other languages."""
+        self._langs = list(langs)
+        self._resumable = False
+        self._unanswered += 1
+
+    def wanted(self) -> Message:
+        """Return the fields of a `hello`; a connection begins."""
+        self.complaint = {}
+        self._unanswered = 1
+        since = {"since": {"epoch": self.epoch, "seq": self._seq}} if self._resumable else {}
+        return {"langs": self._langs, **since}
+
+    def take(self, message: Message) -> list[Message]:
+        """Take in a message and return what of it is to be told."""
         match message["type"]:
             case "welcome":
-                yield from self._welcome(message)
+                return self._welcome(message)
             case "snapshot":
-                for caption in message["captions"]:
-                    yield from self._numbered(caption)
-            case "caption" | "gap" | "session" | "end":
-                yield from self._numbered(message)
+                shown = [caption for caption in message["captions"] if self._is_new(caption)]
+                self._seq = max(self._seq, self._head)
+                self._resumable = self._unanswered == 0
+                return shown
+            case "caption" | "gap" | "session" | "status" | "end" if self._is_new(message):
+                if message["type"] in ("session", "end"):
+                    self.ended = message["type"] == "end"
+                return [message]
             case "error":
-                self.complaint = message["message"]
+                self.complaint = message
+        return []
 
-    def _welcome(self, message: Message) -> Iterator[Message]:
+    def _welcome(self, message: Message) -> list[Message]:
+        self._unanswered -= 1
         if message["epoch"] != self.epoch:
-            self.epoch, self.seq = message["epoch"], 0
-        yield message
+            self.epoch, self._seq = message["epoch"], 0
+            self._told.clear()
+        self._head = message["seq"]
         # Not while resuming without loss: then the session, if it is new, comes in its place among the rest.
         if "session" in message and not message["recovered"]:
-            yield from self._numbered(message["session"])
+            return [message, *self.take(message["session"])]
+        return [message]
 
-    def _numbered(self, message: Message) -> Iterator[Message]:
-        if message["seq"] <= self.seq:
-            return
-        self.seq = message["seq"]
-        if message["type"] in ("session", "end"):
-            self.ended = message["type"] == "end"
-        yield message
-
-
-class _Retry:
-    """Decides about a failed connection attempt: the first must succeed, a later one is tried again."""
-
-    def __init__(self, url: str) -> None:
-        self.connected = False
-        self._url = url
-
-    def __call__(self, error: Exception) -> Exception | None:
-        if isinstance(error, InvalidStatus) and error.response.status_code < 500:
-            reason = error.response.body.decode("utf-8", "replace").strip() if error.response.body else ""
-            return ViewerError(f"{self._url} refuses this viewer: {reason or error}")
-        if self.connected:
-            return None
-        if isinstance(error, (OSError, TimeoutError, EOFError, InvalidHandshake)):
-            return ViewerError(
-                f"no caption server answers at {self._url} ({error}); start one with `surtitle serve`, "
-                "or give its address"
-            )
-        return error
+    def _is_new(self, message: Message) -> bool:
+        seq = message["seq"]
+        self._seq = max(self._seq, seq)
+        if message["type"] == "status" or not message.get("final", True):
+            return True
+        lang = message.get("lang")
+        is_new: bool = seq > self._told.get(lang, 0)
+        if is_new:
+            self._told[lang] = seq
+        return is_new
 
 
-def _delays() -> Generator[float, None, None]:
-    """Yield seconds to wait: longer and longer, and random, or all viewers of a server would come at once."""
-    longest = 0.5
-    while True:
-        yield random.uniform(0, longest)
-        longest = min(2 * longest, LONGEST_PAUSE_SECONDS)
-
-
-async def _messages(connection: ClientConnection) -> AsyncIterator[Message]:
-    """Yield messages until the connection closes, which always raises ConnectionClosed."""
-    while True:
-        message: Message = json.loads(await connection.recv())
-        yield message
-
-
-def _hello(langs: Sequence[str], cursor: _Cursor) -> Message:
-    hello: Message = {"type": "hello", "v": VERSION, "langs": list(langs)}
-    if cursor.epoch is not None:
-        hello["since"] = {"epoch": cursor.epoch, "seq": cursor.seq}
-    return hello
-
-
-def _address(url: str) -> str:
-    """Return the websocket address of the server that `url` points at."""
+def connecting_to(url: str, path: str) -> connect:
+    """Return what opens websockets to `path` of the server that `url` points at; raises ViewerError."""
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         # Reading the port checks it.
@@ -175,16 +224,50 @@ def _address(url: str) -> str:
         usable = False
     if not usable:
         raise ViewerError(f"saw address {url!r}, expected one like http://127.0.0.1:8765")
-    return f"{_SCHEMES[parts.scheme]}://{parts.netloc}/captions"
+    server = f"{_SCHEMES[parts.scheme]}://{parts.netloc}"
+    # Programs send an origin too: a server that is open to the network demands one.
+    origin = Origin(server.replace("ws", "http", 1))
+    return connect(server + path, origin=origin, compression=None, proxy=None, max_size=LARGEST_BYTES)
 
 
-def _close_code(closed: ConnectionClosed) -> int:
+def introduction(session: str, token: str | None) -> Message:
+    """Return the fields of a first message that say where to and by which right, as far as they need saying."""
+    return ({} if session == "main" else {"session": session}) | ({} if token is None else {"token": token})
+
+
+def pause(attempt: int) -> float:
+    """Return seconds to wait before an attempt, counted from 0: random up to the bound ("full jitter"), or all
+    viewers of a server that restarts would come at once.
+    """
+    return random.uniform(0, min(FIRST_PAUSE_SECONDS * 2 ** min(attempt, 10), LONGEST_PAUSE_SECONDS))
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether a failed attempt would fail again."""
+    status = error.response.status_code if isinstance(error, InvalidStatus) else 500
+    return status < 500 and status not in _COME_BACK
+
+
+def unreachable(url: str, error: Exception) -> ViewerError:
+    """Return what to tell of a failed attempt."""
+    if isinstance(error, InvalidStatus) and is_refusal(error):
+        reason = error.response.body.decode("utf-8", "replace").strip() if error.response.body else ""
+        return ViewerError(f"{url} refuses this client: {reason or error}")
+    why = str(error) or "no answer in time"
+    return ViewerError(
+        f"no caption server answers at {url} ({why}); start one with `surtitle serve`, or give its address", retry=True
+    )
+
+
+def close_code(closed: ConnectionClosed) -> int:
     """Return the server's close code; 1006 when the connection broke."""
     return closed.rcvd.code if closed.rcvd is not None else 1006
 
 
-def _raise_if_final(closed: ConnectionClosed, cursor: _Cursor) -> None:
-    """Raise when the server says not to come back (4500-4999)."""
-    code = _close_code(closed)
-    if 4500 <= code < 5000:
-        raise ViewerError(cursor.complaint or f"the server refuses this viewer ({code})") from closed
+def refusal(code: int | None, complaint: Message) -> ViewerError:
+    """Return the server's words for closing the connection: of its `error` message, or else the close code."""
+    return ViewerError(
+        complaint.get("message", f"the server closed the connection ({code})"),
+        code=complaint.get("code", ""),
+        retry=complaint.get("retry", code is None or not 4500 <= code < 5000),
+    )

@@ -19,6 +19,7 @@ from rich.console import Console
 
 from surtitle.pipeline.errors import UsageError, UserError
 from surtitle.pipeline.flags import (
+    TOKEN_VARIABLE,
     captions_flag,
     glossary_flag,
     llm_flags,
@@ -37,6 +38,7 @@ from surtitle.pipeline.flags import (
     single_pair_of,
     temperature,
     thread_flags,
+    token_of,
 )
 from surtitle.pipeline.languages import Pair, parse_languages
 
@@ -167,7 +169,16 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="URL",
         help="a surtitle server (default http://127.0.0.1:8765)",
     )
-    watch.add_argument("--lang", metavar="CODES", help="languages to show, such as es or es,de (default: all)")
+    watch.add_argument(
+        "--lang", metavar="CODES", help="languages to show, such as es or es,de, in this order (default: all)"
+    )
+    session_flag(watch, "which of the server's sessions (default main)")
+    watch.add_argument(
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help=f"file with the token that the server asks for (default: the environment variable {TOKEN_VARIABLE})",
+    )
 
     translate = _command(commands, "translate", _translate, "translate lines of text, context kept")
     translate.add_argument(
@@ -329,8 +340,10 @@ def _watch(args: argparse.Namespace) -> None:
     from surtitle.clients.viewer import ViewerError
     from surtitle.clients.watch import watch
 
+    langs = parse_languages(args.lang) if args.lang else ()
+    token = token_of(args.token_file, os.environ)
     try:
-        asyncio.run(watch(args.url, parse_languages(args.lang) if args.lang else (), Console()))
+        asyncio.run(watch(args.url, langs, Console(), Console(stderr=True), session=args.session, token=token))
     except ViewerError as error:
         raise UserError(str(error)) from error
 

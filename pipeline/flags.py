@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from surtitle.pipeline.errors import UsageError
+from surtitle.pipeline.errors import UsageError, UserError
 from surtitle.pipeline.events import MAIN_ROOM
 from surtitle.pipeline.languages import Pair, parse_pair
 from surtitle.pipeline.messages import ROOM_PATTERN
@@ -27,6 +27,9 @@ _FORMATS = {
     "txt": "a transcript",
     "jsonl": "every caption as a line of JSON",
 }
+
+TOKEN_VARIABLE = "SURTITLE_TOKEN"
+"""The environment variable that holds a token. No flag does: everybody on a machine sees the flags of its programs."""
 
 
 def number(lowest: int, highest: int) -> Callable[[str], int]:
@@ -58,11 +61,9 @@ def room_name(text: str) -> str:
     return text
 
 
-def session_flag(command: argparse.ArgumentParser) -> None:
+def session_flag(command: argparse.ArgumentParser, purpose: str = "name that viewers ask for (default main)") -> None:
     """--session."""
-    command.add_argument(
-        "--session", type=room_name, default=MAIN_ROOM, metavar="NAME", help="name that viewers ask for (default main)"
-    )
+    command.add_argument("--session", type=room_name, default=MAIN_ROOM, metavar="NAME", help=purpose)
 
 
 def output_flags(command: argparse.ArgumentParser) -> None:
@@ -230,3 +231,20 @@ def _read(given: str) -> str:
         return f"{language}={Path(path).read_text('utf-8').strip()}"
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: can not be read, expected a file that holds a caption address") from error
+
+
+def token_of(file: Path | None, environment: Mapping[str, str]) -> str | None:
+    """The token to show to a server: of `file`, or else of the environment; None if there is neither.
+
+    Raises:
+        UserError: the file can't be read, or it does not hold a token.
+    """
+    if file is None:
+        return environment.get(TOKEN_VARIABLE)
+    try:
+        token = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"can't read --token-file {file} ({error}); expected a file with a token in it") from error
+    if len(token.split()) != 1 or len(token) > 256:
+        raise UserError(f"--token-file {file} holds {len(token)} characters, expected one word of at most 256")
+    return token

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -68,3 +69,28 @@ class Listener:
             if self._error is not None:
                 raise self._error
         self.ended.set()
+
+
+@asynccontextmanager
+async def wire(server: CaptionServer, cuts: Sequence[int]) -> AsyncIterator[str]:
+    """The address of a wire to `server` that breaks after so many bytes: on each connection in turn, then never."""
+    left = list(cuts)
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        remaining = left.pop(0) if left else 10**9
+        server_reader, server_writer = await asyncio.open_connection("127.0.0.1", server.port)
+        upward = asyncio.create_task(_copy(reader, server_writer))
+        while remaining > 0 and (data := await server_reader.read(min(remaining, 4096))):
+            remaining -= len(data)
+            writer.write(data)
+        upward.cancel()
+        for end in (server_writer, writer):
+            end.transport.abort()
+
+    async with await asyncio.start_server(connected, "127.0.0.1", 0) as listening:
+        yield f"127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(4096):
+        writer.write(data)

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import benchmark
+import conformance
 import evaluate
 import pytest
 import simulate
@@ -51,11 +52,11 @@ def test_every_flag_is_documented_and_no_other(name: str) -> None:
     assert documented()[name] == flags(commands()[name])
 
 
-SCRIPTS = {script.__name__: script.build_parser for script in (benchmark, evaluate, simulate)}
+SCRIPTS = {script.__name__: script.build_parser for script in (benchmark, conformance, evaluate, simulate)}
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_every_flag_of_the_measuring_scripts_is_documented_and_no_other(name: str) -> None:
+def test_every_flag_of_the_scripts_is_documented_and_no_other(name: str) -> None:
     assert documented("Measuring it")[name] == flags(SCRIPTS[name]())
 
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from serving import wire
 
-from surtitle.clients.viewer import ViewerError, captions
+from surtitle.clients.viewer import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Place, ViewerError, captions, pause
 from surtitle.pipeline.events import Caption, SessionEnd, SessionStart
 from surtitle.pipeline.hub import Hub
+from surtitle.pipeline.messages import Refused, Since
 from surtitle.pipeline.rooms import Rooms
 from surtitle.pipeline.server import CaptionServer
+from surtitle.pipeline.tokens import Token, Tokens, digest
 
 SESSION = SessionStart("night-1", ("en",), ("es",), {}, "real")
 
@@ -22,8 +28,13 @@ def caption(cue: int, language: str = "es", *, rev: int = 0, final: bool = True)
 
 
 async def following(messages: AsyncIterator[dict[str, Any]], count: int) -> list[dict[str, Any]]:
+    """The next messages of the server, in whatever connection."""
+    told: list[dict[str, Any]] = []
     async with asyncio.timeout(20):
-        return [await anext(messages) for _ in range(count)]
+        while len(told) < count:
+            message = await anext(messages)
+            told += [message] if message["type"] != "lost" else []
+    return told
 
 
 def numbers(messages: list[dict[str, Any]]) -> list[int]:
@@ -60,44 +71,19 @@ async def test_a_viewer_resumes_after_the_server_was_gone_and_sees_nothing_twice
         assert numbers(rest + await following(messages, 1)) == [3, 4]
 
 
-class Cutter:
-    """A wire to the server that breaks after a number of bytes, on each connection in turn."""
-
-    def __init__(self, port: int, cuts: list[int]) -> None:
-        self._port = port
-        self._cuts = cuts
-
-    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        left = self._cuts.pop(0) if self._cuts else 10**9
-        server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._port)
-        upward = asyncio.create_task(self._copy(reader, server_writer))
-        while left > 0 and (data := await server_reader.read(min(left, 4096))):
-            left -= len(data)
-            writer.write(data)
-        upward.cancel()
-        for end in (server_writer, writer):
-            end.transport.abort()
-
-    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(4096):
-            writer.write(data)
-
-
 async def test_wherever_the_wire_breaks_every_final_comes_once_and_in_order() -> None:
     hub = Hub("e")
     # A handshake's answer is about 130 bytes, a welcome 90, a caption 190: breaks in and between them.
     cuts = [131, 200, 305, 333, 500, 711, 712]
-    async with CaptionServer(Rooms(lambda: hub), port=0) as server:
-        wire = await asyncio.start_server(Cutter(server.port, [400, *cuts]), "127.0.0.1", 0)
-        async with wire:
-            messages = captions(f"127.0.0.1:{wire.sockets[0].getsockname()[1]}")
-            shown = await following(messages, 1)
-            for cue in range(20):
-                hub.publish(caption(cue))
-            async with asyncio.timeout(30):
-                while not shown or shown[-1].get("cue") != 19:
-                    shown += await following(messages, 1)
-            await messages.aclose()
+    async with CaptionServer(Rooms(lambda: hub), port=0) as server, wire(server, [400, *cuts]) as address:
+        messages = captions(address)
+        shown = await following(messages, 1)
+        for cue in range(20):
+            hub.publish(caption(cue))
+        async with asyncio.timeout(30):
+            while not shown or shown[-1].get("cue") != 19:
+                shown += await following(messages, 1)
+        await messages.aclose()
     assert numbers(shown) == list(range(1, 21))
 
 
@@ -174,3 +160,154 @@ async def test_any_page_of_the_server_names_it() -> None:
 async def test_an_open_server_accepts_a_program_that_names_its_origin() -> None:
     async with CaptionServer(Rooms(lambda: Hub("e")), host="0.0.0.0", port=0) as server:
         assert (await following(captions(server.url), 1))[0]["type"] == "welcome"
+
+
+# --- languages, sessions, tokens ---
+
+
+def texts(messages: list[dict[str, Any]]) -> list[str]:
+    return [message["text"] for message in messages]
+
+
+async def test_a_viewer_changes_languages_while_connected_and_sees_nothing_twice() -> None:
+    hub = Hub("e")
+    for lang in ("de", "es"):
+        hub.publish(caption(0, lang))
+    async with CaptionServer(Rooms(lambda: hub), port=0) as server:
+        messages = captions(server.url, ["es"])
+        _, first = await following(messages, 2)
+        await messages.subscribe(["de", "es"])
+        welcome, german = await following(messages, 2)
+        hub.publish(caption(1, "es"))
+        assert texts([first, german, *await following(messages, 1)]) == ["es 0", "de 0", "es 1"]
+    assert welcome["recovered"] is False
+
+
+async def test_languages_chosen_while_the_server_is_away_are_asked_for_when_it_is_back() -> None:
+    hub = Hub("e")
+    hub.publish(caption(0, "de"))
+    hub.publish(caption(0, "es"))
+    async with CaptionServer(Rooms(lambda: hub), port=0) as server:
+        messages = captions(server.url, ["es"])
+        assert texts((await following(messages, 2))[1:]) == ["es 0"]
+        port = server.port
+    await messages.subscribe(["de"])
+    async with CaptionServer(Rooms(lambda: hub), port=port):
+        welcome, german = await following(messages, 2)
+        hub.publish(caption(1, "es"))
+        hub.publish(caption(1, "de"))
+        assert texts([german, *await following(messages, 1)]) == ["de 0", "de 1"]
+    assert welcome["recovered"] is False
+
+
+async def test_a_viewer_watches_the_session_that_it_names() -> None:
+    rooms = Rooms(lambda: Hub("e"))
+    rooms.speak("hall-2").hub.publish(caption(0))
+    rooms.speak("main")
+    async with CaptionServer(rooms, port=0) as server:
+        _, shown = await following(captions(server.url, session="hall-2"), 2)
+        rooms.watch("main").hub.publish(caption(7))
+        _, other = await following(captions(server.url), 2)
+    assert (shown["cue"], other["cue"]) == (0, 7)
+
+
+async def test_a_token_lets_a_viewer_in_and_its_loss_ends_the_iteration_with_the_servers_words() -> None:
+    guests = [Tokens((Token("phone", "read", digest("secret")),))]
+    async with CaptionServer(Rooms(lambda: Hub("e")), port=0, tokens=lambda: guests[0]) as server:
+        with pytest.raises(ViewerError, match="expected one that `surtitle tokens") as without:
+            await anext(captions(server.url))
+        messages = captions(server.url, token="secret")
+        await following(messages, 1)
+        guests[0] = Tokens(())
+        with pytest.raises(ViewerError, match="not any more") as revoked:
+            await following(messages, 1)
+    assert [(caught.value.code, caught.value.retry) for caught in (without, revoked)] == [("unauthorized", False)] * 2
+
+
+async def test_a_lost_connection_is_told_with_its_cause() -> None:
+    async with CaptionServer(Rooms(lambda: Hub("e")), port=0) as server:
+        messages = captions(server.url)
+        await following(messages, 1)
+    async with asyncio.timeout(5):
+        assert await anext(messages) == {"type": "lost", "message": "the connection was closed (1001)"}
+        assert await anext(messages) == {"type": "lost", "message": "the server does not answer"}
+
+
+def test_pauses_grow_to_a_bound_and_are_random_from_nothing() -> None:
+    bounds = [max(pause(attempt) for _ in range(2000)) for attempt in range(12)]
+    for attempt, longest in enumerate(bounds):
+        bound = min(FIRST_PAUSE_SECONDS * 2**attempt, LONGEST_PAUSE_SECONDS)
+        assert 0.9 * bound < longest <= bound
+    assert min(pause(9) for _ in range(2000)) < 0.1 * LONGEST_PAUSE_SECONDS
+
+
+# --- the place in the stream, without a connection ---
+
+
+class Reading:
+    """A hub and the client's own bookkeeping, with cuts and changes in between."""
+
+    def __init__(self, ring: int) -> None:
+        self.hub = Hub("e", ring=ring, history=3)
+        self.place = Place(["es"])
+        self.told: list[dict[str, Any]] = []
+        self.recovered = True
+        self.join()
+
+    def join(self) -> None:
+        wanted = self.place.wanted()
+        since = Since(**wanted["since"]) if "since" in wanted else None
+        self.viewer = self.hub.join(wanted["langs"], since)
+
+    def take(self, count: int) -> None:
+        for message in self.viewer.take(count):
+            for fresh in self.place.take(json.loads(message)):
+                if fresh["type"] == "welcome" and self.told:
+                    self.recovered &= fresh["recovered"]
+                self.told.append(fresh)
+
+
+@given(st.data(), st.integers(3, 40))
+def test_wherever_it_is_cut_and_whatever_it_asks_for_no_final_comes_twice(data: st.DataObject, ring: int) -> None:
+    reading = Reading(ring)
+    said = {"es": 0, "de": 0}
+    for _ in range(data.draw(st.integers(0, 60))):
+        match data.draw(st.sampled_from(("say", "say", "take", "take", "cut", "subscribe"))):
+            case "say":
+                lang = data.draw(st.sampled_from(("es", "de")))
+                reading.hub.publish(caption(said[lang], lang, final=False))
+                reading.hub.publish(caption(said[lang], lang, rev=1))
+                said[lang] += 1
+            case "take":
+                try:
+                    reading.take(data.draw(st.integers(1, 5)))
+                except Refused:
+                    reading.join()
+            case "cut":
+                reading.join()
+            case "subscribe":
+                langs = data.draw(st.sampled_from((["es"], ["de"], ["es", "de"])))
+                reading.place.subscribe(langs)
+                reading.viewer.subscribe(langs)
+    for lang in said:
+        cues = [each["cue"] for each in reading.told if each.get("final") and each["lang"] == lang]
+        assert cues == sorted(set(cues))
+
+
+@given(st.lists(st.sampled_from(("say", "take", "cut")), max_size=60))
+def test_wherever_it_is_cut_it_misses_nothing_that_the_server_still_has(actions: list[str]) -> None:
+    reading = Reading(ring=1000)
+    said = 0
+    for action in actions:
+        match action:
+            case "say":
+                reading.hub.publish(caption(said))
+                said += 1
+            case "take":
+                reading.take(2)
+            case "cut":
+                reading.join()
+    reading.take(1000)
+    finals = [each["cue"] for each in reading.told if each["type"] == "caption"]
+    assert finals == list(range(said))[-len(finals) :]
+    assert len(finals) >= min(said, 3)

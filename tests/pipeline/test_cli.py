@@ -192,6 +192,13 @@ def test_a_text_that_is_missing_is_said_in_one_line(run: Run, tmp_path: Path) ->
     assert_said(run("translate", "nowhere.txt", *PAIR, "--llm", tmp_path), 1, r"can't read nowhere\.txt")
 
 
+def test_a_token_that_is_missing_or_none_is_said_in_one_line(run: Run, tmp_path: Path) -> None:
+    assert_said(run("watch", "--token-file", tmp_path / "nowhere"), 1, "can't read --token-file .*nowhere")
+    (tmp_path / "token").write_text("two words\n")
+    said = "holds 9 characters, expected one word of at most 256"
+    assert_said(run("watch", "--token-file", tmp_path / "token"), 1, said)
+
+
 def test_a_folder_that_holds_no_model_is_said_in_one_line(run: Run, tmp_path: Path, recording: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()

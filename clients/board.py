@@ -1,0 +1,177 @@
+"""Captions in rows: a row a cue, a column a language.
+
+In: the messages of one session, in the order in which they came. Out: what will not change any more, in the order in
+which it is to be read, then what still may, and how the session fares. Knows no terminal, no clock and no connection.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+Message = dict[str, Any]
+
+MOST_OPEN = 8
+"""Rows that may wait for their last language; beyond that the oldest is shown as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A caption as it stands now."""
+
+    text: str
+    final: bool
+    source: bool
+    """Whether it is what was said, and no translation."""
+    untranslated: bool
+    """Whether it is what was said for want of a translation."""
+
+
+@dataclass(slots=True)
+class Row:
+    """What was said at one time."""
+
+    cue: int
+    cells: dict[str, Cell] = field(default_factory=dict)
+    """By language."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What happened between the captions."""
+
+    text: str
+    bad: bool = False
+    """Whether something was lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How the session fares."""
+
+    connection: str = "connecting"
+    """In words."""
+    connected: bool = False
+    speaking: bool = False
+    """Whether a session is running."""
+    lag_ms: int | None = None
+    """How late the newest translation was after the end of its words; None before the first."""
+    trouble: str = ""
+    """What the server says of itself, unless all is well."""
+
+
+_TROUBLE = {
+    "ok": "",
+    "behind": "falling behind",
+    "overload": "overloaded: speech is being skipped",
+    "device": "the microphone is gone",
+}
+
+
+class Board:
+    """Gathers captions in rows, and lets a row go when nothing of it can change."""
+
+    def __init__(self, langs: Sequence[str] = ()) -> None:
+        """Start empty; no `langs` means all that the session has."""
+        self.columns: tuple[str, ...] = tuple(langs)
+        """The languages, in the order in which they are shown."""
+        self.open: list[Row] = []
+        """Rows that may still change, oldest first."""
+        self.status = Status()
+        self._all = not langs
+        self._real = False
+        self._welcomed = False
+        # The newest cue that is final in each language: for an older one nothing comes after it.
+        self._finals: dict[str, int] = {}
+
+    def push(self, message: Message) -> list[Row | Notice]:
+        """Take in one message; return what can be shown for good, in the order in which it is read."""
+        match message["type"]:
+            case "caption":
+                return list(self._caption(message))
+            case "session":
+                return [*self._close(), self._session(message)]
+            case "gap":
+                seconds = (message["end_ms"] - message["start_ms"]) / 1000
+                return [Notice(f"{seconds:.1f} s missing: {message['why']}", bad=True)]
+            case "end":
+                self._say(speaking=False, trouble="")
+                return [*self._close(), Notice("end")]
+            case "welcome":
+                return list(self._welcome(message))
+            case "status":
+                trouble = _TROUBLE.get(message["state"], message["state"])
+                self._say(lag_ms=message.get("lag_ms", self.status.lag_ms), trouble=trouble)
+            case "lost":
+                self._say(connection=f"reconnecting: {message['message']}", connected=False)
+        return []
+
+    def _say(self, **changes: Any) -> None:
+        self.status = replace(self.status, **changes)
+
+    def _welcome(self, message: Message) -> Iterator[Row | Notice]:
+        speaking = "session" in message
+        is_hole = self._welcomed and not message["recovered"]
+        self._welcomed = True
+        self._say(connection="connected", connected=True, speaking=speaking)
+        if not speaking:
+            yield from self._close()
+        elif is_hole:
+            # Open drafts come again, finals do not.
+            self.open = _finals_of(self.open)
+        if is_hole:
+            yield Notice("captions may be missing here", bad=True)
+
+    def _session(self, message: Message) -> Notice:
+        sources = message.get("sources", [message["source"]])
+        if self._all:
+            self.columns = (*sources, *(lang for lang in message["targets"] if lang not in sources))
+        self._real = message["clock"] == "real"
+        self._say(speaking=True, lag_ms=None, trouble="")
+        return Notice(f"{' or '.join(sources)} → {', '.join(message['targets'])}")
+
+    def _caption(self, message: Message) -> Iterator[Row]:
+        lang, cue = message["lang"], message["cue"]
+        if lang not in self.columns:
+            if not self._all:
+                return
+            self.columns += (lang,)
+        self._row(cue).cells[lang] = Cell(
+            text=message["text"],
+            final=message["final"],
+            source=message["role"] == "source",
+            untranslated=message.get("untranslated", False),
+        )
+        if message["final"]:
+            self._finals[lang] = max(cue, self._finals.get(lang, cue))
+            if self._real and message["role"] == "target":
+                self._say(lag_ms=message["elapsed_ms"] - message["end_ms"])
+        while self.open and (self._settled(self.open[0]) or len(self.open) > MOST_OPEN):
+            yield from _finals_of([self.open.pop(0)])
+
+    def _row(self, cue: int) -> Row:
+        index = bisect_left(self.open, cue, key=lambda row: row.cue)
+        if index == len(self.open) or self.open[index].cue != cue:
+            self.open.insert(index, Row(cue))
+        return self.open[index]
+
+    def _settled(self, row: Row) -> bool:
+        return all(self._settled_in(lang, row) for lang in self.columns)
+
+    def _settled_in(self, lang: str, row: Row) -> bool:
+        return row.cells[lang].final if lang in row.cells else row.cue < self._finals.get(lang, -1)
+
+    def _close(self) -> list[Row]:
+        """Return what is final of the open rows: their session is over."""
+        rows = _finals_of(self.open)
+        self.open = []
+        self._finals = {}
+        return rows
+
+
+def _finals_of(rows: Sequence[Row]) -> list[Row]:
+    """Return `rows` without their drafts, and without those that have nothing else."""
+    finals = [Row(row.cue, {lang: cell for lang, cell in row.cells.items() if cell.final}) for row in rows]
+    return [row for row in finals if row.cells]

@@ -1,0 +1,156 @@
+"""Captions gathered in rows: nothing final is lost, and a row goes when nothing of it can change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from surtitle.clients.board import MOST_OPEN, Board, Notice, Row
+
+SESSION = {"type": "session", "source": "en", "targets": ["es", "de"], "clock": "real"}
+WELCOME = {"type": "welcome", "recovered": False, "session": SESSION}
+
+
+def caption(cue: int, lang: str, text: str = "", *, final: bool = True) -> dict[str, Any]:
+    return {
+        "type": "caption",
+        "cue": cue,
+        "lang": lang,
+        "role": "source" if lang == "en" else "target",
+        "final": final,
+        "text": text or f"{lang} {cue}",
+        "end_ms": 1000 * cue,
+        "elapsed_ms": 1000 * cue + 2500,
+    }
+
+
+def shown(board: Board, *messages: dict[str, Any]) -> list[dict[str, str] | str]:
+    """What is let go: rows as texts by language, notices as their words."""
+    items = [item for message in messages for item in board.push(message)]
+    return [item.text if isinstance(item, Notice) else texts(item) for item in items]
+
+
+def texts(row: Row) -> dict[str, str]:
+    return {lang: cell.text for lang, cell in row.cells.items()}
+
+
+def test_a_row_waits_for_its_last_language() -> None:
+    board = Board(["es", "de"])
+    assert shown(board, caption(0, "es")) == []
+    assert [texts(row) for row in board.open] == [{"es": "es 0"}]
+    assert shown(board, caption(0, "de")) == [{"es": "es 0", "de": "de 0"}]
+    assert board.open == []
+
+
+def test_a_row_does_not_wait_for_a_language_that_is_further_on() -> None:
+    board = Board(["es", "de"])
+    assert shown(board, caption(0, "es"), caption(1, "de"), caption(1, "es")) == [
+        {"es": "es 0"},
+        {"es": "es 1", "de": "de 1"},
+    ]
+
+
+def test_rows_go_in_the_order_in_which_they_were_said() -> None:
+    board = Board(["es", "de"])
+    assert shown(board, caption(0, "es"), caption(1, "es")) == []
+    assert shown(board, caption(0, "de"), caption(1, "de")) == [
+        {"es": "es 0", "de": "de 0"},
+        {"es": "es 1", "de": "de 1"},
+    ]
+
+
+def test_a_language_that_stays_behind_keeps_no_more_than_a_few_rows_open() -> None:
+    board = Board(["es", "xx"])
+    finals = shown(board, *(caption(cue, "es") for cue in range(MOST_OPEN + 2)))
+    assert finals == [{"es": "es 0"}, {"es": "es 1"}]
+    assert shown(board, caption(0, "xx")) == [{"xx": "xx 0"}]
+
+
+def test_drafts_stay_open_and_give_way() -> None:
+    board = Board(["es"])
+    assert shown(board, caption(0, "es", "bue", final=False), caption(0, "es", "buenas", final=False)) == []
+    assert [texts(row) for row in board.open] == [{"es": "buenas"}]
+    assert shown(board, caption(0, "es", "buenas noches")) == [{"es": "buenas noches"}]
+
+
+def test_without_choice_there_is_a_column_for_what_was_said_and_each_translation() -> None:
+    board = Board()
+    shown(board, SESSION)
+    assert board.columns == ("en", "es", "de")
+    shown(board, caption(0, "fr"))
+    assert board.columns == ("en", "es", "de", "fr")
+
+
+def test_a_language_that_was_not_chosen_has_no_column() -> None:
+    board = Board(["es"])
+    assert shown(board, caption(0, "de")) == []
+    assert board.open == []
+
+
+def test_the_end_of_a_session_keeps_its_finals_and_drops_its_drafts() -> None:
+    board = Board(["es", "de"])
+    shown(board, SESSION, caption(0, "es"), caption(1, "es", final=False))
+    assert shown(board, {"type": "end"}) == [{"es": "es 0"}, "end"]
+    assert board.open == []
+    assert shown(board, SESSION, caption(0, "es"), caption(0, "de")) == ["en → es, de", {"es": "es 0", "de": "de 0"}]
+
+
+def test_a_return_without_recovery_says_that_something_may_be_missing() -> None:
+    board = Board(["es"])
+    assert shown(board, WELCOME, SESSION, caption(0, "es", final=False)) == ["en → es, de"]
+    assert shown(board, {"type": "lost", "message": "gone"}, WELCOME) == ["captions may be missing here"]
+    assert board.open == []
+
+
+def test_a_return_with_recovery_changes_nothing() -> None:
+    board = Board(["es"])
+    shown(board, WELCOME, SESSION, caption(0, "es", final=False))
+    assert shown(board, {"type": "lost", "message": "gone"}, WELCOME | {"recovered": True}) == []
+    assert [texts(row) for row in board.open] == [{"es": "es 0"}]
+
+
+def test_missing_audio_is_said() -> None:
+    gap = {"type": "gap", "start_ms": 1000, "end_ms": 3500, "why": "overload"}
+    assert Board().push(gap) == [Notice("2.5 s missing: overload", bad=True)]
+
+
+def test_the_status_tells_of_connection_speaker_lag_and_trouble() -> None:
+    board = Board(["es"])
+    assert (board.status.connection, board.status.connected) == ("connecting", False)
+    shown(board, {"type": "welcome", "recovered": False})
+    assert (board.status.connection, board.status.speaking) == ("connected", False)
+    shown(board, SESSION, caption(0, "es"), {"type": "status", "state": "behind"})
+    assert (board.status.speaking, board.status.lag_ms, board.status.trouble) == (True, 2500, "falling behind")
+    shown(board, {"type": "status", "state": "ok"}, {"type": "lost", "message": "the connection broke"})
+    assert (board.status.connection, board.status.trouble) == ("reconnecting: the connection broke", "")
+
+
+def test_a_virtual_clock_has_no_lag() -> None:
+    board = Board(["es"])
+    shown(board, SESSION | {"clock": "virtual"}, caption(0, "es"))
+    assert board.status.lag_ms is None
+
+
+LANGUAGES = ("en", "es", "de")
+
+
+@given(st.lists(st.sampled_from(LANGUAGES), max_size=60), st.data())
+def test_however_far_apart_languages_run_every_final_is_shown_once_and_in_its_order(
+    turns: Sequence[str], data: st.DataObject
+) -> None:
+    board = Board(LANGUAGES)
+    said = dict.fromkeys(LANGUAGES, 0)
+    messages: list[dict[str, Any]] = []
+    for lang in turns:
+        if data.draw(st.booleans()):
+            messages.append(caption(said[lang], lang, "draft", final=False))
+        messages.append(caption(said[lang], lang))
+        said[lang] += 1
+    rows = [item for message in [*messages, {"type": "end"}] for item in board.push(message) if isinstance(item, Row)]
+    for lang in LANGUAGES:
+        finals = [row.cells[lang].text for row in rows if lang in row.cells]
+        assert finals == [f"{lang} {cue}" for cue in range(said[lang])]
+    assert len(board.open) <= MOST_OPEN
