@@ -15,10 +15,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from said import caption
 
-from surtitle.pipeline.broadcast import Broadcast, OutputPaths
+from surtitle.pipeline.broadcast import Broadcast, OutputPaths, Outputs
 from surtitle.pipeline.events import Caption
+from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.posting import QUEUE, Service, YouTube, Zoom
 from surtitle.pipeline.postman import Patience, Postman
+from surtitle.pipeline.rooms import Room
 
 SECRET = "nYtXJqRKCW"
 
@@ -236,7 +238,8 @@ async def test_the_secret_is_in_nothing_that_is_told_or_logged(
 
 async def test_a_broadcast_has_its_captions_posted(endpoint: Endpoint) -> None:
     async with Postman([Zoom(endpoint.url, "de")], print, patience=HASTY) as man:
-        with Broadcast(OutputPaths(), ("de", "es"), None, man.publish) as broadcast:
+        with Outputs(OutputPaths(), ("de", "es"), None, man.publish) as outputs:
+            broadcast = Broadcast(Room("main", Hub("e")), outputs)
             for text in ("eins", "zwei"):
                 broadcast.publish(german(text))
                 broadcast.publish(caption("uno", 0.0, 1.0, language="es"))
