@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from surtitle.pipeline.broadcast import OutputPaths
     from surtitle.pipeline.engine import Engine
     from surtitle.pipeline.glossary import Glossary
-    from surtitle.pipeline.remote import Remote
+    from surtitle.pipeline.remote import Pace, Remote
     from surtitle.pipeline.runner import Run, ServerOptions
     from surtitle.pipeline.store import ModelStore
 
@@ -317,9 +317,9 @@ def _translate(args: argparse.Namespace) -> None:
     glossary = _glossary(args)
     spoken, wanted = find_language(source), [find_language(code) for code in pair.targets]
     if address is not None:
-        from surtitle.pipeline.remote import RemoteTranslator
+        from surtitle.pipeline.remote import TEXT, RemoteTranslator
 
-        with closing(_remote(address, live=False, must_answer=True)) as remote:
+        with closing(_remote(address, TEXT)) as remote:
             translate_lines(
                 lines, RemoteTranslator(remote, spoken, wanted, window=args.window, glossary=glossary), show
             )
@@ -424,13 +424,16 @@ def _server(args: argparse.Namespace) -> ServerOptions:
 
 def _load(args: argparse.Namespace, store: ModelStore, *, live: bool = True) -> Models:
     from surtitle.pipeline.assembly import Ears, ModelNames, Models, available_cores, share_cores
+    from surtitle.pipeline.remote import LIVE, REPLAY
 
     address = address_of(args, os.environ, captions=args.captions)
     llm = args.llm or store.manifest.defaults.llm
     names = ModelNames(args.asr or store.manifest.defaults.asr, address.model if address else llm)
     cores = share_cores(available_cores(), args.asr_threads, args.llm_threads)
     asr = store.path(names.asr)
-    translate = partial(_remote, address, live=live) if address else partial(_engine, args, store.path(llm))
+    translate = (
+        partial(_remote, address, LIVE if live else REPLAY) if address else partial(_engine, args, store.path(llm))
+    )
     with Console(stderr=True).status(f"loading {names.asr} and {names.llm}"):
         return Models(
             names, ears=lambda: Ears(asr, threads=cores.asr, device=args.asr_device).recognizer, engine=translate
@@ -445,11 +448,12 @@ def _engine(args: argparse.Namespace, folder: Path) -> Engine:
     return Engine(folder, threads=threads, device=args.llm_device, window=args.window)
 
 
-def _remote(address: Address, *, live: bool, must_answer: bool = False) -> Remote:
+def _remote(address: Address, pace: Pace) -> Remote:
     from surtitle.pipeline.endpoint import Endpoint
+    from surtitle.pipeline.identify import Identifier
     from surtitle.pipeline.remote import Remote
 
-    return Remote(Endpoint(address), address.model, tell=_tell, live=live, must_answer=must_answer)
+    return Remote(Endpoint(address), address.model, Identifier(), tell=_tell, pace=pace)
 
 
 def _tell(what: str) -> None:

@@ -7,7 +7,9 @@ of this file. Knows no language and no prompt.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import httpx2
@@ -20,6 +22,8 @@ from surtitle.pipeline.dialogue import Answer, Ask
 
 _KEEP_ALIVE = 4.0
 """Seconds that an idle connection is kept: less than servers keep theirs (vLLM's five), so none dies in our hands."""
+_LAST_MARKS = 0.2
+"""Seconds that the end of the stream may come after the end of the answer."""
 _LONGEST_TOKEN = 32
 """Characters; an answer longer than that for each token that it may have is nonsense."""
 _REASON = 200
@@ -120,7 +124,8 @@ async def _explanation(response: httpx2.Response) -> str:
 
 async def _read(response: httpx2.Response, limit: int, wrote: Callable[[int], None]) -> Answer:
     text, pieces = "", 0
-    async for event in httpx2.EventSource(response):
+    events = aiter(httpx2.EventSource(response))
+    async for event in events:
         try:
             (choice,) = msgspec.json.decode(event.data, type=_Chunk).choices or [_Choice()]
         except (msgspec.DecodeError, ValueError) as error:
@@ -130,7 +135,16 @@ async def _read(response: httpx2.Response, limit: int, wrote: Callable[[int], No
             pieces += 1
             wrote(pieces)
         if choice.finish_reason is not None:
+            await _drain(events)
             return Answer(text, choice.finish_reason == "stop")
         if len(text) > limit * _LONGEST_TOKEN:
             raise EndpointError(f"it writes on beyond max_tokens ({limit})")
     raise EndpointError("its answer broke off")
+
+
+async def _drain(events: AsyncIterator[httpx2.ServerSentEvent]) -> None:
+    """Read the last marks, so that the connection can be used again; who sends none is not waited for."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LAST_MARKS):
+            async for _ in events:
+                pass

@@ -70,11 +70,13 @@ def find_language(code: str) -> Language:
 
 
 def _nearest(text: str) -> Language | None:
-    """What is meant by a name (spanish), its beginning (sp), a code with a region (es-MX), or something like them."""
+    """What is meant by a name (spanish), some of its letters (sp, jp), a code with a region (es-MX), or the like."""
     by_name = {language.name.lower(): language for language in _TABLE}
-    begun = [name for name in by_name if len(text) > 1 and name.startswith(text)]
-    if begun:
-        return by_name[begun[0]]
+    short = text if 1 < len(text) < 4 and text.isalpha() else ""
+    for pattern in (f"{short}.*", ".*".join(short)):  # how a name begins, or its letters in order, as a country's code
+        for name, language in by_name.items():
+            if short and re.match(pattern, name):
+                return language
     known = {**LANGUAGES, **by_name}
     base = re.split("[-_]", text)[0]
     close = [base] if base in known else difflib.get_close_matches(text, known, n=1, cutoff=0.4)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
@@ -24,10 +25,23 @@ from surtitle.pipeline.identify import Identifier
 from surtitle.pipeline.languages import Language
 from surtitle.pipeline.profiles import find_profile
 
-PATIENCE, HURRY = 6.0, 1.5
-"""Seconds that a segment's translations may take, and those of one whose words are old already: lag stays bounded."""
-UNHURRIED = 120.0
-"""The same where nobody waits."""
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long answers are waited for."""
+
+    patience: float
+    """Seconds that a segment's translations may take, all languages and tries together."""
+    hurry: float
+    """The same for one whose words are old already: so lag stays bounded."""
+    must_answer: bool = False
+    """Where there is no answer, the work ends with a UserError."""
+
+
+LIVE = Pace(6.0, 1.5)
+REPLAY = Pace(120.0, 120.0)
+"""For a virtual clock, on which nothing waits."""
+TEXT = Pace(120.0, 120.0, must_answer=True)
 
 
 class Answers(Protocol):
@@ -53,27 +67,23 @@ class Remote:
         self,
         endpoint: Answers,
         model: str,
+        identifier: Identifier,
         *,
         tell: Callable[[str], object],
-        live: bool = True,
-        must_answer: bool = False,
+        pace: Pace,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`tell` hears when `endpoint` fails, and when it answers again. If not `live`, nobody waits, and it has time.
-
-        If it `must_answer`, its failure is a UserError.
-        """
+        """`tell` hears when `endpoint` fails, and when it answers again; `clock` says how long it was left alone."""
         self.profile = find_profile(model)
         """How this model is asked for translations."""
-        self.identifier = Identifier()
+        self.identifier = identifier
         self.failures = 0
         """Segments for which no answer came."""
         self.outages = 0
         """Times that the endpoint was left alone."""
         self._endpoint = endpoint
         self._tell = tell
-        self._live = live
-        self._must_answer = must_answer
+        self._pace = pace
         self._clock = clock
         self._breaker = Breaker()
         self._loop = asyncio.new_event_loop()
@@ -85,12 +95,12 @@ class Remote:
         wrote: Callable[[str, int], None],
     ) -> Iterator[tuple[str, Translated]]:
         """What `steps`, by language, return, as they do. Raises UserError if an answer must come and none does."""
-        if not self._must_answer and not self._breaker.allows(self._clock()):
+        if not self._pace.must_answer and not self._breaker.allows(self._clock()):
             for language, each in steps.items():
                 next(each)
                 yield language, _unanswered(each)
             return
-        segment = _Segment(self._endpoint, self._budget(in_time))
+        segment = _Segment(self._endpoint, self._pace.patience if in_time() else self._pace.hurry)
         tasks = {
             self._loop.create_task(segment.drive(each, partial(wrote, language))): language
             for language, each in steps.items()
@@ -105,18 +115,14 @@ class Remote:
         finally:
             for task in going:
                 task.cancel()
-            self._loop.run_until_complete(asyncio.gather(*going, return_exceptions=True))
+            if going:
+                self._loop.run_until_complete(asyncio.wait(going))
         self._note(segment)
 
     def close(self) -> None:
         """Let go of the endpoint."""
         self._loop.run_until_complete(self._endpoint.close())
         self._loop.close()
-
-    def _budget(self, in_time: Callable[[], bool]) -> float:
-        if not self._live:
-            return UNHURRIED
-        return PATIENCE if in_time() else HURRY
 
     def _note(self, segment: _Segment) -> None:
         now = self._clock()
@@ -126,7 +132,7 @@ class Remote:
                 self._tell(f"the translator's endpoint answers again, after {failed_for:.0f} s")
             return
         self.failures += 1
-        if self._must_answer and segment.why:
+        if self._pace.must_answer and segment.why:
             raise UserError(f"the translator's endpoint gives no translation: {segment.why}")
         if self._breaker.failed(now):
             self.outages += 1

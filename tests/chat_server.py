@@ -6,10 +6,10 @@ A first chunk has the role, then a chunk comes for each token, a last one with t
 from __future__ import annotations
 
 import json
+import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 
@@ -47,6 +47,7 @@ class ChatServer:
         """The `finish_reason`."""
         self.over = threading.Event()
         self.port = 0
+        self._open: list[socket.socket] = []
 
     @property
     def url(self) -> str:
@@ -66,6 +67,10 @@ class ChatServer:
                 self.over.set()
                 server.shutdown()
                 thread.join()
+                for connection in self._open:
+                    with suppress(OSError):
+                        connection.shutdown(socket.SHUT_RDWR)
+                self._open.clear()
 
 
 class _Server(ThreadingHTTPServer):
@@ -80,6 +85,7 @@ def _handler(chat: ChatServer) -> type[BaseHTTPRequestHandler]:
         def setup(self) -> None:
             super().setup()
             chat.connections += 1
+            chat._open.append(self.connection)
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -139,10 +145,10 @@ def _handler(chat: ChatServer) -> type[BaseHTTPRequestHandler]:
                 yield "[DONE]"
 
         def _send(self, data: bytes) -> None:
-            for part in [data[at : at + 1] for at in range(len(data))] if chat.mode == "dribbles" else [data]:
+            size = 1 if chat.mode == "dribbles" else len(data)
+            for start in range(0, len(data), size):
+                part = data[start : start + size]
                 self.wfile.write(f"{len(part):x}\r\n".encode() + part + b"\r\n")
-                if chat.mode == "dribbles":
-                    time.sleep(0.001)
 
         def _whole(self, status: int, kind: str, content: str) -> None:
             self.send_response(status)
