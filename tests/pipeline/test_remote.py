@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -14,11 +15,16 @@ from chat_server import ChatServer, Mode
 
 from surtitle.pipeline.address import Address
 from surtitle.pipeline.endpoint import Endpoint
+from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Translated
 from surtitle.pipeline.identify import Identifier
 from surtitle.pipeline.languages import find_language
 from surtitle.pipeline.remote import LIVE, TEXT, Pace, Remote, RemoteTranslator
+from surtitle.pipeline.store import open_store
+from surtitle.pipeline.translator import Translator
+from surtitle.sinks.lockstep import alone
+from surtitle.sinks.stream import TokenStream
 
 ENGLISH = find_language("en")
 SPOKEN = {"One.": {"es": "Uno.", "de": "Eins."}, "Two.": {"es": "Dos.", "de": "Zwei."}}
@@ -184,3 +190,25 @@ def test_a_translator_that_is_left_in_the_middle_leaves_nothing_behind(chat: Cha
         next(half)
         half.close()
         assert booth.say("Two.")["de"] == Translated("Zwei.")
+
+
+@pytest.mark.weights
+def test_an_endpoint_with_the_same_model_begins_as_it_does_here_and_goes_on_in_its_context(chat: ChatServer) -> None:
+    engine = Engine(open_store(os.environ).path("qwen2.5-coder-0.5b"), threads=1)
+    here = Translator(engine, ENGLISH, [find_language("es")])
+
+    def reply(messages: list[dict[str, Any]]) -> str:
+        stream, written = TokenStream(engine.model, capacity=1024), list[int]()
+        stop = frozenset({engine.tokenizer.eos})
+        alone(engine.model, stream.reading(engine.tokenizer.encode(engine.tokenizer.render(messages))))
+        alone(engine.model, stream.writing(written.append, stop=stop, limit=60))
+        return engine.tokenizer.decode(written)
+
+    chat.reply = reply
+    with chat.listening(), closing(Booth(chat, pace=TEXT)) as booth:
+        said = "The train arrives at nine."
+        assert booth.say(said) == dict(here.translate(said))
+        # from here on one reads all again and the other does not: the same but where two words are as likely
+        found = booth.say("The children are playing in the garden.")["es"]
+        assert "niños" in found.text
+        assert not found.untranslated
