@@ -229,7 +229,7 @@ class LlamaCpp:
 
     def __init__(self, gguf: Path, context: Sequence[int], *, threads: int) -> None:
         """Raises ModuleNotFoundError without the package."""
-        import xllamacpp  # type: ignore[import-not-found,unused-ignore]  # an extra: it is no part of the product
+        import xllamacpp  # an extra: it is no part of the product
 
         params = xllamacpp.CommonParams()
         params.model.path = str(gguf)
