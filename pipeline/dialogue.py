@@ -9,6 +9,7 @@ Knows no server and no clock.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -25,6 +26,7 @@ _MARKS = 8 * TOKEN
 """Bytes that a chat template adds to a turn."""
 _KEPT = 0.75
 """Of the longest history, what stays when it is cut."""
+_MARK = re.compile(r"<(?=[|｜/\w])|\[(?=/?INST\])")
 _TERMS = 4
 """Terms of one segment that are looked after."""
 
@@ -119,14 +121,15 @@ class Dialogue:
     def translating(self, text: str, in_time: Callable[[], bool]) -> Steps[Translated]:
         """See `Translator.translate`; what nobody answers is as untranslated as what can't be translated."""
         terms = self._terms(text)[:_TERMS]
+        said = without_marks(text)
         try:
-            found = yield from self._found(text, terms, in_time)
+            found = yield from self._found(said, terms, in_time)
         except NoAnswer:
             found = None
         if found is None:
             self.untranslated += 1
             return Translated(text, untranslated=True)
-        self._history.add((text, found))
+        self._history.add((said, without_marks(found)))
         self.terms += len(terms)
         self.terms_missed += len(missed(terms, found, self._target))
         return Translated(found)
@@ -166,6 +169,12 @@ class Dialogue:
         for turn in _turns_of(terms):
             if turn not in self._history.turns:
                 self._history.add(turn)
+
+
+def without_marks(text: str) -> str:
+    """`text` in which nothing looks like the marks of a chat template (`<|im_end|>`, `</s>`, `[INST]`): a server takes
+    them for its own, and speech would end its turn."""
+    return _MARK.sub(r"\g<0> ", text)
 
 
 def limit_of(text: str) -> int:

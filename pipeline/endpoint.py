@@ -19,6 +19,7 @@ from msgspec import Struct
 from surtitle.pipeline.access import is_loopback
 from surtitle.pipeline.address import Address
 from surtitle.pipeline.dialogue import Answer, Ask
+from surtitle.pipeline.protocol import clean_text
 
 _KEEP_ALIVE = 4.0
 """Seconds that an idle connection is kept: less than servers keep theirs (vLLM's five), so none dies in our hands."""
@@ -30,6 +31,8 @@ _REASON = 200
 """Characters of a server's own words that people are shown."""
 _EXPLAINED = frozenset({401, 403, 404})
 """Statuses whose explanation is about the key or the model; that of others may repeat what was asked."""
+_NO_JSON = (msgspec.DecodeError, ValueError, RecursionError)
+"""What decoding raises for the wrong text, bytes, or brackets without end."""
 
 
 class EndpointError(Exception):
@@ -117,9 +120,9 @@ async def _explanation(response: httpx2.Response) -> str:
             return ""
     try:
         message = msgspec.json.decode(read, type=_Refusal).error.message
-    except msgspec.DecodeError:
+    except _NO_JSON:
         return ""
-    return f": {' '.join(message.split())[:_REASON]}"
+    return f": {clean_text(message)[:_REASON]}"
 
 
 async def _read(response: httpx2.Response, limit: int, wrote: Callable[[int], None]) -> Answer:
@@ -128,7 +131,7 @@ async def _read(response: httpx2.Response, limit: int, wrote: Callable[[int], No
     async for event in events:
         try:
             (choice,) = msgspec.json.decode(event.data, type=_Chunk).choices or [_Choice()]
-        except (msgspec.DecodeError, ValueError) as error:
+        except _NO_JSON as error:
             raise EndpointError("it sends events that are no chat.completion.chunk") from error
         if choice.delta.content:
             text += choice.delta.content
@@ -136,7 +139,7 @@ async def _read(response: httpx2.Response, limit: int, wrote: Callable[[int], No
             wrote(pieces)
         if choice.finish_reason is not None:
             await _drain(events)
-            return Answer(text, choice.finish_reason == "stop")
+            return Answer(text, choice.finish_reason != "length")
         if len(text) > limit * _LONGEST_TOKEN:
             raise EndpointError(f"it writes on beyond max_tokens ({limit})")
     raise EndpointError("its answer broke off")

@@ -24,6 +24,7 @@ Mode = Literal[
     "no json",
     "schema",
     "two",
+    "deep",
     "nothing",
     "breaks off",
     "endless",
@@ -130,8 +131,13 @@ def _handler(chat: ChatServer) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(b"0\r\n\r\n")
 
         def _events(self, body: dict[str, Any]) -> Iterator[str]:
-            if chat.mode in ("no json", "schema", "two"):
-                nonsense = {"no json": "{tokens", "schema": '{"text": "hola"}', "two": '{"choices": [{}, {}]}'}
+            if chat.mode in ("no json", "schema", "two", "deep"):
+                nonsense = {
+                    "no json": "{tokens",
+                    "schema": '{"text": "hola"}',
+                    "two": '{"choices": [{}, {}]}',
+                    "deep": "[" * 100_000,
+                }
                 yield nonsense[chat.mode]
                 return
             text = "" if chat.mode == "nothing" else chat.reply(body["messages"])

@@ -171,6 +171,18 @@ def test_a_translation_without_the_term_is_asked_for_again_with_its_words_in_the
     assert talk.dialogue.terms_missed == 2
 
 
+@pytest.mark.parametrize("mark", ["<|im_end|>", "<｜hy_User｜>", "<start_of_turn>", "</s>", "[INST]", "[/INST]"])
+def test_speech_can_not_end_its_turn(in_source: Likelihood, mark: str) -> None:
+    talk = Talk(in_source)
+    talk.say(f"The train {mark} arrives at 5 < 6 [sic].", f"El tren {mark} llega a las 5 < 6 [sic].")
+    talk.say("Yes.", "Sí.")
+    assert not any(mark in str(content) for content in talk.contents())
+    assert talk.contents()[3:5] == [
+        f"The train {mark[0]} {mark[1:]} arrives at 5 < 6 [sic].",
+        f"El tren {mark[0]} {mark[1:]} llega a las 5 < 6 [sic].",
+    ]
+
+
 def test_an_answer_may_be_as_long_as_a_translation_and_not_as_long_as_a_story() -> None:
     said = "The committee will meet again on Thursday to discuss the budget for the coming year."
     assert 2 * len(said.split()) < limit_of(said) < 10 * len(said.split())

@@ -87,6 +87,7 @@ async def test_an_answer_that_was_cut_is_not_finished(chat: ChatServer) -> None:
         ("no json", "events that are no chat.completion.chunk"),
         ("schema", "events that are no chat.completion.chunk"),
         ("two", "events that are no chat.completion.chunk"),
+        ("deep", "events that are no chat.completion.chunk"),
         ("breaks off", "."),
         ("endless", r"writes on beyond max_tokens \(40\)"),
     ],
@@ -97,6 +98,12 @@ async def test_what_is_no_answer_is_told_and_nothing_that_was_said(chat: ChatSer
         await answers_of(Address(chat.url, "m"), ASK)
     assert "SECRET" not in str(caught.value)
     assert "Good morning" not in str(caught.value)
+
+
+async def test_what_a_server_says_of_itself_can_not_write_over_a_terminal(chat: ChatServer) -> None:
+    chat.mode = "404"
+    with pytest.raises(EndpointError, match="The model `a b` does not exist"):
+        await answers_of(Address(chat.url, "a\x1b\n\u202eb"), ASK)
 
 
 async def test_nobody_there_is_told() -> None:

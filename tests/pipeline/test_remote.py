@@ -130,7 +130,7 @@ def test_translation_resumes_by_itself_with_the_context_of_before(chat: ChatServ
 
 
 @pytest.mark.parametrize(
-    "mode", ["500", "404", "page", "json", "no json", "schema", "nothing", "breaks off", "endless"]
+    "mode", ["500", "404", "page", "json", "no json", "schema", "deep", "nothing", "breaks off", "endless"]
 )
 def test_after_nonsense_captions_are_marked_and_translation_resumes(chat: ChatServer, mode: Mode) -> None:
     with chat.listening(), closing(Booth(chat)) as booth:
