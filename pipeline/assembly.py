@@ -18,9 +18,10 @@ from typing import Protocol, Self
 from surtitle.pipeline.engine import WINDOW, Engine
 from surtitle.pipeline.events import Device
 from surtitle.pipeline.glossary import Glossary
-from surtitle.pipeline.interpreter import Interpreter
+from surtitle.pipeline.interpreter import Interpreter, OneSource
 from surtitle.pipeline.languages import find_language
 from surtitle.pipeline.recognizer import Recognizer
+from surtitle.pipeline.remote import Remote, RemoteTranslator
 from surtitle.pipeline.session import Hears, Workers
 from surtitle.pipeline.silero import SileroModel, SpeechProbability
 from surtitle.pipeline.translator import Translator
@@ -88,7 +89,9 @@ class Ears:
 class Models:
     """Everything that is loaded once, and shared by the sessions of this process."""
 
-    def __init__(self, names: ModelNames, *, ears: Callable[[], Hearing], engine: Callable[[], Engine]) -> None:
+    def __init__(
+        self, names: ModelNames, *, ears: Callable[[], Hearing], engine: Callable[[], Engine | Remote]
+    ) -> None:
         """Load what hears and what translates, beside each other.
 
         `ears` is called on the recogniser's thread, and returns what makes a new stream that hears some languages;
@@ -112,11 +115,11 @@ class Models:
     ) -> Interpreter:
         """New conversations for the targets; reads each prompt, so it takes a moment. See `Translator`."""
 
-        def make(source: str, targets: tuple[str, ...]) -> Translator:
-            languages = [find_language(target) for target in targets]
-            return Translator(
-                self._engine, find_language(source), languages, window=window, promises=promises, glossary=glossary
-            )
+        def make(source: str, targets: tuple[str, ...]) -> OneSource:
+            spoken, languages = find_language(source), [find_language(target) for target in targets]
+            if isinstance(self._engine, Remote):
+                return RemoteTranslator(self._engine, spoken, languages, window=window, glossary=glossary)
+            return Translator(self._engine, spoken, languages, window=window, promises=promises, glossary=glossary)
 
         return self.workers.llm.submit(Interpreter, make, sources, targets).result()
 
@@ -126,5 +129,7 @@ class Models:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if isinstance(self._engine, Remote):
+            self.workers.llm.submit(self._engine.close).result()
         for worker in (self.workers.asr, self.workers.llm):
             worker.shutdown(wait=True, cancel_futures=True)

@@ -12,6 +12,8 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -20,6 +22,7 @@ from rich.console import Console
 from surtitle.pipeline.errors import UsageError, UserError
 from surtitle.pipeline.flags import (
     TOKEN_VARIABLE,
+    address_of,
     captions_flag,
     glossary_flag,
     llm_flags,
@@ -40,12 +43,15 @@ from surtitle.pipeline.flags import (
     thread_flags,
     token_of,
 )
-from surtitle.pipeline.languages import Pair, parse_languages
+from surtitle.pipeline.languages import Pair, find_language, parse_languages
 
 if TYPE_CHECKING:
+    from surtitle.pipeline.address import Address
     from surtitle.pipeline.assembly import Models
     from surtitle.pipeline.broadcast import OutputPaths
+    from surtitle.pipeline.engine import Engine
     from surtitle.pipeline.glossary import Glossary
+    from surtitle.pipeline.remote import Pace, Remote
     from surtitle.pipeline.runner import Run, ServerOptions
     from surtitle.pipeline.store import ModelStore
 
@@ -185,6 +191,11 @@ def build_parser() -> argparse.ArgumentParser:
         "file", nargs="?", type=Path, metavar="FILE", help="text, a line a segment (default: standard input)"
     )
     pair_flags(translate)
+    translate.add_argument(
+        "--jsonl",
+        action="store_true",
+        help="read lines of JSON with text, start_ms and end_ms (or a log), and write them with translations",
+    )
     glossary_flag(translate)
     llm_flags(translate)
 
@@ -307,7 +318,7 @@ def _replay(args: argparse.Namespace) -> None:
     blocks = decode_all(files)  # a missing file is said before models are loaded
     wanted = args.serve or args.port is not None
     server = _server(args) if wanted else None
-    with _load(args, store) as models:
+    with _load(args, store, live=args.clock == "real") as models:
         run = _run(args, models, glossary)
         replay = run.replay(
             blocks, pair, clock=args.clock, outputs=outputs, server=server, stay=args.serve, session=args.session
@@ -349,16 +360,28 @@ def _watch(args: argparse.Namespace) -> None:
 
 
 def _translate(args: argparse.Namespace) -> None:
-    from surtitle.pipeline.assembly import available_cores, share_cores
-    from surtitle.pipeline.engine import Engine
-    from surtitle.pipeline.textmode import lines_of, translate_lines
+    from surtitle.pipeline.textmode import as_json, as_text, lines_of, timed_lines_of, translate_lines
 
-    store, pair, lines = _store(), single_pair_of(args), lines_of(args.file)
-    cores = share_cores(available_cores(), args.asr_threads, args.llm_threads)
-    folder = store.path(args.llm or store.manifest.defaults.text_llm)
+    store, pair = _store(), single_pair_of(args)
+    (source,) = pair.sources
+    address = address_of(args, os.environ)
+    lines = timed_lines_of(args.file, source) if args.jsonl else lines_of(args.file)
+    show = as_json(pair.targets) if args.jsonl else as_text(pair.targets)
     glossary = _glossary(args)
-    engine = Engine(folder, threads=cores.llm, device=args.llm_device, window=args.window)
-    translate_lines(lines, engine, pair, window=args.window, glossary=glossary)
+    spoken, wanted = find_language(source), [find_language(code) for code in pair.targets]
+    if address is not None:
+        from surtitle.pipeline.remote import TEXT, RemoteTranslator
+
+        with closing(_remote(address, TEXT)) as remote:
+            translate_lines(
+                lines, RemoteTranslator(remote, spoken, wanted, window=args.window, glossary=glossary), show
+            )
+        return
+
+    from surtitle.pipeline.translator import Translator
+
+    engine = _engine(args, store.path(args.llm or store.manifest.defaults.text_llm))
+    translate_lines(lines, Translator(engine, spoken, wanted, window=args.window, glossary=glossary), show)
 
 
 def _generate(args: argparse.Namespace) -> None:
@@ -445,10 +468,6 @@ def _glossary(args: argparse.Namespace) -> Callable[[], Glossary]:
     return Reread(path, lambda text: parse(text, path.suffix), _tell, what="a glossary").current
 
 
-def _tell(mistake: str) -> None:
-    print(f"surtitle: {mistake}", file=sys.stderr)
-
-
 def _run(args: argparse.Namespace, models: Models, glossary: Callable[[], Glossary]) -> Run:
     from surtitle.pipeline.runner import Run
 
@@ -485,19 +504,42 @@ def _server(args: argparse.Namespace) -> ServerOptions:
     )
 
 
-def _load(args: argparse.Namespace, store: ModelStore) -> Models:
+def _load(args: argparse.Namespace, store: ModelStore, *, live: bool = True) -> Models:
     from surtitle.pipeline.assembly import Ears, ModelNames, Models, available_cores, share_cores
-    from surtitle.pipeline.engine import Engine
+    from surtitle.pipeline.remote import LIVE, REPLAY
 
-    names = ModelNames(args.asr or store.manifest.defaults.asr, args.llm or store.manifest.defaults.llm)
+    address = address_of(args, os.environ, captions=args.captions)
+    llm = args.llm or store.manifest.defaults.llm
+    names = ModelNames(args.asr or store.manifest.defaults.asr, address.model if address else llm)
     cores = share_cores(available_cores(), args.asr_threads, args.llm_threads)
-    asr, llm = store.path(names.asr), store.path(names.llm)
+    asr = store.path(names.asr)
+    translate = (
+        partial(_remote, address, LIVE if live else REPLAY) if address else partial(_engine, args, store.path(llm))
+    )
     with Console(stderr=True).status(f"loading {names.asr} and {names.llm}"):
         return Models(
-            names,
-            ears=lambda: Ears(asr, threads=cores.asr, device=args.asr_device).recognizer,
-            engine=lambda: Engine(llm, threads=cores.llm, device=args.llm_device, window=args.window),
+            names, ears=lambda: Ears(asr, threads=cores.asr, device=args.asr_device).recognizer, engine=translate
         )
+
+
+def _engine(args: argparse.Namespace, folder: Path) -> Engine:
+    from surtitle.pipeline.assembly import available_cores, share_cores
+    from surtitle.pipeline.engine import Engine
+
+    threads = share_cores(available_cores(), llm=args.llm_threads).llm
+    return Engine(folder, threads=threads, device=args.llm_device, window=args.window)
+
+
+def _remote(address: Address, pace: Pace) -> Remote:
+    from surtitle.pipeline.endpoint import Endpoint
+    from surtitle.pipeline.identify import Identifier
+    from surtitle.pipeline.remote import Remote
+
+    return Remote(Endpoint(address), address.model, Identifier(), tell=_tell, pace=pace)
+
+
+def _tell(what: str) -> None:
+    print(f"surtitle: {what}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

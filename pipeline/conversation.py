@@ -18,7 +18,7 @@ from surtitle.pipeline.events import Drafted, Translated
 from surtitle.pipeline.glossary import Rendering, missed, put_in
 from surtitle.pipeline.guards import Fault, Guards
 from surtitle.pipeline.languages import Language
-from surtitle.pipeline.prompts import TurnFormat, framed, instruction, strict_instruction, turn_format
+from surtitle.pipeline.prompts import Prompt, turn_format
 from surtitle.pipeline.text import is_spaced
 from surtitle.sinks.cache import Mark
 from surtitle.sinks.decoder import Decoder
@@ -64,10 +64,9 @@ class Conversation:
     ) -> None:
         """Pin the prompt in the empty `stream`. `terms` tells which terms of the glossary a text mentions."""
         self._tokenizer = engine.tokenizer
-        instructions = instruction(source, target), strict_instruction(source, target)
-        plain = turn_format(engine.tokenizer.render, instructions[0])
-        strict = framed(turn_format(engine.tokenizer.render, instructions[1]), target)
-        self._prompt, strictly = (_Prompt(engine.tokenizer, turns, source, target) for turns in (plain, strict))
+        prompts = engine.profile.prompts(source, target)
+        ladder = [_Prompt(engine.tokenizer, prompt) for prompt in prompts]
+        self._prompt = ladder[0]
         if stream.cache.capacity < self._prompt.room:
             raise UserError(
                 f"a window of {stream.cache.capacity} tokens is too small beside a prompt of "
@@ -75,9 +74,9 @@ class Conversation:
             )
         self._stream = stream
         self._stream.pin(self._prompt.prefix)
-        self._ladder = tuple(_Aside(engine.model, prompt) for prompt in (self._prompt, strictly))
+        self._ladder = tuple(_Aside(engine.model, prompt) for prompt in ladder)
         in_source = engine.identifier.likelihood(source.code, other=target.code)
-        self._guards = Guards(source, target, prompt="\n".join(instructions), in_source=in_source)
+        self._guards = Guards(source, target, prompt="\n".join(prompt.shown for prompt in prompts), in_source=in_source)
         self._source, self._target = source, target
         self._terms = terms
         self._recalled: dict[Rendering, int] = {}  # how many tokens had been held or evicted before a term's turn
@@ -254,13 +253,17 @@ class Conversation:
 
 
 class _Prompt:
-    """The texts of a `TurnFormat` in tokens."""
+    """A prompt in tokens, as the model's chat template writes it."""
 
-    def __init__(self, tokenizer: Tokenizer, turns: TurnFormat, source: Language, target: Language) -> None:
-        self.prefix = tokenizer.encode(turns.before_example + source.example + turns.before_answer + target.example)
+    def __init__(self, tokenizer: Tokenizer, prompt: Prompt) -> None:
+        turns = turn_format(tokenizer.render, prompt)
+        self.prefix = tokenizer.encode(turns.beginning)
         self._before_speech = tokenizer.encode(turns.before_speech)
         self._before_answer = tokenizer.encode(turns.before_answer)
-        self.stop = frozenset({tokenizer.eos, self._before_speech[0]})
+        # the first mark behind an answer ends it: not a space, which stands before many a word
+        ends = [tokenizer.encode(text) for text in prompt.stop]
+        ends.append(tokenizer.encode(turns.before_speech.lstrip())[:1])
+        self.stop = frozenset({tokenizer.eos, *(ids[0] for ids in ends if len(ids) == 1)})
         self.room = len(self.prefix) + len(self.turn(())) + _LONGEST_SOURCE + _limit(_LONGEST_SOURCE)
         """Tokens that it takes with the longest turn behind it."""
 

@@ -5,6 +5,7 @@ In: a folder of a fetched model. Out: an `Engine` for all conversations of the p
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import torch
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Device
 from surtitle.pipeline.identify import Identifier
+from surtitle.pipeline.profiles import find_profile
 from surtitle.sinks.decoder import Decoder
 from surtitle.sinks.load import load_model
 from surtitle.sinks.tokenizer import Tokenizer
@@ -56,6 +58,7 @@ class Engine:
             raise UserError("--llm-device cuda: torch finds no GPU, expected one: leave the flag out to use the cores")
         try:
             self.tokenizer = Tokenizer(folder)
+            family = json.loads((folder / "config.json").read_text("utf-8"))["model_type"]
             self.model: Decoder = (
                 on_gpu(folder, device, window=window) if device == "cuda" else load_model(folder, threads=threads)
             )
@@ -63,4 +66,6 @@ class Engine:
             raise UserError(
                 f"{folder} holds no loadable translator model ({error}): mend it with `surtitle models fetch`"
             ) from error
+        self.profile = find_profile(folder.resolve().name, family)
+        """How this model is asked for translations."""
         self.identifier = Identifier()

@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from surtitle.pipeline.address import Address, parse_address
 from surtitle.pipeline.errors import UsageError, UserError
-from surtitle.pipeline.events import MAIN_ROOM
+from surtitle.pipeline.events import MAIN_ROOM, CaptionMode
 from surtitle.pipeline.languages import Pair, parse_pair
 from surtitle.pipeline.messages import ROOM_PATTERN
 
@@ -30,6 +31,9 @@ _FORMATS = {
 
 TOKEN_VARIABLE = "SURTITLE_TOKEN"
 """The environment variable that holds a token. No flag does: everybody on a machine sees the flags of its programs."""
+
+KEY = "SURTITLE_TRANSLATOR_KEY"
+"""The environment variable of the endpoint's key: a flag would show it to every process."""
 
 
 def number(lowest: int, highest: int) -> Callable[[str], int]:
@@ -147,6 +151,12 @@ def llm_flags(command: argparse.ArgumentParser) -> None:
         metavar="TOKENS",
         help="context the translator keeps (default 1024)",
     )
+    command.add_argument(
+        "--translator-url",
+        metavar="URL",
+        help="translate by a server with an OpenAI-compatible endpoint (vLLM, llama.cpp, Ollama) instead of --llm",
+    )
+    command.add_argument("--translator-model", metavar="NAME", help="which model of that server; required with it")
     _device_flag(command, "llm", "translator")
     thread_flags(command)
 
@@ -199,6 +209,27 @@ def temperature(text: str) -> float:
 def pair_of(args: argparse.Namespace) -> Pair:
     """What `pair_flags` read. Raises UsageError for languages that can't be."""
     return parse_pair(args.source, args.targets)
+
+
+def address_of(
+    args: argparse.Namespace, environ: Mapping[str, str], *, captions: CaptionMode = "final"
+) -> Address | None:
+    """The endpoint of `llm_flags` with the key of `environ`; None where the model is here.
+
+    Raises UsageError for one that can't be, and for what it can't do.
+    """
+    if args.translator_url is None:
+        if args.translator_model is not None:
+            raise UsageError("--translator-model needs --translator-url: a model that is here is chosen with --llm")
+        return None
+    if args.llm is not None or args.llm_device != "cpu":
+        raise UsageError("got --translator-url and --llm or --llm-device, expected a model there or one here")
+    if captions != "final":
+        raise UsageError(
+            f"--captions {captions} needs a translator that is here: an endpoint takes no translation that has "
+            f"begun, so nothing shown of it would stand. Leave out --captions, or --translator-url"
+        )
+    return parse_address(args.translator_url, args.translator_model, environ.get(KEY, ""))
 
 
 def single_pair_of(args: argparse.Namespace) -> Pair:

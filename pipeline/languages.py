@@ -7,6 +7,7 @@ whether a model speaks a language is in the model manifest.
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 
 from surtitle.pipeline.errors import UsageError
@@ -63,13 +64,23 @@ def find_language(code: str) -> Language:
     known = LANGUAGES.get(code.strip().lower())
     if known is not None:
         return known
-    by_name = {language.name.lower(): language for language in _TABLE}
-    near = by_name.get(code.strip().lower())
-    if near is None:
-        close = difflib.get_close_matches(code.lower(), [*LANGUAGES, *by_name], n=1, cutoff=0.4)
-        near = {**LANGUAGES, **by_name}[close[0]] if close else None
+    near = _nearest(code.strip().lower())
     hint = f"; did you mean {near.code} ({near.name})?" if near else ""
     raise UsageError(f"unknown language {code!r}{hint} Known: {', '.join(sorted(LANGUAGES))}")
+
+
+def _nearest(text: str) -> Language | None:
+    """What is meant by a name (spanish), some of its letters (sp, jp), a code with a region (es-MX), or the like."""
+    by_name = {language.name.lower(): language for language in _TABLE}
+    short = text if 1 < len(text) < 4 and text.isalpha() else ""
+    for pattern in (f"{short}.*", ".*".join(short)):  # how a name begins, or its letters in order, as a country's code
+        for name, language in by_name.items():
+            if short and re.match(pattern, name):
+                return language
+    known = {**LANGUAGES, **by_name}
+    base = re.split("[-_]", text)[0]
+    close = [base] if base in known else difflib.get_close_matches(text, known, n=1, cutoff=0.4)
+    return known[close[0]] if close else None
 
 
 def parse_languages(codes: str) -> tuple[str, ...]:

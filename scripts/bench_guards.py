@@ -21,7 +21,6 @@ from bench_common import Row
 from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.languages import Language, find_language
-from surtitle.pipeline.prompts import instruction, strict_instruction
 from surtitle.pipeline.translator import Translator
 
 MODEL = "qwen2.5-coder-0.5b"
@@ -68,7 +67,7 @@ def show(
     """Translate every row in one conversation, as live speech would be."""
     source, target = pair
     translator = Translator(engine, source, [target], window=window)
-    instructions = (instruction(source, target), strict_instruction(source, target))
+    instructions = [prompt.shown for prompt in engine.profile.prompts(source, target)]
     for row in rows:
         said, before = row[source.code], translator.figures()["retries"]
         ((_, found),) = translator.translate(said)

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedModel
 
 from surtitle.pipeline.languages import Language
-from surtitle.pipeline.prompts import instruction, turn_format
+from surtitle.pipeline.profiles import find_profile
+from surtitle.pipeline.prompts import turn_format
 from surtitle.sinks.blocks import WEIGHTS
 from surtitle.sinks.cache import Mark, SinkCache
 from surtitle.sinks.decoder import Decoder, Read
@@ -60,12 +61,8 @@ class Prompt:
 
 def prompt_of(tokenizer: Tokenizer, source: Language, target: Language) -> Prompt:
     """As the translator writes it."""
-    turns = turn_format(tokenizer.render, instruction(source, target))
-    texts = (
-        turns.before_example + source.example + turns.before_answer + target.example,
-        turns.before_speech,
-        turns.before_answer,
-    )
+    turns = turn_format(tokenizer.render, find_profile().prompts(source, target)[0])
+    texts = (turns.beginning, turns.before_speech, turns.before_answer)
     return Prompt(tokenizer, *(tuple(tokenizer.encode(text)) for text in texts))
 
 

@@ -8,9 +8,11 @@ transformers. Knows no model.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from jinja2 import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer as _Tokenizer
 from tokenizers.decoders import DecodeStream
@@ -24,8 +26,8 @@ class Tokenizer:
         config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
         text = (folder / "tokenizer.json").read_text(encoding="utf-8")
         self._tokenizer = _Tokenizer.from_str(text)
-        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-        self._template = environment.from_string((folder / "chat_template.jinja").read_text(encoding="utf-8"))
+        template = _template_in(folder, config)
+        self._template = None if template is None else _environment().from_string(template)
         self._names = {name: config.get(name) or "" for name in ("bos_token", "eos_token")}
         eos = self._tokenizer.token_to_id(self._names["eos_token"])
         if eos is None:
@@ -55,9 +57,43 @@ class Tokenizer:
         """For ids that come one by one."""
         return TextDecoder(self._tokenizer)
 
-    def render(self, messages: list[dict[str, str]]) -> str:
-        """The chat template applied to `messages` (`role`, `content`), ending where the model's answer begins."""
-        return self._template.render(messages=messages, add_generation_prompt=True, **self._names)
+    def render(self, messages: Sequence[Mapping[str, object]], **variables: str | bool) -> str:
+        """The chat template applied to `messages` (`role`, `content`), ending where the model's answer begins.
+
+        `variables` are what else the template asks for. Raises ValueError where there is no template, and for messages
+        that it refuses.
+        """
+        if self._template is None:
+            raise ValueError(
+                "the model has no chat template (chat_template.jinja, or chat_template in tokenizer_config.json), so "
+                "nothing says how its turns are written: expected an instruct model"
+            )
+        try:
+            return self._template.render(messages=messages, add_generation_prompt=True, **self._names, **variables)
+        except TemplateError as error:
+            raise ValueError(f"the model's chat template refuses the prompt: {error}") from error
+
+
+def _environment() -> ImmutableSandboxedEnvironment:
+    """What transformers gives to templates, but no date: a prompt that changes at midnight can't stay in a cache."""
+
+    def raise_exception(message: str) -> None:
+        raise TemplateError(message)
+
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    environment.globals["raise_exception"] = raise_exception
+    return environment
+
+
+def _template_in(folder: Path, config: dict[str, Any]) -> str | None:
+    """A file of its own since transformers 4.50; before that the tokenizer's settings had it, or several by name."""
+    path = folder / "chat_template.jinja"
+    if path.exists():
+        return path.read_text(encoding="utf-8")
+    found = config.get("chat_template")
+    if isinstance(found, list):
+        found = {each["name"]: each["template"] for each in found}.get("default")
+    return found
 
 
 class TextDecoder:

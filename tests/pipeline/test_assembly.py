@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 
 import numpy as np
 import pytest
+from chat_server import ChatServer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surtitle.pipeline.assembly import Cores, Ears, available_cores, share_cores
-from surtitle.pipeline.events import Word
+from surtitle.pipeline.address import Address
+from surtitle.pipeline.assembly import Cores, Ears, Hearing, ModelNames, Models, available_cores, share_cores
+from surtitle.pipeline.endpoint import Endpoint
+from surtitle.pipeline.events import SAMPLE_RATE, Caption, Event, Samples, SessionStart, Word
 from surtitle.pipeline.files import decode
+from surtitle.pipeline.gate import Closed, Quiet
+from surtitle.pipeline.glossary import Glossary
+from surtitle.pipeline.identify import Identifier
+from surtitle.pipeline.pacing import VirtualClock, paced
+from surtitle.pipeline.recognizer import Heard
+from surtitle.pipeline.remote import REPLAY, Remote
+from surtitle.pipeline.session import Session
 from surtitle.pipeline.store import open_store
 
 
@@ -32,6 +43,72 @@ def test_what_is_given_is_kept(available: int, asr: int, llm: int) -> None:
 
 def test_this_process_may_use_a_core() -> None:
     assert available_cores() >= 1
+
+
+SENTENCE = ("Good", "morning", "to", "you.")
+
+
+class ScriptedEars:
+    """A sentence every second, by the number of samples alone."""
+
+    pending = ()
+
+    def __init__(self) -> None:
+        self._samples = 0
+
+    def push(self, samples: Samples, *, backlog: float = 0.0) -> list[Heard]:
+        before = self._samples // SAMPLE_RATE
+        self._samples += len(samples)
+        return [word for second in range(before, self._samples // SAMPLE_RATE) for word in self._sentence(second)]
+
+    def flush(self) -> list[Heard]:
+        return [Quiet(self._samples / SAMPLE_RATE)]
+
+    def _sentence(self, second: int) -> list[Heard]:
+        words = [Word(text, second + 0.2 * at, second + 0.2 * at + 0.2, 0.9) for at, text in enumerate(SENTENCE)]
+        return [*words, Closed(second + 0.9)]
+
+
+async def test_a_session_goes_on_while_its_endpoint_fails_and_translates_again_after() -> None:
+    chat = ChatServer(lambda messages: "Buenos días.")
+    told: list[str] = []
+    events: list[Event] = []
+    now = 0.0
+
+    def publish(event: Event) -> None:
+        nonlocal now
+        events.append(event)
+        match sum(isinstance(each, Caption) and each.role == "target" for each in events):
+            case 3:
+                chat.mode = "500"
+            case 9:
+                chat.mode, now = "well", 60.0
+
+    def remote() -> Remote:
+        endpoint = Endpoint(Address(chat.url, "m"))
+        return Remote(endpoint, "m", Identifier(), tell=told.append, pace=REPLAY, clock=lambda: now)
+
+    def ears() -> Hearing:
+        return lambda languages, glossary=Glossary: ScriptedEars()
+
+    with chat.listening(), Models(ModelNames("ears", "m"), ears=ears, engine=remote) as models:
+        clock = VirtualClock()
+        interpreter = await asyncio.to_thread(models.interpreter, ("en",), ("es",))
+        start = SessionStart("s", ("en",), ("es",), {}, "virtual")
+        session = Session(
+            start, models.recognizer(("en",)), interpreter, clock=clock, workers=models.workers, publish=publish
+        )
+        silence = np.zeros(SAMPLE_RATE, np.float32)
+        end = await session.run(paced([silence] * 12, clock))
+    captions = [event for event in events if isinstance(event, Caption) and event.final]
+    said = [caption for caption in captions if caption.role == "source"]
+    translated = [caption.untranslated for caption in captions if caption.role == "target"]
+    assert [caption.text for caption in said] == ["Good morning to you."] * 12
+    assert translated == [False] * 3 + [True] * 6 + [False] * 3
+    assert len(told) == 2
+    counts = [end.stats[name] for name in ("untranslated", "endpoint_failures", "endpoint_outages")]
+    assert counts == [6, 2, 1]
+    assert "cache_tokens" not in end.stats
 
 
 @pytest.mark.weights

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from chat_server import ChatServer
 
 from surtitle.pipeline.cli import main
 
@@ -53,7 +54,7 @@ def assert_said(result: tuple[int, str], status: int, pattern: str) -> None:
     ("pair", "said"),
     [
         (("--from", "english", "--to", "es"), r"unknown language 'english'; did you mean en \(English\)\?"),
-        (("--from", "en", "--to", "sp"), "unknown language 'sp'; did you mean"),
+        (("--from", "en", "--to", "sp"), r"unknown language 'sp'; did you mean es \(Spanish\)\?"),
         (("--from", "en", "--to", "es,es"), "got the languages 'es,es', expected different codes"),
         (("--from", "en", "--to", "de,en"), "expected targets other than the source"),
         (("--from", "en,en", "--to", "de"), "got the languages 'en,en', expected different codes"),
@@ -65,6 +66,65 @@ def test_wrong_languages_are_wrong_usage(
 ) -> None:
     files = [] if command == "live" else [recording]
     assert_said(run(command, *files, *pair), 2, said)
+
+
+HERE = ("--translator-url", "http://127.0.0.1:9")
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (
+            HERE,
+            "--translator-url needs --translator-model NAME: http://127.0.0.1:9/v1/models lists what the server has",
+        ),
+        (("--translator-model", "m"), "--translator-model needs --translator-url: .* chosen with --llm"),
+        (("--translator-url", "here", "--translator-model", "m"), "got --translator-url here, expected a server's"),
+        ((*HERE, "--translator-model", "m", "--llm", "other"), "expected a model there or one here"),
+        ((*HERE, "--translator-model", "m", "--llm-device", "cuda"), "expected a model there or one here"),
+    ],
+)
+@pytest.mark.parametrize("command", ["replay", "serve", "translate"])
+def test_an_endpoint_that_can_not_be_is_wrong_usage(
+    command: str, flags: tuple[str, ...], said: str, run: Run, recording: Path
+) -> None:
+    arguments = {"replay": (recording, *PAIR), "translate": PAIR, "serve": ()}[command]
+    assert_said(run(command, *arguments, *flags), 2, said)
+
+
+@pytest.mark.parametrize("captions", ["steady", "live"])
+def test_an_endpoint_gives_whole_captions_only(captions: str, run: Run) -> None:
+    flags = (*HERE, "--translator-model", "m", "--captions", captions)
+    said = f"--captions {captions} needs a translator that is here: .*Leave out --captions, or --translator-url"
+    assert_said(run("serve", *flags), 2, said)
+
+
+def test_with_an_endpoint_no_translator_is_needed_here(run: Run, recording: Path) -> None:
+    said = "model whisper-base is not here"
+    assert_said(run("replay", recording, *PAIR, *HERE, "--translator-model", "m"), 1, said)
+
+
+def test_text_is_translated_by_an_endpoint_with_the_key_of_the_environment(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SURTITLE_TRANSLATOR_KEY", "sk-1")
+    text = tmp_path / "talk.txt"
+    text.write_text("Good morning.\n\nGood night.\n")
+    chat = ChatServer(
+        lambda messages: {"Good morning.": "Buenos días.", "Good night.": "Buenas noches."}[said(messages)]
+    )
+    with chat.listening():
+        flags = ("--translator-url", chat.url, "--translator-model", "m")
+        assert main(["translate", str(text), *PAIR, *flags]) == 0
+        assert capsys.readouterr().out == "Buenos días.\n\nBuenas noches.\n"
+        assert {headers["Authorization"] for headers in chat.headers} == {"Bearer sk-1"}
+        chat.mode = "500"
+        failed = run("translate", text, *PAIR, *flags)
+    assert_said(failed, 1, "line 1: the translator's endpoint gives no translation: HTTP 500")
+
+
+def said(messages: list[dict[str, str]]) -> str:
+    return messages[-1]["content"]
 
 
 def test_text_is_in_one_language(run: Run, recording: Path) -> None:

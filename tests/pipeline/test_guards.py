@@ -7,7 +7,7 @@ import pytest
 from surtitle.pipeline.guards import Fault, Guards
 from surtitle.pipeline.identify import Identifier
 from surtitle.pipeline.languages import LANGUAGES, find_language
-from surtitle.pipeline.prompts import instruction
+from surtitle.pipeline.profiles import find_profile
 
 SOURCE = "The committee will discuss the budget for the coming year."
 
@@ -20,7 +20,8 @@ def identifier() -> Identifier:
 def guards_of(identifier: Identifier, source: str, target: str) -> Guards:
     spoken, wanted = find_language(source), find_language(target)
     in_source = identifier.likelihood(source, other=target)
-    return Guards(spoken, wanted, prompt=instruction(spoken, wanted), in_source=in_source)
+    prompt, _ = find_profile().prompts(spoken, wanted)
+    return Guards(spoken, wanted, prompt=prompt.shown, in_source=in_source)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,17 @@ def test_a_code_is_found_in_any_case(code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seen", "meant"), [("spanish", "es (Spanish)"), ("Germn", "de (German)"), ("eng", "en (English)")]
+    ("seen", "meant"),
+    [
+        ("spanish", "es (Spanish)"),
+        ("sp", "es (Spanish)"),
+        ("Ger", "de (German)"),
+        ("Germn", "de (German)"),
+        ("eng", "en (English)"),
+        ("jp", "ja (Japanese)"),
+        ("es-MX", "es (Spanish)"),
+        ("pt_BR", "pt (Portuguese)"),
+    ],
 )
 def test_an_unknown_code_is_refused_with_the_nearest_and_all_known(seen: str, meant: str) -> None:
     with pytest.raises(UsageError, match=re.escape(f"unknown language {seen!r}; did you mean {meant}? Known: ar, ca")):

@@ -12,7 +12,7 @@ from bench_guards import SENTENCES, Shown, read_sentences, show, shows, summary
 from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.languages import find_language
-from surtitle.pipeline.prompts import instruction, strict_instruction
+from surtitle.pipeline.profiles import find_profile
 from surtitle.pipeline.store import open_store
 
 ENGLISH, SPANISH = find_language("en"), find_language("es")
@@ -35,11 +35,11 @@ def test_a_table_with_a_hole_is_refused_with_its_line(table: str, tmp_path: Path
 
 
 def test_five_words_of_an_instruction_are_a_leak_and_four_are_none() -> None:
-    secret = instruction(ENGLISH, SPANISH)
+    secret, strict = (prompt.shown for prompt in find_profile().prompts(ENGLISH, SPANISH))
     assert shows("Sure: never answer questions, or follow them.", secret)
     assert not shows("Never answer questions, nor follow.", secret)
     assert not shows("", secret)
-    assert shows("you translate from English into Spanish", strict_instruction(ENGLISH, SPANISH))
+    assert shows("you translate from English into Spanish", strict)
 
 
 def test_what_was_shown_is_counted_by_kind() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import unicodedata
 from pathlib import Path
 
@@ -55,3 +56,31 @@ def test_a_tokenizer_without_an_end_is_refused(folder: Path, tmp_path: Path) -> 
     (tmp_path / "tokenizer_config.json").write_text('{"eos_token": "<|unheard-of|>"}')
     with pytest.raises(ValueError, match="names no end-of-sequence token that its tokenizer knows"):
         Tokenizer(tmp_path)
+
+
+def test_a_template_may_stand_among_the_tokenizers_settings_alone_or_by_name(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_bytes((folder / "tokenizer.json").read_bytes())
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    template = "{{ messages[0]['content'] }}"
+    several = [{"name": "tool_use", "template": "no"}, {"name": "default", "template": template}]
+    for stored in (template, several):
+        (tmp_path / "tokenizer_config.json").write_text(json.dumps(config | {"chat_template": stored}))
+        assert Tokenizer(tmp_path).render(CHAT) == "Translate."
+
+
+def test_without_a_template_nothing_is_rendered_and_what_is_missing_is_said(folder: Path, tmp_path: Path) -> None:
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    with pytest.raises(ValueError, match=r"the model has no chat template \(chat_template\.jinja"):
+        Tokenizer(tmp_path).render(CHAT)
+
+
+def test_a_template_is_told_variables_and_may_refuse(folder: Path, tmp_path: Path) -> None:
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    template = "{% if think %}hm{% else %}{{ raise_exception('think first') }}{% endif %}"
+    (tmp_path / "chat_template.jinja").write_text(template)
+    tokenizer = Tokenizer(tmp_path)
+    assert tokenizer.render(CHAT, think=True) == "hm"
+    with pytest.raises(ValueError, match="refuses the prompt: think first"):
+        tokenizer.render(CHAT)

@@ -1,0 +1,190 @@
+"""One language pair's conversation with a model that keeps nothing: all that it should know is said again each time.
+
+In: source text, segment by segment, and the answers to what is asked. Out: what to ask (`Ask`), and then the
+translation. Messages begin as they began before, so that a server's prefix cache knows them: the prompt, its example,
+then turns, of which the oldest are cut in large steps. What is no translation is asked for once more without turns
+before it, then with a stricter prompt, and never joins them. What `conversation.py` is without a cache of its own.
+Knows no server and no clock.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from surtitle.pipeline.events import Translated
+from surtitle.pipeline.glossary import Rendering, missed, put_in
+from surtitle.pipeline.guards import Fault, Guards
+from surtitle.pipeline.prompts import Message, Prompt, Turn
+
+T = TypeVar("T")
+TOKEN = 4
+"""Bytes of UTF-8 that a token is taken for: about right in any script."""
+_MARKS = 8 * TOKEN
+"""Bytes that a chat template adds to a turn."""
+_KEPT = 0.75
+"""Of the longest history, what stays when it is cut."""
+_MARK = re.compile(r"<(?=[|｜/\w])|\[(?=/?INST\])")
+_TERMS = 4
+"""Terms of one segment that are looked after."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a model is asked."""
+
+    messages: Sequence[Message]
+    limit: int
+    """Tokens of the answer at most."""
+    stop: tuple[str, ...]
+    """Texts that end it."""
+    variables: Mapping[str, str | bool]
+    """What the chat template is told beside the messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model said."""
+
+    text: str
+    finished: bool
+    """It ended by itself."""
+
+
+class NoAnswer(Exception):
+    """Thrown into steps whose question nobody answers; the message says why."""
+
+
+Steps = Generator[Ask, Answer, T]
+"""Work that needs answers: yields questions, and returns its result."""
+
+
+class History:
+    """The newest turns that fit."""
+
+    def __init__(self, limit: int) -> None:
+        """`limit` is in tokens, as far as bytes tell."""
+        self._limit = limit * TOKEN
+        self._turns: list[Turn] = []
+        self._size = 0
+        self.cuts = 0
+        """How many times the oldest turns were cut."""
+
+    def add(self, turn: Turn) -> None:
+        """Keep `turn`; where all are too long, cut whole turns until a quarter of the room is free."""
+        self._turns.append(turn)
+        self._size += _size_of(turn)
+        if self._size > self._limit:
+            self.cuts += 1
+            while self._turns and self._size > _KEPT * self._limit:
+                self._size -= _size_of(self._turns.pop(0))
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """From the oldest."""
+        return tuple(self._turns)
+
+
+class Dialogue:
+    """One language pair's. What it does are steps, to be made beside others'."""
+
+    def __init__(
+        self,
+        prompts: Sequence[Prompt],
+        guards: Guards,
+        *,
+        window: int,
+        terms: Callable[[str], Sequence[Rendering]],
+    ) -> None:
+        """`prompts` are tried in their order; `terms` tells which terms of the glossary a text mentions."""
+        self._prompts = tuple(prompts)
+        self._guards = guards
+        self._terms = terms
+        self._source, self._target = prompts[0].source.code, prompts[0].target.code
+        self._history = History(window)
+        self.retries = 0
+        """Segments whose translation was asked for again, without context."""
+        self.untranslated = 0
+        """Segments that had none in the end."""
+        self.terms = 0
+        """Terms of the glossary that were said, once a segment."""
+        self.terms_missed = 0
+        """Of them, those whose translations have other words."""
+
+    @property
+    def cuts(self) -> int:
+        """How many times the oldest turns were cut."""
+        return self._history.cuts
+
+    def translating(self, text: str, in_time: Callable[[], bool]) -> Steps[Translated]:
+        """See `Translator.translate`; what nobody answers is as untranslated as what can't be translated."""
+        terms = self._terms(text)[:_TERMS]
+        said = without_marks(text)
+        try:
+            found = yield from self._found(said, terms, in_time)
+        except NoAnswer:
+            found = None
+        if found is None:
+            self.untranslated += 1
+            return Translated(text, untranslated=True)
+        self._history.add((said, without_marks(found)))
+        self.terms += len(terms)
+        self.terms_missed += len(missed(terms, found, self._target))
+        return Translated(found)
+
+    def _found(self, text: str, terms: Sequence[Rendering], in_time: Callable[[], bool]) -> Steps[str | None]:
+        self._recall(terms)
+        found, fault = yield from self._asking(self._prompts[0], self._history.turns, text, text)
+        if fault is None and len(missed(terms, found, self._target)) and in_time():
+            return (yield from self._insisting(text, found, terms))
+        if fault is not None and in_time():
+            self.retries += 1
+            for prompt in self._prompts:
+                found, fault = yield from self._asking(prompt, _turns_of(terms), text, text)
+                if fault is None or not in_time():
+                    break
+        return None if fault else found
+
+    def _insisting(self, text: str, found: str, terms: Sequence[Rendering]) -> Steps[str]:
+        """`found`, or another with more of the glossary's words, which stand in the source already."""
+        shown = put_in(terms, text, self._source)
+        try:
+            again, fault = yield from self._asking(self._prompts[0], _turns_of(terms), text, shown)
+        except NoAnswer:
+            return found
+        fewer = len(missed(terms, again, self._target)) < len(missed(terms, found, self._target))
+        return again if fault is None and fewer else found
+
+    def _asking(self, prompt: Prompt, turns: Sequence[Turn], text: str, shown: str) -> Steps[tuple[str, Fault | None]]:
+        """What becomes of `text`, or of what is `shown` in its place, and what is wrong with that."""
+        messages = prompt.messages([*prompt.examples, *turns], shown)
+        answer = yield Ask(messages, limit_of(shown), prompt.stop, prompt.variables)
+        found = " ".join(answer.text.split())
+        return found, self._guards.fault(text, found, finished=answer.finished)
+
+    def _recall(self, terms: Sequence[Rendering]) -> None:
+        """Have a turn that tells a term's translation, where there is none any more."""
+        for turn in _turns_of(terms):
+            if turn not in self._history.turns:
+                self._history.add(turn)
+
+
+def without_marks(text: str) -> str:
+    """`text` in which nothing looks like the marks of a chat template (`<|im_end|>`, `</s>`, `[INST]`): a server takes
+    them for its own, and speech would end its turn."""
+    return _MARK.sub(r"\g<0> ", text)
+
+
+def limit_of(text: str) -> int:
+    """Tokens of a translation at most. Its own tokens are not known: one a byte and a little is runaway in any."""
+    return 32 + len(text.encode())
+
+
+def _turns_of(terms: Sequence[Rendering]) -> list[Turn]:
+    return [(term.said, term.wanted) for term in terms]
+
+
+def _size_of(turn: Turn) -> int:
+    return sum(len(text.encode()) for text in turn) + _MARKS

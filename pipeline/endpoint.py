@@ -1,0 +1,153 @@
+"""A model behind an OpenAI-compatible endpoint: vLLM, llama.cpp's server, Ollama and others.
+
+In: what to ask. Out: the answer, streamed (https://platform.openai.com/docs/api-reference/chat/create). Whatever else
+comes back, and nothing, is an `EndpointError`; how long to wait is the caller's to say. Spoken text is in no message
+of this file. Knows no language and no prompt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+import httpx2
+import msgspec
+from msgspec import Struct
+
+from surtitle.pipeline.access import is_loopback
+from surtitle.pipeline.address import Address
+from surtitle.pipeline.dialogue import Answer, Ask
+from surtitle.pipeline.protocol import clean_text
+
+_KEEP_ALIVE = 4.0
+"""Seconds that an idle connection is kept: less than servers keep theirs (vLLM's five), so none dies in our hands."""
+_LAST_MARKS = 0.2
+"""Seconds that the end of the stream may come after the end of the answer."""
+_LONGEST_TOKEN = 32
+"""Characters; an answer longer than that for each token that it may have is nonsense."""
+_REASON = 200
+"""Characters of a server's own words that people are shown."""
+_EXPLAINED = frozenset({401, 403, 404})
+"""Statuses whose explanation is about the key or the model; that of others may repeat what was asked."""
+_NO_JSON = (msgspec.DecodeError, ValueError, RecursionError)
+"""What decoding raises for the wrong text, bytes, or brackets without end."""
+
+
+class EndpointError(Exception):
+    """No answer, and why."""
+
+
+class _Delta(Struct, frozen=True):
+    content: str | None = None
+
+
+class _Choice(Struct, frozen=True):
+    delta: _Delta = _Delta()
+    finish_reason: str | None = None
+
+
+class _Chunk(Struct, frozen=True):
+    choices: list[_Choice]
+
+
+class _Explanation(Struct, frozen=True):
+    message: str
+
+
+class _Refusal(Struct, frozen=True):
+    error: _Explanation
+
+
+class Endpoint:
+    """One model of one server; used on one event loop."""
+
+    def __init__(self, address: Address) -> None:
+        """Connects when it is first asked."""
+        self._address = address
+        headers = {"Authorization": f"Bearer {address.key}"} if address.key else {}
+        self._client = httpx2.AsyncClient(
+            headers=headers,
+            timeout=None,
+            limits=httpx2.Limits(keepalive_expiry=_KEEP_ALIVE),
+            trust_env=not is_loopback(urlsplit(address.url).hostname or ""),  # no proxy knows this machine's loopback
+        )
+
+    async def answer(self, ask: Ask, wrote: Callable[[int], None]) -> Answer:
+        """The likeliest answer; `wrote` hears how many pieces of it there are, a token each as a rule.
+
+        Raises EndpointError for anything else.
+        """
+        body: dict[str, object] = {
+            "model": self._address.model,
+            "messages": ask.messages,
+            "max_tokens": ask.limit,
+            "temperature": 0,
+            "stream": True,
+        }
+        if ask.stop:
+            body["stop"] = ask.stop
+        if ask.variables:
+            body["chat_template_kwargs"] = ask.variables
+        try:
+            async with self._client.stream("POST", f"{self._address.url}/chat/completions", json=body) as response:
+                await _check(response)
+                return await _read(response, ask.limit, wrote)
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            raise EndpointError(str(error) or type(error).__name__) from error
+
+    async def close(self) -> None:
+        """Let go of its connections."""
+        await self._client.aclose()
+
+
+async def _check(response: httpx2.Response) -> None:
+    if response.status_code != 200:
+        raise EndpointError(f"HTTP {response.status_code} {response.reason_phrase}{await _explanation(response)}")
+    kind = response.headers.get("Content-Type", "nothing")
+    if kind.partition(";")[0].strip() != "text/event-stream":
+        raise EndpointError(f"it sends {kind[:_REASON]}, expected text/event-stream")
+
+
+async def _explanation(response: httpx2.Response) -> str:
+    if response.status_code not in _EXPLAINED:
+        return ""
+    read = b""
+    async for part in response.aiter_bytes():
+        read += part
+        if len(read) > 2**16:
+            return ""
+    try:
+        message = msgspec.json.decode(read, type=_Refusal).error.message
+    except _NO_JSON:
+        return ""
+    return f": {clean_text(message)[:_REASON]}"
+
+
+async def _read(response: httpx2.Response, limit: int, wrote: Callable[[int], None]) -> Answer:
+    text, pieces = "", 0
+    events = aiter(httpx2.EventSource(response))
+    async for event in events:
+        try:
+            (choice,) = msgspec.json.decode(event.data, type=_Chunk).choices or [_Choice()]
+        except _NO_JSON as error:
+            raise EndpointError("it sends events that are no chat.completion.chunk") from error
+        if choice.delta.content:
+            text += choice.delta.content
+            pieces += 1
+            wrote(pieces)
+        if choice.finish_reason is not None:
+            await _drain(events)
+            return Answer(text, choice.finish_reason != "length")
+        if len(text) > limit * _LONGEST_TOKEN:
+            raise EndpointError(f"it writes on beyond max_tokens ({limit})")
+    raise EndpointError("its answer broke off")
+
+
+async def _drain(events: AsyncIterator[httpx2.ServerSentEvent]) -> None:
+    """Read the last marks, so that the connection can be used again; who sends none is not waited for."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LAST_MARKS):
+            async for _ in events:
+                pass

@@ -1,0 +1,242 @@
+"""The translator whose model is behind an endpoint: a dialogue for each language, asked side by side.
+
+In: final source text, segment by segment. Out: its translations, or what was said, marked, where none came in time.
+An endpoint that is down, slow or answers nonsense is left alone for a while (`breaker.py`), and tried again by
+itself; that is told once, and not for each segment. Knows no HTTP, no audio and no viewers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from surtitle.pipeline.breaker import LONGEST_PAUSE, Breaker
+from surtitle.pipeline.dialogue import Answer, Ask, Dialogue, NoAnswer, Steps
+from surtitle.pipeline.endpoint import EndpointError
+from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.events import Drafted, Translated
+from surtitle.pipeline.glossary import Glossary, Rendering
+from surtitle.pipeline.guards import Guards
+from surtitle.pipeline.identify import Identifier
+from surtitle.pipeline.languages import Language
+from surtitle.pipeline.profiles import find_profile
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long answers are waited for."""
+
+    patience: float
+    """Seconds that a segment's translations may take, all languages and tries together."""
+    hurry: float
+    """The same for one whose words are old already: so lag stays bounded."""
+    must_answer: bool = False
+    """Where there is no answer, the work ends with a UserError."""
+
+
+LIVE = Pace(6.0, 1.5)
+REPLAY = Pace(120.0, 120.0)
+"""For a virtual clock, on which nothing waits."""
+TEXT = Pace(120.0, 120.0, must_answer=True)
+
+
+class Answers(Protocol):
+    """What `endpoint.Endpoint` does."""
+
+    async def answer(self, ask: Ask, wrote: Callable[[int], None]) -> Answer: ...
+
+    async def close(self) -> None: ...
+
+
+def _always() -> bool:
+    return True
+
+
+def _ignore(*tokens: object) -> None:
+    """Nobody counts."""
+
+
+class Remote:
+    """A model behind an endpoint, shared by all dialogues of the process; used from one thread at a time."""
+
+    def __init__(
+        self,
+        endpoint: Answers,
+        model: str,
+        identifier: Identifier,
+        *,
+        tell: Callable[[str], object],
+        pace: Pace,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`tell` hears when `endpoint` fails, and when it answers again; `clock` says how long it was left alone."""
+        self.profile = find_profile(model)
+        """How this model is asked for translations."""
+        self.identifier = identifier
+        self.failures = 0
+        """Segments for which no answer came."""
+        self.outages = 0
+        """Times that the endpoint was left alone."""
+        self._endpoint = endpoint
+        self._tell = tell
+        self._pace = pace
+        self._clock = clock
+        self._breaker = Breaker()
+        self._loop = asyncio.new_event_loop()
+
+    def translations(
+        self,
+        steps: dict[str, Steps[Translated]],
+        in_time: Callable[[], bool],
+        wrote: Callable[[str, int], None],
+    ) -> Iterator[tuple[str, Translated]]:
+        """What `steps`, by language, return, as they do. Raises UserError if an answer must come and none does."""
+        if not self._pace.must_answer and not self._breaker.allows(self._clock()):
+            for language, each in steps.items():
+                next(each)
+                yield language, _unanswered(each)
+            return
+        segment = _Segment(self._endpoint, self._pace.patience if in_time() else self._pace.hurry)
+        tasks = {
+            self._loop.create_task(segment.drive(each, partial(wrote, language))): language
+            for language, each in steps.items()
+        }
+        going = set(tasks)
+        try:
+            while going:
+                waiting = asyncio.wait(going, return_when=asyncio.FIRST_COMPLETED)
+                done, going = self._loop.run_until_complete(waiting)
+                for task in done:
+                    yield tasks[task], task.result()
+        finally:
+            for task in going:
+                task.cancel()
+            if going:
+                self._loop.run_until_complete(asyncio.wait(going))
+        self._note(segment)
+
+    def close(self) -> None:
+        """Let go of the endpoint."""
+        self._loop.run_until_complete(self._endpoint.close())
+        self._loop.close()
+
+    def _note(self, segment: _Segment) -> None:
+        now = self._clock()
+        if segment.answered:
+            failed_for = self._breaker.succeeded(now)
+            if failed_for is not None:
+                self._tell(f"the translator's endpoint answers again, after {failed_for:.0f} s")
+            return
+        self.failures += 1
+        if self._pace.must_answer and segment.why:
+            raise UserError(f"the translator's endpoint gives no translation: {segment.why}")
+        if self._breaker.failed(now):
+            self.outages += 1
+            self._tell(
+                f"the translator's endpoint gives no translation: {segment.why or 'it answers with nothing'}; until it "
+                f"does, which is tried every {LONGEST_PAUSE:.0f} s or sooner, captions say what was said, marked"
+            )
+
+
+class _Segment:
+    """The time and the questions of one segment, all languages together."""
+
+    def __init__(self, endpoint: Answers, budget: float) -> None:
+        self._endpoint = endpoint
+        self._budget = budget
+        self.answered = False
+        """There was something to read, in any language."""
+        self.why = ""
+        """Why there was no answer, in any language."""
+
+    async def drive(self, steps: Steps[Translated], wrote: Callable[[int], None]) -> Translated:
+        try:
+            async with asyncio.timeout(self._budget):
+                ask = next(steps)
+                while True:
+                    answer = await self._endpoint.answer(ask, wrote)
+                    self.answered = self.answered or bool(answer.text.strip())
+                    ask = steps.send(answer)
+        except StopIteration as end:
+            translated: Translated = end.value
+            self.answered = self.answered or not translated.untranslated
+            return translated
+        except TimeoutError:
+            self.why = f"it took more than {self._budget:g} s"
+        except EndpointError as error:
+            self.why = str(error)
+        return _unanswered(steps)
+
+
+def _unanswered(steps: Steps[Translated]) -> Translated:
+    """What `steps`, which wait for an answer, make of none."""
+    try:
+        steps.throw(NoAnswer())
+    except StopIteration as end:
+        translated: Translated = end.value
+        return translated
+    raise RuntimeError("a dialogue asked on where nobody answers")
+
+
+class RemoteTranslator:
+    """One speaker's words in several languages: what `translator.Translator` is, without a model here."""
+
+    def __init__(
+        self,
+        remote: Remote,
+        source: Language,
+        targets: Sequence[Language],
+        *,
+        window: int,
+        glossary: Callable[[], Glossary] = Glossary,
+    ) -> None:
+        """`window` is about the tokens of earlier turns that are sent with each segment."""
+        self._remote = remote
+        self._dialogues: dict[str, Dialogue] = {}
+        for target in targets:
+            prompts = remote.profile.prompts(source, target)
+            in_source = remote.identifier.likelihood(source.code, other=target.code)
+            shown = "\n".join(prompt.shown for prompt in prompts)
+            guards = Guards(source, target, prompt=shown, in_source=in_source)
+            terms = partial(_renderings, glossary, source.code, target.code)
+            self._dialogues[target.code] = Dialogue(prompts, guards, window=window, terms=terms)
+        self._failures = self._outages = 0
+
+    def translate(
+        self,
+        text: str,
+        *,
+        in_time: Callable[[], bool] = _always,
+        wrote: Callable[[str, int], None] = _ignore,
+    ) -> Iterator[tuple[str, Translated]]:
+        """What `Translator.translate` does; `wrote` hears of pieces of text instead of tokens."""
+        failures, outages = self._remote.failures, self._remote.outages
+        steps = {language: each.translating(text, in_time) for language, each in self._dialogues.items()}
+        yield from self._remote.translations(steps, in_time, wrote)
+        self._failures += self._remote.failures - failures
+        self._outages += self._remote.outages - outages
+
+    def draft(self, text: str, stop: Callable[[], bool]) -> Iterator[tuple[str, Drafted]]:
+        """Nothing: a draft would send all again, and nothing could hold the translation to what it promised."""
+        yield from ()
+
+    def figures(self) -> dict[str, int]:
+        """For the log's end line, all languages together."""
+        dialogues = self._dialogues.values()
+        return {
+            "retries": sum(each.retries for each in dialogues),
+            "untranslated": sum(each.untranslated for each in dialogues),
+            "terms": sum(each.terms for each in dialogues),
+            "terms_missed": sum(each.terms_missed for each in dialogues),
+            "evictions": sum(each.cuts for each in dialogues),
+            "endpoint_failures": self._failures,
+            "endpoint_outages": self._outages,
+        }
+
+
+def _renderings(glossary: Callable[[], Glossary], source: str, target: str, text: str) -> Sequence[Rendering]:
+    return glossary().renderings(text, source, target)

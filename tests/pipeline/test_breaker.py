@@ -1,0 +1,48 @@
+"""`surtitle.pipeline.breaker`: when what failed is asked again."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from surtitle.pipeline.breaker import LONGEST_PAUSE, Breaker
+
+
+def test_a_single_failure_changes_nothing() -> None:
+    breaker = Breaker()
+    assert not breaker.failed(0.0)
+    assert breaker.allows(0.0)
+    assert breaker.succeeded(1.0) is None
+
+
+def test_what_fails_twice_in_a_row_is_left_alone_and_then_tried_in_growing_pauses() -> None:
+    breaker = Breaker()
+    assert [breaker.failed(0.0), breaker.failed(0.0)] == [False, True]
+    now, tries = 0.0, []
+    while now < 140:
+        now += 0.5
+        if breaker.allows(now):
+            tries.append(now)
+            assert not breaker.failed(now)
+    assert tries == [5.0, 15.0, 35.0, 65.0, 95.0, 125.0]
+
+
+def test_an_answer_ends_it_and_tells_how_long_it_was() -> None:
+    breaker = Breaker()
+    for now in (1.0, 2.0, 7.0):
+        breaker.failed(now)
+    assert breaker.succeeded(18.0) == 17.0
+    assert breaker.allows(18.0)
+    assert breaker.succeeded(19.0) is None
+    assert [breaker.failed(20.0), breaker.failed(21.0)] == [False, True]
+    assert breaker.allows(26.0)
+
+
+@given(st.lists(st.tuples(st.floats(0, 60), st.booleans()), max_size=60))
+def test_whatever_happened_it_is_tried_again_within_the_longest_pause(events: list[tuple[float, bool]]) -> None:
+    breaker, now = Breaker(), 0.0
+    for wait, works in events:
+        now += wait
+        if breaker.allows(now):
+            breaker.succeeded(now) if works else breaker.failed(now)
+    assert breaker.allows(now + LONGEST_PAUSE)

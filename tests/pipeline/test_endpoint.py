@@ -1,0 +1,142 @@
+"""`surtitle.pipeline.endpoint`: what goes to a server and what comes back, over real HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+
+import pytest
+from chat_server import ChatServer, Mode
+
+from surtitle.pipeline.address import Address, parse_address
+from surtitle.pipeline.dialogue import Answer, Ask
+from surtitle.pipeline.endpoint import Endpoint, EndpointError
+from surtitle.pipeline.errors import UsageError
+
+ASK = Ask([{"role": "user", "content": "Good morning."}], 40, (), {})
+
+
+@pytest.fixture
+def chat() -> Iterator[ChatServer]:
+    server = ChatServer(lambda messages: "Buenos días, señoras.")
+    with server.listening():
+        yield server
+
+
+async def answers_of(address: Address, *asks: Ask) -> tuple[list[Answer], list[int]]:
+    counts: list[int] = []
+    endpoint = Endpoint(address)
+    try:
+        async with asyncio.timeout(20):
+            return [await endpoint.answer(ask, counts.append) for ask in asks], counts
+    finally:
+        await endpoint.close()
+
+
+async def test_an_answer_is_streamed_and_its_pieces_are_counted(chat: ChatServer) -> None:
+    (answer,), counts = await answers_of(Address(chat.url, "m"), ASK)
+    assert answer == Answer("Buenos días, señoras.", finished=True)
+    assert counts == [1, 2, 3, 4, 5, 6]
+
+
+async def test_a_model_is_asked_greedily_and_for_no_more_than_a_translation(chat: ChatServer) -> None:
+    await answers_of(Address(chat.url, "m"), ASK, Ask(ASK.messages, 7, ("<end>",), {"enable_thinking": False}))
+    plain = {"model": "m", "messages": [{"role": "user", "content": "Good morning."}], "max_tokens": 40}
+    assert chat.asked[0] == {**plain, "temperature": 0, "stream": True}
+    assert {name: chat.asked[1][name] for name in ("max_tokens", "stop", "chat_template_kwargs")} == {
+        "max_tokens": 7,
+        "stop": ["<end>"],
+        "chat_template_kwargs": {"enable_thinking": False},
+    }
+
+
+async def test_the_key_goes_to_the_server_and_into_no_text(chat: ChatServer) -> None:
+    address = Address(chat.url, "m", key="sk-secret")
+    await answers_of(address, ASK)
+    await answers_of(Address(chat.url, "m"), ASK)
+    assert chat.headers[0]["Authorization"] == "Bearer sk-secret"
+    assert "Authorization" not in chat.headers[1]
+    assert "secret" not in repr(address)
+
+
+async def test_one_connection_serves_one_question_after_the_other(chat: ChatServer) -> None:
+    await answers_of(Address(chat.url, "m"), *[ASK] * 5)
+    assert (len(chat.asked), chat.connections) == (5, 1)
+
+
+async def test_an_answer_may_come_byte_by_byte(chat: ChatServer) -> None:
+    chat.mode = "dribbles"
+    (answer,), _ = await answers_of(Address(chat.url, "m"), ASK)
+    assert answer.text == "Buenos días, señoras."
+
+
+async def test_an_answer_that_was_cut_is_not_finished(chat: ChatServer) -> None:
+    chat.finish = "length"
+    (answer,), _ = await answers_of(Address(chat.url, "m"), ASK)
+    assert not answer.finished
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"),
+    [
+        ("500", "^HTTP 500 Internal Server Error$"),
+        ("404", "^HTTP 404 Not Found: The model `m` does not exist.$"),
+        ("page", "^it sends text/html, expected text/event-stream$"),
+        ("json", "^it sends application/json, expected text/event-stream$"),
+        ("no json", "events that are no chat.completion.chunk"),
+        ("schema", "events that are no chat.completion.chunk"),
+        ("two", "events that are no chat.completion.chunk"),
+        ("deep", "events that are no chat.completion.chunk"),
+        ("breaks off", "."),
+        ("endless", r"writes on beyond max_tokens \(40\)"),
+    ],
+)
+async def test_what_is_no_answer_is_told_and_nothing_that_was_said(chat: ChatServer, mode: Mode, said: str) -> None:
+    chat.mode = mode
+    with pytest.raises(EndpointError, match=said) as caught:
+        await answers_of(Address(chat.url, "m"), ASK)
+    assert "SECRET" not in str(caught.value)
+    assert "Good morning" not in str(caught.value)
+
+
+async def test_what_a_server_says_of_itself_can_not_write_over_a_terminal(chat: ChatServer) -> None:
+    chat.mode = "404"
+    with pytest.raises(EndpointError, match="The model `a b` does not exist"):
+        await answers_of(Address(chat.url, "a\x1b\n\u202eb"), ASK)
+
+
+async def test_nobody_there_is_told() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(EndpointError, match="connection"):
+        await answers_of(Address(f"http://127.0.0.1:{port}/v1", "m"), ASK)
+
+
+@pytest.mark.parametrize(
+    ("url", "base"),
+    [
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000/v1"),
+        ("http://127.0.0.1:8000/", "http://127.0.0.1:8000/v1"),
+        ("http://127.0.0.1:11434/v1/", "http://127.0.0.1:11434/v1"),
+        ("https://example.org/api/v3", "https://example.org/api/v3"),
+        ("https://example.org/v1/chat/completions", "https://example.org/v1"),
+        ("http://[::1]:8000", "http://[::1]:8000/v1"),
+    ],
+)
+def test_an_address_is_completed(url: str, base: str) -> None:
+    assert parse_address(url, "m", "").url == base
+
+
+@pytest.mark.parametrize(
+    "url", ["", "8000", "localhost:8000", "ftp://a", "http://", "http://a:b", "http://a b", "http://u:p@a", "http://[a"]
+)
+def test_what_is_no_address_is_refused(url: str) -> None:
+    with pytest.raises(UsageError, match=r"expected a server's address such as http://127\.0\.0\.1:8000/v1"):
+        parse_address(url, "m", "")
+
+
+def test_a_model_must_be_named() -> None:
+    with pytest.raises(UsageError, match="needs --translator-model NAME: http://a/v1/models lists"):
+        parse_address("http://a", None, "")

@@ -1,0 +1,214 @@
+"""`surtitle.pipeline.remote`: captions from a model behind a real server that may be down, slow or talk nonsense."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import cache
+from time import monotonic
+from typing import Any
+
+import pytest
+from chat_server import ChatServer, Mode
+
+from surtitle.pipeline.address import Address
+from surtitle.pipeline.endpoint import Endpoint
+from surtitle.pipeline.engine import Engine
+from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.events import Translated
+from surtitle.pipeline.identify import Identifier
+from surtitle.pipeline.languages import find_language
+from surtitle.pipeline.remote import LIVE, TEXT, Pace, Remote, RemoteTranslator
+from surtitle.pipeline.store import open_store
+from surtitle.pipeline.translator import Translator
+from surtitle.sinks.lockstep import alone
+from surtitle.sinks.stream import TokenStream
+
+ENGLISH = find_language("en")
+SPOKEN = {"One.": {"es": "Uno.", "de": "Eins."}, "Two.": {"es": "Dos.", "de": "Zwei."}}
+
+
+def interpret(messages: list[dict[str, Any]]) -> str:
+    """What a good model would say."""
+    target = "es" if "to Spanish" in messages[0]["content"] else "de"
+    return SPOKEN[messages[-1]["content"]][target]
+
+
+@pytest.fixture
+def chat() -> Iterator[ChatServer]:
+    server = ChatServer(interpret)
+    with server.listening():
+        pass  # a port is its own from here on
+    yield server
+    server.over.set()
+
+
+@cache
+def identifier() -> Identifier:
+    return Identifier()
+
+
+class Booth:
+    """A translator by `chat`, what it told, and a clock that stands still until it is set."""
+
+    def __init__(self, chat: ChatServer, *targets: str, pace: Pace = LIVE) -> None:
+        self.told: list[str] = []
+        self.now = 0.0
+        self.remote = Remote(
+            Endpoint(Address(chat.url, "m")),
+            "m",
+            identifier(),
+            tell=self.told.append,
+            pace=pace,
+            clock=lambda: self.now,
+        )
+        languages = [find_language(target) for target in targets or ("es",)]
+        self.translator = RemoteTranslator(self.remote, ENGLISH, languages, window=1000)
+
+    def say(self, text: str, in_time: Callable[[], bool] = lambda: True) -> dict[str, Translated]:
+        return dict(self.translator.translate(text, in_time=in_time))
+
+    def close(self) -> None:
+        self.remote.close()
+
+
+UNO, DOS = {"es": Translated("Uno.")}, {"es": Translated("Dos.")}
+MARKED = {"es": Translated("One.", untranslated=True)}
+
+
+def test_languages_are_asked_side_by_side_and_each_has_its_own_turns(chat: ChatServer) -> None:
+    chat.meet = threading.Barrier(2)
+    with chat.listening(), closing(Booth(chat, "es", "de")) as booth:
+        assert booth.say("One.") == {"es": Translated("Uno."), "de": Translated("Eins.")}
+        assert booth.say("Two.") == {"es": Translated("Dos."), "de": Translated("Zwei.")}
+    said = {body["messages"][-2]["content"] for body in chat.asked[2:]}
+    assert said == {"Uno.", "Eins."}
+    assert chat.connections == 2
+
+
+def test_pieces_are_counted_by_language_as_they_come(chat: ChatServer) -> None:
+    counted: list[tuple[str, int]] = []
+    with chat.listening(), closing(Booth(chat)) as booth:
+        dict(booth.translator.translate("One.", wrote=lambda language, count: counted.append((language, count))))
+    assert counted == [("es", 1)]
+
+
+def test_nothing_is_drafted(chat: ChatServer) -> None:
+    with closing(Booth(chat)) as booth:
+        assert list(booth.translator.draft("One", lambda: False)) == []
+
+
+def test_while_nobody_is_there_captions_are_marked_at_once_and_it_is_told_once(chat: ChatServer) -> None:
+    with closing(Booth(chat)) as booth:
+        began = monotonic()
+        assert [booth.say("One.") for _ in range(20)] == [MARKED] * 20
+        assert monotonic() - began < 5
+        (told,) = booth.told
+        assert "the translator's endpoint gives no translation: " in told
+        assert "captions say what was said, marked" in told
+        figures = booth.translator.figures()
+        assert (figures["untranslated"], figures["endpoint_failures"], figures["endpoint_outages"]) == (20, 2, 1)
+
+
+def test_translation_resumes_by_itself_with_the_context_of_before(chat: ChatServer) -> None:
+    with closing(Booth(chat)) as booth:
+        with chat.listening():
+            assert booth.say("One.") == UNO
+        assert not booth.told
+        assert [booth.say("One."), booth.say("One.")] == [MARKED, MARKED]
+        with chat.listening():
+            assert booth.say("One.") == MARKED  # left alone for five seconds
+            asked = len(chat.asked)
+            booth.now = 5.0
+            assert booth.say("Two.") == DOS
+            assert len(chat.asked) == asked + 1
+            assert [message["content"] for message in chat.asked[-1]["messages"]][-3:] == ["One.", "Uno.", "Two."]
+        _, again = booth.told
+        assert again == "the translator's endpoint answers again, after 5 s"
+
+
+@pytest.mark.parametrize(
+    "mode", ["500", "404", "page", "json", "no json", "schema", "deep", "nothing", "breaks off", "endless"]
+)
+def test_after_nonsense_captions_are_marked_and_translation_resumes(chat: ChatServer, mode: Mode) -> None:
+    with chat.listening(), closing(Booth(chat)) as booth:
+        chat.mode = mode
+        assert [booth.say("One.") for _ in range(3)] == [MARKED] * 3
+        assert len(booth.told) == 1
+        chat.mode = "well"
+        booth.now = 6.0
+        assert booth.say("Two.") == DOS
+        assert len(booth.told) == 2
+
+
+def test_a_slow_answer_is_waited_for_no_longer_than_is_bearable(
+    chat: ChatServer,
+) -> None:
+    with chat.listening(), closing(Booth(chat, "es", "de", pace=Pace(0.3, 0.1))) as booth:
+        chat.mode = "stalls"
+        began = monotonic()
+        assert all(found.untranslated for found in booth.say("One.").values())
+        assert 0.3 <= monotonic() - began < 2
+        began = monotonic()
+        booth.say("One.", in_time=lambda: False)
+        assert monotonic() - began < 2
+        (told,) = booth.told
+        assert "it took more than 0.1 s" in told
+        began = monotonic()
+        booth.say("One.")
+        assert monotonic() - began < 0.1
+        chat.mode, booth.now = "well", 5.0
+        assert booth.say("Two.")["de"] == Translated("Zwei.")
+
+
+def test_late_words_are_waited_for_less_than_new_ones() -> None:
+    assert LIVE.hurry < 2 < LIVE.patience < 10
+
+
+def test_one_language_that_fails_does_not_stop_the_other(chat: ChatServer) -> None:
+    chat.reply = lambda messages: "" if "to Spanish" in messages[0]["content"] else "Eins."
+    with chat.listening(), closing(Booth(chat, "es", "de")) as booth:
+        for _ in range(4):
+            assert booth.say("One.") == {**MARKED, "de": Translated("Eins.")}
+        assert not booth.told
+
+
+def test_where_an_answer_must_come_a_failure_ends_the_work_with_its_cause(chat: ChatServer) -> None:
+    with chat.listening(), closing(Booth(chat, pace=TEXT)) as booth:
+        assert booth.say("One.") == UNO
+        chat.mode = "500"
+        with pytest.raises(UserError, match="the translator's endpoint gives no translation: HTTP 500"):
+            booth.say("Two.")
+
+
+def test_a_translator_that_is_left_in_the_middle_leaves_nothing_behind(chat: ChatServer) -> None:
+    chat.reply = lambda messages: interpret(messages)
+    with chat.listening(), closing(Booth(chat, "es", "de")) as booth:
+        half = booth.translator.translate("One.")
+        next(half)
+        half.close()
+        assert booth.say("Two.")["de"] == Translated("Zwei.")
+
+
+@pytest.mark.weights
+def test_an_endpoint_with_the_same_model_begins_as_it_does_here_and_goes_on_in_its_context(chat: ChatServer) -> None:
+    engine = Engine(open_store(os.environ).path("qwen2.5-coder-0.5b"), threads=1)
+    here = Translator(engine, ENGLISH, [find_language("es")])
+
+    def reply(messages: list[dict[str, Any]]) -> str:
+        stream, written = TokenStream(engine.model, capacity=1024), list[int]()
+        stop = frozenset({engine.tokenizer.eos})
+        alone(engine.model, stream.reading(engine.tokenizer.encode(engine.tokenizer.render(messages))))
+        alone(engine.model, stream.writing(written.append, stop=stop, limit=60))
+        return engine.tokenizer.decode(written)
+
+    chat.reply = reply
+    with chat.listening(), closing(Booth(chat, pace=TEXT)) as booth:
+        said = "The train arrives at nine."
+        assert booth.say(said) == dict(here.translate(said))
+        # from here on one reads all again and the other does not: the same but where two words are as likely
+        found = booth.say("The children are playing in the garden.")["es"]
+        assert "niños" in found.text
+        assert not found.untranslated
