@@ -19,6 +19,13 @@ WEIGHTS = "weights.safetensors"
 """The file of a converted model's folder that holds them, and what stays wider."""
 
 
+JOINED = {
+    "self_attn.qkv_proj": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+    "mlp.gate_up_proj": ("mlp.gate_proj", "mlp.up_proj"),
+}
+"""Layers that multiply the same input, which a converted model has as one: a product has threads to wake."""
+
+
 def block_of(k: int) -> int:
     """Of rows of `k` weights, how many share a scale. Raises ValueError where none of BLOCKS divides `k`."""
     block = next((size for size in BLOCKS if k % size == 0), None)

@@ -2,8 +2,8 @@
 
 In: a GGUF file of a Llama-shaped model. Out: a folder with `config.json`, the tokenizer's files and
 `weights.safetensors`: bytes and a scale per block (`blocks.py`) for every linear layer (`NAME.weight`, `NAME.scale`),
-fp16 embeddings, fp32 for the rest. transformers reads GGUF too, but dequantises it at every start, into
-four times the memory. Runs nothing from the file.
+those that multiply the same input joined into one; fp16 embeddings, fp32 for the rest. transformers reads GGUF too, but
+dequantises it at every start, into four times the memory. Runs nothing from the file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import AutoConfig, PretrainedConfig, PreTrainedTokenizerFast, Qwen2Tokenizer
 
-from surtitle.sinks.blocks import WEIGHTS, quantise_blocks
+from surtitle.sinks.blocks import JOINED, WEIGHTS, quantise_blocks
 
 _Array: TypeAlias = NDArray[Any]
 
@@ -100,6 +100,7 @@ def convert_gguf(gguf: Path, out_dir: Path, progress: Callable[[float], None]) -
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+    join_layers(tensors, config.num_hidden_layers)
     save_file(tensors, out_dir / WEIGHTS)
     _write_config(config.to_dict(), out_dir)
     _TOKENIZERS[config.model_type].from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(out_dir)
@@ -205,6 +206,17 @@ def _half_split(parts: dict[str, _Array], heads: int) -> dict[str, _Array]:
         part: value.reshape(heads, -1, 2, *value.shape[1:]).swapaxes(1, 2).reshape(value.shape)
         for part, value in parts.items()
     }
+
+
+def join_layers(tensors: dict[str, Tensor], layers: int) -> None:
+    """Put one tensor in the place of those whose layers are joined."""
+    for layer in range(layers):
+        for joined, parts in JOINED.items():
+            for leaf in ("weight", "scale", "bias"):
+                names = [f"model.layers.{layer}.{part}.{leaf}" for part in parts]
+                if all(name in tensors for name in names):
+                    together = torch.cat([tensors.pop(name) for name in names])
+                    tensors[f"model.layers.{layer}.{joined}.{leaf}"] = together
 
 
 def _write_config(config: dict[str, object], out_dir: Path) -> None:

@@ -28,6 +28,8 @@ from dataclasses import dataclass
 
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
 
+from surtitle.sinks.blocks import JOINED
+
 _CONTRIB = "com.microsoft"
 _INT8, _FP32 = 4, 0  # MatMulNBits' accuracy_level: activations in 8 bits with a scale per block, or as they are
 _TYPES = {"F32": TensorProto.FLOAT, "F16": TensorProto.FLOAT16, "U8": TensorProto.UINT8}
@@ -99,6 +101,7 @@ class _Builder:
         self._shape_constant("flat", [1, -1, s.heads * s.head_size])
         self._shape_constant("grouped", [0, 0, -1, s.head_size])
         self._shape_constant("parted", [0, 0, -1, group, s.head_size])
+        self._shape_constant("query key value", [heads * s.head_size for heads in (s.heads, s.kv_heads, s.kv_heads)])
         self._shape_constant("key rest", [-1, s.kv_heads, s.head_size])
         self._shape_constant("query rest", [-1, s.kv_heads, group, s.head_size])
         self._by_row = {kind: self._node("Concat", ["batch", f"{kind} rest"], axis=0) for kind in ("key", "query")}
@@ -107,7 +110,7 @@ class _Builder:
             x, h = self._normed(x, f"{prefix}input_layernorm.weight")  # (1, N, D) each
             attended = self._attend(index, h, f"{prefix}self_attn.")
             x, h = self._normed(x, f"{prefix}post_attention_layernorm.weight", attended)
-            x = self._node("Add", [x, self._feed(h, f"{prefix}mlp.")])
+            x = self._node("Add", [x, self._feed(index, h)])
         _, h = self._normed(x, "model.norm.weight")
         last = self._node("Gather", [h, "wanted"], axis=1)  # (1, keep, D)
         self._product(last, "lm_head", "logits")  # (1, keep, V)
@@ -116,7 +119,7 @@ class _Builder:
 
     def _attend(self, index: int, h: str, prefix: str) -> str:
         s = self._shape
-        query, key, value = (self._product(h, f"{prefix}{name}_proj") for name in "qkv")  # (1, N, H d) each
+        query, key, value = self._products(h, index, "self_attn.qkv_proj")  # (1, N, H d) each
         if f"{prefix}q_norm.weight" in self._stored:
             query = self._head_normed(query, f"{prefix}q_norm.weight")
             key = self._head_normed(key, f"{prefix}k_norm.weight")
@@ -145,9 +148,10 @@ class _Builder:
         moved = self._node("Transpose", [self._spread(fresh, "key")], perm=[0, 2, 1, 3])  # (B, H, n, d)
         return self._node("TensorScatter", [storage, moved, "first"], output=f"{storage}.out", axis=2)
 
-    def _feed(self, h: str, prefix: str) -> str:
-        gate = self._node("QuickGelu", [self._product(h, f"{prefix}gate_proj")], _CONTRIB, alpha=1.0)  # SiLU
-        return self._product(self._node("Mul", [gate, self._product(h, f"{prefix}up_proj")]), f"{prefix}down_proj")
+    def _feed(self, index: int, h: str) -> str:
+        gate, up = self._products(h, index, "mlp.gate_up_proj")
+        gate = self._node("QuickGelu", [gate], _CONTRIB, alpha=1.0)  # SiLU
+        return self._product(self._node("Mul", [gate, up]), f"model.layers.{index}.mlp.down_proj")
 
     def _normed(self, x: str, weight: str, more: str | None = None) -> tuple[str, str]:
         """`x`, with `more` added to it, and what its RMS normalisation gives."""
@@ -167,6 +171,19 @@ class _Builder:
     def _head_normed(self, x: str, weight: str) -> str:
         heads = self._node("Reshape", [x, "heads"])  # (1, N, H, d)
         return self._node("Reshape", [self._normed(heads, weight)[1], "joined"])
+
+    def _products(self, x: str, index: int, joined: str) -> list[str]:
+        """Linear layers of the same input: one product where the file has them as one, as older conversions do not."""
+        prefix, parts = f"model.layers.{index}.", JOINED[joined]
+        if f"{prefix}{joined}.weight" not in self._stored:
+            return [self._product(x, f"{prefix}{part}") for part in parts]
+        whole = self._product(x, f"{prefix}{joined}")
+        names = [f"{whole}.{part}" for part in range(len(parts))]
+        if len(parts) == 3:
+            self._nodes.append(helper.make_node("Split", [whole, "query key value"], names, axis=-1))
+        else:
+            self._nodes.append(helper.make_node("Split", [whole], names, axis=-1, num_outputs=len(parts)))
+        return names
 
     def _product(self, x: str, name: str, output: str | None = None) -> str:
         """A linear layer: (1, M, K) to (1, M, N)."""

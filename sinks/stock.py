@@ -15,11 +15,11 @@ from typing import Any
 import torch
 from safetensors import safe_open
 from torch import Tensor
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 from transformers.cache_utils import Cache, CacheLayerMixin
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
-from surtitle.sinks.blocks import WEIGHTS, widen_blocks
+from surtitle.sinks.blocks import JOINED, WEIGHTS, widen_blocks
 from surtitle.sinks.cache import HORIZON, SinkCache
 from surtitle.sinks.decoder import Read
 from surtitle.sinks.layer import SinkLayer
@@ -99,11 +99,26 @@ def load_stock(folder: Path, **kwargs: Any) -> PreTrainedModel:
             else:
                 weights[name] = tensor.float()
     config = AutoConfig.from_pretrained(folder)
+    _part(weights, config)
     config.tie_word_embeddings = False  # the head is in 8 bits, the embedding in 16
     dtype = kwargs.pop("torch_dtype", kwargs.pop("dtype", torch.float32))
     model_class = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
     model = model_class.from_pretrained(None, config=config, state_dict=weights, dtype=dtype, **kwargs)
     return model.eval().requires_grad_(False)
+
+
+def _part(weights: dict[str, Tensor], config: PretrainedConfig) -> None:
+    """Put the stock model's layers in the place of those that a conversion joined."""
+    heads = [config.num_attention_heads, config.num_key_value_heads, config.num_key_value_heads]
+    shares = {"self_attn.qkv_proj": heads, "mlp.gate_up_proj": [1, 1]}
+    for name in list(weights):
+        stem, _, leaf = name.rpartition(".")
+        prefix, joined = stem[: -len(".".join(stem.split(".")[-2:]))], ".".join(stem.split(".")[-2:])
+        if joined in JOINED:
+            whole = weights.pop(name)
+            rows = [len(whole) * share // sum(shares[joined]) for share in shares[joined]]
+            for part, tensor in zip(JOINED[joined], torch.split(whole, rows), strict=True):
+                weights[f"{prefix}{part}.{leaf}"] = tensor
 
 
 def from_pretrained(name: str | Path, *args: Any, **kwargs: Any) -> PreTrainedModel:

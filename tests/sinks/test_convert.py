@@ -11,7 +11,7 @@ from gguf.quants import dequantize
 from safetensors.torch import load_file
 from transformers import AutoConfig, AutoTokenizer
 
-from surtitle.sinks.blocks import WEIGHTS, quantise_blocks, widen_blocks
+from surtitle.sinks.blocks import JOINED, WEIGHTS, quantise_blocks, widen_blocks
 from surtitle.sinks.convert import ConversionError, convert_gguf, engine_name
 
 
@@ -50,12 +50,14 @@ def test_what_was_written_as_gguf_comes_back(family, make_model, write_gguf) -> 
     converted = load_file(convert(write_gguf(model)) / WEIGHTS)
     for name, weight in model.state_dict().items():
         if weight.dim() == 1:
-            assert torch.equal(converted[name], weight), name
+            assert torch.equal(part_of(converted, name), weight), name
         elif name == "model.embed_tokens.weight":
             assert torch.equal(converted[name], weight.half()), name
         else:
-            scale = converted[name.removesuffix("weight") + "scale"]
-            assert np.allclose(widen_blocks(converted[name].numpy(), scale.numpy()), weight.numpy(), atol=1e-6), name
+            scale = part_of(converted, name.removesuffix("weight") + "scale")
+            assert np.allclose(
+                widen_blocks(part_of(converted, name).numpy(), scale.numpy()), weight.numpy(), atol=1e-6
+            ), name
 
 
 @pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3"])
@@ -87,8 +89,21 @@ def test_every_way_of_storing_weights_is_read_as_the_gguf_package_reads_it(kind,
             assert np.array_equal(converted[name], values.astype(np.float16)), name
         else:
             quantised, scale = quantise_blocks(values)
-            assert np.array_equal(converted[name], quantised), name
-            assert np.array_equal(converted[name.removesuffix("weight") + "scale"], scale), name
+            assert np.array_equal(part_of(converted, name), quantised), name
+            assert np.array_equal(part_of(converted, name.removesuffix("weight") + "scale"), scale), name
+
+
+def part_of(converted: dict[str, torch.Tensor], name: str) -> torch.Tensor:
+    """A layer's tensor, which may lie in one with others: there are as many query heads as keys and values together."""
+    prefix, leaf = name.rpartition(".")[0], name.rpartition(".")[2]
+    for joined, parts in JOINED.items():
+        for index, part in enumerate(parts):
+            if prefix.endswith(part):
+                whole = converted[f"{prefix.removesuffix(part)}{joined}.{leaf}"]
+                shares = [0, 2, 3, 4] if len(parts) == 3 else [0, 2, 4]
+                start, end = (len(whole) * share // 4 for share in shares[index : index + 2])
+                return whole[start:end]
+    return converted[name]
 
 
 def test_a_tied_head_gets_bytes_of_the_embedding(make_model, write_gguf) -> None:

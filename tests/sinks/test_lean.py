@@ -1,13 +1,22 @@
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 
+from surtitle.sinks.blocks import WEIGHTS
 from surtitle.sinks.cache import SinkCache
+from surtitle.sinks.convert import join_layers
 from surtitle.sinks.decoder import Read
-from surtitle.sinks.stock import StockDecoder
+from surtitle.sinks.load import load_model
+from surtitle.sinks.stock import StockDecoder, load_stock
+
+from .conftest import lean_of
 
 TEXT = [(5 * token + 11) % 260 for token in range(60)]
 CAPACITY = 90
@@ -37,6 +46,24 @@ def test_the_lean_forward_is_the_stock_forward(family: str, exact: bool, toleran
     assert ours.evictions > 0
     for layer, reference in zip(ours.layers, theirs.layers, strict=True):
         torch.testing.assert_close(layer.held(), reference.held(), atol=1e-4 if exact else 0.5, rtol=0)
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3"])
+def test_layers_that_a_conversion_joins_give_what_they_give_apart(family: str, tmp_path: Path, make_model) -> None:
+    model = make_model(family)
+    apart = lean_of(tmp_path, model, exact=True)
+    expected = apart.decode(TEXT, apart.cache(60), keep=60)
+    tensors = load_file(tmp_path / WEIGHTS)
+    join_layers(tensors, model.config.num_hidden_layers)
+    assert not any("q_proj" in name or "up_proj.weight" in name.replace("gate_up", "") for name in tensors)
+    (tmp_path / "joined").mkdir()
+    save_file(tensors, tmp_path / "joined" / WEIGHTS)
+    shutil.copy(tmp_path / "config.json", tmp_path / "joined")
+    joined = load_model(tmp_path / "joined", threads=1, exact=True)
+    torch.testing.assert_close(joined.decode(TEXT, joined.cache(60), keep=60), expected, atol=1e-5, rtol=0)
+    ours, theirs = load_stock(tmp_path).state_dict(), load_stock(tmp_path / "joined").state_dict()
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
 def test_more_tokens_are_read_at_once_than_a_row_has_slots(exact) -> None:

@@ -60,9 +60,9 @@ def test_a_missing_file_is_named(folder: Path) -> None:
 
 def test_a_missing_tensor_is_named(folder: Path) -> None:
     tensors = load_file(folder / WEIGHTS)
-    del tensors["model.layers.1.mlp.up_proj.weight"]
+    del tensors["model.layers.1.mlp.down_proj.weight"]
     save_file(tensors, folder / WEIGHTS)
-    with pytest.raises(UnknownModel, match=r"hold no model\.layers\.1\.mlp\.up_proj\.weight"):
+    with pytest.raises(UnknownModel, match=r"hold no model\.layers\.1\.mlp\.down_proj\.weight"):
         load_model(folder, threads=1)
 
 
