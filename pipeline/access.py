@@ -46,6 +46,14 @@ class Access:
         seen = ", ".join(hosts) or "none"
         return f"saw Host {seen!r}, expected {netloc(self.host, self.port)} or a name of this machine"
 
+    def refuse_fetch(self, hosts: Sequence[str], origins: Sequence[str]) -> str | None:
+        """Return why a plain request with these `Host` and `Origin` headers is refused, or None.
+
+        Browsers send an origin with every request that a script of another page could read or that changes something.
+        """
+        refusal = self.refuse_request(hosts)
+        return refusal if refusal is not None or not origins else self._refuse_origin(hosts, origins)
+
     def refuse_upgrade(self, hosts: Sequence[str], origins: Sequence[str]) -> str | None:
         """Return why a websocket with these `Host` and `Origin` headers is refused, or None."""
         refusal = self.refuse_request(hosts)
@@ -57,6 +65,9 @@ class Access:
             if is_loopback(self.host):
                 return None
             return "saw no Origin, expected one since this server is open to the network; --allow-origin adds origins"
+        return self._refuse_origin(hosts, origins)
+
+    def _refuse_origin(self, hosts: Sequence[str], origins: Sequence[str]) -> str | None:
         if len(origins) == 1 and origins[0] in {*self._own_origins(hosts[0]), *self.allow_origins}:
             return None
         return f"saw Origin {', '.join(origins)!r}, expected this server's own pages; --allow-origin adds origins"

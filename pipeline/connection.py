@@ -25,6 +25,8 @@ CLOSE_SECONDS = 5.0
 """How long a closing connection may take to say goodbye."""
 SOCKET_BYTES = 64 * 1024
 """What the kernel may hold for a viewer that does not read, beside our own small buffer."""
+WRITE_LIMIT = 8 * 1024
+"""What we may hold for a viewer that does not read; beyond that drafts give way to newer ones."""
 
 
 MESSAGES_PER_SECOND, MESSAGES_AT_ONCE = 20, 100
@@ -145,7 +147,7 @@ def first_error(group: BaseExceptionGroup[UserError]) -> UserError:
     return error
 
 
-def limit_kernel_buffer(connection: ServerConnection) -> None:
+def limit_kernel_buffer(transport: asyncio.Transport) -> None:
     """Keep the kernel from storing megabytes of stale drafts for a viewer that does not read."""
-    raw: socket.socket = connection.transport.get_extra_info("socket")
+    raw: socket.socket = transport.get_extra_info("socket")
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 
 from websockets.asyncio.server import ServerConnection, broadcast
 
+from surtitle.pipeline.connection import WRITE_LIMIT
 from surtitle.pipeline.hub import Viewer
 from surtitle.pipeline.messages import Refused
 
@@ -24,8 +25,6 @@ SLICE = 200
 """How many viewers are written to before others get their turn: about 4 ms."""
 ROUNDS = 8
 """How many messages a viewer is given in one slice."""
-WRITE_LIMIT = 8 * 1024
-"""Bytes that we may hold for a viewer that does not read; beyond that drafts give way to newer ones."""
 GOING_AWAY = 1001
 
 

@@ -19,14 +19,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
-from websockets.http11 import Request, Response
 
 from surtitle.pipeline.access import Access, netloc
 from surtitle.pipeline.connection import (
     CLOSE_SECONDS,
     PATIENCE,
+    WRITE_LIMIT,
     Audio,
     Patience,
     first_error,
@@ -37,12 +36,14 @@ from surtitle.pipeline.connection import (
 )
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import MAIN_ROOM, Samples
-from surtitle.pipeline.fanout import GOING_AWAY, WRITE_LIMIT, Fanout
+from surtitle.pipeline.fanout import GOING_AWAY, Fanout
+from surtitle.pipeline.http import HttpError, Page, Request, Routes, always, json_page
 from surtitle.pipeline.messages import CloseCode, PublishStart, ReadyMessage, Refused
-from surtitle.pipeline.pages import HEADERS, Page, json_page, load_pages, plain
+from surtitle.pipeline.pages import HEADERS, load_pages
 from surtitle.pipeline.protocol import encode, parse_hello, parse_start
 from surtitle.pipeline.rooms import Room, Rooms
 from surtitle.pipeline.tokens import Admission, Right, Tokens
+from surtitle.pipeline.web import Web
 
 Ready = Callable[[], Awaitable[None]]
 """To be called once a publisher's audio is heard."""
@@ -101,7 +102,12 @@ class CaptionServer:
         self._on_publish = on_publish
         self._patience = patience
         self._access = Access(host, port, self._allow_origins)
-        self._pages: dict[str, Page] = {}
+        self._web = Web(
+            self._routes(),
+            lambda: self._access,
+            sockets={"/captions": VIEWER_MAX_BYTES, "/publish": PUBLISHER_MAX_BYTES},
+            headers=HEADERS,
+        )
         self._server: Server | None = None
         self._fanouts: dict[Room, Fanout] = {}
         self._publishers: set[ServerConnection] = set()
@@ -133,13 +139,12 @@ class CaptionServer:
         Raises:
             UserError: the address cannot be bound (in use, not ours, not allowed).
         """
-        self._pages = load_pages()
         try:
             self._server = await serve(
                 self._handle,
                 self._host,
                 self._port,
-                process_request=self._answer,
+                create_connection=self._web.door,
                 compression=None,
                 max_size=PUBLISHER_MAX_BYTES,
                 write_limit=WRITE_LIMIT,
@@ -163,6 +168,7 @@ class CaptionServer:
         assert self._checking is not None, "the server isn't started yet"
         self._checking.cancel()
         self._server.close()
+        await self._web.close()
         await self._server.wait_closed()
 
     async def drain(self, seconds: float) -> None:
@@ -180,6 +186,7 @@ class CaptionServer:
                 for fanout in self._fanouts.values():
                     fanout.finish()
                 await self._idle.wait()
+                await self._web.drain()
         except TimeoutError:
             # Slow viewers had their chance; leaving the context closes them.
             return
@@ -193,45 +200,31 @@ class CaptionServer:
             )
         return UserError(f"cannot listen on {where} ({error.strerror}); choose another --host or --port")
 
-    # --- plain GETs ---
+    # --- plain HTTP ---
 
-    def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Return a page, a refusal, or None to go on with the websocket handshake."""
-        path = urlsplit(request.path).path
-        hosts = request.headers.get_all("Host")
-        if path in ("/captions", "/publish") and "Upgrade" in request.headers:
-            refusal = self._access.refuse_upgrade(hosts, request.headers.get_all("Origin"))
-            if refusal is not None:
-                return _response(plain(HTTPStatus.FORBIDDEN, refusal))
-            if path == "/captions":
-                connection.protocol.max_message_size = VIEWER_MAX_BYTES
-            return None
-        refusal = self._access.refuse_request(hosts)
-        if refusal is not None:
-            return _response(plain(HTTPStatus.FORBIDDEN, refusal))
-        return _response(self._page(path, request.method))
+    def _routes(self) -> Routes:
+        return Routes(
+            {("GET", path): always(page) for path, page in load_pages().items()}
+            | {
+                ("GET", "/health"): self._health,
+                ("GET", "/captions"): _websocket_only,
+                ("GET", "/publish"): _websocket_only,
+            }
+        )
 
-    def _page(self, path: str, method: str) -> Page:
-        if method != "GET":
-            return plain(HTTPStatus.METHOD_NOT_ALLOWED, f"saw {method}, expected GET")
-        if path == "/health":
-            return json_page(self._health())
-        if path in ("/captions", "/publish"):
-            return plain(HTTPStatus.UPGRADE_REQUIRED, f"{path} is a websocket: connect to it with ws://")
-        known = ", ".join(self._pages)
-        return self._pages.get(path) or plain(HTTPStatus.NOT_FOUND, f"nothing at {path}; there is {known}, /health")
-
-    def _health(self) -> bytes:
+    async def _health(self, request: Request) -> Page:
         hub = self._rooms.watch(MAIN_ROOM).hub
         session = hub.session
-        return msgspec.json.encode(
-            {
-                "status": "stopping" if self._stopping else "ok",
-                "epoch": hub.epoch,
-                "seq": hub.seq,
-                "viewers": hub.viewers,
-                "session": None if session is None else session.session,
-            }
+        return json_page(
+            msgspec.json.encode(
+                {
+                    "status": "stopping" if self._stopping else "ok",
+                    "epoch": hub.epoch,
+                    "seq": hub.seq,
+                    "viewers": hub.viewers,
+                    "session": None if session is None else session.session,
+                }
+            )
         )
 
     # --- websockets ---
@@ -262,7 +255,7 @@ class CaptionServer:
                 self._idle.set()
 
     async def _serve_viewer(self, connection: ServerConnection) -> None:
-        limit_kernel_buffer(connection)
+        limit_kernel_buffer(connection.transport)
         hello = parse_hello(await first_message(connection, self._patience.hello))
         self._admit(connection, hello.token, "read", hello.session)
         room = self._rooms.watch(hello.session)
@@ -336,9 +329,8 @@ class CaptionServer:
                 expelling.add_done_callback(self._expelling.discard)
 
 
-def _response(page: Page) -> Response:
-    headers = Headers(HEADERS)
-    headers["Content-Type"] = page.content_type
-    headers["Content-Length"] = str(len(page.body))
-    headers["Connection"] = "close"
-    return Response(page.status, page.status.phrase, headers, page.body)
+async def _websocket_only(request: Request) -> Page:
+    path = request.head.path
+    raise HttpError(
+        HTTPStatus.UPGRADE_REQUIRED, f"{path} is a websocket: connect to it with ws://", (("upgrade", "websocket"),)
+    )

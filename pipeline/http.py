@@ -1,0 +1,314 @@
+"""HTTP/1.1 without I/O: bytes to requests, answers to bytes, and which handler answers what (RFC 9110, 9112).
+
+In: bytes as they come, and what handlers answer. Out: requests with their bodies, bytes to send, or `HttpError` with
+the status that says what was wrong. The grammar is h11's; the limits are ours. Knows no socket, clock or caption.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from urllib.parse import parse_qs
+
+import h11
+
+from surtitle.pipeline.errors import UserError
+
+HEAD_BYTES = 16 * 1024
+"""The largest request line and header fields, together."""
+QUERY_FIELDS = 32
+"""How many fields the query of a request may have."""
+
+Headers = tuple[tuple[str, str], ...]
+"""Names in lower case, and values, in their order."""
+
+
+class HttpError(UserError):
+    """A request that is answered with a status and one line that says why."""
+
+    def __init__(self, status: HTTPStatus, message: str, headers: Headers = ()) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = headers
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """An answer that is there as a whole."""
+
+    status: HTTPStatus
+    content_type: str
+    body: bytes
+    headers: Headers = ()
+    """Beside those that every answer has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """An answer that is written as it comes: status 200. The next piece is asked for when the last is on its way."""
+
+    content_type: str
+    chunks: AsyncGenerator[bytes]
+    """Not begun yet: for HEAD it never is. It is closed when the client leaves."""
+    headers: Headers = ()
+
+
+Answer = Page | Stream
+
+
+def plain(status: HTTPStatus, text: str, headers: Headers = ()) -> Page:
+    """Return a page of one line."""
+    return Page(status, "text/plain; charset=utf-8", f"{text}\n".encode("utf-8", "replace"), headers)
+
+
+def json_page(body: bytes) -> Page:
+    """Return a page of JSON."""
+    return Page(HTTPStatus.OK, "application/json", body)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A request line and its header fields."""
+
+    method: str
+    path: str
+    """As sent, without the query."""
+    query: Mapping[str, tuple[str, ...]]
+    """Values by name, in their order; empty ones count."""
+    headers: Headers
+
+    def header(self, name: str) -> str | None:
+        """Return the first value of the header `name` (in lower case), or None."""
+        return next(iter(self.all(name)), None)
+
+    def all(self, name: str) -> list[str]:
+        """Return every value of the header `name` (in lower case)."""
+        return [value for each, value in self.headers if each == name]
+
+    def field(self, name: str, default: str) -> str:
+        """Return the only value of `name` in the query, `default` where there is none; raises `HttpError`."""
+        values = self.query.get(name, (default,))
+        if len(values) > 1:
+            raise HttpError(HTTPStatus.BAD_REQUEST, f"saw {name} {len(values)} times, expected it once")
+        return values[0]
+
+    @property
+    def wants_websocket(self) -> bool:
+        """Whether this asks for a websocket (RFC 6455, 4.2.1); one with a body asks for nothing we know."""
+        upgrades = {token.strip().lower() for value in self.all("upgrade") for token in value.split(",")}
+        body = self.all("transfer-encoding") or self.all("content-length")
+        return self.method == "GET" and "websocket" in upgrades and not body
+
+
+class Body:
+    """What a request carries behind its head, read once, and no further than its reader allows."""
+
+    def __init__(self, receive: Callable[[], Awaitable[bytes]], declared: int | None) -> None:
+        """`receive` returns the next piece, empty at the end; `declared` is the Content-Length in bytes."""
+        self._receive = receive
+        self._declared = declared
+
+    async def chunks(self, limit: int) -> AsyncIterator[bytes]:
+        """Yield the pieces as they come; raises `HttpError` (413) once they are more than `limit` bytes."""
+        seen = self._declared or 0
+        if seen <= limit:
+            seen = 0
+            while chunk := await self._receive():
+                seen += len(chunk)
+                if seen > limit:
+                    break
+                yield chunk
+            else:
+                return
+        raise HttpError(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"saw a body of {seen} bytes or more, expected at most {limit}"
+        )
+
+    async def read(self, limit: int) -> bytes:
+        """Return all of it; raises `HttpError` (413) if it is more than `limit` bytes."""
+        return b"".join([chunk async for chunk in self.chunks(limit)])
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a handler is given."""
+
+    head: Head
+    body: Body
+    peer: str
+    """The address that the connection comes from; a proxy's, behind one."""
+
+
+Handler = Callable[[Request], Awaitable[Answer]]
+"""Answers a request, or raises `HttpError`. It is cancelled when the client leaves."""
+
+
+def always(page: Page) -> Handler:
+    """Return a handler that answers `page`."""
+
+    async def answer(request: Request) -> Answer:
+        return page
+
+    return answer
+
+
+class Routes:
+    """Handlers by method and path."""
+
+    def __init__(self, table: Mapping[tuple[str, str], Handler]) -> None:
+        """`table` has a handler for each ("GET", "/path"); HEAD and OPTIONS are answered from it as well."""
+        self._paths: dict[str, dict[str, Handler]] = {}
+        for (method, path), handler in table.items():
+            self._paths.setdefault(path, {})[method] = handler
+
+    def find(self, head: Head) -> Handler:
+        """Return what answers `head`; raises `HttpError` for a path or a method that is not there."""
+        handlers = self._paths.get(head.path)
+        if handlers is None:
+            known = ", ".join(sorted(self._paths))
+            raise HttpError(HTTPStatus.NOT_FOUND, f"nothing at {head.path}; there is {known}")
+        method = "GET" if head.method == "HEAD" else head.method
+        if method in handlers:
+            return handlers[method]
+        allowed = ", ".join(self._methods(head.path))
+        allow = (("allow", allowed),)
+        raise HttpError(HTTPStatus.METHOD_NOT_ALLOWED, f"saw {head.method}, expected one of {allowed}", allow)
+
+    def options(self, path: str) -> Page:
+        """Return the answer to OPTIONS."""
+        return Page(HTTPStatus.NO_CONTENT, "", b"", (("allow", ", ".join(self._methods(path))),))
+
+    def _methods(self, path: str) -> list[str]:
+        known = self._paths.get(path, {})
+        return sorted({*known, "OPTIONS"} | ({"HEAD"} if "GET" in known else set()))
+
+
+class Wire:
+    """One connection's bytes: requests one after the other, and the answer to each."""
+
+    def __init__(self) -> None:
+        self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES)
+        self._received = bytearray()
+        self._declared: int | None = None
+
+    def receive(self, data: bytes) -> None:
+        """Take what came; empty at the end."""
+        if self._h11.their_state is h11.IDLE:
+            self._received += data
+        self._h11.receive_data(data)
+
+    @property
+    def began(self) -> bool:
+        """Whether a byte of the next request is there."""
+        return bool(self._received)
+
+    def head(self) -> Head | None:
+        """Return the next request, None while it is not all there; raises `HttpError` for what is none."""
+        event = self._next()
+        if not isinstance(event, h11.Request):
+            return None
+        rest, _ = self._h11.trailing_data
+        if len(self._received) - len(rest) > HEAD_BYTES:
+            raise HttpError(
+                HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"saw a longer head, expected at most {HEAD_BYTES} bytes"
+            )
+        head = _head(event)
+        lengths = head.all("content-length")
+        if lengths and head.all("transfer-encoding"):
+            # h11 would go by the latter, as RFC 9112 (6.3) allows; a proxy before us may not.
+            raise HttpError(HTTPStatus.BAD_REQUEST, "saw Content-Length and Transfer-Encoding, expected one of them")
+        self._declared = int(lengths[0]) if lengths else None
+        return head
+
+    @property
+    def declared(self) -> int | None:
+        """The Content-Length of the request, in bytes, if it has one."""
+        return self._declared
+
+    @property
+    def request_bytes(self) -> bytes:
+        """Everything received since the last answer, the request included: for who speaks another protocol."""
+        return bytes(self._received)
+
+    @property
+    def waits_for_go_on(self) -> bool:
+        """Whether the client sends the body only when it is told to (`Expect: 100-continue`)."""
+        return self._h11.they_are_waiting_for_100_continue
+
+    def go_on(self) -> bytes:
+        """Return what tells it to."""
+        return self._send(h11.InformationalResponse(status_code=100, headers=[]))
+
+    def body(self) -> bytes | None:
+        """Return the next piece of the body, empty at its end, None while it is not there; raises `HttpError`."""
+        while self._h11.their_state is h11.SEND_BODY:
+            event = self._next()
+            if event is None:
+                return None
+            if isinstance(event, h11.Data) and event.data:
+                return bytes(event.data)
+        return b""
+
+    @property
+    def can_answer(self) -> bool:
+        """Whether an answer can still begin."""
+        return self._h11.our_state in (h11.IDLE, h11.SEND_RESPONSE)
+
+    def begin(self, status: HTTPStatus, headers: Headers) -> bytes:
+        """Return the head of the answer. Without a Content-Length it is chunked, or ends with the connection."""
+        return self._send(h11.Response(status_code=status, reason=status.phrase, headers=list(headers)))
+
+    def data(self, chunk: bytes) -> bytes:
+        """Return a piece of the answer."""
+        return self._send(h11.Data(data=chunk))
+
+    def end(self) -> bytes:
+        """Return the end of the answer."""
+        return self._send(h11.EndOfMessage())
+
+    def again(self) -> bool:
+        """Go on with the next request; False where the connection has to be closed instead."""
+        if self._h11.their_state is h11.SEND_BODY and self._h11.our_state is h11.DONE:
+            # The handler looked at no body; one that is there already, as the end of an empty one is, costs nothing.
+            try:
+                while self.body():
+                    pass
+            except HttpError:
+                return False
+        if self._h11.our_state is not h11.DONE or self._h11.their_state is not h11.DONE:
+            return False
+        rest, _ = self._h11.trailing_data
+        self._received = bytearray(rest)
+        self._h11.start_next_cycle()
+        return True
+
+    def _send(self, event: h11.InformationalResponse | h11.Response | h11.Data | h11.EndOfMessage) -> bytes:
+        return self._h11.send(event)
+
+    def _next(self) -> h11.Event | None:
+        try:
+            event = self._h11.next_event()
+        except h11.RemoteProtocolError as error:
+            raise HttpError(HTTPStatus(error.error_status_hint), f"saw no HTTP/1.1 request: {error}") from error
+        return event if isinstance(event, h11.Event) else None
+
+
+def _head(event: h11.Request) -> Head:
+    if event.http_version not in (b"1.0", b"1.1"):
+        version = event.http_version.decode("ascii")
+        raise HttpError(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, f"saw HTTP/{version}, expected HTTP/1.1")
+    target = event.target.decode("ascii")  # h11 lets nothing else pass
+    if not target.startswith("/"):
+        raise HttpError(HTTPStatus.BAD_REQUEST, f"saw the target {target[:60]!r}, expected a path such as /overlay")
+    path, _, query = target.partition("?")
+    try:
+        fields = parse_qs(query, keep_blank_values=True, max_num_fields=QUERY_FIELDS)
+    except ValueError as error:
+        raise HttpError(HTTPStatus.BAD_REQUEST, f"saw a query of more than {QUERY_FIELDS} fields") from error
+    return Head(
+        method=event.method.decode("ascii"),
+        path=path,
+        query={name: tuple(values) for name, values in fields.items()},
+        headers=tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in event.headers),
+    )
