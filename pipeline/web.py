@@ -98,6 +98,11 @@ class Web:
             connection.cut()
         await self._ended()
 
+    @property
+    def connections(self) -> int:
+        """How many connections speak plain HTTP."""
+        return len(self._connections)
+
     async def _ended(self) -> None:
         if self._connections:
             await asyncio.wait([connection.task for connection in self._connections])
@@ -143,7 +148,7 @@ class HttpConnection:
             # A client that leaves, or does not read on, is no failure.
             transport.abort()
         except Exception:
-            logging.getLogger("surtitle.server").exception("an answer failed")
+            logging.getLogger("surtitle.server").exception("a stream failed")
             transport.abort()
         except asyncio.CancelledError:
             transport.abort()
@@ -183,9 +188,7 @@ class HttpConnection:
             except TimeoutError:
                 if not began:
                     return None
-                raise HttpError(
-                    HTTPStatus.REQUEST_TIMEOUT, "saw a part of a request, expected the rest at once"
-                ) from None
+                raise _too_slow("request") from None
             if not data and not began:
                 return None
             if not began:
@@ -203,9 +206,7 @@ class HttpConnection:
                 async with asyncio.timeout(self._waits_for_body):
                     data = await self._pipe.read()
             except TimeoutError as error:
-                raise HttpError(
-                    HTTPStatus.REQUEST_TIMEOUT, "saw a body that comes too slowly, expected it at once"
-                ) from error
+                raise _too_slow("body") from error
             self._waits_for_body += len(data) / self._web.patience.body_rate - (time.monotonic() - began)
             self._wire.receive(data)
         return chunk
@@ -224,6 +225,9 @@ class HttpConnection:
             return _refusal(error)
         except UserError as error:
             return plain(HTTPStatus.BAD_REQUEST, str(error))
+        except Exception:
+            logging.getLogger("surtitle.server").exception("%s %s failed", head.method, head.path)
+            return plain(HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed; its log says why")
         finally:
             self._answering = False
 
