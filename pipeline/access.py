@@ -38,6 +38,17 @@ class Access:
     port: int
     allow_origins: tuple[str, ...] = ()
     """Origins beside our own, as browsers send them: `https://captions.example.org`."""
+    secure: bool = False
+    """Whether it speaks TLS."""
+
+    @property
+    def scheme(self) -> str:
+        """How its URLs begin."""
+        return "https" if self.secure else "http"
+
+    def shares_with(self, origins: Sequence[str]) -> str | None:
+        """Return the origin among `origins`, if it is another one whose pages may read our answers (CORS)."""
+        return origins[0] if len(origins) == 1 and origins[0] in self.allow_origins else None
 
     def refuse_request(self, hosts: Sequence[str]) -> str | None:
         """Return why a request with these `Host` headers is refused, or None."""
@@ -76,7 +87,7 @@ class Access:
         hosts = {*LOOPBACK_HOSTS, self.host}
         # The page came from the host named in the request, which is ours: it may have been reached by another
         # port (a container's) or address (a wildcard binding's) than the one bound.
-        return {f"http://{netloc(host, self.port)}" for host in hosts} | {f"http://{host_header}"}
+        return {f"{self.scheme}://{netloc(host, self.port)}" for host in hosts} | {f"{self.scheme}://{host_header}"}
 
     def _is_ours(self, host_header: str) -> bool:
         try:

@@ -127,7 +127,7 @@ async def hear_viewer(connection: ServerConnection, viewer: Viewer, greeted: Cal
 
 async def refuse(connection: ServerConnection, error: UserError, patience: float = CLOSE_SECONDS) -> None:
     """Tell the client why, then close; one that does not listen for `patience` seconds is closed all the same."""
-    refused = error if isinstance(error, Refused) else Refused(CloseCode.SESSION_REFUSED, str(error))
+    refused = as_refused(error)
     message = encode(ErrorMessage(refused.code, str(refused), refused.retry))
     try:
         async with asyncio.timeout(patience):
@@ -138,6 +138,11 @@ async def refuse(connection: ServerConnection, error: UserError, patience: float
         await connection.close(refused.close_code, refused.code)
 
 
+def as_refused(error: UserError) -> Refused:
+    """Return `error` with a close code: a session that can't run is refused."""
+    return error if isinstance(error, Refused) else Refused(CloseCode.SESSION_REFUSED, str(error))
+
+
 def first_error(group: BaseExceptionGroup[UserError]) -> UserError:
     """Return the first leaf of nested groups: several tasks of one session may have failed of one cause."""
     error: BaseException = group
@@ -145,6 +150,12 @@ def first_error(group: BaseExceptionGroup[UserError]) -> UserError:
         error = error.exceptions[0]
     assert isinstance(error, UserError), "except* UserError gathers nothing else"
     return error
+
+
+def peer(transport: asyncio.BaseTransport) -> str:
+    """Return the address of the other side; empty where it has none."""
+    name = transport.get_extra_info("peername")
+    return str(name[0]) if isinstance(name, tuple) else ""
 
 
 def limit_kernel_buffer(transport: asyncio.Transport) -> None:

@@ -12,6 +12,8 @@ from typing import Any, cast
 
 from websockets.asyncio.server import ServerConnection
 
+from surtitle.pipeline.operations import Traffic
+
 UNREAD_BYTES = 64 * 1024
 """What we hold of a client that sends faster than it is read."""
 
@@ -19,8 +21,14 @@ UNREAD_BYTES = 64 * 1024
 class Pipe(asyncio.Protocol):
     """Bytes in and out, with both ends held back where the other is slower."""
 
-    def __init__(self, serve: Callable[[Pipe], None], upgrade: Callable[[Pipe, int], None]) -> None:
-        """`serve` is called once the connection is there; `upgrade` makes a websocket of it, see `become_websocket`."""
+    def __init__(self, serve: Callable[[Pipe], None], upgrade: Callable[[Pipe, int], None], traffic: Traffic) -> None:
+        """Make one for asyncio.
+
+        Args:
+            serve: Called once the connection is there.
+            upgrade: Makes a websocket of it, see `become_websocket`.
+            traffic: Where its bytes are counted.
+        """
         self.transport: asyncio.Transport
         self.on_eof: Callable[[], None] = _ignore
         """Called when the client has said everything: most are gone then."""
@@ -28,17 +36,12 @@ class Pipe(asyncio.Protocol):
         """Called when the connection is gone."""
         self._serve = serve
         self._upgrade = upgrade
+        self._traffic = traffic
         self._unread = bytearray()
         self._eof = False
         self._readable = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
-
-    @property
-    def peer(self) -> str:
-        """The address of the other side."""
-        name = self.transport.get_extra_info("peername")
-        return str(name[0]) if isinstance(name, tuple) else ""
 
     async def read(self) -> bytes:
         """Return everything that came, once there is something; empty at the end."""
@@ -54,6 +57,7 @@ class Pipe(asyncio.Protocol):
         """Send `data`; returns when the next may be sent. Raises `ConnectionError` where the other side is gone."""
         if self.transport.is_closing():
             raise ConnectionResetError("the client is gone")
+        self._traffic.sent += len(data)
         self.transport.write(data)
         await self._writable.wait()
 
@@ -86,6 +90,7 @@ class Pipe(asyncio.Protocol):
         self._serve(self)
 
     def data_received(self, data: bytes) -> None:
+        self._traffic.received += len(data)
         self._unread += data
         self._readable.set()
         if len(self._unread) > UNREAD_BYTES:
@@ -117,13 +122,14 @@ class Door(ServerConnection):
     task, no timeout and no place in the server's books.
     """
 
-    def __init__(self, serve: Callable[[Pipe], None], *args: Any, **kwargs: Any) -> None:
+    def __init__(self, serve: Callable[[Pipe], None], traffic: Traffic, *args: Any, **kwargs: Any) -> None:
         """`serve` is told of the connection; the rest is what `websockets` gives a `ServerConnection`."""
         super().__init__(*args, **kwargs)
         self._serve = serve
+        self._traffic = traffic
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        pipe = Pipe(self._serve, self._upgrade)
+        pipe = Pipe(self._serve, self._upgrade, self._traffic)
         cast(asyncio.Transport, transport).set_protocol(pipe)
         pipe.connection_made(transport)
 
@@ -131,7 +137,11 @@ class Door(ServerConnection):
         received = pipe.hand_on(self)
         self.protocol.max_message_size = message_bytes
         super().connection_made(pipe.transport)
-        self.data_received(received)
+        super().data_received(received)
+
+    def data_received(self, data: bytes) -> None:
+        self._traffic.received += len(data)
+        super().data_received(data)
 
 
 def _ignore() -> None:

@@ -1,7 +1,7 @@
-"""HTTP/1.1 without I/O: bytes to requests, answers to bytes, and which handler answers what (RFC 9110, 9112).
+"""HTTP as values: what is asked, what is answered, and which handler answers what (RFC 9110).
 
-In: bytes as they come, and what handlers answer. Out: requests with their bodies, bytes to send, or `HttpError` with
-the status that says what was wrong. The grammar is h11's; the limits are ours. Knows no socket, clock or caption.
+In: heads of requests. Out: a handler for each, or `HttpError` with the status that says what was wrong. How requests
+come out of bytes is in `wire.py`. Knows no socket, clock or caption.
 """
 
 from __future__ import annotations
@@ -9,16 +9,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from urllib.parse import parse_qs
-
-import h11
 
 from surtitle.pipeline.errors import UserError
-
-HEAD_BYTES = 16 * 1024
-"""The largest request line and header fields, together."""
-QUERY_FIELDS = 32
-"""How many fields the query of a request may have."""
+from surtitle.pipeline.messages import CloseCode, Refused
 
 Headers = tuple[tuple[str, str], ...]
 """Names in lower case, and values, in their order."""
@@ -31,6 +24,10 @@ class HttpError(UserError):
         super().__init__(message)
         self.status = status
         self.headers = headers
+
+
+def _nothing() -> None:
+    """Nothing is to be done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +49,8 @@ class Stream:
     chunks: AsyncGenerator[bytes]
     """Not begun yet: for HEAD it never is. It is closed when the client leaves."""
     headers: Headers = ()
+    end: Callable[[], None] = _nothing
+    """Called once when it is over, also where none of it was asked for."""
 
 
 Answer = Page | Stream
@@ -65,6 +64,27 @@ def plain(status: HTTPStatus, text: str, headers: Headers = ()) -> Page:
 def json_page(body: bytes) -> Page:
     """Return a page of JSON."""
     return Page(HTTPStatus.OK, "application/json", body)
+
+
+_STATUSES = {
+    CloseCode.SLOW: HTTPStatus.REQUEST_TIMEOUT,
+    CloseCode.BUSY: HTTPStatus.CONFLICT,
+    CloseCode.FULL: HTTPStatus.SERVICE_UNAVAILABLE,
+    CloseCode.NO_PUBLISHERS: HTTPStatus.NOT_FOUND,
+    CloseCode.UNAUTHORIZED: HTTPStatus.UNAUTHORIZED,
+    CloseCode.FORBIDDEN: HTTPStatus.FORBIDDEN,
+    CloseCode.FLOOD: HTTPStatus.TOO_MANY_REQUESTS,
+}
+"""What a websocket is closed with for the same reason; 400 for what is not here."""
+
+
+def refusal(error: UserError) -> Page:
+    """Return the page that says what was wrong with a request."""
+    if isinstance(error, HttpError):
+        return plain(error.status, str(error), error.headers)
+    status = _STATUSES.get(error.close_code) if isinstance(error, Refused) else None
+    headers = (("www-authenticate", "Bearer"),) if status is HTTPStatus.UNAUTHORIZED else ()
+    return plain(status or HTTPStatus.BAD_REQUEST, str(error), headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +112,15 @@ class Head:
         if len(values) > 1:
             raise HttpError(HTTPStatus.BAD_REQUEST, f"saw {name} {len(values)} times, expected it once")
         return values[0]
+
+    @property
+    def secret(self) -> str | None:
+        """The token that is shown: `Authorization: Bearer` (RFC 6750), or `access_token` in the query.
+
+        Players and `EventSource` can set no headers. Raises `HttpError` where there are several.
+        """
+        kind, _, token = (self.header("authorization") or "").partition(" ")
+        return token.strip() if kind.lower() == "bearer" else self.field("access_token", "") or None
 
     @property
     def wants_websocket(self) -> bool:
@@ -162,6 +191,9 @@ class Routes:
         for (method, path), handler in table.items():
             self._paths.setdefault(path, {})[method] = handler
 
+    def __contains__(self, path: object) -> bool:
+        return path in self._paths
+
     def find(self, head: Head) -> Handler:
         """Return what answers `head`; raises `HttpError` for a path or a method that is not there."""
         handlers = self._paths.get(head.path)
@@ -177,138 +209,9 @@ class Routes:
 
     def options(self, path: str) -> Page:
         """Return the answer to OPTIONS."""
-        return Page(HTTPStatus.NO_CONTENT, "", b"", (("allow", ", ".join(self._methods(path))),))
+        allowed = ", ".join(self._methods(path))
+        return Page(HTTPStatus.NO_CONTENT, "", b"", (("allow", allowed), ("access-control-allow-methods", allowed)))
 
     def _methods(self, path: str) -> list[str]:
         known = self._paths.get(path, {})
         return sorted({*known, "OPTIONS"} | ({"HEAD"} if "GET" in known else set()))
-
-
-class Wire:
-    """One connection's bytes: requests one after the other, and the answer to each."""
-
-    def __init__(self) -> None:
-        self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES)
-        self._received = bytearray()
-        self._declared: int | None = None
-
-    def receive(self, data: bytes) -> None:
-        """Take what came; empty at the end."""
-        if self._h11.their_state is h11.IDLE:
-            self._received += data
-        self._h11.receive_data(data)
-
-    @property
-    def began(self) -> bool:
-        """Whether a byte of the next request is there."""
-        return bool(self._received)
-
-    def head(self) -> Head | None:
-        """Return the next request, None while it is not all there; raises `HttpError` for what is none."""
-        event = self._next()
-        if not isinstance(event, h11.Request):
-            return None
-        rest, _ = self._h11.trailing_data
-        if len(self._received) - len(rest) > HEAD_BYTES:
-            raise HttpError(
-                HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"saw a longer head, expected at most {HEAD_BYTES} bytes"
-            )
-        head = _head(event)
-        lengths = head.all("content-length")
-        if lengths and head.all("transfer-encoding"):
-            # h11 would go by the latter, as RFC 9112 (6.3) allows; a proxy before us may not.
-            raise HttpError(HTTPStatus.BAD_REQUEST, "saw Content-Length and Transfer-Encoding, expected one of them")
-        self._declared = int(lengths[0]) if lengths else None
-        return head
-
-    @property
-    def declared(self) -> int | None:
-        """The Content-Length of the request, in bytes, if it has one."""
-        return self._declared
-
-    @property
-    def request_bytes(self) -> bytes:
-        """Everything received since the last answer, the request included: for who speaks another protocol."""
-        return bytes(self._received)
-
-    @property
-    def waits_for_go_on(self) -> bool:
-        """Whether the client sends the body only when it is told to (`Expect: 100-continue`)."""
-        return self._h11.they_are_waiting_for_100_continue
-
-    def go_on(self) -> bytes:
-        """Return what tells it to."""
-        return self._send(h11.InformationalResponse(status_code=100, headers=[]))
-
-    def body(self) -> bytes | None:
-        """Return the next piece of the body, empty at its end, None while it is not there; raises `HttpError`."""
-        while self._h11.their_state is h11.SEND_BODY:
-            event = self._next()
-            if event is None:
-                return None
-            if isinstance(event, h11.Data) and event.data:
-                return bytes(event.data)
-        return b""
-
-    @property
-    def can_answer(self) -> bool:
-        """Whether an answer can still begin."""
-        return self._h11.our_state in (h11.IDLE, h11.SEND_RESPONSE)
-
-    def begin(self, status: HTTPStatus, headers: Headers) -> bytes:
-        """Return the head of the answer. Without a Content-Length it is chunked, or ends with the connection."""
-        return self._send(h11.Response(status_code=status, reason=status.phrase, headers=list(headers)))
-
-    def data(self, chunk: bytes) -> bytes:
-        """Return a piece of the answer."""
-        return self._send(h11.Data(data=chunk))
-
-    def end(self) -> bytes:
-        """Return the end of the answer."""
-        return self._send(h11.EndOfMessage())
-
-    def again(self) -> bool:
-        """Go on with the next request; False where the connection has to be closed instead."""
-        if self._h11.their_state is h11.SEND_BODY and self._h11.our_state is h11.DONE:
-            # The handler looked at no body; one that is there already, as the end of an empty one is, costs nothing.
-            try:
-                while self.body():
-                    pass
-            except HttpError:
-                return False
-        if self._h11.our_state is not h11.DONE or self._h11.their_state is not h11.DONE:
-            return False
-        rest, _ = self._h11.trailing_data
-        self._received = bytearray(rest)
-        self._h11.start_next_cycle()
-        return True
-
-    def _send(self, event: h11.InformationalResponse | h11.Response | h11.Data | h11.EndOfMessage) -> bytes:
-        return self._h11.send(event)
-
-    def _next(self) -> h11.Event | None:
-        try:
-            event = self._h11.next_event()
-        except h11.RemoteProtocolError as error:
-            raise HttpError(HTTPStatus(error.error_status_hint), f"saw no HTTP/1.1 request: {error}") from error
-        return event if isinstance(event, h11.Event) else None
-
-
-def _head(event: h11.Request) -> Head:
-    if event.http_version not in (b"1.0", b"1.1"):
-        version = event.http_version.decode("ascii")
-        raise HttpError(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, f"saw HTTP/{version}, expected HTTP/1.1")
-    target = event.target.decode("ascii")  # h11 lets nothing else pass
-    if not target.startswith("/"):
-        raise HttpError(HTTPStatus.BAD_REQUEST, f"saw the target {target[:60]!r}, expected a path such as /overlay")
-    path, _, query = target.partition("?")
-    try:
-        fields = parse_qs(query, keep_blank_values=True, max_num_fields=QUERY_FIELDS)
-    except ValueError as error:
-        raise HttpError(HTTPStatus.BAD_REQUEST, f"saw a query of more than {QUERY_FIELDS} fields") from error
-    return Head(
-        method=event.method.decode("ascii"),
-        path=path,
-        query={name: tuple(values) for name, values in fields.items()},
-        headers=tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in event.headers),
-    )

@@ -1,4 +1,4 @@
-"""Plain HTTP on the port of the websockets: a thin shell of timeouts around `http.py`.
+"""Plain HTTP on the port of the websockets: a thin shell of timeouts around `wire.py`.
 
 In: connections, and a table of routes. Out: answers; a connection that asks for a websocket is handed on. It may ask
 so after other requests, since proxies use their connections again. Knows no route, caption or room; who may ask is
@@ -21,10 +21,23 @@ from typing import cast
 from websockets.asyncio.server import ServerConnection
 
 from surtitle.pipeline.access import Access
-from surtitle.pipeline.connection import WRITE_LIMIT, limit_kernel_buffer
+from surtitle.pipeline.connection import WRITE_LIMIT, limit_kernel_buffer, peer
 from surtitle.pipeline.door import Door, Pipe
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.http import Answer, Body, Head, Headers, HttpError, Page, Request, Routes, Stream, Wire, plain
+from surtitle.pipeline.http import (
+    Answer,
+    Body,
+    Head,
+    Headers,
+    HttpError,
+    Request,
+    Routes,
+    Stream,
+    plain,
+    refusal,
+)
+from surtitle.pipeline.operations import Operations
+from surtitle.pipeline.wire import Wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +60,13 @@ class HttpPatience:
 
 
 HTTP_PATIENCE = HttpPatience()
+SPARE = 100
+"""Connections beyond the limit that are told so, or how the server fares; those beyond these are cut at once."""
+PREFLIGHT: Headers = (
+    ("access-control-allow-headers", "authorization, content-type, last-event-id"),
+    ("access-control-max-age", "600"),
+)
+"""What other pages that may ask us may say, beside what all may (Fetch standard, CORS-preflight)."""
 
 
 class Web:
@@ -59,6 +79,8 @@ class Web:
         *,
         sockets: Mapping[str, int],
         headers: Headers,
+        operations: Operations,
+        left: Callable[[], int],
         patience: HttpPatience = HTTP_PATIENCE,
     ) -> None:
         """Make what answers.
@@ -68,12 +90,16 @@ class Web:
             access: Returns who may ask; the port is known only when the server listens.
             sockets: Paths of websockets, and the largest message that each takes, in bytes.
             headers: Sent with every answer that has not such headers of its own.
+            operations: Where connections' bytes are counted, and answers written down.
+            left: How many connections more are taken.
             patience: How long to wait for clients.
         """
         self.routes = routes
         self.access = access
         self.sockets = sockets
         self.headers = headers
+        self.operations = operations
+        self.left = left
         self.patience = patience
         self.stopping = False
         self._connections: set[HttpConnection] = set()
@@ -82,7 +108,7 @@ class Web:
     def door(self) -> type[ServerConnection]:
         """What websockets' `serve` takes as `create_connection`."""
         # Documented as a factory, typed as a class.
-        return cast(type[ServerConnection], functools.partial(Door, self._serve))
+        return cast(type[ServerConnection], functools.partial(Door, self._serve, self.operations.traffic))
 
     async def drain(self) -> None:
         """Answer what was asked, wait until streams have ended, and take no further request."""
@@ -108,6 +134,9 @@ class Web:
             await asyncio.wait([connection.task for connection in self._connections])
 
     def _serve(self, pipe: Pipe) -> None:
+        if self.left() < -SPARE:
+            pipe.transport.abort()
+            return
         connection = HttpConnection(self, pipe)
         self._connections.add(connection)
         connection.task.add_done_callback(lambda _: self._connections.discard(connection))
@@ -160,10 +189,10 @@ class HttpConnection:
             head = await self._head(patience.head)
             while head is not None:
                 if head.wants_websocket and head.path in self._web.sockets:
-                    refusal = self._web.access().refuse_upgrade(head.all("host"), head.all("origin"))
-                    if refusal is None:
+                    why = self._web.access().refuse_upgrade(head.all("host"), head.all("origin"))
+                    if why is None:
                         return self._pipe.become_websocket(self._wire.request_bytes, self._web.sockets[head.path])
-                    await self._send(head, plain(HTTPStatus.FORBIDDEN, refusal))
+                    await self._send(head, plain(HTTPStatus.FORBIDDEN, why))
                 else:
                     await self._send(head, await self._answer(head))
                 if self._web.stopping or not self._wire.again():
@@ -173,7 +202,7 @@ class HttpConnection:
         except HttpError as error:
             # What came was no request, so nobody knows where the next one begins.
             if self._wire.can_answer:
-                await self._send(None, _refusal(error))
+                await self._send(None, refusal(error))
         await self._close()
 
     async def _head(self, seconds: float) -> Head | None:
@@ -212,19 +241,17 @@ class HttpConnection:
         return chunk
 
     async def _answer(self, head: Head) -> Answer:
-        refusal = self._web.access().refuse_fetch(head.all("host"), head.all("origin"))
-        if refusal is not None:
-            return plain(HTTPStatus.FORBIDDEN, refusal)
+        why = self._web.access().refuse_fetch(head.all("host"), head.all("origin"))
+        if why is not None:
+            return plain(HTTPStatus.FORBIDDEN, why)
         self._answering = True
         try:
             if head.method == "OPTIONS":
                 return self._web.routes.options(head.path)
             handler = self._web.routes.find(head)
-            return await handler(Request(head, Body(self._receive, self._wire.declared), self._pipe.peer))
-        except HttpError as error:
-            return _refusal(error)
+            return await handler(Request(head, Body(self._receive, self._wire.declared), peer(self._pipe.transport)))
         except UserError as error:
-            return plain(HTTPStatus.BAD_REQUEST, str(error))
+            return refusal(error)
         except Exception:
             logging.getLogger("surtitle.server").exception("%s %s failed", head.method, head.path)
             return plain(HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed; its log says why")
@@ -233,33 +260,48 @@ class HttpConnection:
 
     async def _send(self, head: Head | None, answer: Answer) -> None:
         """Send `answer` to the request `head`, which is None where there was none."""
-        names = {name for name, _ in answer.headers}
-        headers = answer.headers + tuple(each for each in self._web.headers if each[0] not in names)
-        headers += (("date", formatdate(time.time(), usegmt=True)),)
-        if answer.content_type:
-            headers += (("content-type", answer.content_type),)
-        if head is None or self._web.stopping:
-            headers += (("connection", "close"),)
+        status = HTTPStatus.OK if isinstance(answer, Stream) else answer.status
+        known = head is not None and head.path in self._web.routes
+        self._web.operations.answered(
+            head.method if head else None, head.path if head and known else None, status, peer(self._pipe.transport)
+        )
+        headers = self._headers(head, answer)
         silent = head is not None and head.method == "HEAD"
         if isinstance(answer, Stream):
             await self._stream(headers, answer, silent=silent)
             return
-        if answer.status != HTTPStatus.NO_CONTENT:
+        if status != HTTPStatus.NO_CONTENT:
             headers += (("content-length", str(len(answer.body))),)
-        await self._write(self._wire.begin(answer.status, headers))
+        await self._write(self._wire.begin(status, headers))
         if answer.body and not silent:
             await self._write(self._wire.data(answer.body))
         await self._write(self._wire.end())
+
+    def _headers(self, head: Head | None, answer: Answer) -> Headers:
+        headers: Headers = (*answer.headers, ("date", formatdate(time.time(), usegmt=True)))
+        if answer.content_type:
+            headers += (("content-type", answer.content_type),)
+        if head is None or self._web.stopping or self._web.left() < 0:
+            headers += (("connection", "close"),)
+        origin = self._web.access().shares_with(head.all("origin")) if head is not None else None
+        if origin is not None:
+            headers += (("access-control-allow-origin", origin), ("vary", "origin"))
+            headers += (("cross-origin-resource-policy", "cross-origin"), *PREFLIGHT)
+        names = {name for name, _ in headers}
+        return headers + tuple(each for each in self._web.headers if each[0] not in names)
 
     async def _stream(self, headers: Headers, answer: Stream, *, silent: bool) -> None:
         self._answering = True
         limit_kernel_buffer(self._pipe.transport)
         self._pipe.transport.set_write_buffer_limits(WRITE_LIMIT)
-        await self._write(self._wire.begin(HTTPStatus.OK, headers))
-        if not silent:
-            async with aclosing(answer.chunks) as chunks:
-                async for chunk in chunks:
-                    await self._write(self._wire.data(chunk))
+        try:
+            await self._write(self._wire.begin(HTTPStatus.OK, headers))
+            if not silent:
+                async with aclosing(answer.chunks) as chunks:
+                    async for chunk in chunks:
+                        await self._write(self._wire.data(chunk))
+        finally:
+            answer.end()
         await self._write(self._wire.end())
         self._answering = False
 
@@ -286,7 +328,3 @@ def _too_slow(what: str) -> HttpError:
     return HttpError(
         HTTPStatus.REQUEST_TIMEOUT, f"saw the beginning of a {what} and too little since, expected all of it"
     )
-
-
-def _refusal(error: HttpError) -> Page:
-    return plain(error.status, str(error), error.headers)

@@ -7,7 +7,7 @@ import json
 import subprocess
 import urllib.request
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from operator import methodcaller
 
@@ -19,6 +19,7 @@ from websockets.exceptions import InvalidStatus
 
 from surtitle.pipeline.access import Access
 from surtitle.pipeline.http import Answer, HttpError, Page, Request, Routes, Stream, always, json_page, plain
+from surtitle.pipeline.operations import Operations
 from surtitle.pipeline.web import HttpPatience, Web
 
 QUICK = HttpPatience(head=0.2, idle=0.2, body=0.2, write=0.2, linger=0.5)
@@ -33,6 +34,7 @@ class Site:
         self.more = asyncio.Event()
         self.web: Web
         self.port = 0
+        self.left_over = 1000
 
     @property
     def url(self) -> str:
@@ -85,9 +87,11 @@ async def serving(patience: HttpPatience = HttpPatience()) -> AsyncIterator[Site
     site = Site()
     site.web = Web(
         site.routes(),
-        lambda: Access("127.0.0.1", site.port),
+        lambda: Access("127.0.0.1", site.port, ("https://friend.example",)),
         sockets={"/echo-socket": 1000},
         headers=(("x-harmless", "yes"),),
+        operations=Operations(),
+        left=lambda: site.left_over - site.web.connections,
         patience=patience,
     )
 
@@ -410,6 +414,29 @@ async def test_our_own_pages_script_is_answered(site: Site) -> None:
     async with line(site) as client:
         await client.say(asking(site, "/page", f"Origin: {site.url}", "Connection: close"))
         assert status(await client.hear_all()) == 200
+
+
+async def test_an_allowed_pages_script_may_read_and_say_what_it_needs(site: Site) -> None:
+    origin = "Origin: https://friend.example"
+    async with line(site) as client:
+        await client.say(
+            asking(site, "/page", origin) + asking(site, "/echo", origin, "Connection: close", method="OPTIONS")
+        )
+        answers = (await client.hear_all()).decode()
+    assert answers.count("access-control-allow-origin: https://friend.example") == 2
+    assert "access-control-allow-methods: OPTIONS, POST" in answers
+    assert "access-control-allow-headers: authorization, content-type, last-event-id" in answers
+
+
+async def test_connections_over_the_limit_are_answered_once_or_cut(site: Site) -> None:
+    site.left_over = 0
+    async with line(site) as client:
+        await client.say(asking(site, "/page"))
+        assert b"connection: close" in await client.hear_all()
+    site.left_over = -101
+    async with line(site) as client:
+        with suppress(ConnectionError):
+            assert await client.hear_all() == b""
 
 
 SMUGGLED = b"0\r\n\r\nGET /teapot HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
