@@ -38,14 +38,13 @@ _MORE: dict[str, Headers] = {
 }
 """What single pages may do beyond the rest."""
 
+CLIENTS = Path(__file__).parent.parent / "clients"
+"""Siblings in a checkout and in a wheel alike; importlib.resources fails on an editable install's namespace."""
 _TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 
 
-def load_pages() -> dict[str, Page]:
-    """Return every page by its path, read once from the installed package."""
-    # Siblings in a checkout and in a wheel alike; importlib.resources fails on an editable install's
-    # namespace.
-    folder = Path(__file__).parent.parent / "clients"
+def load_pages(folder: Path = CLIENTS) -> dict[str, Page]:
+    """Return every page of `folder` by its path, read once."""
     files = [file for file in sorted(folder.iterdir()) if file.suffix in _TYPES]
     return {_path(file): _page(file) for file in files}
 
