@@ -143,7 +143,7 @@ class Operations:
                 languages = {"source": ",".join(event.sources), "targets": ",".join(event.targets)}
                 self._write("begin", session=room, run=event.session, clock=event.clock, **languages)
             case SessionEnd():
-                del self._clocks[room]
+                self._clocks.pop(room, None)
                 self._write("end", session=room, audio_s=round(event.audio, 3), **event.stats)
 
     def rates(self) -> None:

@@ -134,7 +134,7 @@ class Web:
             await asyncio.wait([connection.task for connection in self._connections])
 
     def _serve(self, pipe: Pipe) -> None:
-        if self.left() < -SPARE:
+        if self.stopping or self.left() < -SPARE:
             pipe.transport.abort()
             return
         connection = HttpConnection(self, pipe)
@@ -317,6 +317,8 @@ class HttpConnection:
             await self._pipe.flush()
         if transport.can_write_eof():
             transport.write_eof()
+        # TLS can't say that only we have ended, so who waits for the end is not kept waiting.
+        if transport.can_write_eof() or not self._wire.heard_all:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._web.patience.linger):
                     while await self._pipe.read():
@@ -325,6 +327,4 @@ class HttpConnection:
 
 
 def _too_slow(what: str) -> HttpError:
-    return HttpError(
-        HTTPStatus.REQUEST_TIMEOUT, f"saw the beginning of a {what} and too little since, expected all of it"
-    )
+    return HttpError(HTTPStatus.REQUEST_TIMEOUT, f"saw the beginning of a {what}, expected the rest at once")

@@ -87,6 +87,11 @@ class Wire:
         return b""
 
     @property
+    def heard_all(self) -> bool:
+        """Whether nothing of the request is still to come."""
+        return self._h11.their_state not in (h11.SEND_BODY, h11.ERROR)
+
+    @property
     def can_answer(self) -> bool:
         """Whether an answer can still begin."""
         return self._h11.our_state in (h11.IDLE, h11.SEND_RESPONSE)

@@ -376,11 +376,17 @@ async def test_figures_say_who_is_connected_and_what_went_through(building: Buil
 # --- TLS ---
 
 
-async def test_with_a_certificate_everything_is_encrypted_on_the_same_port(building: Building, hub: Hub) -> None:
+def certified() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """What a server has that was certified just now, and a client that trusts it."""
     authority = trustme.CA()
     served, trusted = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
     authority.issue_cert("127.0.0.1").configure_cert(served)
     authority.configure_trust(trusted)
+    return served, trusted
+
+
+async def test_with_a_certificate_everything_is_encrypted_on_the_same_port(building: Building, hub: Hub) -> None:
+    served, trusted = certified()
     async with building.open(tls=served) as server, browser(server, verify=trusted) as client:
         assert server.url.startswith("https://")
         assert (await client.get("/overlay")).status_code == 200
@@ -395,11 +401,18 @@ async def test_with_a_certificate_everything_is_encrypted_on_the_same_port(build
 
 
 async def test_a_client_without_tls_harms_nobody_who_has_it(building: Building) -> None:
-    authority = trustme.CA()
-    served, trusted = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
-    authority.issue_cert("127.0.0.1").configure_cert(served)
-    authority.configure_trust(trusted)
+    served, trusted = certified()
     async with building.open(tls=served) as server, browser(server, verify=trusted) as client:
         with socket.create_connection(("127.0.0.1", server.port)) as plain:
             plain.sendall(b"GET /overlay HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
             assert (await client.get("/health")).status_code == 200
+
+
+async def test_over_tls_too_a_body_that_nobody_reads_does_not_cost_the_answer(building: Building) -> None:
+    served, trusted = certified()
+    async with building.open(tls=served) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=trusted)
+        host = f"Host: 127.0.0.1:{server.port}"
+        writer.write(f"POST /overlay HTTP/1.1\r\n{host}\r\nContent-Length: 300000\r\n\r\n".encode() + b"x" * 250_000)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 405")
+        writer.transport.abort()
