@@ -38,6 +38,17 @@ class Access:
     port: int
     allow_origins: tuple[str, ...] = ()
     """Origins beside our own, as browsers send them: `https://captions.example.org`."""
+    secure: bool = False
+    """Whether it speaks TLS."""
+
+    @property
+    def scheme(self) -> str:
+        """How its URLs begin."""
+        return "https" if self.secure else "http"
+
+    def shares_with(self, origins: Sequence[str]) -> str | None:
+        """Return the origin among `origins`, if it is another one whose pages may read our answers (CORS)."""
+        return origins[0] if len(origins) == 1 and origins[0] in self.allow_origins else None
 
     def refuse_request(self, hosts: Sequence[str]) -> str | None:
         """Return why a request with these `Host` headers is refused, or None."""
@@ -45,6 +56,14 @@ class Access:
             return None
         seen = ", ".join(hosts) or "none"
         return f"saw Host {seen!r}, expected {netloc(self.host, self.port)} or a name of this machine"
+
+    def refuse_fetch(self, hosts: Sequence[str], origins: Sequence[str]) -> str | None:
+        """Return why a plain request with these `Host` and `Origin` headers is refused, or None.
+
+        Browsers send an origin with every request that a script of another page could read or that changes something.
+        """
+        refusal = self.refuse_request(hosts)
+        return refusal if refusal is not None or not origins else self._refuse_origin(hosts, origins)
 
     def refuse_upgrade(self, hosts: Sequence[str], origins: Sequence[str]) -> str | None:
         """Return why a websocket with these `Host` and `Origin` headers is refused, or None."""
@@ -57,6 +76,9 @@ class Access:
             if is_loopback(self.host):
                 return None
             return "saw no Origin, expected one since this server is open to the network; --allow-origin adds origins"
+        return self._refuse_origin(hosts, origins)
+
+    def _refuse_origin(self, hosts: Sequence[str], origins: Sequence[str]) -> str | None:
         if len(origins) == 1 and origins[0] in {*self._own_origins(hosts[0]), *self.allow_origins}:
             return None
         return f"saw Origin {', '.join(origins)!r}, expected this server's own pages; --allow-origin adds origins"
@@ -65,7 +87,7 @@ class Access:
         hosts = {*LOOPBACK_HOSTS, self.host}
         # The page came from the host named in the request, which is ours: it may have been reached by another
         # port (a container's) or address (a wildcard binding's) than the one bound.
-        return {f"http://{netloc(host, self.port)}" for host in hosts} | {f"http://{host_header}"}
+        return {f"{self.scheme}://{netloc(host, self.port)}" for host in hosts} | {f"{self.scheme}://{host_header}"}
 
     def _is_ours(self, host_header: str) -> bool:
         try:

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from surtitle.pipeline.events import MAIN_ROOM, Event, SessionEnd, SessionStart
+from surtitle.pipeline.operations import Operations
 from surtitle.pipeline.outputs import CaptionFiles, JsonLog, Recorder
 from surtitle.pipeline.posting import Service
 from surtitle.pipeline.protocol import to_wire
@@ -38,7 +39,7 @@ class OutputPaths:
 
 
 class Outputs:
-    """What one run writes: files, captions on the terminal, and what it posts."""
+    """What one run writes: files, captions on the terminal, what it posts, and counts of it all."""
 
     def __init__(
         self,
@@ -46,10 +47,12 @@ class Outputs:
         targets: tuple[str, ...],
         terminal: TerminalCaptions | None,
         post: Callable[[Event], None] | None = None,
+        operations: Operations | None = None,
     ) -> None:
         """Open the files. Raises UserError for a path that can't be written, before any work is done."""
         self._post = post
         self._terminal = terminal
+        self._operations = operations
         self._files = ExitStack()
         with ExitStack() as opened:
             self._log = opened.enter_context(JsonLog(paths.log)) if paths.log else None
@@ -75,7 +78,9 @@ class Outputs:
             self._keep(self._record, event, room)
 
     def show(self, event: Event, room: str) -> None:
-        """Post what services are to show of `event`, and print what people want to see of it."""
+        """Count `event`, post what services are to show of it, and print what people want to see."""
+        if self._operations:
+            self._operations.published(event, room)
         if self._post:
             self._post(event)
         if self._terminal:

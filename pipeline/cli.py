@@ -46,6 +46,8 @@ from surtitle.pipeline.flags import (
 from surtitle.pipeline.languages import Pair, find_language, parse_languages
 
 if TYPE_CHECKING:
+    import ssl
+
     from surtitle.pipeline.address import Address
     from surtitle.pipeline.assembly import Models
     from surtitle.pipeline.broadcast import OutputPaths
@@ -485,6 +487,8 @@ def _outputs(args: argparse.Namespace, pair: Pair) -> OutputPaths:
 
 def _server(args: argparse.Namespace) -> ServerOptions:
     from surtitle.pipeline.access import is_loopback
+    from surtitle.pipeline.accesslog import AccessLog
+    from surtitle.pipeline.operations import Operations
     from surtitle.pipeline.reread import Reread
     from surtitle.pipeline.runner import ServerOptions
     from surtitle.pipeline.tokens import Tokens, parse
@@ -501,7 +505,19 @@ def _server(args: argparse.Namespace) -> ServerOptions:
         allow_origins=tuple(args.allow_origin),
         tokens=Tokens if path is None else Reread(path, parse, _tell, what="a tokens file").current,
         max_viewers=args.max_viewers,
+        tls=_tls(args),
+        operations=Operations(None if args.access_log is None else AccessLog(args.access_log)),
     )
+
+
+def _tls(args: argparse.Namespace) -> ssl.SSLContext | None:
+    from surtitle.pipeline.tls import load_tls
+
+    if args.tls_cert is None and args.tls_key is None:
+        return None
+    if args.tls_cert is None or args.tls_key is None:
+        raise UsageError("got one of --tls-cert and --tls-key, expected both")
+    return load_tls(args.tls_cert, args.tls_key)
 
 
 def _load(args: argparse.Namespace, store: ModelStore, *, live: bool = True) -> Models:

@@ -25,6 +25,8 @@ CLOSE_SECONDS = 5.0
 """How long a closing connection may take to say goodbye."""
 SOCKET_BYTES = 64 * 1024
 """What the kernel may hold for a viewer that does not read, beside our own small buffer."""
+WRITE_LIMIT = 8 * 1024
+"""What we may hold for a viewer that does not read; beyond that drafts give way to newer ones."""
 
 
 MESSAGES_PER_SECOND, MESSAGES_AT_ONCE = 20, 100
@@ -125,7 +127,7 @@ async def hear_viewer(connection: ServerConnection, viewer: Viewer, greeted: Cal
 
 async def refuse(connection: ServerConnection, error: UserError, patience: float = CLOSE_SECONDS) -> None:
     """Tell the client why, then close; one that does not listen for `patience` seconds is closed all the same."""
-    refused = error if isinstance(error, Refused) else Refused(CloseCode.SESSION_REFUSED, str(error))
+    refused = as_refused(error)
     message = encode(ErrorMessage(refused.code, str(refused), refused.retry))
     try:
         async with asyncio.timeout(patience):
@@ -134,6 +136,11 @@ async def refuse(connection: ServerConnection, error: UserError, patience: float
         return
     finally:
         await connection.close(refused.close_code, refused.code)
+
+
+def as_refused(error: UserError) -> Refused:
+    """Return `error` with a close code: a session that can't run is refused."""
+    return error if isinstance(error, Refused) else Refused(CloseCode.SESSION_REFUSED, str(error))
 
 
 def first_error(group: BaseExceptionGroup[UserError]) -> UserError:
@@ -145,7 +152,13 @@ def first_error(group: BaseExceptionGroup[UserError]) -> UserError:
     return error
 
 
-def limit_kernel_buffer(connection: ServerConnection) -> None:
+def peer(transport: asyncio.BaseTransport) -> str:
+    """Return the address of the other side; empty where it has none."""
+    name = transport.get_extra_info("peername")
+    return str(name[0]) if isinstance(name, tuple) else ""
+
+
+def limit_kernel_buffer(transport: asyncio.Transport) -> None:
     """Keep the kernel from storing megabytes of stale drafts for a viewer that does not read."""
-    raw: socket.socket = connection.transport.get_extra_info("socket")
+    raw: socket.socket = transport.get_extra_info("socket")
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)

@@ -17,15 +17,15 @@ from contextlib import contextmanager
 
 from websockets.asyncio.server import ServerConnection, broadcast
 
+from surtitle.pipeline.connection import WRITE_LIMIT
 from surtitle.pipeline.hub import Viewer
 from surtitle.pipeline.messages import Refused
+from surtitle.pipeline.operations import Traffic
 
 SLICE = 200
 """How many viewers are written to before others get their turn: about 4 ms."""
 ROUNDS = 8
 """How many messages a viewer is given in one slice."""
-WRITE_LIMIT = 8 * 1024
-"""Bytes that we may hold for a viewer that does not read; beyond that drafts give way to newer ones."""
 GOING_AWAY = 1001
 
 
@@ -50,9 +50,10 @@ class Lane:
 class Fanout:
     """One hub's viewers. All on one event loop."""
 
-    def __init__(self, beat: float) -> None:
+    def __init__(self, beat: float, traffic: Traffic) -> None:
         """`beat` is how many seconds a viewer hears nothing before it hears that we are there."""
         self._beat = beat
+        self._traffic = traffic
         self._loop = asyncio.get_running_loop()
         self._lanes: dict[Lane, None] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -94,6 +95,7 @@ class Fanout:
             batches = self._take(sending)
             for message, batch in batches.items():
                 broadcast([lane.connection for lane in batch], message, text=True)
+                self._traffic.sent += len(message) * len(batch)
                 for lane in batch:
                     lane.sent_at = now
             sending = [lane for batch in batches.values() for lane in batch]
@@ -139,6 +141,7 @@ class Fanout:
         # One at a time: while the socket is full, drafts in the ring give way to newer ones.
         while (message := lane.viewer.next()) is not None:
             await lane.connection.send(message, text=True)
+            self._traffic.sent += len(message)
         lane.free = True
         self.send([lane])
 

@@ -124,6 +124,16 @@ def server_flags(command: argparse.ArgumentParser, *, port: int | None, port_hel
         metavar="N",
         help="connections that are taken in all (default 2000)",
     )
+    command.add_argument(
+        "--tls-cert", type=Path, metavar="FILE", help="certificate (PEM): speak https and wss; with --tls-key"
+    )
+    command.add_argument("--tls-key", type=Path, metavar="FILE", help="private key of the certificate (PEM)")
+    command.add_argument(
+        "--access-log",
+        type=Path,
+        metavar="PATH",
+        help="add who connects, how it ends and how much goes through, as lines of JSON: nothing that is said",
+    )
 
 
 def thread_flags(command: argparse.ArgumentParser) -> None:

@@ -89,6 +89,7 @@ class Hub:
         # The newest sequence number that left the ring for good, by language: superseded drafts are no loss.
         self._lost: dict[str | None, int] = {}
         self._newest_lost = 0
+        self._began = 0
         self._viewers: set[Viewer] = set()
 
     @property
@@ -104,6 +105,7 @@ class Hub:
         entry = _Entry(self.seq, encode(message), language, _slot(event), _is_final(event))
         match event:
             case SessionStart():
+                self._began = self.seq
                 self._forget()
                 self.session = message if isinstance(message, SessionMessage) else None
             case SessionEnd():
@@ -162,6 +164,10 @@ class Hub:
         first = len(ring) - 1 if newest else bisect_right(ring, seq, key=_seq)
         for index in range(first, len(ring)):
             yield ring[index]
+
+    def finals(self, language: str) -> list[bytes]:
+        """Return the final captions in `language` of the newest session that the ring still holds, oldest first."""
+        return [entry.message for entry in self.after(self._began) if entry.final and entry.language == language]
 
     def painted(self, seq: int) -> None:
         """A viewer has painted the caption numbered `seq`; of interest if it is a final and still in the ring."""
@@ -251,6 +257,11 @@ class Viewer:
         """Set the next messages, and the sequence number after which the ring's follow."""
         self._greeting = deque(greeting)
         self._cursor = cursor
+
+    @property
+    def seen(self) -> int | None:
+        """The number to resume after if all that was taken arrives; None within a greeting, which comes as a whole."""
+        return None if self._greeting else self._cursor
 
     def subscribe(self, langs: Collection[str]) -> None:
         """From now on show `langs` instead (none means all): greeted anew, with a snapshot in these languages."""

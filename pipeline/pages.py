@@ -1,62 +1,60 @@
-"""The few pages the server hands out, with the headers that keep them harmless.
+"""The pages the server hands out, with the headers that keep them harmless.
 
-In: a path. Out: status, headers and body. Knows no socket and no caption; the files come from
-`surtitle.clients`.
+In: the files of `surtitle.clients`. Out: a page for each path, by rule: `/name` is name.html, `/` is index.html, and
+scripts and styles have their own names. Knows no socket and no caption.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
+from surtitle.pipeline.http import Headers, Page
+
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; "
-    "font-src 'self'; base-uri 'none'; form-action 'none'"
+    "font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
-"""Nothing foreign loads or runs. Inline styles are allowed because OBS applies its Custom CSS as one."""
+"""Nothing foreign loads, runs or frames it. Inline styles are allowed because OBS applies its Custom CSS as one."""
 
-HEADERS = (
-    ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "no-referrer"),
-    ("Cache-Control", "no-store"),
+HEADERS: Headers = (
+    ("content-security-policy", CONTENT_SECURITY_POLICY),
+    ("permissions-policy", "camera=(), display-capture=(), geolocation=(), microphone=()"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("cache-control", "no-store"),
 )
-"""Sent with every page."""
+"""Sent with every answer."""
 
-_FILES = {
-    "/": ("index.html", "text/html"),
-    "/overlay": ("overlay.html", "text/html"),
-    "/overlay.js": ("overlay.js", "text/javascript"),
-    "/overlay.css": ("overlay.css", "text/css"),
+_MORE: dict[str, Headers] = {
+    # The overlay, as it will look.
+    "/setup": (("content-security-policy", f"{CONTENT_SECURITY_POLICY}; frame-src 'self'"),),
+    # A microphone, and a worklet that reads it.
+    "/speak": (
+        ("content-security-policy", f"{CONTENT_SECURITY_POLICY}; media-src 'self' blob:; worker-src 'self'"),
+        ("permissions-policy", "camera=(), display-capture=(), geolocation=(), microphone=(self)"),
+    ),
 }
+"""What single pages may do beyond the rest."""
+
+CLIENTS = Path(__file__).parent.parent / "clients"
+"""Siblings in a checkout and in a wheel alike; importlib.resources fails on an editable install's namespace."""
+_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """An answer to a plain GET."""
-
-    status: HTTPStatus
-    content_type: str
-    body: bytes
+def load_pages(folder: Path = CLIENTS) -> dict[str, Page]:
+    """Return every page of `folder` by its path, read once."""
+    files = [file for file in sorted(folder.iterdir()) if file.suffix in _TYPES]
+    return {_path(file): _page(file) for file in files}
 
 
-def load_pages() -> dict[str, Page]:
-    """Return every page by its path, read once from the installed package."""
-    # Siblings in a checkout and in a wheel alike; importlib.resources fails on an editable install's
-    # namespace.
-    folder = Path(__file__).parent.parent / "clients"
-    return {
-        path: Page(HTTPStatus.OK, f"{kind}; charset=utf-8", (folder / name).read_bytes())
-        for path, (name, kind) in _FILES.items()
-    }
+def _path(file: Path) -> str:
+    if file.suffix != ".html":
+        return f"/{file.name}"
+    return "/" if file.stem == "index" else f"/{file.stem}"
 
 
-def plain(status: HTTPStatus, text: str) -> Page:
-    """Return a page of one line."""
-    return Page(status, "text/plain; charset=utf-8", f"{text}\n".encode("utf-8", "replace"))
-
-
-def json_page(body: bytes) -> Page:
-    """Return a page of JSON."""
-    return Page(HTTPStatus.OK, "application/json", body)
+def _page(file: Path) -> Page:
+    kind = f"{_TYPES[file.suffix]}; charset=utf-8"
+    return Page(HTTPStatus.OK, kind, file.read_bytes(), _MORE.get(_path(file), ()))

@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import secrets
 import signal
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from rich.console import Console
@@ -25,6 +26,7 @@ from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.languages import Pair, parse_pair
 from surtitle.pipeline.messages import PublishStart
 from surtitle.pipeline.microphone import microphone
+from surtitle.pipeline.operations import Operations
 from surtitle.pipeline.pacing import Clock, RealClock, VirtualClock, paced
 from surtitle.pipeline.resample import Resampler
 from surtitle.pipeline.rooms import Room, Rooms
@@ -49,6 +51,10 @@ class ServerOptions:
     """Who may read and publish; everybody if there is no file."""
     max_viewers: int = MAX_VIEWERS
     """How many connections there may be in all."""
+    tls: ssl.SSLContext | None = None
+    """For https and wss."""
+    operations: Operations = field(default_factory=Operations)
+    """What is counted and written down of the server and its sessions."""
 
 
 class Run:
@@ -84,7 +90,8 @@ class Run:
     ) -> None:
         """Caption a recording's samples as one session in the room `session`; `stay` keeps serving afterwards."""
         async with AsyncExitStack() as stack:
-            opened = await self._outputs(stack, outputs, pair.targets)
+            operations = server.operations if server else None
+            opened = await self._outputs(stack, outputs, pair.targets, operations)
             rooms = _rooms()
             room = rooms.speak(session)
             serving = await stack.enter_async_context(self._server(rooms, server)) if server else None
@@ -110,7 +117,7 @@ class Run:
     ) -> None:
         """Caption a microphone in the room `session` until Ctrl-C."""
         async with AsyncExitStack() as stack:
-            opened = await self._outputs(stack, outputs, pair.targets)
+            opened = await self._outputs(stack, outputs, pair.targets, server.operations)
             rooms = _rooms()
             room = rooms.speak(session)
             serving = await stack.enter_async_context(self._server(rooms, server))
@@ -125,7 +132,7 @@ class Run:
     async def serve(self, *, outputs: OutputPaths, server: ServerOptions, max_sessions: int) -> None:
         """Caption whoever publishes audio, each in a room of its own, until Ctrl-C."""
         async with AsyncExitStack() as stack:
-            opened = await self._outputs(stack, outputs, ())
+            opened = await self._outputs(stack, outputs, (), server.operations)
 
             async def on_publish(
                 start: PublishStart, samples: AsyncIterator[Samples], room: Room, ready: Ready
@@ -141,7 +148,8 @@ class Run:
             await serving.drain(DRAIN)
 
     def _server(self, rooms: Rooms, options: ServerOptions, on_publish: OnPublish | None = None) -> CaptionServer:
-        self._console.print(f"captions on http://{options.host}:{options.port}/overlay", style="dim")
+        scheme = "http" if options.tls is None else "https"
+        self._console.print(f"captions on {scheme}://{options.host}:{options.port}/overlay", style="dim")
         return CaptionServer(
             rooms,
             host=options.host,
@@ -149,6 +157,8 @@ class Run:
             allow_origins=options.allow_origins,
             tokens=options.tokens,
             max_viewers=options.max_viewers,
+            tls=options.tls,
+            operations=options.operations,
             on_publish=on_publish,
         )
 
@@ -185,7 +195,9 @@ class Run:
             await ready()
         await session.run(audio)
 
-    async def _outputs(self, stack: AsyncExitStack, outputs: OutputPaths, targets: tuple[str, ...]) -> Outputs:
+    async def _outputs(
+        self, stack: AsyncExitStack, outputs: OutputPaths, targets: tuple[str, ...], operations: Operations | None
+    ) -> Outputs:
         """All outputs, until `stack` is left: then what is to be posted still has a few seconds."""
         post = None
         if outputs.services:
@@ -195,7 +207,7 @@ class Run:
                 Postman(outputs.services, lambda news: self._console.print(news, style="dim"))
             )
             post = postman.publish
-        return stack.enter_context(Outputs(outputs, targets, TerminalCaptions(self._console), post))
+        return stack.enter_context(Outputs(outputs, targets, TerminalCaptions(self._console), post, operations))
 
     def _stop_on_signals(self) -> None:
         loop = asyncio.get_running_loop()

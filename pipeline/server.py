@@ -10,39 +10,43 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from http import HTTPStatus
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-import msgspec
 from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
-from websockets.http11 import Request, Response
 
 from surtitle.pipeline.access import Access, netloc
 from surtitle.pipeline.connection import (
     CLOSE_SECONDS,
     PATIENCE,
+    WRITE_LIMIT,
     Audio,
     Patience,
+    as_refused,
     first_error,
     first_message,
     hear_viewer,
     limit_kernel_buffer,
+    peer,
     refuse,
 )
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.events import MAIN_ROOM, Samples
-from surtitle.pipeline.fanout import GOING_AWAY, WRITE_LIMIT, Fanout
+from surtitle.pipeline.events import Samples
+from surtitle.pipeline.fanout import GOING_AWAY, Fanout
+from surtitle.pipeline.http import Handler, Routes
 from surtitle.pipeline.messages import CloseCode, PublishStart, ReadyMessage, Refused
-from surtitle.pipeline.pages import HEADERS, Page, json_page, load_pages, plain
+from surtitle.pipeline.operations import Operations, Visit
+from surtitle.pipeline.pages import HEADERS
 from surtitle.pipeline.protocol import encode, parse_hello, parse_start
 from surtitle.pipeline.rooms import Room, Rooms
+from surtitle.pipeline.site import Site
 from surtitle.pipeline.tokens import Admission, Right, Tokens
+from surtitle.pipeline.web import Web
 
 Ready = Callable[[], Awaitable[None]]
 """To be called once a publisher's audio is heard."""
@@ -63,6 +67,11 @@ EXPEL_SECONDS = 1.0
 """How long who is expelled may take to hear why."""
 MAX_VIEWERS = 2000
 """How many connections there may be, unless told otherwise."""
+RATES_SECONDS = 60.0
+"""How often the access log says how much goes through."""
+INTERNAL_ERROR = 1011
+"""What `websockets` closes a connection with whose handler fails."""
+NO_ROUTES: Mapping[tuple[str, str], Handler] = {}
 
 
 class CaptionServer:
@@ -77,7 +86,10 @@ class CaptionServer:
         allow_origins: Sequence[str] = (),
         tokens: Callable[[], Tokens] = Tokens,
         max_viewers: int = MAX_VIEWERS,
+        tls: ssl.SSLContext | None = None,
         on_publish: OnPublish | None = None,
+        routes: Mapping[tuple[str, str], Handler] = NO_ROUTES,
+        operations: Operations | None = None,
         patience: Patience = PATIENCE,
     ) -> None:
         """Make a server that is not yet listening.
@@ -89,7 +101,10 @@ class CaptionServer:
             allow_origins: Origins of web pages that may connect, beside our own.
             tokens: The tokens as they are now; asked at each first message, and now and then.
             max_viewers: How many connections there may be in all.
+            tls: Makes it speak https and wss.
             on_publish: Runs publishers' sessions, one at a time in each room; None refuses publishers.
+            routes: What answers plain HTTP beside our own pages: a handler by method and path.
+            operations: Where it is counted and written down what happens; None for counts alone.
             patience: How long to wait for clients.
         """
         self._rooms = rooms
@@ -100,14 +115,26 @@ class CaptionServer:
         self._max_viewers = max_viewers
         self._on_publish = on_publish
         self._patience = patience
-        self._access = Access(host, port, self._allow_origins)
-        self._pages: dict[str, Page] = {}
+        self._tls = tls
+        self._operations = operations or Operations()
+        self._operations.connections = self._count
+        self._access = self._rules()
+        self._site = Site(rooms, tokens, self._operations, full=lambda: self._left() < 0, beat=patience.beat)
+        self._web = Web(
+            Routes({**self._site.routes(), **routes}),
+            lambda: self._access,
+            sockets={"/captions": VIEWER_MAX_BYTES, "/publish": PUBLISHER_MAX_BYTES},
+            headers=HEADERS,
+            operations=self._operations,
+            left=self._left,
+        )
         self._server: Server | None = None
         self._fanouts: dict[Room, Fanout] = {}
         self._publishers: set[ServerConnection] = set()
         self._admitted: dict[ServerConnection, Admission] = {}
         self._expelling: set[asyncio.Task[None]] = set()
         self._checking: asyncio.TimerHandle | None = None
+        self._telling: asyncio.TimerHandle | None = None
         self._stopping = False
         self._draining = False
         self._connected = 0
@@ -125,7 +152,7 @@ class CaptionServer:
     def url(self) -> str:
         """Where people of this machine find it: `http://127.0.0.1:8765`."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self._host, self._host)
-        return f"http://{netloc(host, self._port)}"
+        return f"{self._access.scheme}://{netloc(host, self._port)}"
 
     async def __aenter__(self) -> Self:
         """Bind and listen.
@@ -133,13 +160,13 @@ class CaptionServer:
         Raises:
             UserError: the address cannot be bound (in use, not ours, not allowed).
         """
-        self._pages = load_pages()
         try:
             self._server = await serve(
                 self._handle,
                 self._host,
                 self._port,
-                process_request=self._answer,
+                create_connection=self._web.door,
+                ssl=self._tls,
                 compression=None,
                 max_size=PUBLISHER_MAX_BYTES,
                 write_limit=WRITE_LIMIT,
@@ -151,8 +178,9 @@ class CaptionServer:
         except OSError as error:
             raise self._cannot_bind(error) from error
         self._port = next(iter(self._server.sockets)).getsockname()[1]
-        self._access = Access(self._host, self._port, self._allow_origins)
+        self._access = self._rules()
         self._check_tokens(self._tokens())
+        self._tell_rates()
         return self
 
     async def __aexit__(
@@ -161,9 +189,27 @@ class CaptionServer:
         """Close every connection (1001) and stop listening; call `drain` before to let viewers catch up."""
         assert self._server is not None, "the server isn't started yet"
         assert self._checking is not None, "the server isn't started yet"
+        assert self._telling is not None, "the server isn't started yet"
         self._checking.cancel()
+        self._telling.cancel()
         self._server.close()
+        await self._web.close()
         await self._server.wait_closed()
+
+    def _rules(self) -> Access:
+        return Access(self._host, self._port, self._allow_origins, secure=self._tls is not None)
+
+    def _left(self) -> int:
+        """How many connections more are taken."""
+        return self._max_viewers - self._connected - self._web.connections
+
+    def _count(self) -> dict[str, int]:
+        viewers, publishers = sum(room.hub.viewers for room in self._rooms), len(self._publishers)
+        return {"viewer": viewers, "publisher": publishers, "all": self._connected + self._web.connections}
+
+    def _tell_rates(self) -> None:
+        self._telling = asyncio.get_running_loop().call_later(RATES_SECONDS, self._tell_rates)
+        self._operations.rates()
 
     async def drain(self, seconds: float) -> None:
         """Let the publishers' sessions end and viewers get everything, then close them (1001).
@@ -171,7 +217,7 @@ class CaptionServer:
         Args:
             seconds: How long to wait for slow viewers; those that need longer lose the rest.
         """
-        self._stopping = True
+        self._stopping = self._site.stopping = True
         try:
             async with asyncio.timeout(seconds):
                 await asyncio.gather(*(each.close(GOING_AWAY, "the server is stopping") for each in self._publishers))
@@ -179,7 +225,9 @@ class CaptionServer:
                 self._draining = True
                 for fanout in self._fanouts.values():
                     fanout.finish()
+                self._site.drain()
                 await self._idle.wait()
+                await self._web.drain()
         except TimeoutError:
             # Slow viewers had their chance; leaving the context closes them.
             return
@@ -193,78 +241,43 @@ class CaptionServer:
             )
         return UserError(f"cannot listen on {where} ({error.strerror}); choose another --host or --port")
 
-    # --- plain GETs ---
-
-    def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Return a page, a refusal, or None to go on with the websocket handshake."""
-        path = urlsplit(request.path).path
-        hosts = request.headers.get_all("Host")
-        if path in ("/captions", "/publish") and "Upgrade" in request.headers:
-            refusal = self._access.refuse_upgrade(hosts, request.headers.get_all("Origin"))
-            if refusal is not None:
-                return _response(plain(HTTPStatus.FORBIDDEN, refusal))
-            if path == "/captions":
-                connection.protocol.max_message_size = VIEWER_MAX_BYTES
-            return None
-        refusal = self._access.refuse_request(hosts)
-        if refusal is not None:
-            return _response(plain(HTTPStatus.FORBIDDEN, refusal))
-        return _response(self._page(path, request.method))
-
-    def _page(self, path: str, method: str) -> Page:
-        if method != "GET":
-            return plain(HTTPStatus.METHOD_NOT_ALLOWED, f"saw {method}, expected GET")
-        if path == "/health":
-            return json_page(self._health())
-        if path in ("/captions", "/publish"):
-            return plain(HTTPStatus.UPGRADE_REQUIRED, f"{path} is a websocket: connect to it with ws://")
-        known = ", ".join(self._pages)
-        return self._pages.get(path) or plain(HTTPStatus.NOT_FOUND, f"nothing at {path}; there is {known}, /health")
-
-    def _health(self) -> bytes:
-        hub = self._rooms.watch(MAIN_ROOM).hub
-        session = hub.session
-        return msgspec.json.encode(
-            {
-                "status": "stopping" if self._stopping else "ok",
-                "epoch": hub.epoch,
-                "seq": hub.seq,
-                "viewers": hub.viewers,
-                "session": None if session is None else session.session,
-            }
-        )
-
     # --- websockets ---
 
     async def _handle(self, connection: ServerConnection) -> None:
         """Serve one connection; its mistakes are told to it alone."""
         assert connection.request is not None, "the handshake isn't done yet"
         path = urlsplit(connection.request.path).path
+        visit = self._operations.opened("viewer" if path == "/captions" else "publisher", peer(connection.transport))
+        visit.code = INTERNAL_ERROR
         self._connected += 1
         self._idle.clear()
         try:
-            if self._connected > self._max_viewers:
+            if self._left() < 0:
                 raise Refused(CloseCode.FULL, f"there are {self._max_viewers} connections already; try again later")
             if path == "/captions":
-                await self._serve_viewer(connection)
+                await self._serve_viewer(connection, visit)
             else:
-                await self._serve_publisher(connection)
+                await self._serve_publisher(connection, visit)
             await connection.close()
         except* UserError as group:
-            await refuse(connection, first_error(group))
+            refused = as_refused(first_error(group))
+            visit.code = refused.close_code
+            await refuse(connection, refused)
         except* ConnectionClosed:
             # A client that leaves is no failure.
             pass
         finally:
+            visit.code = connection.close_code or visit.code
+            self._operations.closed(visit)
             self._admitted.pop(connection, None)
             self._connected -= 1
             if not self._connected:
                 self._idle.set()
 
-    async def _serve_viewer(self, connection: ServerConnection) -> None:
-        limit_kernel_buffer(connection)
+    async def _serve_viewer(self, connection: ServerConnection, visit: Visit) -> None:
+        limit_kernel_buffer(connection.transport)
         hello = parse_hello(await first_message(connection, self._patience.hello))
-        self._admit(connection, hello.token, "read", hello.session)
+        self._admitted[connection] = self._admit(visit, hello.token, "read", hello.session)
         room = self._rooms.watch(hello.session)
         fanout = self._fanout(room)
         viewer = room.hub.join(hello.langs, hello.since, fanout.wake)
@@ -279,19 +292,19 @@ class CaptionServer:
 
     def _fanout(self, room: Room) -> Fanout:
         if room not in self._fanouts:
-            self._fanouts[room] = Fanout(self._patience.beat)
+            self._fanouts[room] = Fanout(self._patience.beat, self._operations.traffic)
             if self._draining:
                 self._fanouts[room].finish()
         return self._fanouts[room]
 
-    async def _serve_publisher(self, connection: ServerConnection) -> None:
+    async def _serve_publisher(self, connection: ServerConnection, visit: Visit) -> None:
         if self._on_publish is None:
             raise Refused(
                 CloseCode.NO_PUBLISHERS,
                 "this server has its own source of speech and takes no publishers; `surtitle serve` does",
             )
         start = parse_start(await first_message(connection, self._patience.hello))
-        self._admit(connection, start.token, "publish", start.session)
+        self._admitted[connection] = self._admit(visit, start.token, "publish", start.session)
         if self._stopping:
             raise Refused(CloseCode.BUSY, "the server is stopping; try again when it is back")
         room = self._rooms.speak(start.session)
@@ -315,9 +328,11 @@ class CaptionServer:
 
     # --- tokens ---
 
-    def _admit(self, connection: ServerConnection, token: str | None, right: Right, session: str) -> None:
+    def _admit(self, visit: Visit, token: str | None, right: Right, session: str) -> Admission:
         """Let a client in, until its token is revoked; raises `Refused`."""
-        self._admitted[connection] = self._tokens().admit(token, right, session)
+        admission = self._tokens().admit(token, right, session)
+        self._operations.admitted(visit, session, admission.name)
+        return admission
 
     def _check_tokens(self, before: Tokens) -> None:
         """Expel whose token was revoked since the tokens were as `before`."""
@@ -334,11 +349,3 @@ class CaptionServer:
                 expelling = asyncio.create_task(refuse(connection, refused, EXPEL_SECONDS))
                 self._expelling.add(expelling)
                 expelling.add_done_callback(self._expelling.discard)
-
-
-def _response(page: Page) -> Response:
-    headers = Headers(HEADERS)
-    headers["Content-Type"] = page.content_type
-    headers["Content-Length"] = str(len(page.body))
-    headers["Connection"] = "close"
-    return Response(page.status, page.status.phrase, headers, page.body)

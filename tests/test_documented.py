@@ -13,6 +13,7 @@ import pytest
 import simulate
 
 from surtitle.pipeline.cli import build_parser
+from surtitle.pipeline.operations import Operations
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -63,3 +64,11 @@ def test_every_flag_of_the_scripts_is_documented_and_no_other(name: str) -> None
 def test_every_environment_variable_is_documented_and_no_other() -> None:
     used = set[str]().union(*(variables(path.read_text("utf-8", "ignore")) for path in CODE if path.is_file()))
     assert variables(README) == used
+
+
+def test_every_figure_for_prometheus_is_documented_and_no_other() -> None:
+    _, _, section = README.partition("\n### Operating it\n")
+    table = re.findall(r"^\|(.*?)\|", re.split(r"^##", section, flags=re.M)[0], re.M)
+    named = {name for row in table for name in re.findall(r"`(\w+)`", row)}
+    text = Operations().metrics().decode()
+    assert named == {name for name in re.findall(r"^# TYPE (\w+)", text, re.M) if not name.endswith("_created")}

@@ -9,7 +9,14 @@ from typing import get_args
 import msgspec
 import pytest
 
-from surtitle.pipeline.messages import ClientMessage, CloseCode, ServerMessage
+from surtitle.pipeline.http import refusal
+from surtitle.pipeline.hub import Hub
+from surtitle.pipeline.messages import ClientMessage, CloseCode, Refused, ServerMessage
+from surtitle.pipeline.operations import Operations
+from surtitle.pipeline.pages import load_pages
+from surtitle.pipeline.rooms import Rooms
+from surtitle.pipeline.site import Site
+from surtitle.pipeline.tokens import Tokens
 
 DOCUMENT = (Path(__file__).parent.parent / "PROTOCOL.md").read_text(encoding="utf-8")
 MESSAGES = [*get_args(ClientMessage), *get_args(ServerMessage)]
@@ -40,3 +47,21 @@ def test_every_field_is_documented_in_order_and_no_other(message: type[msgspec.S
 def test_every_close_code_is_documented_and_no_other() -> None:
     rows = re.findall(r"^\| (4\d{3}) \| `(\w+)` \|", DOCUMENT, re.M)
     assert rows == [(str(code.value), code.name.lower()) for code in CloseCode]
+
+
+def test_every_path_but_the_pages_is_documented_and_no_other() -> None:
+    named = {
+        (method, path)
+        for row in re.findall(r"^\| (`[A-Z]+ /.*?) \|", DOCUMENT, re.M)
+        for method, path in re.findall(r"`([A-Z]+) (/[\w./]*)", row)
+    }
+    site = Site(Rooms(lambda: Hub("e")), Tokens, Operations(), full=lambda: False, beat=20)
+    assert named == set(site.routes()) - {("GET", path) for path in load_pages()}
+
+
+def test_the_statuses_of_refusals_over_plain_http_are_documented() -> None:
+    _, _, section = DOCUMENT.partition("\nWhat is refused")
+    statuses = {name: int(status) for status, name in re.findall(r"(\d{3}) `(\w+)`", section)}
+    assert statuses == {"unauthorized": 401, "forbidden": 403, "busy": 409, "flood": 429, "full": 503}
+    for name, status in statuses.items():
+        assert refusal(Refused(CloseCode[name.upper()], "")).status == status

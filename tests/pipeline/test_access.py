@@ -80,3 +80,26 @@ def test_loopback_is_recognised(host: str, loopback: bool) -> None:
 def test_ipv6_stands_in_brackets() -> None:
     assert netloc("::1", 80) == "[::1]:80"
     assert netloc("localhost", 80) == "localhost:80"
+
+
+SECURE = Access("127.0.0.1", 8765, ("https://captions.example.org",), secure=True)
+
+
+def test_over_tls_our_pages_are_those_that_came_over_tls() -> None:
+    assert SECURE.refuse_upgrade(["127.0.0.1:8765"], ["https://127.0.0.1:8765"]) is None
+    assert SECURE.refuse_upgrade(["127.0.0.1:8765"], ["http://127.0.0.1:8765"]) is not None
+
+
+@pytest.mark.parametrize("access", [LOCAL, OPEN, SECURE])
+def test_a_plain_request_needs_no_origin_but_none_that_is_foreign(access: Access) -> None:
+    assert access.refuse_fetch(["127.0.0.1:8765"], []) is None
+    assert access.refuse_fetch(["127.0.0.1:8765"], [f"{access.scheme}://127.0.0.1:8765"]) is None
+    for origins in (["null"], ["https://evil.example"], ["", ""]):
+        assert access.refuse_fetch(["127.0.0.1:8765"], origins) is not None
+    assert access.refuse_fetch(["evil.example"], []) is not None
+
+
+def test_answers_are_shared_with_allowed_pages_alone() -> None:
+    assert NAMED.shares_with(["https://captions.example.org"]) == "https://captions.example.org"
+    for origins in ([], ["null"], ["http://127.0.0.1:8765"], ["https://captions.example.org.evil.example"]):
+        assert NAMED.shares_with(origins) is None

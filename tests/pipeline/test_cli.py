@@ -221,6 +221,17 @@ def test_an_address_to_post_to_may_stand_in_a_file(run: Run, recording: Path, tm
     assert_said(run("replay", recording, *PAIR, "--post-zoom", f"es=@{tmp_path / 'address'}"), 1, "is not here")
 
 
+@pytest.mark.parametrize("flag", ["--tls-cert", "--tls-key"])
+def test_a_certificate_and_its_key_come_together(flag: str, run: Run) -> None:
+    assert_said(run("serve", flag, "file.pem"), 2, "got one of --tls-cert and --tls-key, expected both")
+
+
+def test_what_the_server_needs_is_looked_at_before_models_are_loaded(run: Run, tmp_path: Path) -> None:
+    missing = tmp_path / "no" / "file"
+    assert_said(run("serve", "--tls-cert", missing, "--tls-key", missing), 1, "file: can not be read")
+    assert_said(run("serve", "--access-log", missing), 1, "file: can not be written")
+
+
 def test_an_address_that_others_can_reach_is_allowed_with_tokens(run: Run, tmp_path: Path) -> None:
     tokens = tmp_path / "tokens.toml"
     assert run("tokens", tokens, "add", "obs", "--right", "read")[0] == 0

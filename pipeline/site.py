@@ -1,0 +1,229 @@
+"""What is at each path: pages, captions as a file or as they come, and how the server fares.
+
+In: requests. Out: answers about the rooms that the request's token may read. Knows no socket and no file; how an
+answer gets to a client is in `web.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing, suppress
+from http import HTTPStatus
+
+import msgspec
+from msgspec import Struct
+
+from surtitle.pipeline import eventsource
+from surtitle.pipeline.access import is_loopback
+from surtitle.pipeline.events import MAIN_ROOM, Caption
+from surtitle.pipeline.fanout import GOING_AWAY
+from surtitle.pipeline.http import Answer, Handler, Head, HttpError, Page, Request, Stream, always, json_page
+from surtitle.pipeline.hub import Hub, Viewer
+from surtitle.pipeline.messages import CloseCode, ErrorMessage, Languages, Refused, RoomName
+from surtitle.pipeline.operations import METRICS_TYPE, Operations
+from surtitle.pipeline.pages import load_pages
+from surtitle.pipeline.protocol import encode, parse_event
+from surtitle.pipeline.rooms import Room, Rooms
+from surtitle.pipeline.subtitles import to_vtt
+from surtitle.pipeline.tokens import Admission, Tokens
+
+TOKENS_SECONDS = 1.0
+"""How often a stream looks whether its token was revoked."""
+FORWARDED = ("forwarded", "x-forwarded-for")
+"""What a proxy says of the client behind it."""
+
+
+class _Wanted(Struct, frozen=True):
+    """Which captions a request is for."""
+
+    session: RoomName
+    lang: Languages
+
+
+class Site:
+    """All that is answered to plain HTTP."""
+
+    def __init__(
+        self,
+        rooms: Rooms,
+        tokens: Callable[[], Tokens],
+        operations: Operations,
+        *,
+        full: Callable[[], bool],
+        beat: float,
+    ) -> None:
+        """Make the site.
+
+        Args:
+            rooms: Where captions come from.
+            tokens: Returns the tokens as they are now.
+            operations: What is counted, and told of viewers.
+            full: Whether there are too many connections for another viewer.
+            beat: How many seconds a viewer hears nothing before it hears that we are there.
+        """
+        self._rooms = rooms
+        self._tokens = tokens
+        self._operations = operations
+        self._full = full
+        self._beat = beat
+        self._draining = False
+        self.stopping = False
+
+    def routes(self) -> Mapping[tuple[str, str], Handler]:
+        """Return a handler for each method and path."""
+        return {("GET", path): always(page) for path, page in load_pages().items()} | {
+            ("GET", "/captions"): _websocket_only,
+            ("GET", "/publish"): _websocket_only,
+            ("GET", "/captions.vtt"): self._vtt,
+            ("GET", "/events"): self._events,
+            ("GET", "/health"): self._health,
+            ("GET", "/metrics"): self._metrics,
+            ("GET", "/sessions"): self._sessions,
+        }
+
+    def drain(self) -> None:
+        """Let every stream end once its viewer has everything."""
+        self._draining = True
+        for room in self._rooms:
+            room.hub.wake_all()
+
+    async def _health(self, request: Request) -> Page:
+        main = self._hub(MAIN_ROOM)
+        session = main.session if main is not None else None
+        health = {
+            "status": "stopping" if self.stopping else "ok",
+            "epoch": main.epoch if main is not None else None,
+            "seq": main.seq if main is not None else 0,
+            "viewers": sum(room.hub.viewers for room in self._rooms),
+            "session": session.session if session is not None else None,
+        }
+        return json_page(msgspec.json.encode(health))
+
+    async def _metrics(self, request: Request) -> Page:
+        forwarded = any(request.head.header(name) is not None for name in FORWARDED)
+        if forwarded or not is_loopback(request.peer):
+            self._admit(request.head, MAIN_ROOM)
+        return Page(HTTPStatus.OK, METRICS_TYPE, self._operations.metrics())
+
+    async def _sessions(self, request: Request) -> Page:
+        self._may_read(request.head, MAIN_ROOM)  # without a token there is no answer, not an empty one
+        rooms = [_listed(room) for room in self._rooms if self._may_read(request.head, room.name)]
+        return json_page(msgspec.json.encode(rooms))
+
+    async def _vtt(self, request: Request) -> Page:
+        wanted = _wanted(request.head)
+        self._admit(request.head, wanted.session)
+        if len(wanted.lang) != 1:
+            raise HttpError(HTTPStatus.BAD_REQUEST, f"saw {len(wanted.lang)} languages, expected one: lang=es")
+        hub = self._hub(wanted.session)
+        if hub is None:
+            raise HttpError(HTTPStatus.NOT_FOUND, f"nobody has spoken in session {wanted.session!r}")
+        events = [parse_event(message)[0] for message in hub.finals(*wanted.lang)]
+        text = to_vtt(event for event in events if isinstance(event, Caption))
+        return Page(HTTPStatus.OK, "text/vtt; charset=utf-8", text.encode("utf-8", "replace"))
+
+    # --- captions as they come ---
+
+    async def _events(self, request: Request) -> Answer:
+        head = request.head
+        wanted, since = _wanted(head), eventsource.last_seen(head.header("last-event-id"))
+        if self._full():
+            raise Refused(CloseCode.FULL, "there are too many connections already; try again later")
+        admission = self._admit(head, wanted.session)
+        hub, news = self._rooms.watch(wanted.session).hub, asyncio.Event()
+        viewer = hub.join(wanted.lang, since, news.set)
+        visit = self._operations.opened("events", request.peer)
+        self._operations.admitted(visit, wanted.session, admission.name)
+
+        async def chunks() -> AsyncGenerator[bytes]:
+            yield eventsource.BEGIN
+            try:
+                async with aclosing(self._messages(viewer, news, admission)) as messages:
+                    async for message in messages:
+                        yield eventsource.event(message, hub.epoch, viewer.seen) if message else eventsource.BEAT
+                visit.code = GOING_AWAY
+            except Refused as refused:
+                visit.code = refused.close_code
+                error = encode(ErrorMessage(refused.code, str(refused), refused.retry))
+                yield eventsource.event(error, hub.epoch, None)
+
+        def end() -> None:
+            viewer.leave()
+            self._operations.closed(visit)
+
+        return Stream(eventsource.CONTENT_TYPE, chunks(), end=end)
+
+    async def _messages(
+        self, viewer: Viewer, news: asyncio.Event, admission: Admission
+    ) -> AsyncGenerator[bytes | None]:
+        """What `viewer` has not seen, until we drain; None where there was nothing for a while.
+
+        Raises:
+            Refused: the viewer is too slow, or its token was revoked.
+        """
+        loop = asyncio.get_running_loop()
+        beat_at = loop.time() + self._beat
+        while True:
+            news.clear()
+            # One at a time: while this viewer's socket is full, drafts in the ring give way to newer ones.
+            while (message := viewer.next()) is not None:
+                yield message
+                beat_at = loop.time() + self._beat
+            if self._draining:
+                return
+            self._tokens().renew(admission)
+            if loop.time() >= beat_at:
+                yield None
+                beat_at = loop.time() + self._beat
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(TOKENS_SECONDS, beat_at - loop.time())):
+                    await news.wait()
+
+    def _hub(self, name: str) -> Hub | None:
+        """The hub of the room called `name`, if there is one."""
+        return next((room.hub for room in self._rooms if room.name == name), None)
+
+    # --- who may read ---
+
+    def _admit(self, head: Head, name: str) -> Admission:
+        return self._tokens().admit(head.secret, "read", name)
+
+    def _may_read(self, head: Head, name: str) -> bool:
+        """Whether the request's token is for this room; raises `Refused` if it is none of ours."""
+        try:
+            self._admit(head, name)
+        except Refused as refused:
+            if refused.close_code is CloseCode.FORBIDDEN:
+                return False
+            raise
+        return True
+
+
+def _listed(room: Room) -> dict[str, object]:
+    session = room.hub.session
+    return {
+        "session": room.name,
+        "source": session.source if session is not None else None,
+        "targets": session.targets if session is not None else (),
+        "viewers": room.hub.viewers,
+        "live": room.speaking,
+    }
+
+
+def _wanted(head: Head) -> _Wanted:
+    """What the query names: `session=main`, and `lang=es,de` or `lang=es&lang=de`; raises `HttpError`."""
+    named = ",".join(head.query.get("lang", ())).split(",")
+    query = {"session": head.field("session", MAIN_ROOM), "lang": [language for language in named if language]}
+    try:
+        return msgspec.convert(query, _Wanted)
+    except msgspec.ValidationError as error:
+        raise HttpError(HTTPStatus.BAD_REQUEST, f"{error}; expected for example session=main&lang=es,de") from error
+
+
+async def _websocket_only(request: Request) -> Page:
+    raise HttpError(
+        HTTPStatus.UPGRADE_REQUIRED,
+        f"{request.head.path} is a websocket: connect to it with ws://",
+        (("upgrade", "websocket"),),
+    )

@@ -1,0 +1,43 @@
+"""A certificate and its key, for https and wss.
+
+In: paths. Out: an `ssl.SSLContext` for a server, or what is wrong with the files. Knows no server.
+"""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+from surtitle.pipeline.errors import UserError
+
+
+def load_tls(certificate: Path, key: Path) -> ssl.SSLContext:
+    """Return what makes a server speak TLS 1.2 and newer.
+
+    Args:
+        certificate: PEM: the server's certificate, and those between it and one that browsers know.
+        key: PEM: its private key, without a password.
+
+    Raises:
+        UserError: a file can't be read, or is no such thing, or the two don't belong together.
+    """
+    for path in (certificate, key):
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            raise UserError(f"{path}: can not be read ({error.strerror}); expected a PEM file") from error
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        context.load_cert_chain(certificate, key, password=_no_password)
+    except ssl.SSLError as error:
+        what = error.reason or str(error)
+        raise UserError(
+            f"{certificate} and {key}: {what}; expected a certificate and its own private key without a password (PEM)"
+        ) from error
+    return context
+
+
+def _no_password() -> str:
+    """Called for a key with a password, instead of asking at the terminal: an empty one opens none."""
+    return ""
