@@ -228,7 +228,7 @@ async def test_the_finals_of_the_newest_session_are_a_subtitle_file(building: Bu
     async with building.open() as server, browser(server) as client:
         answer = await client.get("/captions.vtt?lang=es")
     assert answer.headers["content-type"] == "text/vtt; charset=utf-8"
-    assert answer.text == "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\na &lt; b --&gt; c &amp; d\n\n"
+    assert answer.text == "WEBVTT\n\n1\n00:00:00.000 --> 00:00:01.000\na &lt; b --&gt; c &amp; d\n\n"
 
 
 @pytest.mark.parametrize(
