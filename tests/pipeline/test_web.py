@@ -356,8 +356,7 @@ async def test_a_client_that_does_not_read_is_cut_off() -> None:
     async with serving(QUICK) as site, line(site) as client:
         client.writer.transport.pause_reading()  # type: ignore[attr-defined]
         await client.say(asking(site, "/long") * 10)
-        await asyncio.sleep(0.5)
-        assert not site.web.connections
+        await asyncio.wait_for(site.web.drain(), 10)
 
 
 # --- stopping ---
