@@ -17,13 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bench_common as common
-import torch
 from bench_common import Panel, Row
-from engine_rivals import Prompt, prompt_of
+from engine_rivals import Prompt, costing, prompt_of
 
 from surtitle.pipeline.languages import find_language
 from surtitle.sinks.cache import Mark
-from surtitle.sinks.decoder import Read
 from surtitle.sinks.lean import LeanDecoder
 from surtitle.sinks.load import load_model
 from surtitle.sinks.lockstep import Steps, together
@@ -93,11 +91,9 @@ def preferring(stream: TokenStream, prompt: Prompt, pair: Pair, between: Sequenc
 
 def _scoring(stream: TokenStream, mark: Mark, before: int, ids: Sequence[int], prompt: Prompt) -> Steps[float]:
     """The log likelihood of `ids` and the end behind `before`; the stream is as it was at `mark` then."""
-    said = [*ids, prompt.before_speech[0]]
-    logits = yield Read([before, *ids], stream.cache, keep=len(said))  # (n, V)
+    losses = yield from costing(stream.cache, before, [*ids, prompt.before_speech[0]])
     stream.rollback(mark)
-    chosen = logits.log_softmax(-1).gather(1, torch.tensor(said)[:, None])
-    return float(chosen.sum())
+    return -float(losses.sum())
 
 
 def share(decoder: LeanDecoder, prompt: Prompt, pairs: Sequence[Pair], between: Sequence[Turn], window: int) -> float:

@@ -17,12 +17,11 @@ import bench_common as common
 import numpy as np
 import torch
 from bench_common import Losses, Row
-from engine_rivals import Prompt, prompt_of
+from engine_rivals import Prompt, costing, losses_of, prompt_of
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from surtitle.pipeline.languages import find_language, parse_languages
-from surtitle.sinks.decoder import Read
 from surtitle.sinks.lean import LeanDecoder
 from surtitle.sinks.load import load_model
 from surtitle.sinks.lockstep import Steps, together
@@ -69,8 +68,7 @@ class Ours:
 
         def reading(stream: TokenStream, turn: list[int], said: list[int]) -> Steps[Losses]:
             yield from stream.reading(turn[:-1])
-            logits = yield Read([turn[-1], *said[:-1]], stream.cache, keep=len(said))  # (n, V)
-            return _losses(logits, said)
+            return (yield from costing(stream.cache, turn[-1], said)).numpy()
 
         found = dict(
             together(self._decoder, [reading(stream, *pair) for stream, pair in zip(streams, pairs, strict=True)])
@@ -109,7 +107,7 @@ class Fp32:
         found = []
         for turn, said in _said(prompt, sources, targets):
             ids = torch.tensor([[*prompt.prefix, *turn, *said[:-1]]])
-            found.append(_losses(self._model(ids, logits_to_keep=len(said)).logits[0], said))
+            found.append(losses_of(self._model(ids, logits_to_keep=len(said)).logits[0], said).numpy())
         return np.concatenate(found)
 
 
@@ -117,12 +115,6 @@ def _said(prompt: Prompt, sources: Sequence[str], targets: Sequence[str]) -> Ite
     for source, target in zip(sources, targets, strict=True):
         turn, _ = prompt.turn(source)
         yield turn, [*prompt.tokenizer.encode_plain(target), prompt.before_speech[0]]
-
-
-def _losses(logits: Tensor, said: Sequence[int]) -> Losses:
-    """-log of the probability of each of `said` (n) by `logits` (n, V)."""
-    chosen = logits.float().log_softmax(-1).gather(1, torch.tensor(said)[:, None])
-    return -chosen[:, 0].numpy()
 
 
 def _padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:

@@ -28,6 +28,7 @@ from surtitle.sinks.blocks import WEIGHTS
 from surtitle.sinks.cache import Mark, SinkCache
 from surtitle.sinks.decoder import Decoder, Read
 from surtitle.sinks.graph import EMBEDDING
+from surtitle.sinks.lockstep import Steps
 from surtitle.sinks.stock import StockDecoder
 from surtitle.sinks.stream import TokenStream
 from surtitle.sinks.tokenizer import Tokenizer
@@ -300,6 +301,21 @@ def to_int8(model: PreTrainedModel) -> PreTrainedModel:
             if isinstance(child, nn.Linear):
                 setattr(module, name, Int8Linear(child))
     return model
+
+
+def costing(cache: SinkCache, before: int, said: Sequence[int]) -> Steps[Tensor]:
+    """-log of the probability (n,) of each of `said` behind `before`, which is read here: more than a forward takes."""
+    ids, found = [before, *said[:-1]], []
+    for start in range(0, len(ids), _SLICE):
+        part = ids[start : start + _SLICE]
+        logits = yield Read(part, cache, keep=len(part))  # (n, V)
+        found.append(losses_of(logits, said[start : start + _SLICE]))
+    return torch.cat(found)
+
+
+def losses_of(logits: Tensor, said: Sequence[int]) -> Tensor:
+    """-log of the probability (n,) of each of `said` by `logits` (n, V)."""
+    return -logits.float().log_softmax(-1).gather(1, torch.tensor(list(said))[:, None])[:, 0]
 
 
 def bytes_of_ours(folder: Path) -> int:
