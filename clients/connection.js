@@ -1,0 +1,82 @@
+// The way to /captions, and back after every cut with `since`: nothing final is lost or shown twice.
+// Knows PROTOCOL.md, and what every page's address may say: ?session= and #token=.
+
+export const query = new URLSearchParams(location.search);
+export const session = query.get("session") || undefined;
+export const token = new URLSearchParams(location.hash.slice(1)).get("token") || undefined;
+addEventListener("hashchange", () => location.reload()); // a new token
+
+export const open = (path) => new WebSocket(location.origin.replace("http", "ws") + path);
+
+const NO_ACCESS = "No access: the token in this address is missing, wrong or revoked";
+export const refusal = (code, why) => (code === 4505 ? NO_ACCESS : why || `The server refused (${code})`);
+
+// Calls handlers[type](message) for what comes, and say(text) of trouble ("": it is over).
+export function captions(langs, handlers, say) {
+  let epoch; // none: the next welcome brings a snapshot
+  let seq = 0;
+  let attempt = 0;
+  let socket;
+  let waiting; // timers
+  let complaint;
+  let told = "";
+  let spare = 50; // messages in 5 s: more would be refused
+
+  const tell = (text) => text !== told && say((told = text));
+  const send = (message) => socket.readyState === 1 && socket.send(JSON.stringify(message));
+
+  function connect() {
+    waiting = clearTimeout(waiting);
+    const here = (socket = open("/captions"));
+    let heard = Date.now();
+    let why;
+    const watch = setInterval(() => {
+      const silence = Date.now() - heard; // a beat comes every 20 s
+      spare = 50;
+      if (silence > 60000) lost({});
+      else if (silence > 30000) tell("Captions may be stale: the server is silent");
+    }, 5000);
+    here.onopen = () => send({ type: "hello", v: 1, langs, session, token, since: epoch && { epoch, seq } });
+    here.onmessage = ({ data }) => {
+      heard = Date.now();
+      const message = JSON.parse(data);
+      const { type } = message;
+      if (type === "error") return (why = message.message);
+      if (type === "welcome") {
+        if (!message.recovered) seq = message.seq;
+        epoch = message.epoch;
+        attempt = 0;
+        complaint = clearTimeout(complaint);
+      } else if (type !== "beat" && message.seq) {
+        if (message.seq <= seq) return;
+        seq = message.seq;
+      }
+      tell("");
+      if (Object.hasOwn(handlers, type)) handlers[type](message);
+    };
+    const lost = (here.onclose = ({ code }) => {
+      clearInterval(watch);
+      here.onclose = here.onmessage = null;
+      here.close();
+      if (code >= 4500 && code < 5000) return tell(refusal(code, why));
+      complaint ??= setTimeout(() => tell(why || "Captions disconnected, reconnecting…"), 3000);
+      waiting = setTimeout(connect, (0.2 + Math.random()) * Math.min(500 * 2 ** attempt++, 15000));
+    });
+  }
+
+  const hurry = () => waiting && !document.hidden && connect();
+  addEventListener("online", hurry);
+  addEventListener("visibilitychange", hurry);
+  connect();
+
+  return {
+    // Other languages from now on; a welcome and a snapshot come first.
+    subscribe(others) {
+      langs = others;
+      epoch = undefined;
+      send({ type: "subscribe", langs });
+    },
+    // After the frame that shows it, so that the server can say how late captions are on a screen.
+    painted: (number) => requestAnimationFrame(() => setTimeout(() => spare-- > 0 && send({ type: "painted", seq: number }))),
+  };
+}
