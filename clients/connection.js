@@ -20,7 +20,6 @@ export function captions(langs, handlers, say) {
   let waiting; // timers
   let complaint;
   let told = "";
-  let spare = 50; // messages in 5 s: more would be refused
 
   const tell = (text) => text !== told && say((told = text));
   const send = (message) => socket.readyState === 1 && socket.send(JSON.stringify(message));
@@ -32,7 +31,6 @@ export function captions(langs, handlers, say) {
     let why;
     const watch = setInterval(() => {
       const silence = Date.now() - heard; // a beat comes every 20 s
-      spare = 50;
       if (silence > 60000) lost({});
       else if (silence > 30000) tell("Captions may be stale: the server is silent");
     }, 5000);
@@ -48,8 +46,8 @@ export function captions(langs, handlers, say) {
         attempt = 0;
         complaint = clearTimeout(complaint);
       } else if (type !== "beat" && message.seq) {
-        if (message.seq <= seq) return;
-        seq = message.seq;
+        if (message.seq <= seq && type !== "status") return;
+        seq = Math.max(seq, message.seq);
       }
       tell("");
       if (Object.hasOwn(handlers, type)) handlers[type](message);
@@ -77,6 +75,6 @@ export function captions(langs, handlers, say) {
       send({ type: "subscribe", langs });
     },
     // After the frame that shows it, so that the server can say how late captions are on a screen.
-    painted: (number) => requestAnimationFrame(() => setTimeout(() => spare-- > 0 && send({ type: "painted", seq: number }))),
+    painted: (number) => requestAnimationFrame(() => setTimeout(() => send({ type: "painted", seq: number }))),
   };
 }

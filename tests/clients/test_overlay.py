@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-from collections.abc import AsyncIterator, Iterator
+import time
 
 import pytest
-import pytest_asyncio
-from chromium import CHROMIUM_ARGUMENTS
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+from browsing import SESSION, caption, listened, opened
+from playwright.async_api import BrowserContext, Page, Response, expect
 
-from surtitle.pipeline.events import Caption, SessionStart
 from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.rooms import Rooms
 from surtitle.pipeline.server import CaptionServer
@@ -19,7 +16,6 @@ from surtitle.pipeline.server import CaptionServer
 # One browser, and so one event loop, for all tests of this file.
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
-SESSION = SessionStart("night-1", ("en",), ("es", "ar"), {}, "real")
 # About 29 letters of this size fit: each sentence below fills a line of its own.
 LOOKS = "size=40&font=monospace"
 SENTENCES = [
@@ -30,55 +26,8 @@ SENTENCES = [
 ]
 
 
-def caption(cue: int, text: str, language: str = "es", *, rev: int = 0, final: bool = True, stable: int = 0) -> Caption:
-    role = "source" if language == "en" else "target"
-    stable = len(text) if final else stable
-    return Caption(cue, rev, language, role, text, cue, cue + 1, final, stable, cue + 1, cue + 1)
-
-
-@pytest.fixture
-def hub() -> Hub:
-    return Hub("e")
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def server(hub: Hub) -> AsyncIterator[CaptionServer]:
-    async with CaptionServer(Rooms(lambda: hub), port=0) as server:
-        yield server
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def chromium() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        found = shutil.which("chromium")
-        browser = await playwright.chromium.launch(executable_path=found, args=CHROMIUM_ARGUMENTS)
-        yield browser
-        await browser.close()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def browser(chromium: Browser) -> AsyncIterator[BrowserContext]:
-    context = await chromium.new_context(viewport={"width": 800, "height": 600})
-    yield context
-    await context.close()
-
-
-@pytest.fixture
-def complaints() -> Iterator[list[str]]:
-    """What pages say on their console: every test fails if they say anything but what it removes."""
-    said: list[str] = []
-    yield said
-    assert said == []
-
-
-async def opened(browser: BrowserContext, server: CaptionServer, query: str, complaints: list[str]) -> Page:
-    page = await browser.new_page()
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    async with page.expect_websocket() as opening:
-        await page.goto(f"{server.url}/overlay?{query}")
-    await (await opening.value).wait_for_event("framereceived")
-    return page
+async def overlay(browser: BrowserContext, server: CaptionServer, query: str, complaints: list[str]) -> Page:
+    return await opened(browser, f"{server.url}/overlay?{query}", complaints)
 
 
 async def shows(page: Page, *lines: str) -> None:
@@ -88,48 +37,68 @@ async def shows(page: Page, *lines: str) -> None:
 async def test_viewers_before_during_and_after_the_speech_see_the_same_last_two_lines(
     hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
 ) -> None:
-    before = await opened(browser, server, LOOKS, complaints)
+    before = await overlay(browser, server, LOOKS, complaints)
     hub.publish(SESSION)
     hub.publish(caption(0, SENTENCES[0]))
     await shows(before, SENTENCES[0])
     hub.publish(caption(1, SENTENCES[1]))
-    during = await opened(browser, server, LOOKS, complaints)
+    during = await overlay(browser, server, LOOKS, complaints)
     await shows(during, *SENTENCES[0:2])
     hub.publish(caption(2, "La tercera", final=False))
     await shows(before, SENTENCES[1], "La tercera")
     hub.publish(caption(2, SENTENCES[2], rev=1))
     hub.publish(caption(3, SENTENCES[3]))
-    after = await opened(browser, server, LOOKS, complaints)
+    after = await overlay(browser, server, LOOKS, complaints)
     for page in (before, during, after):
         await shows(page, *SENTENCES[2:4])
 
 
+# Notes each row that is followed by another and shows nothing that may change, and whether it changes all the same.
+WATCH = """() => {
+    window.kept = new Map();
+    window.moved = [];
+    new MutationObserver(() => {
+        for (const row of document.querySelectorAll(".line.final:not(:last-child):not(.probe)")) {
+            const text = row.textContent;
+            if (kept.has(row) && kept.get(row) !== text) moved.push([kept.get(row), text]);
+            if (text) kept.set(row, text);
+        }
+    }).observe(document.getElementById("stage"), { subtree: true, childList: true, characterData: true });
+}"""
+GROWING = {
+    "es": "Muchas gracias por estar aquí con nosotros esta noche tan especial para todos. ",
+    "ja": "皆さん、今夜はこの特別な夜に私たちと一緒にいてくださって、本当にありがとうございます。",
+    "th": "ขอบคุณทุกท่านมากที่มาอยู่กับเราในค่ำคืนที่พิเศษสำหรับทุกคนในวันนี้ ",
+    "ar": "شكراً جزيلاً لوجودكم معنا في هذه الليلة الخاصة، OBS 30 مفتوح للجميع. ",
+}
+
+
+@pytest.mark.parametrize("language", GROWING)
 async def test_committed_lines_never_reflow_while_drafts_grow(
-    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str], language: str
 ) -> None:
-    page = await opened(browser, server, "lines=3", complaints)
-    words = ("Muchas gracias por estar aquí con nosotros esta noche tan especial para todos. " * 3).split()
-    said: list[str] = []
-    complete: list[str] = []
-    for cue in range(0, len(words), 6):
-        for rev in range(1, 7):
-            text = " ".join(words[cue : cue + rev])
-            hub.publish(caption(cue, text, rev=rev, final=rev == 6, stable=max(0, len(text) - 8)))
-        said += words[cue : cue + 6]
-        await expect(page.locator(".partial")).to_have_count(0)
-        await expect(page.locator(".line").last).to_contain_text(said[-1])
-        lines = await page.locator(".line").all_text_contents()
-        for line in lines[:-1]:
-            if line not in complete[-3:]:
-                complete.append(line)
-    assert " ".join([*complete, lines[-1]]) == " ".join(said)
-    assert len(complete) > 3
+    page = await overlay(browser, server, "lines=3", complaints)
+    await page.evaluate(WATCH)
+    said = (GROWING[language] * 4).strip()
+    for cue in range(4):
+        text = said[cue * len(said) // 4 : (cue + 1) * len(said) // 4]
+        for rev, end in enumerate(range(3, len(text), 3)):
+            # The unsteady end of a draft is another one each time.
+            hub.publish(caption(cue, text[:end] + "…" * (rev % 9), language, rev=rev, final=False, stable=end))
+            await asyncio.sleep(0.002)
+        hub.publish(caption(cue, text, language, rev=len(text)))
+    await expect(page.locator(".partial")).to_have_count(0)
+    await expect(page.locator(".line").last).to_contain_text(said[-5:])
+    assert await page.evaluate("moved") == []
+    kept = "".join([*await page.evaluate("[...kept.values()]"), await page.locator(".line").last.inner_text()])
+    assert kept.replace(" ", "") == said.replace(" ", "")
+    assert await page.evaluate("kept.size") > 4
 
 
 async def test_a_draft_is_told_from_what_will_not_change(
     hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
 ) -> None:
-    page = await opened(browser, server, LOOKS, complaints)
+    page = await overlay(browser, server, LOOKS, complaints)
     hub.publish(caption(0, "🎻 buenas noc", final=False, stable=8))
     await expect(page.locator(".line.partial .partial")).to_have_text(" noc")
     hub.publish(caption(0, "🎻 buenas noches", rev=1))
@@ -140,17 +109,34 @@ async def test_a_draft_is_told_from_what_will_not_change(
 async def test_hostile_text_is_shown_as_text(
     hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
 ) -> None:
-    page = await opened(browser, server, "lines=4", complaints)
+    page = await overlay(browser, server, "lines=4", complaints)
     hostile = "<img src=x onerror=alert(1)><script>alert(2)</script>"
     hub.publish(caption(0, hostile))
     await expect(page.locator(".caption")).to_have_text(hostile)
     assert await page.locator("main img, main script").count() == 0
 
 
+async def test_text_without_end_and_bidi_overrides_stay_in_their_box(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    page = await overlay(browser, server, LOOKS, complaints)
+    began = time.monotonic()
+    hub.publish(caption(0, "\u202e" + "x" * 10_000))
+    await expect(page.locator(".line")).to_have_count(2)
+    hub.publish(caption(1, SENTENCES[0]))
+    await expect(page.locator(".line").last).to_have_text(SENTENCES[0])
+    assert time.monotonic() - began < 4
+    box = await page.locator(".text").last.bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 800
+    assert "\u202e" not in await page.locator("main").inner_text()
+
+
 async def test_custom_css_as_obs_injects_it_applies(
     hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
 ) -> None:
-    page = await opened(browser, server, "", complaints)
+    page = await overlay(browser, server, "", complaints)
     hub.publish(caption(0, SENTENCES[0]))
     await shows(page, SENTENCES[0])
     await page.evaluate(
@@ -165,10 +151,63 @@ async def test_custom_css_as_obs_injects_it_applies(
     await expect(page.locator("body")).to_have_css("background-color", "rgba(0, 0, 0, 0)")
 
 
+async def test_an_arabic_line_that_begins_with_a_latin_name_still_runs_from_right_to_left(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    page = await overlay(browser, server, "size=40", complaints)
+    hub.publish(caption(0, "OBS 2026 مرحبا", "ar"))
+    line = page.locator(".line")
+    await expect(line).to_have_css("direction", "rtl")
+    where = """(line, part) => {
+        const node = line.querySelector(".text").firstChild;
+        const range = new Range();
+        range.setStart(node, node.data.indexOf(part));
+        range.setEnd(node, node.data.indexOf(part) + 1);
+        return range.getBoundingClientRect().left;
+    }"""
+    latin, first, second, arabic = [await line.evaluate(where, part) for part in ("OBS", "2026", "026", "مرحبا")]
+    assert arabic < first < second, "the sentence goes on at the left, and a number is read as everywhere"
+    assert arabic < latin
+    text, stage = await page.locator(".text").bounding_box(), await page.locator(".caption").bounding_box()
+    assert text is not None
+    assert stage is not None
+    assert text["x"] + text["width"] == pytest.approx(stage["x"] + stage["width"], abs=1)
+
+
+async def test_lines_break_where_their_script_allows(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    page = await overlay(browser, server, "lines=12&size=30", complaints)
+    await page.set_viewport_size({"width": 360, "height": 2000})
+
+    async def lines(language: str, text: str) -> list[str]:
+        hub.publish(SESSION)
+        hub.publish(caption(0, text, language))
+        await expect(page.locator(".line").last).to_contain_text(text[-2:])
+        found = await page.locator(".line .text").all_inner_texts()
+        assert len(found) > 3
+        assert "".join(found).replace(" ", "") == text.replace(" ", "")
+        return found
+
+    japanese = await lines("ja", "今日は、とても「よい天気」ですね。でも、明日はきっと雨が降るでしょう、と言っていました。" * 2)
+    assert not [line for line in japanese if line[0] in "、。」ょっー"]
+    assert not [line for line in japanese if line[-1] in "「"]
+    korean = "오늘 저녁에 와 주셔서 감사합니다 지금 읽고 계신 글은 제가 말하는 동안 번역됩니다"
+    assert " ".join(await lines("ko", korean)) == korean
+    thai = "ข้อความที่ท่านอ่านอยู่นี้แปลไปพร้อมกับที่ผมพูดในค่ำคืนนี้และทุกท่านอ่านได้ในภาษาของตนเอง"
+    words = await page.evaluate(
+        "text => [...new Intl.Segmenter('th', { granularity: 'word' }).segment(text)].map(({ index }) => index)", thai
+    )
+    at = 0
+    for line in await lines("th", thai):
+        assert at in words
+        at += len(line)
+
+
 async def test_languages_stack_in_the_order_asked_and_read_in_their_direction(
     hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
 ) -> None:
-    page = await opened(browser, server, "lang=ar&lang=es", complaints)
+    page = await overlay(browser, server, "lang=ar&lang=es", complaints)
     hub.publish(SESSION)
     hub.publish(caption(0, "Buenas noches", "es"))
     hub.publish(caption(0, "مساء الخير", "ar"))
@@ -195,7 +234,7 @@ async def test_the_source_is_shown_when_asked(
     query: str,
     lines: list[str],
 ) -> None:
-    page = await opened(browser, server, query, complaints)
+    page = await overlay(browser, server, query, complaints)
     hub.publish(caption(0, "Good evening", "en"))
     hub.publish(caption(0, "Buenas noches", "es"))
     await shows(page, *lines)
@@ -205,7 +244,7 @@ async def test_the_address_sets_the_looks_and_nothing_else(
     server: CaptionServer, hub: Hub, browser: BrowserContext, complaints: list[str]
 ) -> None:
     looks = "size=30&color=rgb(9,8,7)&bg=red;}body{display:none&lines=1"
-    page = await opened(browser, server, looks, complaints)
+    page = await overlay(browser, server, looks, complaints)
     hub.publish(caption(0, SENTENCES[0]))
     hub.publish(caption(1, SENTENCES[1] + " " + SENTENCES[2]))
     await expect(page.locator(".line")).to_have_count(1)
@@ -217,7 +256,7 @@ async def test_the_address_sets_the_looks_and_nothing_else(
 async def test_silence_clears_the_screen(
     hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
 ) -> None:
-    page = await opened(browser, server, "hold=0.3", complaints)
+    page = await overlay(browser, server, "hold=0.3", complaints)
     hub.publish(caption(0, SENTENCES[0]))
     await shows(page, SENTENCES[0])
     await shows(page)
@@ -229,7 +268,7 @@ async def test_after_a_lost_connection_the_overlay_says_so_and_then_misses_nothi
     hub: Hub, browser: BrowserContext, complaints: list[str]
 ) -> None:
     async with CaptionServer(Rooms(lambda: hub), port=0) as server:
-        page = await opened(browser, server, LOOKS, complaints)
+        page = await overlay(browser, server, LOOKS, complaints)
         hub.publish(caption(0, SENTENCES[0]))
         await shows(page, SENTENCES[0])
     hub.publish(caption(1, SENTENCES[1]))
@@ -250,7 +289,7 @@ async def test_the_overlay_tells_of_finals_that_it_painted_as_they_came(
     told: asyncio.Queue[tuple[int, str]] = asyncio.Queue()
     hub.on_painted = lambda cue, language: told.put_nowait((cue, language))
     hub.publish(caption(0, SENTENCES[0]))  # comes with the snapshot, late through no fault of the way
-    page = await opened(browser, server, f"{LOOKS}&source=1&lang=es", complaints)
+    page = await overlay(browser, server, f"{LOOKS}&source=1&lang=es", complaints)
     hub.publish(caption(1, "Good evening.", "en"))
     hub.publish(caption(1, SENTENCES[1], final=False))
     hub.publish(caption(1, SENTENCES[1], rev=1))
@@ -264,7 +303,7 @@ async def test_the_overlay_tells_of_finals_that_it_painted_as_they_came(
 async def test_a_new_session_starts_with_an_empty_screen(
     hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
 ) -> None:
-    page = await opened(browser, server, "", complaints)
+    page = await overlay(browser, server, "", complaints)
     hub.publish(SESSION)
     hub.publish(caption(7, SENTENCES[0]))
     await shows(page, SENTENCES[0])
@@ -274,9 +313,7 @@ async def test_a_new_session_starts_with_an_empty_screen(
 
 
 async def test_the_demo_speaks_by_itself(server: CaptionServer, browser: BrowserContext, complaints: list[str]) -> None:
-    page = await browser.new_page()
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page = await listened(browser, complaints)
     await page.goto(f"{server.url}/overlay?demo=1&source=1")
     await expect(page.locator(".target .line").first).to_contain_text("Bienvenidos")
     await expect(page.locator(".source .line").first).to_contain_text("Welcome")
@@ -285,10 +322,98 @@ async def test_the_demo_speaks_by_itself(server: CaptionServer, browser: Browser
 async def test_many_captions_leave_few_elements(
     hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
 ) -> None:
-    page = await opened(browser, server, LOOKS, complaints)
+    page = await overlay(browser, server, LOOKS, complaints)
     for cue in range(300):
         hub.publish(caption(cue, f"frase número {cue}"))
         if cue % 50 == 0:
             await asyncio.sleep(0)
     await expect(page.locator(".line").last).to_contain_text("299")
     await expect(page.locator(".line")).to_have_count(2)
+
+
+async def test_captions_are_held_back_as_long_as_asked_and_old_ones_are_there_at_once(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    for cue, sentence in enumerate(SENTENCES[:3]):
+        hub.publish(caption(cue, sentence))  # a second between them
+    page = await overlay(browser, server, f"{LOOKS}&delay=1.5", complaints)
+    await shows(page, SENTENCES[0])
+    began = time.monotonic()
+    hub.publish(caption(3, SENTENCES[3]))
+    await shows(page, *SENTENCES[2:4])
+    assert 1.4 < time.monotonic() - began < 3
+
+
+async def test_a_hidden_overlay_keeps_its_connection_and_paints_when_it_is_seen_again(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    told: list[int] = []
+    hub.on_painted = lambda cue, language: told.append(cue)
+    page = await overlay(browser, server, LOOKS, complaints)
+    hub.publish(caption(0, SENTENCES[0]))
+    await shows(page, SENTENCES[0])
+    visible = "visible => dispatchEvent(new CustomEvent('obsSourceVisibleChanged', { detail: { visible } }))"
+    await page.evaluate(visible, False)
+    for cue in range(1, 200):
+        hub.publish(caption(cue, f"número {cue}", final=False))
+        hub.publish(caption(cue, f"frase número {cue} de esta noche", rev=1))
+    hub.publish(caption(200, SENTENCES[3]))
+    await asyncio.sleep(0.3)
+    await shows(page, SENTENCES[0])
+    assert hub.viewers == 1
+    await page.evaluate(visible, True)
+    await expect(page.locator(".line").last).to_contain_text(SENTENCES[3])
+    assert told == [0], "what nobody saw was not painted"
+
+
+async def test_drafts_are_left_out_when_asked(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    page = await overlay(browser, server, f"{LOOKS}&partial=0", complaints)
+    hub.publish(caption(0, SENTENCES[0]))
+    hub.publish(caption(1, "La segunda", final=False))
+    hub.publish(caption(2, SENTENCES[2]))
+    await shows(page, SENTENCES[0], SENTENCES[2])
+
+
+async def test_the_address_says_where_lines_stand(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    page = await overlay(browser, server, "pos=top&align=center&outline=4&dir=rtl&size=30", complaints)
+    hub.publish(caption(0, SENTENCES[3]))
+    line = page.locator(".line")
+    await expect(line).to_have_css("text-align", "center")
+    await expect(line).to_have_css("direction", "rtl")
+    await expect(line.locator(".text")).to_have_css("-webkit-text-stroke-width", "4px")
+    box = await line.bounding_box()
+    assert box is not None
+    assert box["y"] < 150
+
+
+async def test_a_silent_server_is_called_stale_and_left(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    page = await listened(browser, complaints)
+    await page.clock.install()
+    await page.goto(f"{server.url}/overlay?{LOOKS}&hold=0")
+    hub.publish(caption(0, SENTENCES[0]))
+    await shows(page, SENTENCES[0])
+    await page.clock.fast_forward(31_000)
+    await expect(page.locator("#notice")).to_have_text("Captions may be stale: the server is silent")
+    hub.publish(caption(1, SENTENCES[1]))
+    await expect(page.locator("#notice")).to_be_hidden()
+    await shows(page, *SENTENCES[0:2])
+    async with page.expect_websocket():
+        await page.clock.fast_forward(61_000)
+        await page.clock.fast_forward(1_000)
+
+
+async def test_all_of_the_overlay_is_less_than_15_kilobytes(
+    server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    page = await listened(browser, complaints)
+    answers: list[Response] = []
+    page.on("response", lambda answer: answers.append(answer))
+    await page.goto(f"{server.url}/overlay", wait_until="networkidle")
+    assert len(answers) == 4
+    assert sum([len(await answer.body()) for answer in answers]) < 15_000

@@ -1,0 +1,76 @@
+// Speech to /publish: PCM, at most two seconds of it on the way. Comes back after a cut, as a new session.
+import { open, refusal, session, token } from "/connection.js";
+import { RATE } from "/pcm.js";
+
+const ON_THE_WAY = 2 * 2 * RATE; // bytes: two seconds
+
+export class Publisher {
+  skipped = 0; // samples that were heard and not sent
+  #socket;
+  #start;
+  #tell;
+  #attempt = 0;
+  #timer;
+  #stopped = false;
+
+  // Calls tell(state, words): "waiting" for a connection, "open", "ready" (models too), "last", "over" or "failed".
+  constructor(languages, tell) {
+    this.#start = { type: "start", v: 1, ...languages, sample_rate: RATE, session, token };
+    this.#tell = tell;
+    this.#connect();
+  }
+
+  get takes() {
+    return this.#socket.readyState === 1 && !this.#stopped && this.#socket.bufferedAmount < ON_THE_WAY;
+  }
+
+  // Milliseconds of sound that wait for the network.
+  get backlog() {
+    return (this.#socket.bufferedAmount / 2 / RATE) * 1000;
+  }
+
+  send(frame) {
+    if (this.takes) this.#socket.send(frame);
+    else this.skipped += frame.length;
+  }
+
+  // Everything was said; "over" comes when the server has said the rest.
+  stop() {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    if (this.#socket.readyState !== 1) return this.#end("over", "Stopped.");
+    this.#tell("last", "Waiting for the last captions…");
+    this.#socket.send('{"type":"stop"}');
+  }
+
+  #end(state, words) {
+    this.#stopped = true;
+    this.#socket.onclose = null;
+    this.#socket.close();
+    this.#tell(state, words);
+  }
+
+  #connect() {
+    this.#tell("waiting", "Connecting…");
+    this.#socket = open("/publish");
+    let why;
+    this.#socket.onopen = () => {
+      this.#socket.send(JSON.stringify(this.#start));
+      this.#tell("open", "Getting ready. You can speak already.");
+    };
+    this.#socket.onmessage = ({ data }) => {
+      const message = JSON.parse(data);
+      if (message.type === "error") why = message.message;
+      if (message.type !== "ready") return;
+      this.#attempt = 0;
+      this.#tell("ready", "You are being heard.");
+    };
+    this.#socket.onclose = ({ code }) => {
+      if (code === 1000) return this.#end("over", "All was said, and its captions are there.");
+      if (code >= 4500 && code < 5000) return this.#end("failed", refusal(code, why));
+      if (this.#stopped) return this.#end("failed", "The connection was cut before the last captions came.");
+      this.#tell("waiting", code === 4409 ? "Somebody else is speaking in this session: waiting." : why || "Disconnected, reconnecting…");
+      this.#timer = setTimeout(() => this.#connect(), (0.5 + Math.random()) * Math.min(500 * 2 ** this.#attempt++, 15000));
+    };
+  }
+}

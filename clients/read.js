@@ -1,0 +1,192 @@
+// The reader: all captions so far and the new ones, in one language, followed until somebody scrolls up.
+import { captions, query, session } from "/connection.js";
+import { element, languageName, remembered, stayAwake } from "/sessions.js";
+import { Transcript } from "/transcript.js";
+
+const find = (id) => document.getElementById(id);
+const settings = remembered("surtitle.read", { letters: 24, theme: "auto", lang: "", original: false });
+if (query.get("lang")) settings.lang = query.get("lang");
+
+const room = find("room");
+const menu = find("language");
+const transcript = new Transcript(find("captions"), find("drafts"));
+
+// --- following ---
+
+let following = true;
+const page = document.scrollingElement;
+const distance = () => page.scrollHeight - page.clientHeight - page.scrollTop;
+
+function follow() {
+  following = true;
+  find("follow").hidden = true;
+  page.scrollTop = page.scrollHeight;
+}
+
+// Scrolling up stops it; the growth of the page is no scrolling.
+let top = 0;
+addEventListener("scroll", () => {
+  if (distance() < 40) follow();
+  else if (page.scrollTop < top - 4) following = false;
+  top = page.scrollTop;
+});
+
+function grown() {
+  find("empty").hidden = !transcript.empty;
+  if (!following) return void (find("follow").hidden = false);
+  transcript.prune(); // what is above may go only while nobody reads it
+  follow();
+}
+
+new ResizeObserver(() => following && follow()).observe(document.body);
+find("follow").addEventListener("click", follow);
+
+// --- languages ---
+
+let spoken = []; // the languages of the speech
+let offered = [];
+
+const wanted = () => {
+  if (!settings.lang) return [];
+  return settings.original ? [...new Set([settings.lang, ...spoken])] : [settings.lang];
+};
+
+function offer({ source, sources, targets }) {
+  spoken = sources ?? [source];
+  offered = [...new Set([...targets, ...spoken])];
+  const chosen = offered.includes(settings.lang) ? settings.lang : nearest();
+  const names = offered.map((code) => element("option", { value: code, lang: code }, languageName(code)));
+  menu.replaceChildren(...names);
+  menu.disabled = false;
+  menu.value = chosen;
+  if (chosen !== settings.lang || settings.original) choose(chosen);
+}
+
+// The device's language if there is one, else the first translation.
+function nearest() {
+  const codes = navigator.languages.flatMap((code) => [code, code.split("-")[0]]);
+  return codes.find((code) => offered.includes(code)) ?? offered[0];
+}
+
+let asked = "";
+
+function choose(lang) {
+  settings.lang = lang;
+  if (asked === wanted().join()) return;
+  asked = wanted().join();
+  connection.subscribe(wanted());
+}
+
+menu.addEventListener("change", () => {
+  settings.keep({ lang: menu.value });
+  following = true;
+  choose(menu.value);
+});
+
+// --- settings ---
+
+function dress() {
+  const root = document.documentElement;
+  root.style.setProperty("--letters", `${settings.letters}px`);
+  root.dataset.theme = settings.theme === "auto" && matchMedia("(prefers-contrast: more)").matches ? "contrast" : settings.theme;
+  find("theme").querySelector(`[value="${CSS.escape(settings.theme)}"]`).checked = true;
+  find("original").checked = settings.original;
+  find("smaller").disabled = settings.letters <= 14;
+  find("larger").disabled = settings.letters >= 72;
+  if (following) follow();
+}
+
+function resize(by) {
+  settings.keep({ letters: Math.min(72, Math.max(14, Math.round(settings.letters * by))) });
+  dress();
+}
+
+find("smaller").addEventListener("click", () => resize(1 / 1.15));
+find("larger").addEventListener("click", () => resize(1.15));
+find("theme").addEventListener("change", ({ target }) => {
+  settings.keep({ theme: target.value });
+  dress();
+});
+find("original").addEventListener("change", ({ target }) => {
+  settings.keep({ original: target.checked });
+  choose(settings.lang);
+});
+find("more").addEventListener("click", ({ currentTarget }) => {
+  const open = find("settings").hidden;
+  find("settings").hidden = !open;
+  currentTarget.ariaExpanded = open;
+});
+
+// --- the connection ---
+
+let trouble = "";
+let state = "";
+
+function say(words) {
+  state = words;
+  find("notice").textContent = trouble || state;
+}
+
+function live(on) {
+  room.className = on ? "pill live" : "pill";
+  room.title = on ? "Live" : "Waiting for a speaker";
+}
+
+// Others may be under way while the language changes.
+function show(caption) {
+  if (wanted().includes(caption.lang)) transcript.show(caption);
+}
+
+const WHY = { overload: "the computer could not keep up", device: "the microphone was gone", invalid: "the sound was broken" };
+
+const handlers = {
+  welcome(message) {
+    live(Boolean(message.session));
+    if (!message.recovered) {
+      transcript.clear();
+      say("");
+    }
+    if (message.session) offer(message.session);
+    grown();
+  },
+  snapshot({ captions }) {
+    const spoken = (role) => [...new Set(captions.filter((one) => one.role === role).map((one) => one.lang))];
+    // The session is over, or never said what it is.
+    if (!offered.length && captions.length) offer({ sources: spoken("source"), targets: spoken("target") });
+    captions.forEach(show);
+    grown();
+  },
+  session(message) {
+    live(true);
+    transcript.begin();
+    say("");
+    offer(message);
+  },
+  caption(caption) {
+    show(caption);
+    grown();
+  },
+  gap({ start_ms, end_ms, why }) {
+    transcript.note(`${Math.max(1, Math.round((end_ms - start_ms) / 1000))} s are missing: ${WHY[why] ?? why}`);
+    grown();
+  },
+  status: (message) => say(message.state === "device" ? "The microphone is gone" : ""),
+  end() {
+    live(false);
+    say("");
+    transcript.note("The session is over.");
+    grown();
+  },
+};
+
+room.textContent = session && session !== "main" ? session : "Captions";
+live(false);
+dress();
+asked = wanted().join();
+const connection = captions(wanted(), handlers, (words) => {
+  trouble = words;
+  say(state);
+});
+
+addEventListener("visibilitychange", stayAwake);
+stayAwake();

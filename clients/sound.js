@@ -1,0 +1,59 @@
+// Where speech comes from: a microphone, or a recording at the pace of speech. Both give frames of 100 ms.
+import { FRAME, RATE, toPcm } from "/pcm.js";
+
+// Calls heard(frame) until close(); gone() if the device leaves before.
+export async function openMicrophone(deviceId, heard, gone) {
+  const plain = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+  const audio = deviceId ? { ...plain, deviceId: { exact: deviceId } } : plain;
+  const stream = await navigator.mediaDevices.getUserMedia({ audio });
+  const context = new AudioContext(); // at the device's rate: Firefox takes no other
+  await context.audioWorklet.addModule("/capture.js");
+  const node = new AudioWorkletNode(context, "capture", { numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" });
+  node.port.onmessage = ({ data }) => heard(data);
+  context.createMediaStreamSource(stream).connect(node);
+  const [track] = stream.getAudioTracks();
+  track.onended = gone;
+  return {
+    deviceId: track.getSettings().deviceId,
+    close() {
+      track.onended = node.port.onmessage = null;
+      track.stop();
+      return context.close();
+    },
+  };
+}
+
+// A file of any format that the browser plays, as samples. Throws a DOMException for others.
+export async function decode(file) {
+  const decoder = new OfflineAudioContext(1, 1, RATE);
+  const sound = await decoder.decodeAudioData(await file.arrayBuffer());
+  const mixer = new OfflineAudioContext(1, sound.length, RATE);
+  const source = new AudioBufferSourceNode(mixer, { buffer: sound });
+  source.connect(mixer.destination);
+  source.start();
+  return (await mixer.startRendering()).getChannelData(0);
+}
+
+// Calls heard(frame) for each 100 ms of samples when it is its time and take() lets it pass, then ended().
+export function play(samples, take, heard, ended) {
+  let at = 0;
+  let due = performance.now();
+  const timer = setInterval(() => {
+    const now = performance.now();
+    if (!take()) due = now; // it waits, and loses nothing
+    while (due <= now && at < samples.length && take()) {
+      heard(Int16Array.from(samples.subarray(at, at + FRAME), toPcm));
+      at += FRAME;
+      due += 100;
+    }
+    if (at < samples.length) return;
+    clearInterval(timer);
+    ended();
+  }, 50);
+  return {
+    get seconds() {
+      return Math.min(at, samples.length) / RATE;
+    },
+    close: () => clearInterval(timer),
+  };
+}

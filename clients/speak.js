@@ -1,0 +1,211 @@
+// The microphone page: what is said here, or a recording, goes to /publish; what becomes of it is shown below.
+import { captions, query, session, token } from "/connection.js";
+import { Publisher } from "/publisher.js";
+import { address, element, languageName, remembered, stayAwake } from "/sessions.js";
+import { decode, openMicrophone, play } from "/sound.js";
+import { Transcript } from "/transcript.js";
+
+// Those of pipeline/languages.py.
+const LANGUAGES = "ar ca cs da de el en es fi fr he hi hu id it ja ko nl no pl pt ro ru sv th tr uk vi zh".split(" ");
+
+const find = (id) => document.getElementById(id);
+const fields = find("choices").elements;
+const settings = remembered("surtitle.speak", { from: "en", also: "", to: ["es"], device: "" });
+let publisher; // while something is sent
+let source; // the microphone or the recording
+
+// --- choices ---
+
+function offer() {
+  const option = (code) => element("option", { value: code }, languageName(code));
+  fields.from.append(...LANGUAGES.map(option));
+  fields.also.append(...LANGUAGES.map(option));
+  fields.from.value = settings.from;
+  fields.also.value = settings.also;
+  const chip = (code) => element("button", { type: "button", value: code, lang: code }, languageName(code));
+  find("to").append(...LANGUAGES.map(chip));
+  fields.session.value = query.get("session") ?? "";
+  fields.token.value = token ?? "";
+  find("readers").href = address("/read", { session });
+  find("readers").textContent = location.origin + address("/read", { session }, "");
+  press();
+}
+
+function press() {
+  for (const chip of find("to").children) chip.ariaPressed = settings.to.includes(chip.value);
+  const busy = Boolean(publisher);
+  for (const group of find("choices").querySelectorAll("fieldset")) group.disabled = busy;
+  find("file").disabled = busy || !settings.to.length;
+  find("start").disabled = find("file").disabled || !navigator.mediaDevices;
+  find("stop").disabled = !busy;
+}
+
+find("to").addEventListener("click", ({ target: { value } }) => {
+  if (!value) return;
+  const rest = settings.to.filter((code) => code !== value);
+  settings.keep({ to: rest.length === settings.to.length ? [...rest, value] : rest });
+  press();
+});
+fields.from.addEventListener("change", () => settings.keep({ from: fields.from.value }));
+fields.also.addEventListener("change", () => settings.keep({ also: fields.also.value }));
+// Session and token are in the address; the page begins anew with others.
+fields.session.addEventListener("change", () => {
+  if (!fields.session.validity.valid) return;
+  location.assign(address("/speak", { session: fields.session.value }));
+});
+fields.token.addEventListener("change", () => (location.hash = new URLSearchParams({ token: fields.token.value })));
+find("choices").addEventListener("submit", (event) => event.preventDefault());
+
+async function listDevices() {
+  const all = await navigator.mediaDevices.enumerateDevices();
+  // Names come with the first permission.
+  const inputs = all.filter(({ kind, label, deviceId }) => kind === "audioinput" && label && deviceId !== "default");
+  const usual = element("option", { value: "" }, "The usual one");
+  const options = inputs.map(({ deviceId, label }) => element("option", { value: deviceId }, label));
+  find("device").replaceChildren(usual, ...options);
+  find("device").value = inputs.some(({ deviceId }) => deviceId === settings.device) ? settings.device : "";
+}
+
+find("device").addEventListener("change", async () => {
+  settings.keep({ device: find("device").value });
+  if (source?.deviceId) await listen();
+});
+
+// --- sending ---
+
+function tell(state, words) {
+  find("state").textContent = state === "failed" ? "Nothing is sent." : words;
+  find("state").className = state === "ready" ? "pill live" : "pill";
+  if (state === "failed") find("trouble").textContent = words;
+  if (state !== "failed" && state !== "over") return;
+  source?.close();
+  source = publisher = undefined;
+  level(0);
+  press();
+}
+
+function begin() {
+  find("trouble").textContent = find("skipped").textContent = "";
+  const from = settings.also && settings.also !== settings.from ? [settings.from, settings.also] : settings.from;
+  publisher = new Publisher({ from, to: settings.to }, tell);
+  press();
+  stayAwake();
+}
+
+function heard(frame) {
+  level(frame.reduce((peak, sample) => Math.max(peak, Math.abs(sample)), 0) / 32768);
+  publisher?.send(frame);
+  backpressure();
+}
+
+function backpressure() {
+  if (!publisher) return;
+  const skipped = publisher.skipped / 16000;
+  const waiting = publisher.backlog / 1000;
+  let words = waiting > 0.5 ? `The network is slow: ${waiting.toFixed(1)} s are waiting.` : "";
+  if (skipped) words = `${skipped.toFixed(1)} s of sound were skipped: they could not be sent in time.`;
+  find("skipped").textContent = words;
+}
+
+let quiet = 0; // frames
+
+function level(peak) {
+  const decibels = Math.max(-60, Math.round(20 * Math.log10(peak || 1e-6)));
+  const meter = find("meter");
+  meter.ariaValueNow = decibels;
+  meter.style.setProperty("--level", `${((decibels + 60) / 60) * 100}%`);
+  meter.classList.toggle("loud", decibels >= -1);
+  quiet = decibels < -45 ? quiet + 1 : 0;
+  const hint = decibels >= -1 ? "Too loud: move away, or turn it down." : quiet > 50 ? "Very quiet: is it the right microphone?" : "";
+  find("level").textContent = source?.deviceId ? hint : "";
+}
+
+async function listen() {
+  source?.close();
+  source = undefined;
+  try {
+    const opened = await openMicrophone(settings.device, heard, () => stop("The microphone is gone."));
+    if (!publisher) return void opened.close(); // it was stopped meanwhile
+    source = opened;
+  } catch (error) {
+    if (!(error instanceof DOMException)) throw error;
+    const denied = error.name === "NotAllowedError";
+    return stop(denied ? "The browser was not allowed to use the microphone." : `No microphone: ${error.message}`);
+  }
+  await listDevices();
+}
+
+async function replay(file) {
+  find("state").textContent = `Reading ${file.name}…`;
+  find("trouble").textContent = "";
+  let samples;
+  try {
+    samples = await decode(file);
+  } catch (error) {
+    if (!(error instanceof DOMException)) throw error;
+    find("state").textContent = "Nothing is sent.";
+    find("trouble").textContent = `${file.name} is no recording that this browser can play.`;
+    return;
+  }
+  begin();
+  source = play(samples, () => publisher.takes, heard, () => stop(""));
+}
+
+function stop(words) {
+  source?.close();
+  source = undefined;
+  level(0);
+  find("trouble").textContent = words;
+  find("stop").disabled = true;
+  publisher?.stop();
+}
+
+find("start").addEventListener("click", () => {
+  begin();
+  listen();
+});
+find("stop").addEventListener("click", () => stop(""));
+find("file").addEventListener("change", ({ target }) => {
+  if (target.files.length) replay(target.files[0]);
+  target.value = "";
+});
+for (const event of ["dragover", "dragleave", "drop"]) {
+  find("drop").addEventListener(event, (drag) => {
+    drag.preventDefault();
+    find("drop").classList.toggle("over", event === "dragover");
+    if (event === "drop" && drag.dataTransfer.files.length && !find("file").disabled) replay(drag.dataTransfer.files[0]);
+  });
+}
+addEventListener("beforeunload", (event) => publisher && event.preventDefault());
+addEventListener("visibilitychange", () => publisher && stayAwake());
+
+// --- what people read ---
+
+const transcript = new Transcript(find("finals"), find("drafts"));
+
+function grown() {
+  find("empty").hidden = !transcript.empty;
+  transcript.prune();
+  find("captions").scrollTop = find("captions").scrollHeight;
+}
+
+const handlers = {
+  welcome: ({ recovered }) => recovered || transcript.clear(),
+  session: () => transcript.begin(),
+  snapshot({ captions }) {
+    captions.forEach((caption) => transcript.show(caption));
+    grown();
+  },
+  caption(caption) {
+    transcript.show(caption);
+    grown();
+  },
+};
+
+offer();
+find("insecure").hidden = Boolean(navigator.mediaDevices);
+if (navigator.mediaDevices) {
+  listDevices();
+  navigator.mediaDevices.addEventListener("devicechange", listDevices);
+}
+captions([], handlers, (words) => (find("notice").textContent = words));
