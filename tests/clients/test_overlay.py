@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 
 import pytest
 from browsing import SESSION, caption, listened, opened
 from playwright.async_api import BrowserContext, Page, Response, expect
 
+from surtitle.pipeline.events import Status
 from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.rooms import Rooms
 from surtitle.pipeline.server import CaptionServer
+from surtitle.pipeline.tokens import Token, Tokens
 
 # One browser, and so one event loop, for all tests of this file.
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -406,6 +409,55 @@ async def test_a_silent_server_is_called_stale_and_left(
     async with page.expect_websocket():
         await page.clock.fast_forward(61_000)
         await page.clock.fast_forward(1_000)
+
+
+def token(secret: str, session: str | None = None) -> Token:
+    return Token("obs", "read", hashlib.sha256(secret.encode()).hexdigest(), session)
+
+
+async def test_an_overlay_with_a_wrong_or_a_revoked_token_says_so_and_a_new_one_in_its_address_helps(
+    hub: Hub, browser: BrowserContext, complaints: list[str]
+) -> None:
+    tokens = [Tokens((token("right"),))]
+    async with CaptionServer(Rooms(lambda: hub), port=0, tokens=lambda: tokens[0]) as server:
+        page = await overlay(browser, server, "#token=wrong", complaints)
+        hub.publish(caption(0, SENTENCES[0]))
+        notice = page.locator("#notice")
+        await expect(notice).to_have_text("No access: the token in this address is missing, wrong or revoked")
+        await shows(page)
+        await page.evaluate("location.hash = 'token=right'")
+        await shows(page, SENTENCES[0])
+        await expect(notice).to_be_hidden()
+        tokens[0] = Tokens(())
+        await expect(notice).to_contain_text("revoked")
+        await shows(page, SENTENCES[0])
+
+
+async def test_an_overlay_shows_its_own_session_and_no_other(
+    server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    rooms = Rooms(lambda: Hub("e"))
+    only = Tokens((token("hall", "hall-2"),))
+    async with CaptionServer(rooms, port=0, tokens=lambda: only) as server:
+        page = await overlay(browser, server, "session=hall-2#token=hall", complaints)
+        other = await overlay(browser, server, "session=main#token=hall", complaints)
+        rooms.watch("hall-2").hub.publish(caption(0, SENTENCES[0]))
+        await shows(page, SENTENCES[0])
+        await expect(other.locator("#notice")).to_contain_text("hall-2")
+        await shows(other)
+
+
+async def test_a_microphone_that_is_gone_is_shown_and_lateness_only_when_asked(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    hub.publish(SESSION)
+    hub.publish(Status("device", None, 1, 1))
+    page = await overlay(browser, server, "", complaints)
+    curious = await overlay(browser, server, "debug=1", complaints)
+    await expect(page.locator("#notice")).to_have_text("The microphone is gone")
+    hub.publish(Status("behind", 6.25, 9, 9))
+    await expect(curious.locator("#notice")).to_have_text("behind, 6.25 s late")
+    await expect(page.locator("#notice")).to_be_hidden()
 
 
 async def test_all_of_the_overlay_is_less_than_15_kilobytes(

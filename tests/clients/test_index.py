@@ -1,0 +1,60 @@
+"""The first page, in a real browser."""
+
+from __future__ import annotations
+
+import hashlib
+from urllib.parse import urlsplit
+
+import pytest
+from browsing import SESSION, caption, listened, opened
+from playwright.async_api import BrowserContext, expect
+
+from surtitle.pipeline.hub import Hub
+from surtitle.pipeline.rooms import Rooms
+from surtitle.pipeline.server import CaptionServer
+from surtitle.pipeline.tokens import Token, Tokens
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+
+
+async def test_sessions_appear_by_themselves_with_ways_to_read_them(
+    browser: BrowserContext, complaints: list[str]
+) -> None:
+    rooms = Rooms(lambda: Hub("e"))
+    async with CaptionServer(rooms, port=0) as server:
+        page = await listened(browser, complaints)
+        await page.goto(server.url)
+        await expect(page.get_by_text("Nobody is speaking yet.")).to_be_visible()
+        hall = rooms.speak("hall-2")
+        hall.hub.publish(SESSION)
+        hall.hub.publish(caption(0, "Buenas noches"))
+        card = page.get_by_role("listitem").filter(has_text="hall-2")
+        await expect(card).to_contain_text("English → Español, العربية · 0 viewers")
+        await expect(card).to_contain_text("Live")
+        await opened(browser, f"{server.url}/overlay?session=hall-2", complaints)
+        await expect(card).to_contain_text("1 viewer")
+        await card.get_by_role("link", name="Read: hall-2").click()
+        await expect(page).to_have_url(f"{server.url}/read?session=hall-2")
+        await expect(page.locator("#captions")).to_contain_text("Buenas noches")
+
+
+async def test_a_token_is_asked_for_and_goes_along_in_links_but_not_in_requests(
+    browser: BrowserContext, complaints: list[str]
+) -> None:
+    rooms = Rooms(lambda: Hub("e"))
+    rooms.speak("main").hub.publish(SESSION)
+    tokens = Tokens((Token("hall", "read", hashlib.sha256(b"a secret").hexdigest()),))
+    async with CaptionServer(rooms, port=0, tokens=lambda: tokens) as server:
+        page = await listened(browser, complaints)
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        await page.goto(server.url)
+        await expect(page.get_by_role("status")).to_have_text("This needs a token, or another one.")
+        await page.get_by_label("Token").fill("a secret")
+        await page.get_by_role("button", name="Show sessions").click()
+        link = page.get_by_role("link", name="Overlay: main")
+        await expect(link).to_have_attribute("href", "/overlay?session=main#token=a+secret")
+        await expect(page.get_by_label("Token")).to_be_hidden()
+    assert not [url for url in asked if "secret" in urlsplit(url)._replace(fragment="").geturl()]
+    # The browser itself reports what was refused.
+    complaints[:] = [said for said in complaints if "401" not in said]

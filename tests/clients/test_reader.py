@@ -1,0 +1,131 @@
+"""The reader's page on a phone, in a real browser."""
+
+from __future__ import annotations
+
+import pytest
+from browsing import SESSION, caption, opened
+from playwright.async_api import BrowserContext, Page, ViewportSize, expect
+
+from surtitle.pipeline.events import Gap, SessionEnd
+from surtitle.pipeline.hub import Hub
+from surtitle.pipeline.server import CaptionServer
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+
+PHONE = ViewportSize(width=320, height=640)
+SAID = ["Good evening.", "Thank you for coming.", "Please sit down."]
+SPANISH = ["Buenas noches.", "Gracias por venir.", "Siéntense, por favor."]
+ARABIC = ["مساء الخير.", "OBS 2026 شكراً لحضوركم.", "تفضلوا بالجلوس."]
+
+
+def say(hub: Hub, cue: int) -> None:
+    for language, text in (("en", SAID[cue % 3]), ("es", SPANISH[cue % 3]), ("ar", ARABIC[cue % 3])):
+        hub.publish(caption(cue, f"{text} ({cue})", language))
+
+
+async def reader(browser: BrowserContext, server: CaptionServer, complaints: list[str], asks: str = "?lang=es") -> Page:
+    page = await opened(browser, f"{server.url}/read{asks}", complaints)
+    await page.set_viewport_size(PHONE)
+    return page
+
+
+async def test_a_late_reader_gets_the_history_and_then_what_is_new(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    hub.publish(SESSION)
+    for cue in range(3):
+        say(hub, cue)
+    page = await reader(browser, server, complaints)
+    said = page.locator("#captions p")
+    await expect(said).to_have_text([f"{text} ({cue})" for cue, text in enumerate(SPANISH)])
+    hub.publish(caption(3, "Empezam", final=False))
+    await expect(page.locator("#drafts p")).to_have_text("Empezam")
+    await expect(said).to_have_count(3)  # what is read aloud is final
+    hub.publish(caption(3, "Empezamos.", rev=1))
+    await expect(said.last).to_have_text("Empezamos.")
+    await expect(page.locator("#drafts p")).to_have_count(0)
+    hub.publish(Gap(4, 9, "overload"))
+    hub.publish(SessionEnd(9, 9, {}))
+    await expect(page.locator("#captions")).to_contain_text("5 s are missing: the computer could not keep up")
+    await expect(page.locator("#captions")).to_contain_text("The session is over.")
+
+
+async def test_a_reader_changes_language_while_connected(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    hub.publish(SESSION)
+    say(hub, 0)
+    page = await reader(browser, server, complaints, "")  # the device's language is English: what was said
+    await expect(page.locator("#captions p")).to_have_text(["Good evening. (0)"])
+    await expect(page.get_by_label("Language").locator("option")).to_have_text(["Español", "العربية", "English"])
+    await page.get_by_label("Language").select_option("ar")
+    await expect(page.locator("#captions p")).to_have_text(["مساء الخير. (0)"])
+    say(hub, 1)
+    last = page.locator("#captions p").last
+    await expect(last).to_have_text("OBS 2026 شكراً لحضوركم. (1)")
+    await expect(last).to_have_css("direction", "rtl")
+    await page.get_by_role("button", name="Aa").click()
+    await page.get_by_label("What was said, too").check()
+    await expect(page.locator("#captions p")).to_have_text(
+        ["مساء الخير. (0)", "Good evening. (0)", "OBS 2026 شكراً لحضوركم. (1)", "Thank you for coming. (1)"]
+    )
+    assert hub.viewers == 1
+
+
+async def test_it_follows_until_somebody_scrolls_up_and_again_when_asked(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    hub.publish(SESSION)
+    page = await reader(browser, server, complaints)
+    for cue in range(20):
+        say(hub, cue)
+    newest = page.locator("#captions p").last
+    await expect(newest).to_contain_text("(19)")
+    await expect(newest).to_be_in_viewport()
+    await page.mouse.move(160, 300)
+    await page.mouse.wheel(0, -500)
+    button = page.get_by_role("button", name="New captions")
+    await expect(newest).not_to_be_in_viewport()
+    before = await page.evaluate("scrollY")
+    say(hub, 20)
+    await expect(button).to_be_visible()
+    assert await page.evaluate("scrollY") == before
+    await button.click()
+    await expect(newest).to_contain_text("(20)")
+    await expect(newest).to_be_in_viewport()
+    await expect(button).to_be_hidden()
+    say(hub, 21)
+    await expect(newest).to_contain_text("(21)")
+    await expect(newest).to_be_in_viewport()
+    assert await page.evaluate("document.scrollingElement.scrollWidth") == 320
+
+
+async def test_size_and_colours_are_remembered(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    hub.publish(SESSION)
+    say(hub, 0)
+    page = await reader(browser, server, complaints)
+    words = page.locator("#captions p")
+    await expect(words).to_have_css("font-size", "24px")
+    await page.get_by_role("button", name="Aa").click()
+    await page.get_by_role("button", name="Larger").click()
+    await page.get_by_label("High contrast").check()
+    await page.get_by_label("Language").select_option("ar")
+    await page.goto(f"{server.url}/read")
+    await expect(words).to_have_css("font-size", "28px")
+    await expect(words).to_have_css("color", "rgb(255, 255, 255)")
+    await expect(words).to_have_attribute("lang", "ar")
+    await expect(page.locator("body")).to_have_css("background-color", "rgb(0, 0, 0)")
+
+
+async def test_a_new_session_goes_on_below_the_one_before(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    page = await reader(browser, server, complaints)
+    await expect(page.get_by_text("Captions appear here as soon as somebody speaks.")).to_be_visible()
+    for _ in range(2):
+        hub.publish(SESSION)
+        say(hub, 0)
+        await expect(page.locator("#captions p").last).to_have_text("Buenas noches. (0)")
+    await expect(page.locator("#captions p")).to_have_count(2)

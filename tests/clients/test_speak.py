@@ -1,0 +1,227 @@
+"""The microphone page, in a real browser whose microphone hears a recording."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import wave
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import browsing
+import numpy as np
+import pytest
+import pytest_asyncio
+from browsing import SESSION, caption, listened
+from playwright.async_api import Browser, BrowserContext, Page, expect
+from serving import Listener
+
+from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.events import Samples
+from surtitle.pipeline.hub import Hub
+from surtitle.pipeline.languages import LANGUAGES
+from surtitle.pipeline.rooms import Rooms
+from surtitle.pipeline.server import CaptionServer
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+
+RATE = 16_000
+Serve = Callable[[Listener], AbstractAsyncContextManager[CaptionServer]]
+
+
+def recording(seconds: float) -> Samples:
+    """Tones that go up and syllables that come and go: no part of it is like another."""
+    at = np.arange(round(seconds * RATE)) / RATE
+    loud = 0.2 + 0.2 * np.sin(2 * np.pi * 3 * at)
+    return (loud * np.sin(2 * np.pi * (200 + 150 * at) * at)).astype(np.float32)
+
+
+def write(path: Path, samples: Samples, rate: int = RATE) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes((samples * 32767).astype("<i2").tobytes())
+
+
+def likeness(heard: Samples, said: Samples) -> float:
+    """The correlation of `heard` with that part of `said` that is most like it: 1 if it is that part."""
+    size = 1 << (len(heard) + len(said)).bit_length()
+    lags = np.fft.irfft(np.fft.rfft(said, size) * np.conj(np.fft.rfft(heard, size)), size)[: len(said) - len(heard) + 1]
+    at = int(lags.argmax())
+    part = said[at : at + len(heard)]
+    return float(heard @ part / np.linalg.norm(heard) / np.linalg.norm(part))
+
+
+@pytest.fixture(scope="module")
+def voice(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("voice") / "voice.wav"
+    write(path, recording(20))
+    return path
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def chromium(voice: Path) -> AsyncIterator[Browser]:
+    capture = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+    async with browsing.chromium(*capture, f"--use-file-for-fake-audio-capture={voice}") as browser:
+        yield browser
+
+
+@pytest.fixture
+def serve(hub: Hub) -> Serve:
+    @asynccontextmanager
+    async def serving(listener: Listener, port: int = 0) -> AsyncIterator[CaptionServer]:
+        async with CaptionServer(Rooms(lambda: hub), port=port, on_publish=listener) as server:
+            yield server
+
+    return serving
+
+
+async def speaker(browser: BrowserContext, server: CaptionServer, complaints: list[str], asks: str = "") -> Page:
+    page = await listened(browser, complaints)
+    await page.goto(f"{server.url}/speak{asks}")
+    return page
+
+
+async def hears(listener: Listener, seconds: float) -> None:
+    async with asyncio.timeout(20):
+        while len(listener.heard) < seconds * RATE:
+            await asyncio.sleep(0.05)
+
+
+async def test_what_the_microphone_hears_arrives_and_its_captions_are_shown_below(
+    hub: Hub, serve: Serve, browser: BrowserContext, complaints: list[str]
+) -> None:
+    listener = Listener()
+    async with serve(listener) as server:
+        page = await speaker(browser, server, complaints, "?session=main")
+        await page.locator("[name=from]").select_option("de")
+        await page.locator("[name=also]").select_option("en")
+        await page.get_by_role("button", name="Français").click()
+        await page.get_by_role("button", name="Start speaking").click()
+        state = page.locator("#state")
+        await expect(state).to_have_text("You are being heard.")
+        await hears(listener, 2)
+        level = page.get_by_role("meter", name="Level")
+        await expect(level).to_have_attribute("aria-valuenow", re.compile(r"^-([1-9]|[1-3]\d)$"))
+        await expect(page.get_by_label("Microphone").locator("option")).not_to_have_count(1)
+        hub.publish(SESSION)
+        hub.publish(caption(0, "Good evening.", "en"))
+        hub.publish(caption(0, "Buenas noches."))
+        await expect(page.locator("#captions p")).to_have_text(["Buenas noches.", "Good evening."])
+        await page.get_by_role("button", name="Stop").click()
+        await expect(state).to_have_text("All was said, and its captions are there.")
+        await expect(page.locator("#skipped")).to_be_hidden()
+    (start,) = listener.starts
+    assert (start.sources, start.targets, start.session) == (("de", "en"), ("es", "fr"), "main")
+    heard = np.array(listener.heard, np.float32)
+    assert len(heard) % 1600 == 0
+    assert likeness(heard[RATE // 2 :], np.tile(recording(20), 2)) > 0.99
+
+
+async def test_a_recording_that_is_dropped_is_sent_at_the_pace_of_speech(
+    serve: Serve, browser: BrowserContext, complaints: list[str], tmp_path: Path
+) -> None:
+    at = np.arange(round(1.5 * 44_100)) / 44_100
+    write(tmp_path / "talk.wav", (0.3 * np.sin(2 * np.pi * (300 + 400 * at) * at)).astype(np.float32), 44_100)
+    listener = Listener()
+    async with serve(listener) as server:
+        page = await speaker(browser, server, complaints)
+        await page.get_by_label("drop a recording").set_input_files(tmp_path / "talk.wav")
+        await hears(listener, 0.5)
+        assert len(listener.heard) < 1.3 * RATE, "it is not sent at once"
+        await asyncio.wait_for(listener.ended.wait(), 20)
+        await expect(page.locator("#state")).to_have_text("All was said, and its captions are there.")
+        (tmp_path / "notes.txt").write_text("no sound")
+        await page.get_by_label("drop a recording").set_input_files(tmp_path / "notes.txt")
+        await expect(page.get_by_role("alert")).to_have_text("notes.txt is no recording that this browser can play.")
+    heard = np.array(listener.heard, np.float32)
+    assert len(heard) == pytest.approx(1.5 * RATE, abs=2)
+    at = np.arange(len(heard)) / RATE
+    said = (0.3 * np.sin(2 * np.pi * (300 + 400 * at) * at)).astype(np.float32)
+    assert likeness(heard[800:-800], said) > 0.99
+
+
+async def test_a_session_that_is_refused_or_taken_is_explained(
+    serve: Serve, browser: BrowserContext, complaints: list[str]
+) -> None:
+    listener = Listener(UserError("no model speaks Klingon"))
+    async with serve(listener) as server:
+        page = await speaker(browser, server, complaints)
+        await page.get_by_role("button", name="Start speaking").click()
+        await expect(page.get_by_role("alert")).to_have_text("no model speaks Klingon")
+        await expect(page.get_by_role("button", name="Start speaking")).to_be_enabled()
+        await page.close()
+    listener = Listener()
+    async with serve(listener) as server:
+        first = await speaker(browser, server, complaints)
+        second = await speaker(browser, server, complaints)
+        await first.get_by_role("button", name="Start speaking").click()
+        await expect(first.locator("#state")).to_have_text("You are being heard.")
+        await second.get_by_role("button", name="Start speaking").click()
+        waiting = "Somebody else is speaking in this session: waiting."
+        await expect(second.locator("#state")).to_have_text(waiting)
+        await first.get_by_role("button", name="Stop").click()
+        await expect(second.locator("#state")).to_have_text("You are being heard.", timeout=15_000)
+        await expect(second.locator("#skipped")).to_contain_text("were skipped")
+
+
+async def test_sound_that_nobody_takes_is_counted_and_speech_goes_on_when_the_server_is_back(
+    hub: Hub, serve: Serve, browser: BrowserContext, complaints: list[str]
+) -> None:
+    listener = Listener()
+    async with serve(listener) as server:
+        page = await speaker(browser, server, complaints)
+        await page.get_by_role("button", name="Start speaking").click()
+        await hears(listener, 0.5)
+    await expect(page.locator("#state")).to_contain_text("reconnecting")
+    await expect(page.locator("#skipped")).to_contain_text(re.compile(r"^[0-9.]+ s of sound were skipped"))
+    listener = Listener()
+    async with CaptionServer(Rooms(lambda: hub), port=server.port, on_publish=listener):
+        await expect(page.locator("#state")).to_have_text("You are being heard.", timeout=15_000)
+        await hears(listener, 0.5)
+        await page.get_by_role("button", name="Stop").click()
+        await asyncio.wait_for(listener.ended.wait(), 20)
+        await page.close()
+    # The browser itself reports each failed attempt.
+    complaints[:] = [said for said in complaints if "WebSocket connection to" not in said]
+
+
+async def test_it_offers_the_languages_that_there_are(
+    serve: Serve, browser: BrowserContext, complaints: list[str]
+) -> None:
+    async with serve(Listener()) as server:
+        page = await speaker(browser, server, complaints)
+        offered = page.locator("[name=from]").locator("option")
+        codes = await offered.evaluate_all("options => options.map(({ value }) => value)")
+    assert codes == list(LANGUAGES)
+
+
+@pytest.mark.parametrize("rate", [8_000, 44_100, 48_000])
+async def test_however_sound_is_cut_the_same_samples_come_out_and_what_is_too_high_does_not(
+    serve: Serve, browser: BrowserContext, complaints: list[str], rate: int
+) -> None:
+    async with serve(Listener()) as server:
+        page = await speaker(browser, server, complaints)
+        resample = """async ([rate, hertz, sizes]) => {
+            const { Resampler } = await import("/pcm.js");
+            const resampler = new Resampler(rate);
+            const sound = Float32Array.from({ length: rate }, (_, i) => 0.5 * Math.sin((2 * Math.PI * hertz * i) / rate));
+            const out = [];
+            for (let at = 0, i = 0; at < sound.length; i++) {
+                const size = sizes[i % sizes.length];
+                out.push(...resampler.push(sound.subarray(at, at + size)));
+                at += size;
+            }
+            return out;
+        }"""
+        whole = await page.evaluate(resample, [rate, 440, [rate]])
+        assert await page.evaluate(resample, [rate, 440, [1, 128, 7, 1000]]) == whole
+        at = np.arange(len(whole)) / RATE
+        assert len(whole) == pytest.approx(RATE, abs=40)
+        expected = 0.5 * np.sin(2 * np.pi * 440 * at)
+        assert np.abs(np.array(whole) - expected)[200:-200].max() < 1e-3
+        if rate > 2 * 9_000:
+            aliased = await page.evaluate(resample, [rate, 9_000, [rate]])
+            assert np.abs(aliased[200:-200]).max() < 1e-3
