@@ -84,11 +84,14 @@ function fit() {
 // --- languages and sessions that there are ---
 
 let known = [];
+let offered = [];
 
 function offerLanguages() {
   const here = known.find(({ session }) => session === (fields.session.value || "main"));
   const spoken = here ? [...(here.targets || []), ...[here.source].flat().filter(Boolean)] : [];
-  const offered = [...new Set([...spoken, ...(spoken.length ? [] : COMMON), ...codes()])];
+  const now = [...new Set([...spoken, ...(spoken.length ? [] : COMMON), ...codes()])];
+  if (now.join() === offered.join()) return; // a chip that is being pressed stays
+  offered = now;
   const chip = (code) => element("button", { type: "button", value: code, lang: code }, languageName(code));
   document.getElementById("languages").replaceChildren(...offered.map(chip));
 }
@@ -114,7 +117,7 @@ document.getElementById("languages").addEventListener("click", ({ target }) => {
 
 form.addEventListener("input", build);
 form.addEventListener("submit", (event) => event.preventDefault());
-fields.session.addEventListener("change", offerLanguages);
+fields.session.addEventListener("input", offerLanguages);
 fields.token.addEventListener("change", ask);
 document.getElementById("canvas").addEventListener("change", fit);
 document.getElementById("behind").addEventListener("change", ({ target }) => (stage.className = `stage ${target.value}`));

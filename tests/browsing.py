@@ -14,9 +14,7 @@ from surtitle.pipeline.events import Caption, SessionStart
 SESSION = SessionStart("night-1", ("en",), ("es", "ar"), {}, "real")
 
 
-def caption(
-    cue: int, text: str, language: str = "es", *, rev: int = 0, final: bool = True, stable: int = 0
-) -> Caption:
+def caption(cue: int, text: str, language: str = "es", *, rev: int = 0, final: bool = True, stable: int = 0) -> Caption:
     """A caption of the second after `cue`."""
     role = "source" if language == "en" else "target"
     stable = len(text) if final else stable

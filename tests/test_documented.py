@@ -61,6 +61,15 @@ def test_every_flag_of_the_scripts_is_documented_and_no_other(name: str) -> None
     assert documented("Measuring it")[name] == flags(SCRIPTS[name]())
 
 
+def test_every_parameter_of_the_overlay_is_documented_and_no_other() -> None:
+    scripts = "".join((ROOT / "clients" / name).read_text(encoding="utf-8") for name in ("overlay.js", "connection.js"))
+    looks = re.findall(r"^const looks = \{(.*)\};$", scripts, re.M)
+    asked = re.findall(r'query\.get(?:All)?\("(\w+)"\)', scripts) + re.findall(r"(\w+):", looks[0])
+    _, _, section = README.partition("### The overlay's address")
+    table = re.split(r"^## ", section, flags=re.M)[0]
+    assert set(re.findall(r"^\| `(\S+)` \|", table, re.M)) == {*asked, "outline", "#token"}
+
+
 def test_every_environment_variable_is_documented_and_no_other() -> None:
     used = set[str]().union(*(variables(path.read_text("utf-8", "ignore")) for path in CODE if path.is_file()))
     assert variables(README) == used

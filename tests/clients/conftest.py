@@ -19,9 +19,14 @@ def hub() -> Hub:
     return Hub("e")
 
 
+@pytest.fixture
+def rooms(hub: Hub) -> Rooms:
+    return Rooms(lambda: hub)
+
+
 @pytest_asyncio.fixture(loop_scope="module")
-async def server(hub: Hub) -> AsyncIterator[CaptionServer]:
-    async with CaptionServer(Rooms(lambda: hub), port=0) as server:
+async def server(rooms: Rooms) -> AsyncIterator[CaptionServer]:
+    async with CaptionServer(rooms, port=0) as server:
         yield server
 
 

@@ -11,6 +11,7 @@ from playwright.async_api import BrowserContext, Page, ViewportSize, expect
 
 from surtitle.pipeline.events import Status
 from surtitle.pipeline.hub import Hub
+from surtitle.pipeline.rooms import Rooms
 from surtitle.pipeline.server import CaptionServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -34,6 +35,7 @@ async def violations(page: Page) -> list[str]:
 )
 async def test_axe_finds_nothing_and_nothing_is_cut_off_on_a_small_phone(
     hub: Hub,
+    rooms: Rooms,
     server: CaptionServer,
     browser: BrowserContext,
     complaints: list[str],
@@ -41,6 +43,7 @@ async def test_axe_finds_nothing_and_nothing_is_cut_off_on_a_small_phone(
     there: str,
     scheme: Literal["light", "dark"],
 ) -> None:
+    rooms.speak("main")
     hub.publish(SESSION)
     hub.publish(Status("device", None, 1, 1))
     hub.publish(caption(0, "Good evening, everybody.", "en"))

@@ -192,7 +192,9 @@ async def test_lines_break_where_their_script_allows(
         assert "".join(found).replace(" ", "") == text.replace(" ", "")
         return found
 
-    japanese = await lines("ja", "今日は、とても「よい天気」ですね。でも、明日はきっと雨が降るでしょう、と言っていました。" * 2)
+    japanese = await lines(
+        "ja", "今日は、とても「よい天気」ですね。でも、明日はきっと雨が降るでしょう、と言っていました。" * 2
+    )
     assert not [line for line in japanese if line[0] in "、。」ょっー"]
     assert not [line for line in japanese if line[-1] in "「"]
     korean = "오늘 저녁에 와 주셔서 감사합니다 지금 읽고 계신 글은 제가 말하는 동안 번역됩니다"

@@ -46,7 +46,7 @@ async def test_every_choice_stands_in_the_address_and_usual_ones_do_not(
     await page.get_by_label("Invented captions").check()
     await expect(address).to_have_value(
         f"{server.url}/overlay?session=hall-2&lang=ja,es&source=1&partial=0&lines=3&size=40&font=Georgia"
-        "&color=%23ffee00&align=center&pos=top&dir=rtl&hold=0&delay=1.5&debug=1&demo=1&bg=%23090a0e80"
+        "&color=%23ffee00&align=center&pos=top&dir=rtl&hold=0&delay=1.5&debug=1&demo=1&bg=%23090a0e7f"
         "&outline=4px+%23000000"
     )
 

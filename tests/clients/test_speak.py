@@ -86,7 +86,7 @@ async def speaker(browser: BrowserContext, server: CaptionServer, complaints: li
 
 async def hears(listener: Listener, seconds: float) -> None:
     async with asyncio.timeout(20):
-        while len(listener.heard) < seconds * RATE:
+        while len(listener.heard) < seconds * RATE:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.05)
 
 
@@ -207,7 +207,8 @@ async def test_however_sound_is_cut_the_same_samples_come_out_and_what_is_too_hi
         resample = """async ([rate, hertz, sizes]) => {
             const { Resampler } = await import("/pcm.js");
             const resampler = new Resampler(rate);
-            const sound = Float32Array.from({ length: rate }, (_, i) => 0.5 * Math.sin((2 * Math.PI * hertz * i) / rate));
+            const turn = (2 * Math.PI * hertz) / rate;
+            const sound = Float32Array.from({ length: rate }, (_, i) => 0.5 * Math.sin(turn * i));
             const out = [];
             for (let at = 0, i = 0; at < sound.length; i++) {
                 const size = sizes[i % sizes.length];
