@@ -11,6 +11,8 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from surtitle.pipeline.events import Caption, SessionStart
 
+FAKE_SOUND = "--use-fake-device-for-media-stream"
+"""Where there is none, Chromium looks for it for half a minute."""
 SESSION = SessionStart("night-1", ("en",), ("es", "ar"), {}, "real")
 
 
@@ -26,7 +28,7 @@ async def chromium(*arguments: str) -> AsyncIterator[Browser]:
     """A browser, with more command line arguments than usual."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=[*CHROMIUM_ARGUMENTS, *arguments]
+            executable_path=shutil.which("chromium"), args=[*CHROMIUM_ARGUMENTS, FAKE_SOUND, *arguments]
         )
         yield browser
         await browser.close()

@@ -63,8 +63,8 @@ def voice(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def chromium(voice: Path) -> AsyncIterator[Browser]:
-    capture = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
-    async with browsing.chromium(*capture, f"--use-file-for-fake-audio-capture={voice}") as browser:
+    capture = ("--use-fake-ui-for-media-stream", f"--use-file-for-fake-audio-capture={voice}")
+    async with browsing.chromium(*capture) as browser:
         yield browser
 
 
