@@ -54,11 +54,11 @@ class RecognizerSettings:
     """How often to look, and how much to keep."""
 
     step: float = 1.0
-    """Seconds of new audio between two updates."""
+    """Seconds of new audio between two updates, at least."""
     window: float = 6.0
     """Seconds of open audio from which the window is trimmed inside a sentence."""
     longest: float = 22.0
-    """Seconds at which the open guess is committed, however it lies."""
+    """Seconds of open audio at which the guess is committed, however it lies, if no word of it can be committed."""
     kept: int = 3
     """Committed words that stay in a trimmed window: where a word ends is not known well enough to cut there."""
     doubt: float = 0.3
@@ -115,7 +115,10 @@ class Recognizer:
         return self._policy.pending
 
     def push(self, samples: Samples, *, backlog: float = 0.0) -> list[Heard]:
-        """Take the next samples; `backlog` is how many seconds more are waiting (then updates wait for them too)."""
+        """Take the next samples; `backlog` is how many seconds more are waiting (then updates wait for them too).
+
+        So there is an update a step where the model keeps up; where it does not, one for all that came during the last.
+        """
         audio = np.concatenate((self._rest, samples))
         whole = len(audio) // _FRAME * _FRAME
         self._rest = audio[whole:]
@@ -136,8 +139,11 @@ class Recognizer:
     def _is_due(self, backlog: float) -> bool:
         new = (self._window_end - self._looked_at) / SAMPLE_RATE
         # however much waits, the model takes no more than this at a time
-        is_full = len(self._window) / SAMPLE_RATE >= self._settings.longest
-        return new >= self._settings.step and (is_full or backlog < self._settings.step)
+        return new >= self._settings.step and (self._is_full or not backlog)
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._window) / SAMPLE_RATE >= self._settings.longest
 
     @property
     def _window_end(self) -> int:
@@ -174,9 +180,8 @@ class Recognizer:
         """Look at the open audio once more; `last`: before a pause."""
         self.updates += 1
         self._looked_at = self._window_end
-        is_full = len(self._window) / SAMPLE_RATE >= self._settings.longest
-        changed, is_sure = self._follow_language(last=last or is_full)
-        return changed + (self._recognise(is_full=is_full) if is_sure else [])
+        changed, is_sure = self._follow_language(last=last or self._is_full)
+        return changed + (self._recognise() if is_sure else [])
 
     def _follow_language(self, *, last: bool) -> tuple[list[Heard], bool]:
         """Where another language is spoken now; and whether what is spoken is sure enough to commit words in it."""
@@ -193,7 +198,7 @@ class Recognizer:
         self._before = ""
         return [Speaks(self._spoken.current)], is_sure
 
-    def _recognise(self, *, is_full: bool) -> list[Heard]:
+    def _recognise(self) -> list[Heard]:
         start = self._window_start / SAMPLE_RATE
         guess = self._transcribe(
             self._window,
@@ -205,7 +210,7 @@ class Recognizer:
         said = [] if self._doubted else heard(guess)
         words = [Word(word.text, start + word.start, start + word.end, word.probability) for word in said]
         out = self._commit(self._policy.push(words, self._window_end / SAMPLE_RATE))
-        if is_full:
+        if self._is_full:  # though what was committed went: nothing can wait for what follows
             out += self._commit(self._policy.flush())
             self._forget(self._window_end)
         return out

@@ -5,7 +5,7 @@ A word is half a second of samples of one value, its number; the probability of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from surtitle.pipeline.events import SAMPLE_RATE, Samples, Word
+from surtitle.pipeline.backlog import Backlog
+from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Gap, Samples, Word
 from surtitle.pipeline.gate import Closed, Quiet
 from surtitle.pipeline.recognizer import Heard, Recognizer, RecognizerSettings
 from surtitle.pipeline.spoken import Speaks
@@ -170,6 +171,63 @@ def test_updates_wait_while_more_audio_does() -> None:
     assert ears.updates == 0
     ears.push(speech(9, 10), backlog=0.0)
     assert ears.updates > 0
+
+
+def late(audio: Samples, cost: Callable[[float], float]) -> tuple[list[str], list[Gap], list[float]]:
+    """Words, gaps and the seconds between looks of a recogniser that computes for `cost` seconds at a look at so many,
+    while the speaker goes on. Time is counted, not waited for."""
+    spent = 0.0
+
+    def slow(samples: Samples, *, language: str, before: str = "", committed: str = "") -> list[Word]:
+        nonlocal spent
+        spent += cost(len(samples) / SAMPLE_RATE)
+        return transcribe(samples, language=language, before=before, committed=committed)
+
+    ears, backlog, now, pushed = Recognizer(slow, probability, languages=["en"]), Backlog(), 0.0, 0
+    heard, gaps, looks = list[Heard](), list[Gap](), [0.0]
+    length = SAMPLE_RATE // 10
+    coming = [AudioChunk(audio[at : at + length], at / SAMPLE_RATE) for at in range(0, len(audio), length)]
+    while coming or backlog:
+        now = max(now, 0.0 if backlog else coming[0].end)
+        here = [chunk for chunk in coming if chunk.end <= now]
+        coming = coming[len(here) :]
+        gaps += backlog.push(here)
+        (chunk,) = backlog.take(0.1)
+        samples = np.concatenate((np.zeros(round(chunk.start * SAMPLE_RATE) - pushed, np.float32), chunk.samples))
+        pushed += len(samples)
+        before, updates = spent, ears.updates
+        heard += ears.push(samples, backlog=backlog.seconds)
+        now += spent - before
+        looks += [pushed / SAMPLE_RATE] if ears.updates > updates else []
+    return texts(heard + ears.flush()), gaps, [after - before for before, after in pairwise(looks)]
+
+
+LONG_TALK = np.concatenate((speech(*range(1, 301)), silence(3)))
+
+
+def test_a_recogniser_that_keeps_up_looks_every_second() -> None:
+    words, gaps, steps = late(LONG_TALK, lambda seconds: 0.05 * seconds)
+    assert words == [name(number) for number in range(1, 301)]
+    assert gaps == []
+    assert max(steps[1:-2]) == pytest.approx(1.05, abs=0.1)
+
+
+def test_a_recogniser_ten_times_slower_takes_longer_steps_and_says_everything_all_the_same() -> None:
+    words, gaps, steps = late(LONG_TALK, lambda seconds: 0.5 * seconds)
+    assert words == [name(number) for number in range(1, 301)]
+    assert gaps == []
+    assert max(steps[:3]) < 1.2 < 2.0 < min(steps[4:-1])
+
+
+def test_a_recogniser_that_can_not_keep_up_leaves_a_gap_wherever_it_leaves_words_out() -> None:
+    words, gaps, _ = late(LONG_TALK, lambda seconds: 2 * seconds)
+    assert {gap.why for gap in gaps} == {"overload"}
+    whole = [word for word in words if not word.startswith("cut")]
+    times = {name(number): ((number - 1) / 2, number / 2) for number in range(1, 301)}
+    assert whole == [word for word in times if word in whole]  # in order, each once
+    for word in times.keys() - set(whole):
+        start, end = times[word]
+        assert any(gap.start < end and start < gap.end for gap in gaps), word
 
 
 def test_the_window_stays_short_where_sentences_are_committed() -> None:
