@@ -21,8 +21,9 @@ from surtitle.pipeline.events import SAMPLE_RATE, Samples, Word
 from surtitle.pipeline.gate import Closed, GateEvent, GateSettings, Opened, Quiet, SpeechGate
 from surtitle.pipeline.inventions import heard
 from surtitle.pipeline.level import Level
+from surtitle.pipeline.sentences import ends_sentence
 from surtitle.pipeline.spoken import Speaks, SpokenLanguage
-from surtitle.pipeline.text import ends_sentence, joined
+from surtitle.pipeline.text import joined
 
 _FRAME = 512
 
@@ -221,7 +222,8 @@ class Recognizer:
 
     def _commit(self, words: list[Word]) -> list[Heard]:
         self._committed += words
-        sentences = [i for i, word in enumerate(self._committed, 1) if ends_sentence(word.text)]
+        language = self._spoken.current
+        sentences = [i for i, word in enumerate(self._committed, 1) if ends_sentence(word.text, language)]
         is_long = len(self._window) / SAMPLE_RATE >= self._settings.window
         done = (len(self._committed) if is_long else max(sentences, default=0)) - self._settings.kept
         if done > 0:
