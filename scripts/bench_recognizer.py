@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -71,7 +71,7 @@ def way(name: str) -> Way:
 
 
 def _settings(changes: Sequence[str]) -> RecognizerSettings:
-    kinds = {each.name: type(each.default) for each in fields(RecognizerSettings)}
+    kinds = {name: type(value) for name, value in asdict(RecognizerSettings()).items()}
     values: dict[str, Any] = {}
     for change in changes:
         name, _, value = change.partition("=")

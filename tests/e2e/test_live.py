@@ -75,12 +75,14 @@ def test_a_microphone_that_vanishes_and_returns_is_heard_again_and_the_gap_is_to
     lines = read_log(log)
     gaps = [(line["start_ms"], line["end_ms"]) for line in lines if line["type"] == "gap" and line["why"] == "device"]
     assert [end for _, end in gaps[:-1]] == [start for start, _ in gaps[1:]]  # one stretch, told as it went on
+    states = [line["state"] for line in lines if line["type"] == "status"]
+    assert "ok" in states[states.index("device") :]
     normal = EnglishTextNormalizer()
     before = [line["text"] for line in lines if captioned(line) and line["end_ms"] <= gaps[0][0]]
     after = [line["text"] for line in lines if captioned(line) and line["start_ms"] >= gaps[-1][1]]
     assert len(before) + len(after) == len(finals(lines, "en"))
     for texts in (before, after):
-        assert jiwer.wer(normal(SPOKEN), normal(" ".join(texts))) <= 0.1
+        assert jiwer.wer(normal(SPOKEN), normal(" ".join(texts))) <= 0.2
 
 
 def captioned(line: Line) -> bool:
