@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from surtitle.pipeline.engine import WINDOW, Engine
+from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Device
 from surtitle.pipeline.glossary import Glossary
 from surtitle.pipeline.interpreter import Interpreter, OneSource
@@ -75,7 +76,13 @@ class Ears:
         self._silero = SileroModel()
 
     def recognizer(self, languages: Sequence[str], glossary: Callable[[], Glossary] = Glossary) -> Recognizer:
-        """A new stream that hears `languages`, whichever of them is spoken, and expects the terms of `glossary`."""
+        """A new stream that hears `languages`, whichever of them is spoken, and expects the terms of `glossary`.
+
+        Raises UserError for any but English if the model knows no other.
+        """
+        if self._whisper.knows_english_alone and set(languages) != {"en"}:
+            spoken = ", ".join(languages)
+            raise UserError(f"the recogniser knows English alone, and {spoken} may be spoken: name another with --asr")
         whisper, speech = self._whisper, SpeechProbability(self._silero)
         return Recognizer(
             whisper.transcribe,

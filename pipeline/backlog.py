@@ -1,7 +1,7 @@
 """Audio that waits for the recogniser, within a bound.
 
-In: chunks as they come. Out: all that wait, at once; and past the bound a gap for the oldest of them, which are
-skipped. Nothing is skipped silently. Knows no recogniser and no clock.
+In: chunks as they come. Out: what waits, as much at a time as is asked for; and past the bound a gap for the oldest
+chunks, which are skipped. Nothing is skipped silently. Knows no recogniser and no clock.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from surtitle.pipeline.events import AudioChunk, Gap
+from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Gap
 
 BACKLOG = 60.0
 """Seconds of audio that may wait for the recogniser; what comes beyond that is skipped, and a gap says so."""
@@ -24,22 +24,34 @@ class Backlog:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    @property
+    def seconds(self) -> float:
+        """How much audio waits."""
+        return sum(len(chunk.samples) for chunk in self._waiting) / SAMPLE_RATE
+
     def push(self, chunks: Iterable[AudioChunk]) -> list[Gap]:
         """Let `chunks` wait too. Past the bound, skip the oldest audio down to half of it, and say so."""
         self._waiting.extend(chunks)
-        waiting = sum(chunk.end - chunk.start for chunk in self._waiting)
+        waiting = self.seconds
         if waiting <= BACKLOG:
             return []
         start = self._waiting[0].start
         # a single chunk may be longer than the bound: the newest is kept whatever its length
         while len(self._waiting) > 1 and waiting > BACKLOG / 2:
-            chunk = self._waiting.popleft()
-            waiting -= chunk.end - chunk.start
+            waiting -= len(self._waiting.popleft().samples) / SAMPLE_RATE
         end = self._waiting[0].start
         return [Gap(start, end, "overload")] if end > start else []
 
-    def take(self) -> list[AudioChunk]:
-        """All that waited, which waits no more."""
-        chunks = list(self._waiting)
-        self._waiting.clear()
-        return chunks
+    def take(self, seconds: float) -> list[AudioChunk]:
+        """The first `seconds` of what waits, or all of it, which waits no more; a chunk that reaches further is cut."""
+        taken: list[AudioChunk] = []
+        left = round(seconds * SAMPLE_RATE)
+        while self._waiting and left:
+            chunk = self._waiting.popleft()
+            if len(chunk.samples) > left:
+                rest = AudioChunk(chunk.samples[left:], chunk.start + left / SAMPLE_RATE)
+                self._waiting.appendleft(rest)
+                chunk = AudioChunk(chunk.samples[:left], chunk.start)
+            taken.append(chunk)
+            left -= len(chunk.samples)
+        return taken

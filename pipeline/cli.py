@@ -60,16 +60,20 @@ if TYPE_CHECKING:
 SAMPLE = "sample:"
 """`sample:jfk` as FILE is the recording of that name in the model store."""
 
-_LIBRARY_SETTINGS = {
+LIBRARY_SETTINGS = {
     # two teams of threads that spin at barriers over the same cores are 3 to 16 times slower
     "OMP_WAIT_POLICY": "passive",
     "GOMP_SPINCOUNT": "0",
+    # numpy would share the features' small product among all cores: ten times slower where another model has them, and
+    # the threads it leaves spinning make the recogniser a third slower
+    "OPENBLAS_NUM_THREADS": "1",
     # the recogniser's windows have hundreds of lengths, and code is kept for each: 175 MB more an hour, and no faster
     "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "0",
     "TOKENIZERS_PARALLELISM": "false",
     # models come from the store; nothing is fetched while running
     "HF_HUB_OFFLINE": "1",
 }
+"""Of the environment, unless they are set there: libraries look at them once, when they are loaded."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -84,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def set_up_libraries() -> None:
     """Set the environment for two models on few cores, before their libraries are imported."""
-    for name, value in _LIBRARY_SETTINGS.items():
+    for name, value in LIBRARY_SETTINGS.items():
         os.environ.setdefault(name, value)
 
 

@@ -27,7 +27,7 @@ BLOCK_S = 0.1
 BACKLOG_S = 15.0
 """Seconds of audio held for a consumer that is behind; what comes after is dropped and reported."""
 
-SILENCE_S = 2.0
+SILENCE_S = 1.5
 """Seconds without a block after which a device counts as lost. A pulled plug is no error to PortAudio: the
 blocks just stop."""
 

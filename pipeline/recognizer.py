@@ -21,8 +21,9 @@ from surtitle.pipeline.events import SAMPLE_RATE, Samples, Word
 from surtitle.pipeline.gate import Closed, GateEvent, GateSettings, Opened, Quiet, SpeechGate
 from surtitle.pipeline.inventions import heard
 from surtitle.pipeline.level import Level
+from surtitle.pipeline.sentences import ends_sentence
 from surtitle.pipeline.spoken import Speaks, SpokenLanguage
-from surtitle.pipeline.text import ends_sentence, joined
+from surtitle.pipeline.text import is_spaced, joined
 
 _FRAME = 512
 
@@ -54,13 +55,17 @@ class RecognizerSettings:
     """How often to look, and how much to keep."""
 
     step: float = 1.0
-    """Seconds of new audio between two updates."""
+    """Seconds of new audio between two updates, at least."""
     window: float = 6.0
     """Seconds of open audio from which the window is trimmed inside a sentence."""
     longest: float = 22.0
-    """Seconds at which the open guess is committed, however it lies."""
+    """Seconds of open audio at which the guess is committed, however it lies, if no word of it can be committed."""
     kept: int = 3
     """Committed words that stay in a trimmed window: where a word ends is not known well enough to cut there."""
+    kept_time: float = 0.0
+    """Seconds of committed words that stay in it, if those are more: what the model hears before what is new."""
+    bridged: bool = False
+    """Whether what was said before a short pause stays in the window behind it."""
     doubt: float = 0.3
     """Mean probability of a guess's words below which nothing is taken to be heard: silence makes models invent."""
     short: float = 3.0
@@ -105,8 +110,7 @@ class Recognizer:
         self._window: Samples = np.zeros(0, np.float32)
         self._window_start = 0
         self._looked_at = 0
-        self._doubted = False
-        self._waits = False  # what was said before this pause was too short to be sure of
+        self._waits = False  # what was said before this pause stays in the window
         self.updates = 0
 
     @property
@@ -115,7 +119,10 @@ class Recognizer:
         return self._policy.pending
 
     def push(self, samples: Samples, *, backlog: float = 0.0) -> list[Heard]:
-        """Take the next samples; `backlog` is how many seconds more are waiting (then updates wait for them too)."""
+        """Take the next samples; `backlog` is how many seconds more are waiting (then updates wait for them too).
+
+        So there is an update a step where the model keeps up; where it does not, one for all that came during the last.
+        """
         audio = np.concatenate((self._rest, samples))
         whole = len(audio) // _FRAME * _FRAME
         self._rest = audio[whole:]
@@ -136,8 +143,11 @@ class Recognizer:
     def _is_due(self, backlog: float) -> bool:
         new = (self._window_end - self._looked_at) / SAMPLE_RATE
         # however much waits, the model takes no more than this at a time
-        is_full = len(self._window) / SAMPLE_RATE >= self._settings.longest
-        return new >= self._settings.step and (is_full or backlog < self._settings.step)
+        return new >= self._settings.step and (self._is_full or not backlog)
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._window) / SAMPLE_RATE >= self._settings.longest
 
     @property
     def _window_end(self) -> int:
@@ -155,7 +165,9 @@ class Recognizer:
                 out += self._close()
                 out.append(event)
             else:
-                self._waits = False
+                if self._waits:  # for nothing: what was said stands alone
+                    out += self._finish()
+                    self._waits = False
                 out.append(event)
         if not (self._gate.is_open or self._waits) and len(self._window) > self._keep:
             self._trim(self._window_end - self._keep)
@@ -164,19 +176,23 @@ class Recognizer:
     def _close(self) -> list[Heard]:
         """Speech pauses: what was heard is committed, unless it was doubted and may be clearer with what follows."""
         out = self._update(last=True)
-        self._waits = self._doubted and len(self._window) / SAMPLE_RATE <= self._settings.short
         if not self._waits:
-            out += self._commit(self._policy.flush())
-            self._forget(self._window_end - self._keep)
+            out += self._commit(self._policy.flush()) if self._settings.bridged else self._finish()
+            self._waits = self._settings.bridged
+        return out
+
+    def _finish(self) -> list[Heard]:
+        """What was heard is committed, and its audio goes."""
+        out = self._commit(self._policy.flush())
+        self._forget(self._window_end - self._keep)
         return out
 
     def _update(self, *, last: bool = False) -> list[Heard]:
         """Look at the open audio once more; `last`: before a pause."""
         self.updates += 1
         self._looked_at = self._window_end
-        is_full = len(self._window) / SAMPLE_RATE >= self._settings.longest
-        changed, is_sure = self._follow_language(last=last or is_full)
-        return changed + (self._recognise(is_full=is_full) if is_sure else [])
+        changed, is_sure = self._follow_language(last=last or self._is_full)
+        return changed + (self._recognise(last=last) if is_sure else [])
 
     def _follow_language(self, *, last: bool) -> tuple[list[Heard], bool]:
         """Where another language is spoken now; and whether what is spoken is sure enough to commit words in it."""
@@ -188,24 +204,24 @@ class Recognizer:
             return [], is_sure
         # what was guessed in the other language was no word of it, and no context for this one
         self._policy.push([], 0.0)
-        if self._committed:
-            self._drop(len(self._committed))
+        self._drop(len(self._committed))
         self._before = ""
         return [Speaks(self._spoken.current)], is_sure
 
-    def _recognise(self, *, is_full: bool) -> list[Heard]:
-        start = self._window_start / SAMPLE_RATE
+    def _recognise(self, *, last: bool) -> list[Heard]:
+        start, end = self._window_start / SAMPLE_RATE, self._window_end / SAMPLE_RATE
         guess = self._transcribe(
             self._window,
             language=self._spoken.current,
             before=self._context(),
             committed=joined((word.text for word in self._committed), self._spoken.current),
         )
-        self._doubted = sum(word.probability for word in guess) < self._settings.doubt * len(guess)
-        said = [] if self._doubted else heard(guess)
+        sure = sum(word.probability for word in guess) / max(1, len(guess))
+        said = heard(guess) if sure >= self._settings.doubt else []
         words = [Word(word.text, start + word.start, start + word.end, word.probability) for word in said]
-        out = self._commit(self._policy.push(words, self._window_end / SAMPLE_RATE))
-        if is_full:
+        self._waits = last and bool(guess) and not said and end - start <= self._settings.short
+        out = self._commit(self._policy.push(words, end))
+        if self._is_full:  # though what was committed went: nothing can wait for what follows
             out += self._commit(self._policy.flush())
             self._forget(self._window_end)
         return out
@@ -216,27 +232,37 @@ class Recognizer:
 
     def _commit(self, words: list[Word]) -> list[Heard]:
         self._committed += words
-        sentences = [i for i, word in enumerate(self._committed, 1) if ends_sentence(word.text)]
+        language = self._spoken.current
+        sentences = [i for i, word in enumerate(self._committed, 1) if ends_sentence(word.text, language)]
         is_long = len(self._window) / SAMPLE_RATE >= self._settings.window
         done = (len(self._committed) if is_long else max(sentences, default=0)) - self._settings.kept
         if done > 0:
-            self._drop(done)
+            old = self._committed[-1].end - self._settings.kept_time
+            self._drop(min(done, sum(word.end <= old for word in self._committed)))
         return list(words)
 
     def _drop(self, count: int) -> None:
         """The first `count` committed words are done: trim the window behind them, keep their text as context."""
-        done = self._committed[:count]
-        self._committed = self._committed[count:]
+        if not count:
+            return
+        done, self._committed = self._committed[:count], self._committed[count:]
         text = joined((self._before, *(word.text for word in done)), self._spoken.current).strip()
-        self._before = text[-self._settings.context :].partition(" ")[2] if len(text) > self._settings.context else text
+        self._before = _end_of(text, self._settings.context, spaced=is_spaced(self._spoken.current))
         self._trim(max(self._window_start, int(done[-1].end * SAMPLE_RATE)))
 
     def _forget(self, start: int) -> None:
-        if self._committed:
-            self._drop(len(self._committed))
+        self._drop(len(self._committed))
         self._trim(max(self._window_start, start))
 
     def _trim(self, start: int) -> None:
         start = min(start, self._window_end)
         self._window = self._window[start - self._window_start :]
         self._window_start = start
+
+
+def _end_of(text: str, most: int, *, spaced: bool) -> str:
+    """The last `most` characters of `text`, and no part of a word."""
+    if len(text) <= most:
+        return text
+    end = text[len(text) - most :]
+    return end.partition(" ")[2] if spaced else end

@@ -2,7 +2,7 @@
 
 In: committed words, pauses and changes of language. Out: segments, in order, together all the words that came in. A
 segment ends with a sentence; a long one ends at a clause, or where it must; so does a pause, unless only a few
-words are open. Pure policy: knows no audio and no model.
+words are open or a number is. Pure policy: knows no audio and no model.
 """
 
 from __future__ import annotations
@@ -11,17 +11,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from surtitle.pipeline.events import Segment, Word
-from surtitle.pipeline.text import ends_clause, ends_sentence, is_punctuation, joined
+from surtitle.pipeline.sentences import ended_after_all, ends_clause, ends_sentence, leads_on
+from surtitle.pipeline.text import count_of, is_punctuation, joined
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentSettings:
-    """How long a segment may grow."""
+    """How long a segment may grow. In languages without spaces words are counted by their letters, and about."""
 
     clause_words: int = 6
     """Words from which a clause boundary ends the segment."""
     longest_words: int = 11
     """Words at which the segment ends wherever it is."""
+    longest_time: float = 8.0
+    """Seconds that a segment of `clause_words` may last: slow speakers are not waited for."""
+    late_words: int = 2
+    """Words more that a segment may have rather than end within a number or behind an abbreviation."""
     sentence_words: int = 3
     """Words that a sentence needs to be a segment of its own; shorter ones join the next."""
 
@@ -57,14 +62,27 @@ class Segmenter:
 
         A mark that was committed after its segment had ended has nothing to cling to, and is left out.
         """
+        before = self._ended_before(word)
         if not self._open and is_punctuation(word.text):
-            return []
+            return before
         self._open.append(word)
-        s = self._settings
-        full = self._count >= s.longest_words
-        clause = self._count >= s.clause_words and ends_clause(word.text)
-        sentence = self._count >= s.sentence_words and ends_sentence(self._last_token())
-        return self.flush() if full or clause or sentence else []
+        return before + (self.flush() if self._is_whole() else [])
+
+    def _ended_before(self, word: Word) -> list[Segment]:
+        """What turns out to have been a sentence, now that the word after it has come."""
+        if not self._open or self._count < self._settings.sentence_words:
+            return []
+        return self.flush() if ended_after_all(self._last_token(), word.text, self._language) else []
+
+    def _is_whole(self) -> bool:
+        s, count, last = self._settings, self._count, self._last_token()
+        if count >= s.sentence_words and ends_sentence(last, self._language):
+            return True
+        if count >= s.clause_words and ends_clause(last, self._language):
+            return True
+        is_slow = count >= s.clause_words and self._open[-1].end - self._open[0].start >= s.longest_time
+        is_late = count >= s.longest_words + s.late_words
+        return is_late or ((count >= s.longest_words or is_slow) and not leads_on(last, self._language))
 
     def speak(self, language: str) -> list[Segment]:
         """Another language is spoken from here on: no segment is in two."""
@@ -73,12 +91,13 @@ class Segmenter:
         return segments
 
     def pause(self) -> list[Segment]:
-        """The speaker paused: enough words are a segment, few wait for what comes next."""
-        return self.flush() if self._count >= self._settings.clause_words else []
+        """The speaker paused: enough words are a segment, few wait for what comes next, and so does half a number."""
+        is_enough = self._count >= self._settings.clause_words
+        return self.flush() if is_enough and not leads_on(self._last_token(), self._language) else []
 
     @property
-    def _count(self) -> int:
-        return sum(not is_punctuation(word.text) for word in self._open)
+    def _count(self) -> float:
+        return count_of((word.text for word in self._open), self._language)
 
     def flush(self) -> list[Segment]:
         """Speech ended: what is open is a segment."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -49,6 +49,8 @@ from surtitle.pipeline.stamps import Reach, Written
 from surtitle.pipeline.stats import LagStats, MemoryStats
 
 T = TypeVar("T")
+TURN = 1.0
+"""Seconds of audio, a look or two, that are recognised before other sessions on the same model have their turn."""
 DRAFT_STEP = 12
 """Characters by which the open text must grow to be translated ahead again: drafts cost the recogniser time."""
 RETRY_WITHIN = 5.0
@@ -147,7 +149,7 @@ class Session:
     async def _in_step(self, audio: AsyncIterator[AudioChunk | Gap]) -> None:
         async for item in audio:
             for chunk in self._admit(item):
-                await self._caption_all(await self._hear([chunk]))
+                await self._caption_all(await self._hear([chunk], 0.0))
                 if self._captions != "final" and self._open and self._has_grown(self._open):
                     await self._draft(self._open)
         await self._caption_all(await self._hear_the_end())
@@ -173,10 +175,13 @@ class Session:
         self._arrived.set()
 
     async def _recognise(self) -> None:
-        while not (self._source_over and not self._waiting):
+        while self._waiting or not self._source_over:
+            if self._waiting:
+                turn = self._waiting.take(TURN)
+                self._recognised(await self._hear(turn, self._waiting.seconds))
+                continue
             await self._arrived.wait()
             self._arrived.clear()
-            self._recognised(await self._hear(self._waiting.take()))
         self._recognised(await self._hear_the_end())
         self._speech_over = True
         self._new_text.set()
@@ -254,11 +259,15 @@ class Session:
         if status is not None:
             self._publish(status)
 
-    async def _hear(self, chunks: list[AudioChunk]) -> list[Segment]:
+    async def _hear(self, chunks: list[AudioChunk], waiting: float) -> list[Segment]:
+        """What `chunks` end, while `waiting` seconds more wait behind them."""
+
         def work() -> list[Segment]:
             segments: list[Segment] = []
+            left = sum(len(chunk.samples) for chunk in chunks)
             for chunk in chunks:
-                backlog = chunks[-1].end - chunk.end
+                left -= len(chunk.samples)
+                backlog = waiting + left / SAMPLE_RATE
                 segments += self._cut(self._recognizer.push(self._aligned(chunk), backlog=backlog))
                 self._note_guess()
             return segments
@@ -379,11 +388,14 @@ class Session:
             self.lags.painted(self._clock.now() - end)
 
     async def _timed(self, stage: str, worker: ThreadPoolExecutor, work: Callable[[], T]) -> T:
-        began = time.perf_counter()
-        result: Awaitable[T] = asyncio.get_running_loop().run_in_executor(worker, work)
-        value = await result
-        self._busy[stage] += time.perf_counter() - began
-        return value
+        def timed() -> T:
+            began = time.perf_counter()  # here, so that waiting for other sessions' work is not counted
+            try:
+                return work()
+            finally:
+                self._busy[stage] += time.perf_counter() - began
+
+        return await asyncio.get_running_loop().run_in_executor(worker, timed)
 
     def _figures(self) -> dict[str, float | int]:
         return {

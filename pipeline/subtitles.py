@@ -15,7 +15,8 @@ from typing import Literal, Protocol
 from surtitle.pipeline.cues import Cue, Cues
 from surtitle.pipeline.events import Caption
 from surtitle.pipeline.protocol import clean_text
-from surtitle.pipeline.text import ends_sentence, is_spaced
+from surtitle.pipeline.sentences import ends_sentence
+from surtitle.pipeline.text import is_spaced
 
 Format = Literal["srt", "vtt", "ass", "txt", "jsonl"]
 """SubRip, WebVTT (W3C), Advanced SubStation Alpha v4.00+, text, and a JSON object a line."""
@@ -114,7 +115,7 @@ class _Transcript:
         elif self._sentence_open and is_spaced(caption.language):
             before = " "
         self._end = caption.end
-        self._sentence_open = not ends_sentence(text.split()[-1])
+        self._sentence_open = not ends_sentence(text.split()[-1], caption.language)
         return before + text + ("" if self._sentence_open else "\n")
 
     def advance(self, audio: float) -> str:

@@ -8,6 +8,7 @@ decoder's prefix, so only what is new is decoded. Knows no streaming: the same i
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 from ctranslate2 import get_cuda_device_count
 from faster_whisper import WhisperModel
+from faster_whisper.feature_extractor import FeatureExtractor
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import merge_punctuations
 
@@ -25,7 +27,7 @@ from surtitle.pipeline.events import SAMPLE_RATE, Device, Samples, Word
 LONGEST = 25.0
 """Seconds of audio that one call takes."""
 _PADDING = 3.0
-"""Seconds of silence behind the audio."""
+"""Seconds of silence behind the audio: measured with Whisper base, and not with other sizes."""
 _TOKENS_PER_SECOND = 12
 """More than anybody speaks: decoding that goes on is a loop."""
 _LOUD_ENOUGH = 0.1
@@ -55,14 +57,27 @@ class Whisper:
                 num_workers=1,
                 local_files_only=True,
             )
+            config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         except (RuntimeError, ValueError, OSError) as error:
             raise UserError(
                 f"{folder} holds no loadable Whisper model ({error}): expected a CTranslate2 model (model.bin, "
                 f"config.json, tokenizer.json, vocabulary); mend it with `surtitle models fetch whisper-base`"
             ) from error
+        if not config.get("alignment_heads"):
+            raise UserError(
+                f"{folder}/config.json names no alignment_heads, which tell when a word was said: convert the model "
+                "again with a current CTranslate2"
+            )
+        # as many bands as the model has: the file that says so is missing beside many models, and then 80 are assumed
+        self._whisper.feature_extractor = FeatureExtractor(feature_size=self._whisper.model.n_mels)
         self._shortest = shortest
         self._tokenizers: dict[str, Tokenizer] = {}
         self._encoded: tuple[Samples, Any] | None = None
+
+    @property
+    def knows_english_alone(self) -> bool:
+        """Whether it writes everything as English, whatever is spoken."""
+        return not self._whisper.model.is_multilingual
 
     @property
     def stock(self) -> WhisperModel:
@@ -88,7 +103,7 @@ class Whisper:
         One step of the decoder; `transcribe` of the same samples next does not encode them again. A model of one
         language can't tell: it gives all the same.
         """
-        if not self._whisper.model.is_multilingual:
+        if self.knows_english_alone:
             return dict.fromkeys(languages, 1 / len(languages))
         found = self._whisper.model.detect_language(self._encode(samples))[0]
         shares = {token[2:-2]: share for token, share in found}  # from <|en|>
@@ -101,7 +116,7 @@ class Whisper:
         if self._encoded is None or self._encoded[0] is not samples:
             padding = max(_PADDING, self._shortest - seconds)
             padded = np.pad(_loud_enough(samples), (0, int(padding * SAMPLE_RATE)))
-            features = self._whisper.feature_extractor(padded, padding=0)  # (80, T), 100 frames a second
+            features = self._whisper.feature_extractor(padded, padding=0)  # (80 or 128, T), 100 frames a second
             self._encoded = samples, self._whisper.encode(features[:, : features.shape[1] // 2 * 2])
         return self._encoded[1]
 

@@ -18,7 +18,7 @@ from math import inf
 import budoux
 import regex
 
-from surtitle.pipeline.text import ends_clause, ends_sentence
+from surtitle.pipeline.sentences import ends_clause, ends_sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ def _pieces(text: str, language: str) -> list[_Piece]:
         parts = list(_parts(word, language))
         pieces += [_Piece(part, cost) for part, cost in parts[:-1]]
         space = _CLAUSE if _base(language) in _PHRASES else _LINK if after.strip().lower() in links else _SPACE
-        pieces.append(_Piece(parts[-1][0], min(_cost(word.strip()), space)))
+        pieces.append(_Piece(parts[-1][0], min(_cost(word.strip(), language), space)))
     return pieces
 
 
@@ -143,7 +143,7 @@ def _parts(word: str, language: str) -> Iterator[tuple[str, int]]:
     for phrase in _unbroken(phrases(word)) if phrases and not word.isascii() else [word]:
         chopped = list(_chopped(phrase, line))
         yield from ((part, _INSIDE) for part in chopped[:-1])
-        yield chopped[-1], _cost(phrase)
+        yield chopped[-1], _cost(phrase, language)
 
 
 def _unbroken(phrases: list[str]) -> list[str]:
@@ -177,10 +177,10 @@ def _chopped(word: str, line: int) -> Iterator[str]:
     yield part
 
 
-def _cost(word: str) -> int:
-    if ends_sentence(word):
+def _cost(word: str, language: str) -> int:
+    if ends_sentence(word, _base(language)):
         return _SENTENCE
-    return _CLAUSE if ends_clause(word) else _SPACE
+    return _CLAUSE if ends_clause(word, _base(language)) else _SPACE
 
 
 # --- which of these ends are taken ---

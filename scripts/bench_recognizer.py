@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import bench_common as common
 import numpy as np
@@ -29,7 +30,7 @@ from surtitle.pipeline.agreement import CommitPolicy, LocalAgreement
 from surtitle.pipeline.alignment import Alignment
 from surtitle.pipeline.events import SAMPLE_RATE, Samples, Word
 from surtitle.pipeline.files import decode
-from surtitle.pipeline.recognizer import Recognizer
+from surtitle.pipeline.recognizer import Recognizer, RecognizerSettings
 from surtitle.pipeline.silero import SileroModel, SpeechProbability
 from surtitle.pipeline.text import joined
 from surtitle.pipeline.whisper import Whisper
@@ -48,14 +49,16 @@ class Way:
     policy: Callable[[], CommitPolicy]
     shortest: float = 0.0
     """Seconds that the encoder reads at least."""
+    settings: RecognizerSettings = field(default_factory=RecognizerSettings)
 
 
 def way(name: str) -> Way:
     """Such as `agreement`, `agreement:1.5` (settled after 1.5 s), `alignment:0.8`, `agreement:2.0@30` (30 s windows).
 
-    Raises ValueError for any other.
+    `+` and a name of `RecognizerSettings` sets that: `alignment+window=8+fresh=2`. Raises ValueError for any other.
     """
-    policy, _, shortest = name.partition("@")
+    policy, *changes = name.split("+")
+    policy, _, shortest = policy.partition("@")
     kind, _, seconds = policy.partition(":")
     made: dict[str, Callable[[], CommitPolicy]] = {
         "agreement": lambda: LocalAgreement(float(seconds)) if seconds else LocalAgreement(),
@@ -64,7 +67,18 @@ def way(name: str) -> Way:
     if kind not in made:
         raise ValueError(f"no policy is called {kind}: expected agreement or alignment")
     made[kind]()  # a bad number is told now, not after an hour
-    return Way(made[kind], float(shortest or 0))
+    return Way(made[kind], float(shortest or 0), _settings(changes))
+
+
+def _settings(changes: Sequence[str]) -> RecognizerSettings:
+    kinds = {name: type(value) for name, value in asdict(RecognizerSettings()).items()}
+    values: dict[str, Any] = {}
+    for change in changes:
+        name, _, value = change.partition("=")
+        if name not in kinds:
+            raise ValueError(f"no setting is called {name}: expected one of {', '.join(kinds)}")
+        values[name] = kinds[name](float(value))
+    return RecognizerSettings(**values)
 
 
 @dataclass
@@ -155,9 +169,7 @@ def run(case: Case, data: Path, name: str, whisper: Whisper, silero: SileroModel
     each, total = way(name), Heard()
     texts: list[str] = []
     for audio in _clips(case, data):
-        ears = Recognizer(
-            whisper.transcribe, SpeechProbability(silero).push, languages=[case.source], policy=each.policy()
-        )
+        ears = _ears(each, whisper, silero, case.source)
         found = listen(ears, audio)
         texts.append(joined((word.text for word in found.words), case.source))
         for figure in ("words", "waited", "late", "computed", "audio", "updates", "erased"):
@@ -183,6 +195,13 @@ def run(case: Case, data: Path, name: str, whisper: Whisper, silero: SileroModel
     }
 
 
+def _ears(each: Way, whisper: Whisper, silero: SileroModel, language: str) -> Recognizer:
+    speech = SpeechProbability(silero)
+    return Recognizer(
+        whisper.transcribe, speech.push, languages=[language], settings=each.settings, policy=each.policy()
+    )
+
+
 def _rounded(value: float | np.floating) -> float:
     return round(float(value), 3)
 
@@ -195,8 +214,7 @@ def _clips(case: Case, data: Path) -> Iterator[Samples]:
 def run_sound(sound: str, seconds: float, name: str, whisper: Whisper, silero: SileroModel) -> Row:
     """What is heard where nobody speaks."""
     audio = sounds.SOUNDS[sound](seconds, np.random.default_rng(1))
-    ears = Recognizer(whisper.transcribe, SpeechProbability(silero).push, languages=["en"], policy=way(name).policy())
-    found = listen(ears, audio)
+    found = listen(_ears(way(name), whisper, silero, "en"), audio)
     words = " ".join(word.text for word in found.words)
     return {"sound": sound, "way": name, "seconds": seconds, "words": len(found.words),
             "updates": found.updates, "text": words}  # fmt: skip
@@ -212,8 +230,8 @@ def parse() -> argparse.Namespace:
     add("--data", type=Path, help="folder that the suite's paths are relative to; without it no recording is heard")
     add("--only", default="", metavar="TEXT", help="recordings with this in NAME.LANGUAGE")
     add("--ways", type=lambda text: tuple(text.split(",")), default=("alignment",), metavar="WAYS",
-        help="agreement or alignment, :SECONDS behind the end, @SECONDS that the encoder reads at least; several "
-        "with commas between (default alignment)")  # fmt: skip
+        help="agreement or alignment, :SECONDS behind the end, @SECONDS that the encoder reads at least, +NAME=VALUE "
+        "of the recogniser's settings; several with commas between (default alignment)")  # fmt: skip
     add("--offline", action="store_true", help="also the whole recording at once, greedily, in windows of 30 s")
     add("--noise", type=float, default=0.0, metavar="SECONDS", help="also as long of each sound that is no speech")
     parser.set_defaults(threads=1)

@@ -16,6 +16,9 @@ pcm.!default { type pulse }
 """ALSA's configuration: one more device, which hears what is played into the virtual sound card."""
 
 
+_SINK = ("module-null-sink", "sink_name=surtitle", "rate=48000", "channels=2")
+
+
 class Card:
     """A PulseAudio server of our own, whose only device is a room: what is played into it can be heard."""
 
@@ -30,7 +33,7 @@ class Card:
             [
                 *("pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--disable-shm=yes"),
                 *("--use-pid-file=no", "--log-level=error"),
-                "--load=module-null-sink sink_name=surtitle rate=48000 channels=2",
+                f"--load={' '.join(_SINK)}",
                 f"--load=module-native-protocol-unix auth-anonymous=1 socket={self.socket}",
             ],
             stdin=subprocess.DEVNULL,
@@ -48,6 +51,14 @@ class Card:
         self._server = None
         self._players = []
         self.socket.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """The device goes, the sound system stays: what a pulled USB plug does."""
+        subprocess.run(["pactl", "unload-module", _SINK[0]], check=True)
+
+    def put_back(self) -> None:
+        """The device is there again, by its old name."""
+        subprocess.run(["pactl", "load-module", *_SINK], check=True, stdout=subprocess.DEVNULL)
 
     def play(self, samples: Samples) -> None:
         raw = self._folder / "sound.raw"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import wave
 from collections.abc import Callable
 from importlib.metadata import version
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 from chat_server import ChatServer
 
-from surtitle.pipeline.cli import main
+from surtitle.pipeline.cli import LIBRARY_SETTINGS, main
 
 Run = Callable[..., tuple[int, str]]
 PAIR = ("--from", "en", "--to", "es")
@@ -21,7 +23,7 @@ PAIR = ("--from", "en", "--to", "es")
 def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command beside an empty model store: its exit status, and what it said on standard error."""
     monkeypatch.setenv("SURTITLE_HOME", str(tmp_path / "models"))
-    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "TOKENIZERS_PARALLELISM", "HF_HUB_OFFLINE"):
+    for name in LIBRARY_SETTINGS:
         monkeypatch.setenv(name, "")  # what the program sets is taken back
 
     def run(*arguments: str | Path) -> tuple[int, str]:
@@ -314,3 +316,9 @@ def test_models_are_listed_without_any_of_them(run: Run, capsys: pytest.CaptureF
 def test_a_check_without_models_says_which_to_fetch(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--quick", "--port", "0"]) == 1
     assert "missing: whisper-base" in capsys.readouterr().out
+
+
+def test_no_library_is_loaded_before_its_settings_are_made() -> None:
+    names = "{'numpy', 'torch', 'ctranslate2', 'onnxruntime', 'tokenizers'}"
+    program = f"import sys, surtitle.pipeline.cli; sys.exit(str({names} & set(sys.modules) or ''))"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stderr.strip() == ""

@@ -5,7 +5,7 @@ A word is half a second of samples of one value, its number; the probability of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from surtitle.pipeline.events import SAMPLE_RATE, Samples, Word
+from surtitle.pipeline.backlog import Backlog
+from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Gap, Samples, Word
 from surtitle.pipeline.gate import Closed, Quiet
 from surtitle.pipeline.recognizer import Heard, Recognizer, RecognizerSettings
 from surtitle.pipeline.spoken import Speaks
@@ -130,6 +131,25 @@ def test_what_the_model_itself_doubts_is_not_said() -> None:
     assert texts(ears.push(TALK) + ears.flush()) == [name(number) for number in range(1, 30)]
 
 
+def test_a_model_that_recites_what_it_was_shown_is_not_believed() -> None:
+    # whisper-base does so of noise: six times in sixty, and never surer than 0.05
+    def reciting(samples: Samples, *, language: str, before: str = "", committed: str = "") -> list[Word]:
+        words = transcribe(samples, language=language, before=before, committed=committed)
+        return words or [Word(text, 0.1 * i, 0.1 * i + 0.1, 0.05) for i, text in enumerate(before.split())]
+
+    ears = Recognizer(reciting, probability, languages=["en"], hot_words=lambda language: "Surtitle, sinks")
+    audio = np.concatenate((speech(1, 2, 3), silence(3.0), np.full(3 * SAMPLE_RATE, 1e-3, np.float32), silence(3.0)))
+    assert texts(ears.push(audio) + ears.flush()) == ["w1", "w2", "w3"]
+
+
+def test_a_loop_is_heard_once_however_sure_the_model_is() -> None:
+    def looping(samples: Samples, *, language: str, before: str = "", committed: str = "") -> list[Word]:
+        return [Word("beep", 0.3 * i, 0.3 * i + 0.3, 0.9) for i in range(12)]
+
+    ears = Recognizer(looping, probability, languages=["en"], settings=RecognizerSettings(step=10.0))
+    assert texts(ears.push(speech(*[1] * 8)) + ears.flush()) == ["beep"]
+
+
 class Restless:
     """Hears something else at every look, always at the very end: nothing ever agrees."""
 
@@ -172,6 +192,63 @@ def test_updates_wait_while_more_audio_does() -> None:
     assert ears.updates > 0
 
 
+def late(audio: Samples, cost: Callable[[float], float]) -> tuple[list[str], list[Gap], list[float]]:
+    """Words, gaps and the seconds between looks of a recogniser that computes for `cost` seconds at a look at so many,
+    while the speaker goes on. Time is counted, not waited for."""
+    spent = 0.0
+
+    def slow(samples: Samples, *, language: str, before: str = "", committed: str = "") -> list[Word]:
+        nonlocal spent
+        spent += cost(len(samples) / SAMPLE_RATE)
+        return transcribe(samples, language=language, before=before, committed=committed)
+
+    ears, backlog, now, pushed = Recognizer(slow, probability, languages=["en"]), Backlog(), 0.0, 0
+    heard, gaps, looks = list[Heard](), list[Gap](), [0.0]
+    length = SAMPLE_RATE // 10
+    coming = [AudioChunk(audio[at : at + length], at / SAMPLE_RATE) for at in range(0, len(audio), length)]
+    while coming or backlog:
+        now = max(now, 0.0 if backlog else coming[0].end)
+        here = [chunk for chunk in coming if chunk.end <= now]
+        coming = coming[len(here) :]
+        gaps += backlog.push(here)
+        (chunk,) = backlog.take(0.1)
+        samples = np.concatenate((np.zeros(round(chunk.start * SAMPLE_RATE) - pushed, np.float32), chunk.samples))
+        pushed += len(samples)
+        before, updates = spent, ears.updates
+        heard += ears.push(samples, backlog=backlog.seconds)
+        now += spent - before
+        looks += [pushed / SAMPLE_RATE] if ears.updates > updates else []
+    return texts(heard + ears.flush()), gaps, [after - before for before, after in pairwise(looks)]
+
+
+LONG_TALK = np.concatenate((speech(*range(1, 301)), silence(3)))
+
+
+def test_a_recogniser_that_keeps_up_looks_every_second() -> None:
+    words, gaps, steps = late(LONG_TALK, lambda seconds: 0.05 * seconds)
+    assert words == [name(number) for number in range(1, 301)]
+    assert gaps == []
+    assert max(steps[1:-2]) == pytest.approx(1.05, abs=0.1)
+
+
+def test_a_recogniser_ten_times_slower_takes_longer_steps_and_says_everything_all_the_same() -> None:
+    words, gaps, steps = late(LONG_TALK, lambda seconds: 0.5 * seconds)
+    assert words == [name(number) for number in range(1, 301)]
+    assert gaps == []
+    assert max(steps[:3]) < 1.2 < 2.0 < min(steps[4:-1])
+
+
+def test_a_recogniser_that_can_not_keep_up_leaves_a_gap_wherever_it_leaves_words_out() -> None:
+    words, gaps, _ = late(LONG_TALK, lambda seconds: 2 * seconds)
+    assert {gap.why for gap in gaps} == {"overload"}
+    whole = [word for word in words if not word.startswith("cut")]
+    times = {name(number): ((number - 1) / 2, number / 2) for number in range(1, 301)}
+    assert whole == [word for word in times if word in whole]  # in order, each once
+    for word in times.keys() - set(whole):
+        start, end = times[word]
+        assert any(gap.start < end and start < gap.end for gap in gaps), word
+
+
 def test_the_window_stays_short_where_sentences_are_committed() -> None:
     lengths = []
 
@@ -201,6 +278,49 @@ def test_a_short_word_that_was_doubted_is_not_heard_where_nothing_follows_for_lo
     ears = Recognizer(doubtful, probability, languages=["en"])
     heard = ears.push(np.concatenate((speech(1), silence(3.0), speech(2, 3), silence(3.0)))) + ears.flush()
     assert texts(heard) == ["w2", "w3"]
+
+
+def test_words_before_a_pause_are_not_looked_for_behind_it() -> None:
+    committed = list[str]()
+
+    def unsure_of_the_last(samples: Samples, *, language: str, before: str = "", committed: str = "") -> list[Word]:
+        asked.append(committed)
+        words = transcribe(samples, language=language, before=before, committed=committed)
+        return [replace(word, probability=0.1) for word in words] if committed == "w1 w2" else words
+
+    asked = committed
+    ears = Recognizer(unsure_of_the_last, probability, languages=["en"])
+    heard = ears.push(np.concatenate((speech(1, 2, 3), silence(3.0), speech(4, 5, 6, 7), silence(3.0)))) + ears.flush()
+    assert texts(heard) == ["w1", "w2", "w4", "w5", "w6", "w7"]
+    assert "w1 w2" in asked
+    assert not any("w2" in each for each in asked[asked.index("w1 w2") + 1 :])
+
+
+@settings(max_examples=15)
+@given(
+    st.builds(
+        RecognizerSettings,
+        window=st.floats(3.0, 10.0),
+        kept=st.integers(0, 5),
+        kept_time=st.floats(0.0, 4.0),
+        bridged=st.booleans(),
+    )
+)
+def test_whatever_is_kept_everything_said_is_committed_once_and_in_order(chosen: RecognizerSettings) -> None:
+    ears = Recognizer(transcribe, probability, languages=["en"], settings=chosen)
+    assert texts(ears.push(TALK) + ears.flush()) == [name(number) for number in range(1, 30)]
+
+
+def test_the_model_is_shown_text_before_the_window_also_where_there_are_no_spaces() -> None:
+    shown = list[str]()
+
+    def chinese(samples: Samples, *, language: str, before: str = "", committed: str = "") -> list[Word]:
+        shown.append(before)
+        return transcribe(samples, language=language, before=before, committed=" ".join(committed.split("|")))
+
+    ears = Recognizer(chinese, probability, languages=["zh"])
+    ears.push(speech(*range(1, 100)))
+    assert len(shown[-1]) == RecognizerSettings().context
 
 
 class Bilingual:

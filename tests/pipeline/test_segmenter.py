@@ -10,19 +10,20 @@ from hypothesis import strategies as st
 
 from surtitle.pipeline.events import Segment, Word
 from surtitle.pipeline.segmenter import Segmenter, SegmentSettings
-from surtitle.pipeline.text import is_punctuation
+from surtitle.pipeline.text import is_punctuation, is_spaced
 
-TOKENS = st.sampled_from(["yes", "so", "Mr.", "end.", "what?", "and,", ".", ",", "12.", "J."])
-
-
-def word(text: str, index: int) -> Word:
-    return Word(text, float(index), index + 0.8, 0.9)
+TOKENS = st.sampled_from(["yes", "so", "Mr.", "end.", "what?", "and,", ".", ",", "12.", "J.", "no.", "Then", "well..."])
 
 
-def segments_of(text: str, settings: SegmentSettings | None = None) -> list[str]:
-    """Texts of all segments of `text`, the last flushed."""
-    segmenter = Segmenter("en", settings)
-    found = [each for index, token in enumerate(text.split()) for each in segmenter.push(word(token, index))]
+def word(text: str, start: float, length: float = 0.8) -> Word:
+    return Word(text, float(start), start + length, 0.9)
+
+
+def segments_of(text: str, settings: SegmentSettings | None = None, *, language: str = "en") -> list[str]:
+    """Texts of all segments of `text`, spoken at 150 words a minute or 10 letters a second, the last flushed."""
+    segmenter = Segmenter(language, settings)
+    tokens, step = (text.split(), 0.4) if is_spaced(language) else (list(text), 0.1)
+    found = [each for index, token in enumerate(tokens) for each in segmenter.push(word(token, index * step, step))]
     return [segment.text for segment in found + segmenter.flush()]
 
 
@@ -68,7 +69,7 @@ def test_the_next_segment_goes_on_as_was_told_if_the_guess_is_right(tokens: list
 
 @given(st.lists(TOKENS, max_size=80))
 def test_no_segment_has_more_words_than_the_longest(tokens: list[str]) -> None:
-    longest = SegmentSettings().longest_words
+    longest = SegmentSettings().longest_words + SegmentSettings().late_words
     assert all(
         sum(any(c.isalnum() for c in token) for token in s.split()) <= longest for s in segments_of(" ".join(tokens))
     )
@@ -89,10 +90,87 @@ def test_a_very_short_sentence_joins_the_next() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["We met Mr. Smith and J. Doe.", "It costs about 12. million now.", "Made in the U.S. by us."]
+    ("text", "language"),
+    [
+        ("We met Mr. Smith and J. Doe.", "en"),
+        ("It costs about 12. million now.", "en"),
+        ("Made in the U.S. by us.", "en"),
+        ("All of the U.S. economy grew by 3.5 percent.", "en"),
+        ("Please look at room No. 5 again.", "en"),
+        ("See fruits, e.g. apples or pears.", "en"),
+        ("Wir sehen uns am 3. Mai in Köln.", "de"),
+        ("Das sind rund 20 Mio. Euro mehr.", "de"),
+        ("Ayer vimos en EE. UU. muchas casas.", "es"),
+        ("Yo le pregunté ¿cuándo llega el tren?", "es"),
+        ("I was so... tired of it.", "en"),
+    ],
 )
-def test_abbreviations_initials_and_numbers_end_no_segment(text: str) -> None:
-    assert segments_of(text) == [text]
+def test_abbreviations_numbers_and_hesitations_end_no_segment(text: str, language: str) -> None:
+    assert segments_of(text, language=language) == [text]
+
+
+@pytest.mark.parametrize(
+    ("text", "segments"),
+    [
+        ("And I said no. Then he left.", ["And I said no.", "Then he left."]),
+        ("It was on May 12. He left then.", ["It was on May 12.", "He left then."]),
+        ("I do not know... Perhaps we will.", ["I do not know...", "Perhaps we will."]),
+        ("He said: “It is over.” We all left.", ["He said: “It is over.”", "We all left."]),
+    ],
+)
+def test_what_may_have_ended_a_sentence_did_if_the_next_word_begins_one(text: str, segments: list[str]) -> None:
+    assert segments_of(text) == segments
+
+
+def test_a_long_segment_does_not_end_within_a_number_or_behind_an_abbreviation() -> None:
+    settings = SegmentSettings(longest_words=4)
+    assert segments_of("we paid almost 12 million for it", settings) == ["we paid almost 12 million", "for it"]
+    assert segments_of("and there we met Dr. Smith last year", SegmentSettings(longest_words=5)) == [
+        "and there we met Dr. Smith",
+        "last year",
+    ]
+    assert segments_of("1 2 3 4 5 6 7 8", settings) == ["1 2 3 4 5 6", "7 8"]  # but for two words, not for ever
+
+
+def test_a_pause_does_not_cut_a_number() -> None:
+    segmenter = Segmenter("en", SegmentSettings(clause_words=3))
+    for index, token in enumerate(["it", "costs", "about", "1,"]):
+        segmenter.push(word(token, index))
+    assert segmenter.pause() == []
+    assert [segment.text for segment in segmenter.flush()] == ["it costs about 1,"]
+
+
+def test_a_slow_speaker_is_not_waited_for() -> None:
+    segmenter = Segmenter("en")
+    found = [each for index in range(12) for each in segmenter.push(word("slow", index * 1.5))]
+    assert [len(segment.words) for segment in found] == [6, 6]
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "segments"),
+    [
+        (
+            "zh",
+            "昨天我的邻居问我，下一班火车什么时候到？我不知道。",
+            ["昨天我的邻居问我，下一班火车什么时候到？", "我不知道。"],
+        ),
+        (
+            "ja",
+            "昨日、隣の人に次の電車はいつ来ますかと聞かれました。",
+            ["昨日、隣の人に次の電車はいつ来ますかと聞かれました。"],
+        ),
+    ],
+)
+def test_sentences_of_languages_without_spaces_are_as_long_as_others(
+    language: str, text: str, segments: list[str]
+) -> None:
+    assert segments_of(text, SegmentSettings(clause_words=8, longest_words=13), language=language) == segments
+
+
+def test_a_text_without_spaces_or_marks_ends_at_the_longest_too() -> None:
+    lengths = [len(text) for text in segments_of("รถไฟขบวนต่อไปจะมาถึงเมื่อไหร่" * 6, language="th")]
+    assert min(lengths[:-1]) > 30
+    assert max(lengths) < 80
 
 
 def test_a_full_stop_that_comes_alone_ends_its_sentence() -> None:

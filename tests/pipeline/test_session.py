@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
@@ -32,10 +32,11 @@ from surtitle.pipeline.events import (
 from surtitle.pipeline.gate import Quiet
 from surtitle.pipeline.pacing import Clock, HandClock, RealClock, VirtualClock, paced
 from surtitle.pipeline.recognizer import Heard
-from surtitle.pipeline.session import Session, Workers
+from surtitle.pipeline.session import TURN, Session, Workers
 from surtitle.pipeline.spoken import Speaks
 
 SENTENCE = ["We", "will", "meet", "again."]
+SAID = "We will meet again."
 
 
 class ScriptedEars:
@@ -440,6 +441,48 @@ async def test_the_recogniser_is_told_how_much_audio_waits(workers: Workers) -> 
     await captioned(burst(), workers, kind="real", clock=RealClock(), ears=ears)
     assert ears.backlogs[-1] == 0.0
     assert max(ears.backlogs) > 2.0
+
+
+async def test_a_session_that_is_far_behind_takes_turns_with_others_on_the_same_recogniser(workers: Workers) -> None:
+    order = list[str]()
+
+    async def at_once(seconds: float, length: int) -> AsyncIterator[AudioChunk | Gap]:
+        for index, block in enumerate(blocks(seconds, length)):
+            yield AudioChunk(block, index * length / SAMPLE_RATE)
+
+    def heard(name: str, seconds: float, length: int) -> Awaitable[list[Event]]:
+        ears = ScriptedEars(gate=lambda: order.append(name))
+        return captioned(at_once(seconds, length), workers, kind="real", clock=RealClock(), ears=ears)
+
+    # one has ten seconds in a single message, the other 50 in small ones
+    await asyncio.gather(heard("behind", 50.0, 1600), heard("long message", 10.0, 10 * SAMPLE_RATE))
+    per_turn = round(TURN * 10)
+    assert order.count("long message") == 10
+    assert order.count("behind") == 500
+    last = len(order) - order[::-1].index("long message")
+    assert order[:last].count("behind") <= per_turn * 11
+
+
+async def test_a_source_that_stalls_and_returns_leaves_nothing_out(workers: Workers) -> None:
+    heard = asyncio.Event()
+
+    async def stalling() -> AsyncIterator[AudioChunk | Gap]:
+        yield AudioChunk(np.zeros(2 * SAMPLE_RATE, np.float32), 0.0)
+        await heard.wait()
+        yield AudioChunk(np.zeros(2 * SAMPLE_RATE, np.float32), 2.0)
+
+    def publish(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, Caption) and event.role == "target":
+            heard.set()  # all that came before the stall is captioned before it ends
+
+    events: list[Event] = []
+    start = SessionStart("s", ("en",), ("es",), {}, "real")
+    session = Session(start, ScriptedEars(), ScriptedTranslator(), clock=RealClock(), workers=workers, publish=publish)
+    await asyncio.wait_for(session.run(stalling()), 20)
+    assert shown(events) == [
+        (cue, language, text) for cue in (0, 1) for language, text in (("en", SAID), ("es", SAID.upper()))
+    ]
 
 
 class Broken(Exception):

@@ -1,4 +1,4 @@
-"""`surtitle.pipeline.text`: spaces, sentences and clauses."""
+"""`surtitle.pipeline.text`: spaces, marks and counts of words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surtitle.pipeline.text import ends_clause, ends_sentence, is_punctuation, joined
+from surtitle.pipeline.text import count_of, is_punctuation, joined
 
 
 def test_words_are_joined_with_spaces_and_marks_cling() -> None:
@@ -30,43 +30,12 @@ def test_joining_loses_and_adds_nothing_but_spaces(words: list[str], language: s
     assert joined(words, language).replace(" ", "") == "".join(words)
 
 
-@pytest.mark.parametrize(
-    "word",
-    [
-        "end.",
-        "end?",
-        "end!",
-        "end…",
-        "end...",
-        '"end."',
-        "end.)",
-        "你好。",
-        "لماذا؟",
-        "1984.",
-        "is.",
-        "I.",
-        ".",
-        "“Fine.”",
-    ],
-)
-def test_these_end_a_sentence(word: str) -> None:
-    assert ends_sentence(word)
-
-
-@pytest.mark.parametrize(
-    "word", ["end", "end,", "Mr.", "e.g.", "(Dr.", "J.", "U.S.", "3.", "21.", "3.5", "etc.", "z.B.", "", ")", "núm."]
-)
-def test_these_do_not_end_a_sentence(word: str) -> None:
-    assert not ends_sentence(word)
-
-
-@pytest.mark.parametrize(
-    ("word", "expected"), [("so,", True), ("so;", True), ("是，", True), ('so,"', True), ("so", False)]
-)
-def test_a_clause_ends_at_a_mark(word: str, expected: bool) -> None:
-    assert ends_clause(word) is expected
-
-
 @pytest.mark.parametrize(("word", "expected"), [(".", True), ('?"', True), ("a.", False), ("", False), ("'s", False)])
 def test_marks_alone_are_punctuation(word: str, expected: bool) -> None:
     assert is_punctuation(word) is expected
+
+
+def test_words_are_counted_without_marks_and_by_their_letters_where_they_have_no_spaces() -> None:
+    assert count_of(["Well", ",", "that", "is", "it."], "en") == 4
+    assert count_of(["我的", "邻居", "问我", "。"], "zh") == pytest.approx(3.75)
+    assert count_of(["เมื่อวาน", "เพื่อนบ้าน"], "th") == pytest.approx(3, abs=1)

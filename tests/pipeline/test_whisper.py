@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from ctranslate2 import get_cuda_device_count
 
+from surtitle.pipeline.assembly import Ears
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import SAMPLE_RATE, Samples
 from surtitle.pipeline.files import decode
@@ -36,6 +38,41 @@ def test_a_folder_without_a_model_is_refused_with_what_mends_it(tmp_path: Path) 
 def test_a_gpu_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--asr-device cuda: CTranslate2 finds no GPU"):
         Whisper(tmp_path, threads=1, device="cuda")
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model of 128 bands, as large-v3 is, in which no file says so; of no use but for its shape."""
+    import tiny_whisper  # it imports transformers, which takes seconds
+
+    folder = tmp_path_factory.mktemp("models") / "large"
+    tiny_whisper.make(folder, mels=128, alignment_heads=[(1, 0)])
+    return folder
+
+
+@pytest.mark.slow
+def test_a_model_gets_as_many_bands_as_it_has(large: Path) -> None:
+    noise = np.random.default_rng(1).normal(0, 0.1, SAMPLE_RATE).astype(np.float32)
+    model = Whisper(large, threads=1)
+    assert all(0 <= word.start <= word.end <= 1 for word in model.transcribe(noise, language="en"))
+    assert model.stock.feature_extractor(noise).shape[0] == 128
+
+
+@pytest.mark.slow
+def test_a_model_that_knows_english_alone_is_not_asked_for_more(large: Path) -> None:
+    assert Whisper(large, threads=1).knows_english_alone
+    ears = Ears(large, threads=1)
+    ears.recognizer(["en"])
+    with pytest.raises(UserError, match=r"knows English alone, and en, es may be spoken: name another with --asr"):
+        ears.recognizer(["en", "es"])
+
+
+@pytest.mark.slow
+def test_a_model_that_can_not_tell_when_a_word_was_said_is_refused(large: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(large, tmp_path / "old")
+    (folder / "config.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(UserError, match=r"names no alignment_heads.*convert the model again"):
+        Whisper(folder, threads=1)
 
 
 @pytest.mark.weights
@@ -66,3 +103,11 @@ def test_what_is_a_thousand_times_quieter_is_heard_too(whisper: Whisper, speech:
     quiet = speech * np.float32(0.001 / np.abs(speech).max())
     text = " ".join(word.text for word in whisper.transcribe(quiet, language="en"))
     assert "ask not what your country can do for you" in text
+
+
+@pytest.mark.weights
+def test_what_is_clipped_to_a_square_is_heard_too(whisper: Whisper, speech: Samples) -> None:
+    clipped = np.clip(speech * np.float32(30 / np.abs(speech).max()), -1, 1)
+    assert np.mean(np.abs(clipped) == 1) > 0.2
+    text = " ".join(word.text for word in whisper.transcribe(clipped, language="en"))
+    assert "what your country can do for you" in text

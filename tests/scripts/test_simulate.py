@@ -17,6 +17,7 @@ from simulate import EARS, Talk, main, play, read_talk, silence
 from timed_words import ReferenceEars
 
 from surtitle.pipeline.assembly import ModelNames
+from surtitle.pipeline.cli import LIBRARY_SETTINGS
 from surtitle.pipeline.events import Drafted, Translated
 from surtitle.pipeline.languages import Pair
 from surtitle.pipeline.runner import Run
@@ -68,7 +69,7 @@ class ToyModels:
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "TOKENIZERS_PARALLELISM", "HF_HUB_OFFLINE"):
+    for name in LIBRARY_SETTINGS:
         monkeypatch.setenv(name, os.environ.get(name, ""))  # what the program sets is taken back
 
 

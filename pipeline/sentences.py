@@ -1,0 +1,98 @@
+"""Where sentences and clauses end, word by word, as far as what was heard so far tells.
+
+In: words as a recogniser writes them, and the code of their language. Out: yes or no. A full stop may be an
+abbreviation's or an ordinal's, and dots a hesitation's: then the next word tells. Pure functions; knows no model.
+"""
+
+from __future__ import annotations
+
+SENTENCE_ENDS = ".?!…。？！؟।"
+CLAUSE_ENDS = ",;:，；：、،—–"
+CLOSERS = "\"'”’»)]}」』）"
+_OPENERS = "\"'“‘«„([{¿¡「『（"
+_CLOSING_QUOTES = CLOSERS + "“‘«"
+"""Behind a word, whichever way they look: German closes with “, Danish with «."""
+
+
+def _by_language(**texts: str) -> dict[str, frozenset[str]]:
+    return {language: frozenset(text.split()) for language, text in texts.items()}
+
+
+_NONE = frozenset[str]()
+_ABBREVIATIONS_EVERYWHERE = frozenset({"mr", "mrs", "ms", "dr", "prof", "st", "vs", "nr", "vol", "fig"})
+_ABBREVIATIONS = _by_language(
+    en="messrs gen col sgt lt capt rev hon sen rep gov figs vols approx cf pp al",
+    de="hr fr bzw bspw ca ggf vgl evtl inkl sog mio mrd abs str bd hrsg",
+    es="sr sra srta sres dra dña ud uds núm pág págs aprox av avda ej ee gral lic ing",
+    fr="mm env ex av chap ste",
+    it="sig sigg dott ing avv geom es pag",
+    pt="sr sra srs dra profa av núm pág págs aprox ex",
+    nl="dhr mevr ir blz ca bijv evt",
+)
+"""Without their stop: something always follows them."""
+_LAST_AT_TIMES = _by_language(
+    en="no nos etc inc ltd co corp jr sr", de="etc usw", es="etc uu", fr="etc", it="ecc", pt="etc", nl="enz"
+)
+"""Abbreviations that a sentence can end with."""
+_NUMBERED = _by_language(en="no nos")
+"""Of these, those that stand before numbers, and are words otherwise."""
+_ORDINAL_STOP = frozenset({"de", "da", "no", "fi", "cs", "sk", "pl", "hu", "hr", "sl", "sr", "tr", "et", "lv", "is"})
+"""Languages that write ordinal numbers with a stop: `am 3. Mai`."""
+
+
+def ends_sentence(word: str, language: str) -> bool:
+    """True if `word` ends a sentence for certain: no abbreviation, initial, short number or hesitation does."""
+    bare = word.rstrip(_CLOSING_QUOTES)
+    if not bare or bare[-1] not in SENTENCE_ENDS or _hesitates(bare):
+        return False
+    stem = _stem(bare)
+    is_initial = len(stem) == 1 and stem.isalpha() and stem != "i"
+    is_known = _is_always_followed(stem, language) or stem in _LAST_AT_TIMES.get(language, _NONE)
+    is_short_number = stem.isdigit() and len(stem) < 3
+    return bare[-1] != "." or not (is_initial or is_known or is_short_number or "." in stem)
+
+
+def ended_after_all(word: str, following: str, language: str) -> bool:
+    """True if `word` ended a sentence after all, as the one after it tells: `I said no. Then`, `Well... But`."""
+    bare = word.rstrip(_CLOSING_QUOTES)
+    stem = _stem(bare)
+    is_number = stem.isdigit() and language not in _ORDINAL_STOP
+    if not (_hesitates(bare) or (bare[-1:] == "." and (is_number or stem in _LAST_AT_TIMES.get(language, _NONE)))):
+        return False
+    begins = following.lstrip(_OPENERS)
+    if stem in _NUMBERED.get(language, _NONE):
+        return not begins[:1].isdigit()
+    # German writes nouns with a capital, and English its I
+    tells = language != "de" and not (language == "en" and begins[:1] == "I" and not begins[1:2].isalpha())
+    return tells and begins[:1].isupper()
+
+
+def ends_clause(word: str, language: str) -> bool:
+    """True if a reader could pause after `word`."""
+    bare = word.rstrip(_CLOSING_QUOTES)
+    is_mark = bare[-1:] in tuple(CLAUSE_ENDS) and not _may_be_longer(bare)
+    return is_mark or _hesitates(bare) or ends_sentence(word, language)
+
+
+def leads_on(word: str, language: str) -> bool:
+    """True if what belongs to `word` may be still to come: behind a number or an abbreviation."""
+    bare = word.rstrip(_CLOSING_QUOTES)
+    is_abbreviation = bare[-1:] == "." and not _hesitates(bare) and not ends_sentence(word, language)
+    return is_abbreviation or bare[-1:].isdigit() or _may_be_longer(bare)
+
+
+def _is_always_followed(stem: str, language: str) -> bool:
+    return stem in _ABBREVIATIONS_EVERYWHERE or stem in _ABBREVIATIONS.get(language, _NONE)
+
+
+def _stem(bare: str) -> str:
+    return bare.rstrip(".").lstrip(_OPENERS).lower()
+
+
+def _hesitates(bare: str) -> bool:
+    return bare.endswith(("...", "…"))
+
+
+def _may_be_longer(bare: str) -> bool:
+    """True for `1,`, which may become `1,000`."""
+    return bare[-1:] == "," and bare[:-1].isdigit() and len(bare) <= 4
