@@ -5,7 +5,9 @@ every socket that has room. A viewer whose socket is full gets a task of its own
 nobody. Knows no room and no token.
 
 A task and a queue for each viewer cost two to three times as much as writing to one socket after the other does, and
-writing to all in one go holds the event loop: so a slice is written, others get their turn, and then the next.
+writing to all in one go holds the event loop: so a slice is written, others get their turn, and then the next. A
+message is made a frame once for a slice: without compression a server's frames are the same for all (they are not
+masked, RFC 6455, section 5.3).
 """
 
 from __future__ import annotations
@@ -15,8 +17,11 @@ from collections import defaultdict
 from collections.abc import Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 
-from websockets.asyncio.server import ServerConnection, broadcast
+from websockets.asyncio.server import ServerConnection
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
 
+from surtitle.pipeline.connection import WRITE_LIMIT
 from surtitle.pipeline.hub import Viewer
 from surtitle.pipeline.messages import Refused
 
@@ -24,16 +29,17 @@ SLICE = 200
 """How many viewers are written to before others get their turn: about 4 ms."""
 ROUNDS = 8
 """How many messages a viewer is given in one slice."""
-WRITE_LIMIT = 8 * 1024
-"""Bytes that we may hold for a viewer that does not read; beyond that drafts give way to newer ones."""
 GOING_AWAY = 1001
 
 
 class Lane:
     """One viewer's socket."""
 
+    __slots__ = ("connection", "free", "sent_at", "tasks", "transport", "viewer")
+
     def __init__(self, connection: ServerConnection, viewer: Viewer, tasks: asyncio.TaskGroup) -> None:
         self.connection = connection
+        self.transport = connection.transport
         self.viewer = viewer
         self.tasks = tasks
         self.free = True
@@ -42,9 +48,14 @@ class Lane:
         """When it was last written to, by the event loop's clock."""
 
     @property
+    def is_open(self) -> bool:
+        """Whether the fan-out may write to it."""
+        return self.free and self.connection.state is State.OPEN
+
+    @property
     def has_room(self) -> bool:
         """Whether the socket takes what it is given."""
-        return self.connection.transport.get_write_buffer_size() <= WRITE_LIMIT
+        return self.transport.get_write_buffer_size() <= WRITE_LIMIT
 
 
 class Fanout:
@@ -93,10 +104,11 @@ class Fanout:
         for _ in range(ROUNDS):
             batches = self._take(sending)
             for message, batch in batches.items():
-                broadcast([lane.connection for lane in batch], message, text=True)
+                frame = Frame(Opcode.TEXT, message).serialize(mask=False)
                 for lane in batch:
+                    lane.transport.write(frame)
                     lane.sent_at = now
-            sending = [lane for batch in batches.values() for lane in batch]
+            sending = [lane for batch in batches.values() for lane in batch if lane.viewer.is_behind]
             if not sending:
                 break
         if self._finishing:
@@ -112,7 +124,7 @@ class Fanout:
         """The next message of each viewer that has one and room for it: most have the same."""
         batches = defaultdict[bytes, list[Lane]](list)
         for lane in lanes:
-            if not lane.free:
+            if not lane.is_open:
                 continue
             if not lane.has_room:
                 self._occupy(lane, self._catch_up(lane))

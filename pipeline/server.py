@@ -27,6 +27,7 @@ from surtitle.pipeline.access import Access, netloc
 from surtitle.pipeline.connection import (
     CLOSE_SECONDS,
     PATIENCE,
+    WRITE_LIMIT,
     Audio,
     Patience,
     first_error,
@@ -37,7 +38,7 @@ from surtitle.pipeline.connection import (
 )
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import MAIN_ROOM, Samples
-from surtitle.pipeline.fanout import GOING_AWAY, WRITE_LIMIT, Fanout
+from surtitle.pipeline.fanout import GOING_AWAY, Fanout
 from surtitle.pipeline.messages import CloseCode, PublishStart, ReadyMessage, Refused
 from surtitle.pipeline.pages import HEADERS, Page, json_page, load_pages, plain
 from surtitle.pipeline.protocol import encode, parse_hello, parse_start
