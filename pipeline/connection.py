@@ -26,7 +26,7 @@ CLOSE_SECONDS = 5.0
 SOCKET_BYTES = 64 * 1024
 """What the kernel may hold for a viewer that does not read, beside our own small buffer."""
 WRITE_LIMIT = 8 * 1024
-"""What we may hold for a viewer that does not read; beyond that drafts give way to newer ones."""
+"""Bytes that we may hold for a viewer that does not read; beyond that drafts give way to newer ones."""
 
 
 MESSAGES_PER_SECOND, MESSAGES_AT_ONCE = 20, 100

@@ -5,7 +5,9 @@ every socket that has room. A viewer whose socket is full gets a task of its own
 nobody. Knows no room and no token.
 
 A task and a queue for each viewer cost two to three times as much as writing to one socket after the other does, and
-writing to all in one go holds the event loop: so a slice is written, others get their turn, and then the next.
+writing to all in one go holds the event loop: so a slice is written, others get their turn, and then the next. A
+message is made a frame once for a slice: without compression a server's frames are the same for all (they are not
+masked, RFC 6455, section 5.3).
 """
 
 from __future__ import annotations
@@ -15,7 +17,9 @@ from collections import defaultdict
 from collections.abc import Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 
-from websockets.asyncio.server import ServerConnection, broadcast
+from websockets.asyncio.server import ServerConnection
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
 
 from surtitle.pipeline.connection import WRITE_LIMIT
 from surtitle.pipeline.hub import Viewer
@@ -32,8 +36,11 @@ GOING_AWAY = 1001
 class Lane:
     """One viewer's socket."""
 
+    __slots__ = ("connection", "free", "sent_at", "tasks", "transport", "viewer")
+
     def __init__(self, connection: ServerConnection, viewer: Viewer, tasks: asyncio.TaskGroup) -> None:
         self.connection = connection
+        self.transport = connection.transport
         self.viewer = viewer
         self.tasks = tasks
         self.free = True
@@ -42,9 +49,14 @@ class Lane:
         """When it was last written to, by the event loop's clock."""
 
     @property
+    def is_open(self) -> bool:
+        """Whether the fan-out may write to it."""
+        return self.free and self.connection.state is State.OPEN
+
+    @property
     def has_room(self) -> bool:
         """Whether the socket takes what it is given."""
-        return self.connection.transport.get_write_buffer_size() <= WRITE_LIMIT
+        return self.transport.get_write_buffer_size() <= WRITE_LIMIT
 
 
 class Fanout:
@@ -94,11 +106,12 @@ class Fanout:
         for _ in range(ROUNDS):
             batches = self._take(sending)
             for message, batch in batches.items():
-                broadcast([lane.connection for lane in batch], message, text=True)
+                frame = Frame(Opcode.TEXT, message).serialize(mask=False)
                 self._traffic.sent += len(message) * len(batch)
                 for lane in batch:
+                    lane.transport.write(frame)
                     lane.sent_at = now
-            sending = [lane for batch in batches.values() for lane in batch]
+            sending = [lane for batch in batches.values() for lane in batch if lane.viewer.is_behind]
             if not sending:
                 break
         if self._finishing:
@@ -114,7 +127,7 @@ class Fanout:
         """The next message of each viewer that has one and room for it: most have the same."""
         batches = defaultdict[bytes, list[Lane]](list)
         for lane in lanes:
-            if not lane.free:
+            if not lane.is_open:
                 continue
             if not lane.has_room:
                 self._occupy(lane, self._catch_up(lane))

@@ -217,6 +217,7 @@ class Hub:
                 seq=self.seq,
                 recovered=recovered,
                 ring_first=self.lost(viewer) + 1,
+                langs=viewer.langs,
                 session=self.session if self.session is not None else UNSET,
             )
         )
@@ -245,6 +246,8 @@ def _is_final(event: Event) -> bool:
 class Viewer:
     """A cursor into the hub's ring and the languages it shows."""
 
+    __slots__ = ("_cursor", "_greeting", "_hub", "_langs", "_painted", "wake")
+
     def __init__(self, hub: Hub, langs: frozenset[str], wake: Callable[[], None]) -> None:
         self.wake = wake
         self._hub = hub
@@ -268,6 +271,11 @@ class Viewer:
         self._langs = frozenset(langs)
         self._hub.greet(self)
 
+    @property
+    def langs(self) -> tuple[str, ...]:
+        """The languages that it shows, sorted; empty for all."""
+        return tuple(sorted(self._langs))
+
     def wants(self, language: str | None) -> bool:
         """Whether a caption in `language` is for this viewer (None: what is for everybody)."""
         return not self._langs or language is None or language in self._langs
@@ -275,6 +283,11 @@ class Viewer:
     def beat(self) -> None:
         """Say next that we are there; its number promises nothing that was not sent."""
         self._greeting.append(encode(BeatMessage(self._cursor)))
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether there may be something to take."""
+        return self._cursor != self._hub.seq or bool(self._greeting)
 
     def next(self) -> bytes | None:
         """Return the next message to send, the oldest first; None when everything was taken.

@@ -247,6 +247,8 @@ class WelcomeMessage(_ServerMessage, tag="welcome", frozen=True):
     """True: everything after `since` follows. False: forget what is shown, a `snapshot` follows."""
     ring_first: int
     """The oldest sequence number after which nothing this viewer asked for has been dropped, plus one."""
+    langs: tuple[str, ...]
+    """The languages that follow; empty for all. It tells which of several requests this answers."""
     session: SessionMessage | UnsetType = UNSET
     """The running session; absent when none is."""
 

@@ -243,7 +243,7 @@ def test_a_viewer_that_changes_its_languages_is_welcomed_anew_and_goes_on_from_t
     hub.publish(caption(1, "de"))
     hub.publish(caption(2, "es"))
     welcome, snapshot, *rest = take(viewer)
-    assert (welcome["recovered"], welcome["seq"]) == (False, 3)
+    assert (welcome["recovered"], welcome["seq"], welcome["langs"]) == (False, 3, ["de"])
     assert texts(snapshot["captions"]) == ["de 0.0"]
     assert texts(rest) == ["de 1.0"]
 

@@ -59,6 +59,7 @@ async def test_a_viewer_is_welcomed_and_gets_captions_as_they_come(hub: Hub, ser
             "seq": 0,
             "recovered": False,
             "ring_first": 1,
+            "langs": [],
         }
         assert snapshot == {"type": "snapshot", "captions": []}
         hub.publish(SESSION)
