@@ -34,7 +34,7 @@ from surtitle.pipeline.flags import (
     pair_flags,
     pair_of,
     post_flags,
-    room_name,
+    room_of,
     server_flags,
     services_of,
     session_flag,
@@ -283,7 +283,7 @@ def _tokens_command(commands: argparse._SubParsersAction[argparse.ArgumentParser
     )
     tokens.add_argument("name", nargs="?", metavar="NAME", help="add, revoke: what the token is called")
     tokens.add_argument("--right", choices=("read", "publish"), help="add: what it is for; publish includes read")
-    tokens.add_argument("--session", type=room_name, metavar="NAME", help="add: the only session that it is for")
+    session_flag(tokens, "add: the only session that it is for")
 
 
 def _command(
@@ -309,7 +309,7 @@ def _replay(args: argparse.Namespace) -> None:
     from surtitle.pipeline.files import decode_all
 
     store = _store()
-    pair, glossary = pair_of(args), _glossary(args)
+    pair, room, glossary = pair_of(args), room_of(args), _glossary(args)
     outputs = _outputs(args, pair)
     if outputs.services and args.clock == "virtual":
         raise UsageError(
@@ -327,7 +327,13 @@ def _replay(args: argparse.Namespace) -> None:
     with _load(args, store, live=args.clock == "real") as models:
         run = _run(args, models, glossary)
         replay = run.replay(
-            blocks, pair, clock=args.clock, outputs=outputs, server=server, stay=args.serve, session=args.session
+            blocks,
+            pair,
+            clock=args.clock,
+            outputs=outputs,
+            server=server,
+            stay=args.serve,
+            session=room,
         )
         asyncio.run(replay)
 
@@ -335,12 +341,12 @@ def _replay(args: argparse.Namespace) -> None:
 def _live(args: argparse.Namespace) -> None:
     from surtitle.pipeline.devices import choose
 
-    pair, server, glossary = pair_of(args), _server(args), _glossary(args)
+    pair, room, server, glossary = pair_of(args), room_of(args), _server(args), _glossary(args)
     outputs = _outputs(args, pair)
     choose(args.device)  # a missing microphone is said before models are loaded
     with _load(args, _store()) as models:
         run = _run(args, models, glossary)
-        asyncio.run(run.live(args.device, pair, outputs=outputs, server=server, session=args.session))
+        asyncio.run(run.live(args.device, pair, outputs=outputs, server=server, session=room))
 
 
 def _serve(args: argparse.Namespace) -> None:
@@ -358,9 +364,9 @@ def _watch(args: argparse.Namespace) -> None:
     from surtitle.clients.watch import watch
 
     langs = parse_languages(args.lang) if args.lang else ()
-    token = token_of(args.token_file, os.environ)
+    token, room = token_of(args.token_file, os.environ), room_of(args)
     try:
-        asyncio.run(watch(args.url, langs, Console(), Console(stderr=True), session=args.session, token=token))
+        asyncio.run(watch(args.url, langs, Console(), Console(stderr=True), session=room, token=token))
     except ViewerError as error:
         raise UserError(str(error)) from error
 
@@ -434,7 +440,7 @@ def _tokens(args: argparse.Namespace) -> None:
         case "add":
             if args.right is None:
                 raise UsageError("got add without --right, expected --right read or --right publish")
-            add_token(args.file, args.name, args.right, args.session)
+            add_token(args.file, args.name, args.right, room_of(args) if args.session else None)
         case "revoke":
             revoke_token(args.file, args.name)
         case _:

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING
 
 from surtitle.pipeline.address import Address, parse_address
 from surtitle.pipeline.errors import UsageError, UserError
-from surtitle.pipeline.events import MAIN_ROOM, CaptionMode
 from surtitle.pipeline.languages import Pair, parse_pair
-from surtitle.pipeline.messages import ROOM_PATTERN
 
 if TYPE_CHECKING:
+    from surtitle.pipeline.events import CaptionMode
     from surtitle.pipeline.posting import Service
 
 _FORMATS = {
@@ -59,15 +58,21 @@ def pair_flags(command: argparse.ArgumentParser) -> None:
     )
 
 
-def room_name(text: str) -> str:
-    if not re.fullmatch(ROOM_PATTERN, text):
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected 1 to 64 of A-Z a-z 0-9 _ -")
-    return text
-
-
 def session_flag(command: argparse.ArgumentParser, purpose: str = "name that viewers ask for (default main)") -> None:
     """--session."""
-    command.add_argument("--session", type=room_name, default=MAIN_ROOM, metavar="NAME", help=purpose)
+    command.add_argument("--session", metavar="NAME", help=purpose)
+
+
+def room_of(args: argparse.Namespace) -> str:
+    """What `session_flag` read. Raises UsageError for what is no name."""
+    # not at the top: these bring numpy, whose settings are made after the flags are read
+    from surtitle.pipeline.events import MAIN_ROOM
+    from surtitle.pipeline.messages import ROOM_PATTERN
+
+    name: str = args.session or MAIN_ROOM
+    if not re.fullmatch(ROOM_PATTERN, name):
+        raise UsageError(f"got --session {name!r}, expected 1 to 64 of A-Z a-z 0-9 _ -")
+    return name
 
 
 def output_flags(command: argparse.ArgumentParser) -> None:

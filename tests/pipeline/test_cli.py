@@ -194,6 +194,12 @@ def test_an_allowed_address_comes_as_far_as_the_models(run: Run) -> None:
 SECRET = "signature=nYtXJqRKCW"
 
 
+def test_a_session_has_a_name_that_fits_an_address(run: Run, recording: Path) -> None:
+    assert_said(
+        run("replay", recording, *PAIR, "--session", "the hall"), 2, "got --session 'the hall', expected 1 to 64"
+    )
+
+
 @pytest.mark.parametrize(
     ("posted", "said"),
     [
@@ -288,7 +294,6 @@ def test_a_folder_that_holds_no_model_is_said_in_one_line(run: Run, tmp_path: Pa
         (["sing"], "invalid choice: 'sing'"),
         (["serve", "--port", "many"], "--port"),
         (["serve", "--port", "99999"], "--port"),
-        (["replay", "a.wav", *PAIR, "--session", "the hall"], "--session"),
         (["tokens"], "the following arguments are required: FILE"),
         (["serve", "--asr-threads", "0"], "--asr-threads"),
         (["serve", "--llm-threads", "-2"], "--llm-threads"),
