@@ -7,9 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from chromium import CHROMIUM_ARGUMENTS
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from surtitle.pipeline.events import Caption, SessionStart
+
+# The machines that run these tests are shared.
+expect.set_options(timeout=20_000)
 
 FAKE_SOUND = "--use-fake-device-for-media-stream"
 """Where there is none, Chromium looks for it for half a minute."""

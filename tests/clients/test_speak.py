@@ -123,21 +123,21 @@ async def test_what_the_microphone_hears_arrives_and_its_captions_are_shown_belo
 async def test_a_recording_that_is_dropped_is_sent_at_the_pace_of_speech(
     serve: Serve, browser: BrowserContext, complaints: list[str], tmp_path: Path
 ) -> None:
-    at = np.arange(round(1.5 * 44_100)) / 44_100
+    at = np.arange(3 * 44_100) / 44_100
     write(tmp_path / "talk.wav", (0.3 * np.sin(2 * np.pi * (300 + 400 * at) * at)).astype(np.float32), 44_100)
     listener = Listener()
     async with serve(listener) as server:
         page = await speaker(browser, server, complaints)
         await page.get_by_label("drop a recording").set_input_files(tmp_path / "talk.wav")
         await hears(listener, 0.5)
-        assert len(listener.heard) < 1.3 * RATE, "it is not sent at once"
+        assert len(listener.heard) < 2.5 * RATE, "it is not sent at once"
         await asyncio.wait_for(listener.ended.wait(), 20)
         await expect(page.locator("#state")).to_have_text("All was said, and its captions are there.")
         (tmp_path / "notes.txt").write_text("no sound")
         await page.get_by_label("drop a recording").set_input_files(tmp_path / "notes.txt")
         await expect(page.get_by_role("alert")).to_have_text("notes.txt is no recording that this browser can play.")
     heard = np.array(listener.heard, np.float32)
-    assert len(heard) == pytest.approx(1.5 * RATE, abs=2)
+    assert len(heard) == pytest.approx(3 * RATE, abs=2)
     at = np.arange(len(heard)) / RATE
     said = (0.3 * np.sin(2 * np.pi * (300 + 400 * at) * at)).astype(np.float32)
     assert likeness(heard[800:-800], said) > 0.99
@@ -163,7 +163,7 @@ async def test_a_session_that_is_refused_or_taken_is_explained(
         waiting = "Somebody else is speaking in this session: waiting."
         await expect(second.locator("#state")).to_have_text(waiting)
         await first.get_by_role("button", name="Stop").click()
-        await expect(second.locator("#state")).to_have_text("You are being heard.", timeout=15_000)
+        await expect(second.locator("#state")).to_have_text("You are being heard.")
         await expect(second.locator("#skipped")).to_contain_text("were skipped")
 
 
@@ -179,7 +179,7 @@ async def test_sound_that_nobody_takes_is_counted_and_speech_goes_on_when_the_se
     await expect(page.locator("#skipped")).to_contain_text(re.compile(r"^[0-9.]+ s of sound were skipped"))
     listener = Listener()
     async with CaptionServer(Rooms(lambda: hub), port=server.port, on_publish=listener):
-        await expect(page.locator("#state")).to_have_text("You are being heard.", timeout=15_000)
+        await expect(page.locator("#state")).to_have_text("You are being heard.")
         await hears(listener, 0.5)
         await page.get_by_role("button", name="Stop").click()
         await asyncio.wait_for(listener.ended.wait(), 20)
