@@ -1,6 +1,6 @@
 """The vocabulary: everything that flows from speech to captions.
 
-In: nothing but numpy. Out: frozen dataclasses that every other module speaks. Seconds are floats on the
+In: nothing but the types of numpy. Out: frozen dataclasses that every other module speaks. Seconds are floats on the
 audio clock (0.0 is the first sample of the session); the wire and the log use integer milliseconds
 (`protocol.py`). Knows no model, clock, socket or file.
 """
@@ -8,15 +8,16 @@ audio clock (0.0 is the first sample of the session); the wire and the log use i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:  # numpy looks at the environment when it is loaded, and the command line sets that first
+    import numpy as np
+    import numpy.typing as npt
 
 SAMPLE_RATE = 16_000
 """Hertz. All audio inside the pipeline is mono float32 at this rate."""
 
-Samples = npt.NDArray[np.float32]
+Samples: TypeAlias = "npt.NDArray[np.float32]"
 """float32[n], mono, nominally in [-1, 1], always finite (sources scrub NaN and infinity)."""
 
 
