@@ -25,6 +25,7 @@ from surtitle.pipeline.recognizer import Recognizer
 from surtitle.pipeline.remote import Remote, RemoteTranslator
 from surtitle.pipeline.session import Hears, Workers
 from surtitle.pipeline.silero import SileroModel, SpeechProbability
+from surtitle.pipeline.state import State
 from surtitle.pipeline.translator import Translator
 from surtitle.pipeline.whisper import Whisper
 
@@ -119,8 +120,12 @@ class Models:
         *,
         promises: bool = False,
         glossary: Callable[[], Glossary] = Glossary,
+        state: State | None = None,
     ) -> Interpreter:
-        """New conversations for the targets; reads each prompt, so it takes a moment. See `Translator`."""
+        """New conversations for the targets; reads each prompt, so it takes a moment. See `Translator`.
+
+        They go on from `state`. Raises ValueError where that does not fit.
+        """
 
         def make(source: str, targets: tuple[str, ...]) -> OneSource:
             spoken, languages = find_language(source), [find_language(target) for target in targets]
@@ -128,7 +133,7 @@ class Models:
                 return RemoteTranslator(self._engine, spoken, languages, window=window, glossary=glossary)
             return Translator(self._engine, spoken, languages, window=window, promises=promises, glossary=glossary)
 
-        return self.workers.llm.submit(Interpreter, make, sources, targets).result()
+        return self.workers.llm.submit(Interpreter, make, sources, targets, state=state).result()
 
     def __enter__(self) -> Self:
         return self

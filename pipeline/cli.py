@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from surtitle.pipeline.glossary import Glossary
     from surtitle.pipeline.remote import Pace, Remote
     from surtitle.pipeline.runner import Run, ServerOptions
+    from surtitle.pipeline.state import State
     from surtitle.pipeline.store import ModelStore
 
 SAMPLE = "sample:"
@@ -390,10 +392,27 @@ def _translate(args: argparse.Namespace) -> None:
             )
         return
 
+    from surtitle.pipeline.statefile import Keeper, StateFile
     from surtitle.pipeline.translator import Translator
 
-    engine = _engine(args, store.path(args.llm or store.manifest.defaults.text_llm))
-    translate_lines(lines, Translator(engine, spoken, wanted, window=args.window, glossary=glossary), show)
+    llm = args.llm or store.manifest.defaults.text_llm
+    engine = _engine(args, store.path(llm))
+
+    def make(state: State | None = None) -> Translator:
+        translator = Translator(engine, spoken, wanted, window=args.window, glossary=glossary)
+        if state is not None:
+            translator.restore(state)
+        return translator
+
+    if args.state is None:
+        translate_lines(lines, make(), show)
+        return
+    file = StateFile(args.state, llm, pair.targets)
+    tell = partial(print, file=sys.stderr)
+    translator = file.resume(make, tell)
+    keeper = Keeper(translator.state, file.write, now=time.monotonic, tell=tell)
+    translate_lines(lines, translator, show, keeper.keep_if_due)
+    keeper.keep()
 
 
 def _generate(args: argparse.Namespace) -> None:
@@ -483,7 +502,14 @@ def _glossary(args: argparse.Namespace) -> Callable[[], Glossary]:
 def _run(args: argparse.Namespace, models: Models, glossary: Callable[[], Glossary]) -> Run:
     from surtitle.pipeline.runner import Run
 
-    return Run(models, window=args.window, console=Console(), captions=args.captions, glossary=glossary)
+    return Run(
+        models,
+        window=args.window,
+        console=Console(),
+        captions=args.captions,
+        glossary=glossary,
+        state=args.state,
+    )
 
 
 def _outputs(args: argparse.Namespace, pair: Pair) -> OutputPaths:

@@ -24,7 +24,8 @@ WINDOW = 1024
 _MORE = 512
 """Tokens that a conversation without context may need more than one with, for its longer prompt and terms."""
 GPU_ROWS = 64
-"""Conversations that a GPU has room for: those of a session's languages, and those that have nothing behind them."""
+"""Conversations that a GPU has room for: those of a session's languages, those that have nothing behind them, and one
+that is read again."""
 
 
 def convert_gguf(gguf: Path, out_dir: Path, progress: Callable[[float], None]) -> None:

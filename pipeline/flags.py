@@ -167,6 +167,12 @@ def llm_flags(command: argparse.ArgumentParser) -> None:
         help="context the translator keeps (default 1024)",
     )
     command.add_argument(
+        "--state",
+        type=_file_to_be,
+        metavar="FILE",
+        help="keep there what the translator knows (it has what was said), and go on from it at the next start",
+    )
+    command.add_argument(
         "--translator-url",
         metavar="URL",
         help="translate by a server with an OpenAI-compatible endpoint (vLLM, llama.cpp, Ollama) instead of --llm",
@@ -184,6 +190,13 @@ def glossary_flag(command: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="terms that are translated in one way, and names that stay (TOML or CSV; read again when it changes)",
     )
+
+
+def _file_to_be(text: str) -> Path:
+    path = Path(text)
+    if path.is_dir() or not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a file, in a folder that is there")
+    return path
 
 
 def captions_flag(command: argparse.ArgumentParser) -> None:
@@ -239,6 +252,8 @@ def address_of(
         return None
     if args.llm is not None or args.llm_device != "cpu":
         raise UsageError("got --translator-url and --llm or --llm-device, expected a model there or one here")
+    if args.state is not None:
+        raise UsageError("--state keeps the cache of a model that is here: expected --state or --translator-url")
     if captions != "final":
         raise UsageError(
             f"--captions {captions} needs a translator that is here: an endpoint takes no translation that has "

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from surtitle.pipeline.events import Drafted, Translated
+from surtitle.pipeline.state import State
 
 
 class OneSource(Protocol):
@@ -21,6 +22,12 @@ class OneSource(Protocol):
 
     def draft(self, text: str, stop: Callable[[], bool]) -> Iterator[tuple[str, Drafted]]: ...
 
+    def rest(self, stop: Callable[[], bool]) -> None: ...
+
+    def state(self) -> State: ...
+
+    def restore(self, state: State) -> None: ...
+
     def figures(self) -> Mapping[str, int]: ...
 
 
@@ -31,12 +38,19 @@ Make = Callable[[str, tuple[str, ...]], OneSource]
 class Interpreter:
     """Translators by the language they translate from."""
 
-    def __init__(self, make: Make, sources: Sequence[str], targets: Sequence[str]) -> None:
-        """Make a translator from the first of `sources` at once, since that takes a moment; from others when needed."""
+    def __init__(
+        self, make: Make, sources: Sequence[str], targets: Sequence[str], *, state: State | None = None
+    ) -> None:
+        """Make a translator from the first of `sources` at once, since that takes a moment; from others when needed.
+
+        Go on from `state`. Raises ValueError where that does not fit.
+        """
         self._make = make
+        self._sources = tuple(sources)
         self._targets = tuple(targets)
         self._translators: dict[str, OneSource | None] = {}
         self._from(sources[0])
+        self._restore(state or {})
 
     def translate(
         self, text: str, spoken: str, *, in_time: Callable[[], bool], wrote: Callable[[str, int], None]
@@ -51,6 +65,24 @@ class Interpreter:
         translator = self._from(spoken)
         if translator is not None:
             yield from translator.draft(text, stop)
+
+    def rest(self, stop: Callable[[], bool]) -> None:
+        """What `Translator.rest` does, for one language that was spoken after the other."""
+        for translator in self._translators.values():
+            if translator is not None and not stop():
+                translator.rest(stop)
+
+    def state(self) -> State:
+        """All that was said and is still known."""
+        made = filter(None, self._translators.values())
+        return {pair: kept for translator in made for pair, kept in translator.state().items()}
+
+    def _restore(self, state: State) -> None:
+        for source in dict.fromkeys(pair.partition("-")[0] for pair in state):
+            translator = self._from(source) if source in self._sources else None
+            if translator is None:
+                raise ValueError(f"it is from {source}, expected one of {', '.join(self._sources)}")
+            translator.restore({pair: kept for pair, kept in state.items() if pair.startswith(f"{source}-")})
 
     def figures(self) -> dict[str, int]:
         """`Translator.figures` of all together; `cache_tokens_max` is of one conversation."""

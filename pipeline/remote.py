@@ -24,6 +24,7 @@ from surtitle.pipeline.guards import Guards
 from surtitle.pipeline.identify import Identifier
 from surtitle.pipeline.languages import Language
 from surtitle.pipeline.profiles import find_profile
+from surtitle.pipeline.state import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +224,18 @@ class RemoteTranslator:
     def draft(self, text: str, stop: Callable[[], bool]) -> Iterator[tuple[str, Drafted]]:
         """Nothing: a draft would send all again, and nothing could hold the translation to what it promised."""
         yield from ()
+
+    def rest(self, stop: Callable[[], bool]) -> None:
+        """Nothing to put in order: all is sent again each time."""
+
+    def state(self) -> State:
+        """Nothing that could be taken up."""
+        return {}
+
+    def restore(self, state: State) -> None:
+        """Raises ValueError for anything that was kept."""
+        if state:
+            raise ValueError("a model behind an endpoint has no cache, expected no saved one")
 
     def figures(self) -> dict[str, int]:
         """For the log's end line, all languages together."""

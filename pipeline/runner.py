@@ -14,6 +14,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, TypeVar
 
 from rich.console import Console
@@ -23,6 +24,7 @@ from surtitle.pipeline.broadcast import Broadcast, OutputPaths, Outputs
 from surtitle.pipeline.events import MAIN_ROOM, SAMPLE_RATE, AudioChunk, CaptionMode, Gap, Samples, SessionStart
 from surtitle.pipeline.glossary import Glossary
 from surtitle.pipeline.hub import Hub
+from surtitle.pipeline.interpreter import Interpreter
 from surtitle.pipeline.languages import Pair, parse_pair
 from surtitle.pipeline.messages import PublishStart
 from surtitle.pipeline.microphone import microphone
@@ -32,6 +34,8 @@ from surtitle.pipeline.resample import Resampler
 from surtitle.pipeline.rooms import Room, Rooms
 from surtitle.pipeline.server import MAX_VIEWERS, CaptionServer, OnPublish, Ready
 from surtitle.pipeline.session import Session
+from surtitle.pipeline.state import State
+from surtitle.pipeline.statefile import Keeper, StateFile, in_room
 from surtitle.pipeline.terminal import TerminalCaptions
 from surtitle.pipeline.tokens import Tokens
 
@@ -68,13 +72,18 @@ class Run:
         console: Console,
         captions: CaptionMode = "final",
         glossary: Callable[[], Glossary] = Glossary,
+        state: Path | None = None,
     ) -> None:
-        """`window` is each language's cache in tokens; captions and addresses go to `console`."""
+        """`window` is each language's cache in tokens; captions and addresses go to `console`.
+
+        What the translator knows is kept in the file `state`, and taken up from there.
+        """
         self._models = models
         self._window = window
         self._console = console
         self._captions = captions
         self._glossary = glossary
+        self._state = state
         self._stop = asyncio.Event()
 
     async def replay(
@@ -173,14 +182,7 @@ class Run:
     ) -> None:
         names = {"asr": self._models.names.asr, "llm": self._models.names.llm}
         start = SessionStart(secrets.token_hex(8), pair.sources, pair.targets, names, kind, broadcast.room.name)
-        interpreter = await asyncio.to_thread(
-            self._models.interpreter,
-            pair.sources,
-            pair.targets,
-            self._window,
-            promises=self._captions != "final",
-            glossary=self._glossary,
-        )
+        interpreter, keeper = await asyncio.to_thread(self._interpreter, pair, broadcast.room.name, clock)
         session = Session(
             start,
             self._models.recognizer(pair.sources, self._glossary),
@@ -189,11 +191,33 @@ class Run:
             workers=self._models.workers,
             publish=broadcast.publish,
             captions=self._captions,
+            idle=keeper.keep_if_due if keeper else _nothing,
         )
         broadcast.follow(session.lags, session.painted)
         if ready is not None:
             await ready()
         await session.run(audio)
+        if keeper:
+            await asyncio.get_running_loop().run_in_executor(self._models.workers.llm, keeper.keep)
+
+    def _interpreter(self, pair: Pair, room: str, clock: Clock) -> tuple[Interpreter, Keeper | None]:
+        """What translates in a room, and what keeps its state, if that is wanted."""
+
+        def make(state: State | None = None) -> Interpreter:
+            return self._models.interpreter(
+                pair.sources,
+                pair.targets,
+                self._window,
+                promises=self._captions != "final",
+                glossary=self._glossary,
+                state=state,
+            )
+
+        if self._state is None:
+            return make(), None
+        file = StateFile(in_room(self._state, room), self._models.names.llm, pair.targets)
+        interpreter = file.resume(make, self._console.print)
+        return interpreter, Keeper(interpreter.state, file.write, now=clock.now, tell=self._console.print)
 
     async def _outputs(
         self, stack: AsyncExitStack, outputs: OutputPaths, targets: tuple[str, ...], operations: Operations | None
@@ -213,6 +237,10 @@ class Run:
         loop = asyncio.get_running_loop()
         for each in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(each, self._stop.set)
+
+
+def _nothing() -> None:
+    """Nothing is kept."""
 
 
 def _rooms(sessions: int | None = None) -> Rooms:

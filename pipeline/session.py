@@ -59,6 +59,10 @@ REPORTS = 256
 """Final captions, the newest, of which viewers may still report that they were painted."""
 
 
+def _nothing() -> None:
+    """Nobody waits for a pause."""
+
+
 class Hears(Protocol):
     """What `recognizer.Recognizer` does."""
 
@@ -78,6 +82,8 @@ class Translates(Protocol):
     ) -> Iterator[tuple[str, Translated]]: ...
 
     def draft(self, text: str, spoken: str, stop: Callable[[], bool]) -> Iterator[tuple[str, Drafted]]: ...
+
+    def rest(self, stop: Callable[[], bool]) -> None: ...
 
     def figures(self) -> Mapping[str, int]: ...
 
@@ -103,8 +109,12 @@ class Session:
         workers: Workers,
         publish: Callable[[Event], None],
         captions: CaptionMode = "final",
+        idle: Callable[[], object] = _nothing,
     ) -> None:
-        """`translator` writes the languages of `start`; `publish` is called on the event loop, and must not block."""
+        """`translator` writes the languages of `start`; `publish` is called on the event loop, and must not block.
+
+        `idle` is called on the translator's thread, in pauses in which the translator has put all in order.
+        """
         self._start = start
         self._recognizer = recognizer
         self._segmenter = Segmenter(start.sources[0])
@@ -118,11 +128,13 @@ class Session:
         self._source_over = False
         self._segments: deque[tuple[Segment, Stamps]] = deque()
         self._captions = captions
+        self._idle = idle
         self._drafts = Drafts(captions)
         self._open: Segment | None = None
         self._drafted = 0  # characters of it that were translated ahead
         self._new_text = asyncio.Event()
         self._speech_over = False
+        self._silent = self._rested = False  # whether nobody speaks, and whether that was of use to the translator
         self._heard = 0  # samples given to the recogniser
         self._reach = Reach()
         self._ends: dict[tuple[int, str], float] = {}  # of the newest finals' words, by cue and language
@@ -152,6 +164,8 @@ class Session:
                 await self._caption_all(await self._hear([chunk], 0.0))
                 if self._captions != "final" and self._open and self._has_grown(self._open):
                     await self._draft(self._open)
+                if self._may_rest():
+                    await self._rest()
         await self._caption_all(await self._hear_the_end())
 
     async def _caption_all(self, segments: list[Segment]) -> None:
@@ -215,6 +229,9 @@ class Session:
             if self._open and self._has_grown(self._open):
                 await self._draft(self._open)
                 continue
+            if self._may_rest():
+                await self._rest()
+                continue
             await self._new_text.wait()
             self._new_text.clear()
 
@@ -229,6 +246,24 @@ class Session:
             async for language, begun in drafts:
                 if not self._final_waits():  # a draft that was cut short says less than the one before
                     self._show_draft(segment, language, begun.text, begun.stable)
+
+    def _may_rest(self) -> bool:
+        return self._silent and not self._rested
+
+    async def _rest(self) -> None:
+        """While nobody speaks, the translator puts its contexts in order. On the virtual clock, where nothing takes
+        time, it always comes to an end; on the real one it goes on in the next pause."""
+        self._rested = True
+
+        def work() -> None:
+            self._translator.rest(self._is_needed)
+            if not self._is_needed():
+                self._idle()
+
+        await self._timed("llm_s", self._workers.llm, work)
+
+    def _is_needed(self) -> bool:
+        return self._final_waits() or not self._silent
 
     def _final_waits(self) -> bool:
         return bool(self._segments)
@@ -291,6 +326,7 @@ class Session:
 
     def _note_guess(self) -> None:
         if pending := self._recognizer.pending:
+            self._silent = False
             self._reach.push(pending[-1].end, self._clock.now())
 
     def _cut(self, heard: list[Heard]) -> list[Segment]:
@@ -298,13 +334,16 @@ class Session:
         for item in heard:
             match item:
                 case Word():
+                    self._silent = False
                     self._reach.push(item.end, self._clock.now())
                     segments += self._segmenter.push(item)
                 case Speaks():
                     segments += self._segmenter.speak(item.language)
                 case Closed():
+                    self._silent, self._rested = True, False
                     segments += self._segmenter.pause()
                 case Quiet():
+                    self._silent, self._rested = True, False
                     segments += self._segmenter.flush()
         return segments
 

@@ -66,6 +66,7 @@ def translate_lines(
     lines: Iterable[Line],
     translator: OneSource,
     show: Callable[[Line, Translations], str],
+    after_each: Callable[[], object] = lambda: None,
 ) -> None:
     """Translate to standard output, as `show` says. Raises UserError, with the line, for what can't be translated."""
     for line in lines:
@@ -75,6 +76,7 @@ def translate_lines(
         except UserError as error:
             raise UserError(f"line {line.number}: {error}") from error
         print(show(line, found), flush=True)
+        after_each()
 
 
 def as_text(targets: Sequence[str]) -> Callable[[Line, Translations], str]:

@@ -6,7 +6,8 @@ one forward, and each is there when it is finished. Knows no audio and no viewer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 
 from surtitle.pipeline.conversation import Conversation
@@ -14,7 +15,9 @@ from surtitle.pipeline.engine import WINDOW, Engine
 from surtitle.pipeline.events import Drafted, Translated
 from surtitle.pipeline.glossary import Glossary, Rendering
 from surtitle.pipeline.languages import Language
-from surtitle.sinks.lockstep import together
+from surtitle.pipeline.memory import CAPACITY, TermMemory
+from surtitle.pipeline.state import State
+from surtitle.sinks.lockstep import alone, together
 from surtitle.sinks.stream import TokenStream
 
 
@@ -42,12 +45,15 @@ class Translator:
         window: int = WINDOW,
         promises: bool = False,
         glossary: Callable[[], Glossary] = Glossary,
+        names: int = CAPACITY,
     ) -> None:
         """`window` is the tokens that each conversation holds. Raises UserError for one that is too small.
 
         With `promises`, translations begin with what two drafts of them agreed on. `glossary` is asked at each segment.
+        As many `names` are remembered, for each language.
         """
         self._engine = engine
+        self._source = source
         caches = engine.model.caches(len(targets), window)
         self._conversations = {
             target.code: Conversation(
@@ -57,6 +63,7 @@ class Translator:
                 TokenStream(engine.model, cache),
                 promises=promises,
                 terms=partial(_renderings, glossary, source.code, target.code),
+                memory=TermMemory(source, target, capacity=names),
             )
             for target, cache in zip(targets, caches, strict=True)
         }
@@ -95,10 +102,40 @@ class Translator:
         for index, drafted in together(self._engine.model, [each.drafting(text, stop) for each in self.conversations]):
             yield languages[index], drafted
 
+    def join(self, text: str, translations: Mapping[str, str]) -> None:
+        """The next segment was translated elsewhere: it joins the context of each language of `translations` so."""
+        for language, translation in translations.items():
+            alone(self._engine.model, self._conversations[language].joining(text, translation))
+
+    def rest(self, stop: Callable[[], bool]) -> None:
+        """Nobody speaks: read the contexts again that have lost turns or were corrected, without what is gone.
+
+        One language after the other, so that there is one more context than languages at most. `stop` is asked after
+        every slice of tokens: true ends it there, and the next rest goes on.
+        """
+        for each in self.conversations:
+            if not stop():
+                alone(self._engine.model, each.resting(stop))
+
+    def state(self) -> State:
+        """All that the conversations know."""
+        return {f"{self._source.code}-{code}": each.state() for code, each in self._conversations.items()}
+
+    def restore(self, state: State) -> None:
+        """Go on where another was, which translated between the same languages; before anything is translated.
+
+        Raises ValueError where it had another prompt or model, or a larger window; then this one is of no use.
+        """
+        pairs = {f"{self._source.code}-{code}": each for code, each in self._conversations.items()}
+        if state.keys() != pairs.keys():
+            raise ValueError(f"it is of {', '.join(state)}, expected {', '.join(pairs)}")
+        for pair, kept in state.items():
+            pairs[pair].restore(kept)
+
     @property
     def tokens_written(self) -> int:
         """Tokens of all translations so far."""
-        return sum(each.tokens_written for each in self.conversations)
+        return sum(each.counts.tokens_written for each in self.conversations)
 
     @property
     def conversations(self) -> tuple[Conversation, ...]:
@@ -107,11 +144,11 @@ class Translator:
 
     def figures(self) -> dict[str, int]:
         """For the log's end line, all languages together but for `cache_tokens_max`, which is of one."""
+        counts = [asdict(each.counts) for each in self.conversations]
+        names = [name for name in counts[0] if name != "tokens_written"]
         return {
-            "retries": sum(each.retries for each in self.conversations),
-            "untranslated": sum(each.untranslated for each in self.conversations),
-            "terms": sum(each.terms for each in self.conversations),
-            "terms_missed": sum(each.terms_missed for each in self.conversations),
+            **{name: sum(each[name] for each in counts) for name in names},
+            "names": sum(each.names for each in self.conversations),
             "evictions": sum(each.evictions for each in self.conversations),
             "cache_tokens": sum(each.cache_tokens for each in self.conversations),
             "cache_tokens_max": self._cache_tokens_max,

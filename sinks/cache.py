@@ -129,10 +129,17 @@ class SinkCache:
         if self.anchored and tokens:
             self._at_first = tuple(layer.held()[0][:, :, :tokens].clone() for layer in self.layers)
 
-    def end_turn(self) -> None:
-        """Whatever came since the last turn ended is a turn: it will be evicted whole."""
-        if self.open_turn:
-            self._turn_ends.append(self.length)
+    def end_turn(self, slot: int | None = None) -> None:
+        """Whatever came since the last turn ended, up to `slot` or all, is a turn: it will be evicted whole.
+
+        Raises ValueError for a slot that the last turn or the prefix holds, or beyond what is held.
+        """
+        end = self.length if slot is None else slot
+        begin = self.length - self.open_turn
+        if not begin <= end <= self.length:
+            raise ValueError(f"a turn that ends at slot {end}, expected {begin} to {self.length}")
+        if end > begin:
+            self._turn_ends.append(end)
             self._rolling = True
 
     @property
@@ -304,6 +311,24 @@ class SinkCache:
         self._rolling = bool(self._turn_ends or self.evicted)
         self._at_first = tuple(state[name] for name in at_first)
         self._ids = state.get("ids")
+
+    def take(self, other: SinkCache) -> None:
+        """Hold what `other` holds, bit for bit, in the storage that is here; what was held counts as evicted.
+
+        Raises ValueError, before anything is forgotten, for a cache of another kind and for more than fit.
+        """
+        if (other.anchored, len(other.layers)) != (self.anchored, len(self.layers)) or other.length > self.capacity:
+            raise ValueError(
+                f"a cache of {len(other.layers)} layers with {other.length} tokens, expected one of the same model, "
+                f"and at most {self.capacity} tokens"
+            )
+        self.clear()
+        for layer, theirs in zip(self.layers, other.layers, strict=True):
+            layer.update(*theirs.held())
+        self.pinned, self._offset, self._rolling = other.pinned, other._offset, other._rolling
+        self._at_first = tuple(keys.clone() for keys in other._at_first)
+        self._turn_ends = list(other._turn_ends)
+        self._ids = None if other._ids is None else other._ids.clone()
 
     def nbytes(self) -> int:
         """Bytes of key and value storage (0 before the first forward)."""

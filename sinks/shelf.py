@@ -55,10 +55,14 @@ class Shelf:
         n = max(len(read.ids) for read in reads)
         if end - first > 1 and n > SIDE_BY_SIDE:
             raise ValueError(f"{n} tokens for one of several rows, expected at most {SIDE_BY_SIDE}: read in slices")
-        held = [0 if cache is None else cache.length for cache in (made() for made in self._caches[first:end])]
-        needed = max(held) + n
-        if needed > self._slots:
-            self._provide(min(self._most, max(needed, 2 * self._slots)))
+        lengths = [0 if cache is None else cache.length for cache in (made() for made in self._caches)]
+        held = lengths[first:end]
+        needed = max(max(held) + n, *lengths)  # a cache that was restored may hold more than there is room for
+        slots = self._slots
+        while slots < needed:
+            slots *= 2
+        if slots > self._slots:
+            self._provide(min(self._most, slots))
         elif not all(read.cache.layers[0].uses(self._stores[0][row]) for row, read in zip(rows, reads, strict=True)):
             self._provide(self._slots)  # something was restored, into storage of its own
         if (first, end) not in self._bindings:

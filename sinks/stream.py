@@ -161,6 +161,11 @@ class TokenStream:
             at = end
         self.append(ids[at:])
 
+    def take(self, other: TokenStream) -> None:
+        """Go on where `other` is, in the storage that is here. Raises ValueError as `SinkCache.take` does."""
+        self.cache.take(other.cache)
+        self._logits = other._logits
+
     def mark(self) -> Mark:
         """Remember this point of the stream."""
         return self.cache.mark()

@@ -12,7 +12,10 @@ ROOT = Path(__file__).parents[1]
 ALLOWED = {"sinks": {"sinks"}, "clients": {"clients"}, "pipeline": {"pipeline"}}
 EXCEPTIONS = {
     "pipeline/engine.py": {"sinks"},
+    "pipeline/aside.py": {"sinks"},
+    "pipeline/context.py": {"sinks"},
     "pipeline/conversation.py": {"sinks"},
+    "pipeline/terms.py": {"sinks"},
     "pipeline/translator.py": {"sinks"},
     "pipeline/generate.py": {"sinks"},
     "pipeline/cli.py": {"clients"},

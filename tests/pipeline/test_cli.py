@@ -327,3 +327,17 @@ def test_no_library_is_loaded_before_its_settings_are_made() -> None:
     names = "{'numpy', 'torch', 'ctranslate2', 'onnxruntime', 'tokenizers'}"
     program = f"import sys, surtitle.pipeline.cli; sys.exit(str({names} & set(sys.modules) or ''))"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stderr.strip() == ""
+
+
+def test_a_state_where_no_file_can_be_is_wrong_usage(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in (tmp_path, tmp_path / "nowhere" / "talk.state"):
+        with pytest.raises(SystemExit, match="2"):
+            run("live", *PAIR, "--state", path)
+        assert "expected a file, in a folder that is there" in capsys.readouterr().err
+
+
+def test_a_state_of_a_model_behind_an_endpoint_is_wrong_usage(run: Run, tmp_path: Path) -> None:
+    where = ("--translator-url", "http://127.0.0.1:9/v1", "--translator-model", "m", "--state", tmp_path / "talk.state")
+    assert_said(run("translate", *PAIR, *where), 2, "--state keeps the cache of a model that is here")

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from io import StringIO
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
+from timed_words import ReferenceEars
+from tiny_translator import SMALLEST, write_model
 
-from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Gap, Samples
+from surtitle.pipeline.assembly import ModelNames, Models
+from surtitle.pipeline.broadcast import OutputPaths
+from surtitle.pipeline.engine import Engine
+from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Gap, Samples, Word
+from surtitle.pipeline.glossary import Glossary
+from surtitle.pipeline.languages import Pair, find_language
 from surtitle.pipeline.pacing import RealClock
-from surtitle.pipeline.runner import begun, resampled, until
+from surtitle.pipeline.runner import Run, begun, resampled, until
+from surtitle.pipeline.statefile import StateFile
+from surtitle.pipeline.translator import Translator
 
 
 async def counted(end: int, closed: list[bool] | None = None) -> AsyncIterator[int]:
@@ -85,3 +98,56 @@ async def test_a_publishers_samples_become_chunks_of_the_sessions_rate_end_to_en
     assert sum(len(chunk.samples) for chunk in chunks) == pytest.approx(2 * SAMPLE_RATE, abs=2)
     assert all(b.start == pytest.approx(a.end) for a, b in pairwise(chunks))
     assert all(len(chunk.samples) for chunk in chunks)
+
+
+SAID = ["They walk.", "They run home.", "We stay here.", "You came late."]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Models]:
+    """A tiny random translator, and ears that hear a sentence every four seconds."""
+    folder = write_model(tmp_path_factory.mktemp("tiny"), ending=3.0, seed=6)
+    words = [
+        Word(word, 4 * index + place / 2, 4 * index + place / 2 + 0.4, 0.9)
+        for index, text in enumerate(SAID)
+        for place, word in enumerate(text.split())
+    ]
+
+    def hear(languages: Sequence[str], glossary: Callable[[], Glossary] = Glossary) -> ReferenceEars:
+        return ReferenceEars(words)
+
+    names = ModelNames("reference words", "tiny")
+    with Models(names, ears=lambda: hear, engine=lambda: Engine(folder, threads=1)) as made:
+        yield made
+
+
+async def captioned(models: Models, state: Path, folder: Path) -> tuple[list[str], str]:
+    """The last lines of the log's translations, and what was printed."""
+    printed = StringIO()
+    run = Run(models, window=SMALLEST, console=Console(file=printed, width=400), state=state)
+    log = folder / "log.jsonl"
+    silence = [np.zeros(SAMPLE_RATE, np.float32)] * 17
+    pair, outputs = Pair(("en",), ("es",)), OutputPaths(log=log)
+    await run.replay(silence, pair, clock="virtual", outputs=outputs, server=None, stay=False)
+    captions = (json.loads(line) for line in log.read_text().splitlines())
+    return [each["text"] for each in captions if each.get("lang") == "es"], printed.getvalue()
+
+
+async def test_a_second_run_goes_on_with_what_the_first_one_knew(models: Models, tmp_path: Path) -> None:
+    state = tmp_path / "talk.state"
+    texts = [await captioned(models, state, tmp_path) for _ in range(2)]
+    both = Translator(models._engine, find_language("en"), [find_language("es")], window=SMALLEST)
+    expected = [dict(both.translate(text))["es"].text for text in 2 * SAID]
+    assert texts[0][0] + texts[1][0] == expected
+    assert "not taken up" not in texts[1][1]
+    held = StateFile(state, "tiny", ("es",)).read()
+    assert held is not None
+    assert [turn.translation for turn in held["en-es"].talk.turns] == expected
+
+
+async def test_a_state_that_does_not_fit_is_said_and_replaced(models: Models, tmp_path: Path) -> None:
+    state = tmp_path / "talk.state"
+    state.write_text("no state")
+    _, printed = await captioned(models, state, tmp_path)
+    assert f"{state} is not taken up: it is no saved state" in printed
+    assert StateFile(state, "tiny", ("es",)).read() is not None

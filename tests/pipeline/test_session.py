@@ -29,7 +29,7 @@ from surtitle.pipeline.events import (
     Translated,
     Word,
 )
-from surtitle.pipeline.gate import Quiet
+from surtitle.pipeline.gate import Closed, Quiet
 from surtitle.pipeline.pacing import Clock, HandClock, RealClock, VirtualClock, paced
 from surtitle.pipeline.recognizer import Heard
 from surtitle.pipeline.session import TURN, Session, Workers
@@ -78,6 +78,9 @@ class ScriptedTranslator:
         self.drafts: list[str] = []
         self.drafted = threading.Event()
         self.hopeless = False
+        self.rests = 0
+        self.resting = threading.Event()
+        self.restless = False  # whether a rest has no end of itself
         self._gate = gate
 
     def translate(
@@ -98,6 +101,13 @@ class ScriptedTranslator:
         self.drafted.set()
         for target in self.targets:
             yield target, Drafted(text.upper(), len(text.split()[0]) * (" " in text))
+
+    def rest(self, stop: Callable[[], bool]) -> None:
+        """As long as it may."""
+        self.rests += 1
+        self.resting.set()
+        while self.restless and not stop():
+            threading.Event().wait(0.001)
 
     def figures(self) -> dict[str, int]:
         return {"retries": 1, "evictions": 2, "cache_tokens": 30, "cache_tokens_max": 20}
@@ -576,3 +586,68 @@ async def test_speakers_of_two_languages_are_read_in_both(kind: Literal["virtual
     ]
     said = [each for each in events if isinstance(each, Caption) and each.words]
     assert [(each.language, each.text) for each in said] == [("en", "we will meet"), ("es", "muy bien.")]
+
+
+class PausingEars(ScriptedEars):
+    """A word for every half second, and a pause after each sentence that is as long."""
+
+    _halves = 0
+
+    def push(self, samples: Samples, *, backlog: float = 0.0) -> list[Heard]:
+        self.samples += len(samples)
+        out: list[Heard] = []
+        for half in range(self._halves, self.samples // (SAMPLE_RATE // 2)):
+            place = half % (2 * len(SENTENCE))
+            if place < len(SENTENCE):
+                out.append(Word(SENTENCE[place], half / 2, half / 2 + 0.4, 0.9))
+            elif place == len(SENTENCE):
+                out += [Closed(half / 2), Quiet(half / 2)]
+            self._halves = half + 1
+        return out
+
+    def flush(self) -> list[Heard]:
+        return [Quiet(self.samples / SAMPLE_RATE)]
+
+
+async def test_each_pause_is_used_once_and_not_while_somebody_speaks(workers: Workers) -> None:
+    translator = ScriptedTranslator()
+    events = await captioned(chunks(10.0), workers, ears=PausingEars(), translator=translator)
+    assert translator.rests == 2  # three sentences
+    assert len(shown(events)) == 6
+
+
+async def test_a_rest_ends_as_soon_as_somebody_speaks(workers: Workers) -> None:
+    translator = ScriptedTranslator()
+    translator.restless = True
+
+    async def with_time_to_rest() -> AsyncIterator[AudioChunk | Gap]:
+        async for chunk in chunks(3.0):
+            yield chunk
+        await asyncio.to_thread(translator.resting.wait)
+        for index in range(30, 100):
+            yield AudioChunk(np.zeros(1600, np.float32), index / 10)
+            await asyncio.sleep(0)
+
+    ears = PausingEars()
+    events = await captioned(
+        with_time_to_rest(), workers, kind="real", clock=RealClock(), ears=ears, translator=translator
+    )
+    assert translator.rests >= 1
+    assert len(shown(events)) == 6
+
+
+async def test_a_pause_that_nobody_needs_is_told(workers: Workers) -> None:
+    paused: list[int] = []
+    translator = ScriptedTranslator()
+    start = SessionStart("s", ("en",), ("es",), {}, "virtual")
+    session = Session(
+        start,
+        PausingEars(),
+        translator,
+        clock=VirtualClock(),
+        workers=workers,
+        publish=lambda event: None,
+        idle=lambda: paused.append(translator.rests),
+    )
+    await session.run(chunks(10.0))
+    assert paused == [1, 2]

@@ -10,11 +10,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from tiny_translator import ENGLISH, SMALLEST, SPANISH, write_model
 
 from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Drafted, Translated
 from surtitle.pipeline.languages import find_language
+from surtitle.pipeline.state import State
+from surtitle.pipeline.statefile import StateFile
 from surtitle.pipeline.store import open_store
 from surtitle.pipeline.textmode import Line, as_json, as_text, lines_of, timed_lines_of, translate_lines
 from surtitle.pipeline.translator import Translator
@@ -133,6 +136,24 @@ def test_a_line_that_is_no_segment_is_named_before_a_model_is_loaded(line: objec
 def test_what_a_translator_refuses_is_told_with_its_line() -> None:
     with pytest.raises(UserError, match="line 7: a segment of 300 tokens"):
         translate_lines([Line(7, "too long")], Shouts(), as_text(("es",)))
+
+
+def test_a_text_that_is_cut_in_two_is_translated_as_if_it_were_whole(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine = Engine(write_model(tmp_path, ending=3.0, seed=6), threads=1)
+    lines = [Line(number, f"line {number} of Marenko") for number in range(6)]
+    file = StateFile(tmp_path / "text.state", "tiny", ("es", "de"))
+
+    def translated(part: list[Line], state: State | None) -> str:
+        translator = Translator(engine, ENGLISH, [SPANISH, find_language("de")], window=SMALLEST)
+        if state is not None:
+            translator.restore(state)
+        translate_lines(part, translator, as_text(("es", "de")), lambda: file.write(translator.state()))
+        return capsys.readouterr().out
+
+    whole = translated(lines, None)
+    assert translated(lines[:4], None) + translated(lines[4:], file.read()) == whole
 
 
 @pytest.mark.weights

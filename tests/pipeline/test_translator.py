@@ -1,11 +1,7 @@
-"""`surtitle.pipeline.translator`: the conversation, with a tiny random model whose words mean nothing.
-
-It ends its turns by itself now and then, so that good turns and refused ones both occur.
-"""
+"""`surtitle.pipeline.translator`: the conversation, with a tiny random model whose words mean nothing."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -15,95 +11,19 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from safetensors.torch import save_file
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from tiny_translator import ENGLISH, MARKS, ROOMY, SMALLEST, SPANISH, TERMS, WINDOW, Spanish, numbered, write_model
 from torch import Tensor
 
 from surtitle.pipeline.engine import GPU_ROWS, Engine, on_gpu
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.events import Drafted
 from surtitle.pipeline.glossary import Glossary
 from surtitle.pipeline.languages import find_language
 from surtitle.pipeline.store import open_store
 from surtitle.pipeline.translator import Translator
-from surtitle.sinks.load import WEIGHTS
 from surtitle.sinks.static import StaticDecoder
 from surtitle.sinks.stock import StockDecoder, load_stock
 
-ENGLISH, SPANISH = find_language("en"), find_language("es")
-WIDTH, INNER, LAYERS, HEADS, KV_HEADS, HEAD = 32, 64, 1, 4, 2, 16
-SPECIAL = ["<|im_start|>", "<|im_end|>"]
-TEMPLATE = (
-    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
-MARKS = 8 + 13
-"""Tokens around what is said in a turn: the template's, a byte each but for the special ones."""
-SEED = 10
-"""Of weights that make a few good turns among bad ones."""
-SMALLEST, ROOMY, WINDOW = 1247, 1400, 1600
-"""Tokens: the tiny tokenizer's prompt in Spanish, or in any language, and a longest turn; and some more."""
-TERMS = 160
-"""Tokens that terms may take in a conversation without context."""
 TEXT = st.text("abc def", min_size=1, max_size=16).filter(str.strip)
-
-
-def write_tokenizer(folder: Path) -> tuple[int, set[int]]:
-    """Bytes and two special tokens; the size of the vocabulary, and the tokens of small letters and the space."""
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(models.BPE({letter: index for index, letter in enumerate(letters)}, []))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in SPECIAL])
-    tokenizer.save(str(folder / "tokenizer.json"))
-    (folder / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<|im_end|>"}))
-    (folder / "chat_template.jinja").write_text(TEMPLATE)
-    return tokenizer.get_vocab_size(), {letters.index(letter) for letter in "abcdefghijklmnopqrstuvwxyzĠ"}
-
-
-def write_model(folder: Path, *, ending: float, seed: int = SEED) -> Path:
-    """The engine's folder with random weights; `ending` is how loud the end of a turn is."""
-    vocabulary, written = write_tokenizer(folder)
-    random = torch.Generator().manual_seed(seed)
-    tensors: dict[str, Tensor] = {}
-
-    def product(name: str, rows: int, columns: int) -> None:
-        blocks = (rows, columns // 32)
-        tensors[f"{name}.weight"] = torch.randint(1, 256, (*blocks, 32), generator=random, dtype=torch.uint8)
-        tensors[f"{name}.scale"] = torch.full(blocks, 0.2 / 64)
-
-    for index in range(LAYERS):
-        prefix = f"model.layers.{index}."
-        product(f"{prefix}self_attn.q_proj", HEADS * HEAD, WIDTH)
-        product(f"{prefix}self_attn.k_proj", KV_HEADS * HEAD, WIDTH)
-        product(f"{prefix}self_attn.v_proj", KV_HEADS * HEAD, WIDTH)
-        product(f"{prefix}self_attn.o_proj", WIDTH, HEADS * HEAD)
-        product(f"{prefix}mlp.gate_proj", INNER, WIDTH)
-        product(f"{prefix}mlp.up_proj", INNER, WIDTH)
-        product(f"{prefix}mlp.down_proj", WIDTH, INNER)
-        tensors[f"{prefix}input_layernorm.weight"] = torch.ones(WIDTH)
-        tensors[f"{prefix}post_attention_layernorm.weight"] = torch.ones(WIDTH)
-    product("lm_head", vocabulary, WIDTH)
-    tensors["lm_head.scale"][vocabulary - 1] *= ending
-    speechless = [index for index in range(vocabulary - 1) if index not in written]
-    tensors["lm_head.scale"][speechless] = 0.0  # never the likeliest
-    tensors["model.embed_tokens.weight"] = torch.randn(vocabulary, WIDTH, generator=random).half()
-    tensors["model.norm.weight"] = torch.ones(WIDTH)
-    save_file(tensors, folder / WEIGHTS)
-    config = {
-        "model_type": "llama",
-        "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0},
-        "num_hidden_layers": LAYERS,
-        "hidden_size": WIDTH,
-        "intermediate_size": INNER,
-        "num_attention_heads": HEADS,
-        "num_key_value_heads": KV_HEADS,
-        "head_dim": HEAD,
-        "rms_norm_eps": 1e-6,
-        "vocab_size": vocabulary,
-    }
-    (folder / "config.json").write_text(json.dumps(config))
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -123,39 +43,6 @@ def talker(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     return Engine(write_model(tmp_path_factory.mktemp("talker"), ending=2.0, seed=6), threads=1)
 
 
-class Spanish:
-    """A translator of one language, and its conversation."""
-
-    target = SPANISH
-
-    def __init__(
-        self, engine: Engine, window: int = WINDOW, *, promises: bool = False, glossary: Glossary | None = None
-    ) -> None:
-        terms = glossary or Glossary()
-        self.translator = Translator(
-            engine, ENGLISH, [self.target], window=window, promises=promises, glossary=lambda: terms
-        )
-        (self.conversation,) = self.translator.conversations
-
-    def translate(
-        self, text: str, in_time: Callable[[], bool] = lambda: True, wrote: Callable[[int], None] = lambda count: None
-    ) -> str:
-        ((language, translation),) = self.translator.translate(
-            text, in_time=in_time, wrote=lambda language, count: wrote(count)
-        )
-        assert language == self.target.code
-        return translation.text
-
-    def draft(self, text: str, stop: Callable[[], bool] | None = None) -> Drafted:
-        ((language, drafted),) = self.translator.draft(text, stop or (lambda: False))
-        assert language == self.target.code
-        return drafted
-
-
-def numbered(number: int) -> str:
-    return f"text number {number}"
-
-
 def prefix_of(stream: Spanish) -> list[Tensor]:
     cache = stream.conversation._stream.cache
     return [tensor[:, :, : cache.pinned].clone() for layer in cache.layers for tensor in layer.held()]
@@ -169,9 +56,9 @@ def assert_drafts_change_nothing(engine: Engine, segments: Sequence[tuple[str, S
             drafting.draft(draft)
         assert drafting.translate(text) == plain.translate(text)
         assert drafting.conversation.cache_tokens == plain.conversation.cache_tokens
-        assert (drafting.conversation.evictions, drafting.conversation.retries) == (
+        assert (drafting.conversation.evictions, drafting.conversation.counts.retries) == (
             plain.conversation.evictions,
-            plain.conversation.retries,
+            plain.conversation.counts.retries,
         )
     return plain.conversation.evictions
 
@@ -195,17 +82,17 @@ def test_a_draft_ends_when_it_is_told_to(engine: Engine) -> None:
     stream.draft("a text that takes many tokens to translate", stop)
     assert asked <= 2
     assert stream.conversation.cache_tokens <= before + len("a text that takes many tokens to translate") + MARKS + 2
-    assert stream.conversation.tokens_written == 0
+    assert stream.conversation.counts.tokens_written == 0
 
 
 def test_a_translation_joins_the_context_with_its_source_and_all_are_counted(engine: Engine) -> None:
     stream = Spanish(engine)
     for number in range(50):
-        before, retries = stream.conversation.cache_tokens, stream.conversation.retries
-        written = -stream.conversation.tokens_written
+        before, retries = stream.conversation.cache_tokens, stream.conversation.counts.retries
+        written = -stream.conversation.counts.tokens_written
         stream.translate(numbered(number))
-        written += stream.conversation.tokens_written
-        if stream.conversation.retries == retries:
+        written += stream.conversation.counts.tokens_written
+        if stream.conversation.counts.retries == retries:
             assert stream.conversation.cache_tokens == before + len(numbered(number)) + MARKS + written
             return
     raise AssertionError("no turn passed: the tiny model's seed must change")
@@ -252,10 +139,7 @@ def test_languages_in_step_are_translated_as_each_is_alone_and_none_waits_for_an
     assert len(orders) > 1  # as they finish, not as they were asked for
     figures = [each.figures() for each in alone.values()]
     assert together.figures() == {
-        **{
-            name: sum(each[name] for each in figures)
-            for name in ("retries", "untranslated", "terms", "terms_missed", "evictions", "cache_tokens")
-        },
+        **{name: sum(each[name] for each in figures) for name in figures[0].keys() - {"cache_tokens_max"}},
         "cache_tokens_max": max(each["cache_tokens_max"] for each in figures),
     }
 
@@ -338,7 +222,7 @@ def test_a_turn_that_fails_twice_is_shown_and_leaves_the_cache_as_it_was(endless
     text = stream.translate("one")
     assert text
     assert stream.conversation.cache_tokens == before
-    assert stream.conversation.retries == 1
+    assert stream.conversation.counts.retries == 1
     assert stream.translate("one") == text
 
 
@@ -346,7 +230,7 @@ def test_it_is_told_how_many_tokens_there_are_and_when_they_begin_anew(endless: 
     counts: list[int] = []
     stream = Spanish(endless)
     stream.translate("one", wrote=counts.append)
-    written = stream.conversation.tokens_written  # as many each time, in context, without, and more strictly
+    written = stream.conversation.counts.tokens_written  # as many each time, in context, without, and more strictly
     assert counts == 3 * list(range(1, written + 1))
 
 
@@ -354,7 +238,7 @@ def test_a_turn_that_fails_when_there_is_no_time_is_not_made_again(endless: Engi
     stream = Spanish(endless)
     before = stream.conversation.cache_tokens
     assert stream.translate("one", in_time=lambda: False)
-    assert stream.conversation.retries == 0
+    assert stream.conversation.counts.retries == 0
     assert stream.conversation.cache_tokens == before
 
 
@@ -363,12 +247,12 @@ def test_a_turn_that_passes_without_context_joins_the_context(engine: Engine) ->
     for number in range(200):
         before, retries, evictions = (
             stream.conversation.cache_tokens,
-            stream.conversation.retries,
+            stream.conversation.counts.retries,
             stream.conversation.evictions,
         )
         stream.translate(numbered(number))
         if (
-            stream.conversation.retries > retries
+            stream.conversation.counts.retries > retries
             and stream.conversation.evictions == evictions
             and stream.conversation.cache_tokens > before
         ):
@@ -440,15 +324,14 @@ def test_a_term_is_read_as_a_turn_of_its_own_before_it_is_first_said(endless: En
 
 def test_a_term_is_read_again_when_its_turn_has_left_the_window(engine: Engine) -> None:
     stream = Spanish(engine, SMALLEST + TERMS, glossary=KESSLER)
-    cache = stream.conversation._stream.cache
-    recalled = []
     for number in range(60):
+        before = stream.conversation.counts.recalled_tokens
+        was_told = any(turn.term for turn in stream.conversation.turns)
         stream.translate("Kessler" if number % 3 == 0 else "x" * 40)
-        (start,) = stream.conversation._recalled.values()
-        assert start >= cache.evicted + cache.pinned or number % 3
-        recalled.append(start)
-    assert cache.evictions > 2
-    assert 1 < len(set(recalled)) < 20
+        read = stream.conversation.counts.recalled_tokens - before
+        assert read == (TERM if number % 3 == 0 and not was_told else 0)
+    assert stream.conversation.evictions > 2
+    assert TERM < stream.conversation.counts.recalled_tokens < 20 * TERM
 
 
 def test_terms_that_were_said_and_missed_are_counted(engine: Engine) -> None:

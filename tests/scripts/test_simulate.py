@@ -45,6 +45,9 @@ class Shouts:
     def draft(self, text: str, spoken: str, stop: Callable[[], bool]) -> Iterator[tuple[str, Drafted]]:
         yield from ()
 
+    def rest(self, stop: Callable[[], bool]) -> None:
+        """Nothing to put in order."""
+
     def figures(self) -> dict[str, int]:
         return dict.fromkeys(("retries", "evictions", "cache_tokens", "cache_tokens_max"), 0)
 
@@ -62,7 +65,14 @@ class ToyModels:
         return ReferenceEars(self._talk.words)
 
     def interpreter(
-        self, sources: tuple[str, ...], targets: tuple[str, ...], window: int, *, promises: bool, glossary: object
+        self,
+        sources: tuple[str, ...],
+        targets: tuple[str, ...],
+        window: int,
+        *,
+        promises: bool,
+        glossary: object,
+        state: object,
     ) -> Shouts:
         return Shouts(targets)
 

@@ -1,0 +1,129 @@
+"""What one conversation has before it: the prompt, and the turns in the window, as keys and values and as text.
+
+In: turns to read. Out: steps (`sinks/lockstep.py`) that leave the cache ending in them; the ledger of what it holds.
+The pinned prompt is the attention sink; whole turns roll behind it and are evicted whole, between forwards, from both.
+In a pause the context is read again beside the one in use, without the traces of what was evicted and with what was
+corrected, and takes its place when it is whole. Knows no rule of what is a translation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
+
+from torch import Tensor
+
+from surtitle.pipeline.aside import PromptTokens, until
+from surtitle.pipeline.ledger import Ledger, Turn
+from surtitle.sinks.cache import Mark
+from surtitle.sinks.decoder import Decoder
+from surtitle.sinks.lockstep import Steps
+from surtitle.sinks.shadow import Shadow
+from surtitle.sinks.stream import TokenStream
+
+
+class Context:
+    """One window, with at most one turn open at its end."""
+
+    def __init__(self, model: Decoder, stream: TokenStream, prompt: PromptTokens) -> None:
+        """Pin `prompt` in the empty `stream`."""
+        self._model = model
+        self.stream = stream
+        """Ends in the open turn, where there is one."""
+        self.stream.pin(prompt.prefix)
+        self._prompt = prompt
+        self.ledger = Ledger()
+        """The turns that ended, as the cache holds them."""
+        self.rebuilt = 0
+        """Evictions before the context was last read again."""
+        self._shadow: Shadow | None = None  # what is read of it so far, from pause to pause
+        self._turn: Mark | None = None  # where the open turn began
+        self._read: list[int] = []  # what the cache holds of it, as far as it was asked for
+
+    def reading_turn(self, ids: list[int], limit: int) -> Steps[None]:
+        """Have the cache end in `ids`, with room for `limit` more; what was already read of them stays."""
+        cache = self.stream.cache
+        need = len(ids) + limit
+        if self._turn is None or self._turn.length + need > cache.capacity:
+            self.leave_turn()
+            self._make_room(need)
+            self._turn = self.stream.mark()
+        same = shared(self._read, ids[:-1])  # the last token is read again, for its logits
+        self.stream.rollback(replace(self._turn, length=self._turn.length + same))
+        yield from self.stream.reading(ids[same:])
+        self._read = ids
+
+    def leave_turn(self) -> None:
+        """Nothing of the open turn stays; it may be read again."""
+        if self._turn is not None:
+            self.stream.rollback(self._turn)
+        self._turn, self._read = None, []
+
+    def end_turn(self, turn: Turn) -> None:
+        """The open turn is over, and stays: `turn` says what it is, but for its tokens, which the cache knows."""
+        cache = self.stream.cache
+        ids = cache.ids[0, cache.length - cache.open_turn :].tolist()
+        cache.end_turn()
+        self.ledger.add(replace(turn, ids=tuple(ids)))
+        self._turn, self._read = None, []
+
+    def adding(self, turn: Turn) -> Steps[None]:
+        """Read a whole turn behind those that ended."""
+        self.leave_turn()
+        yield from self.reading_turn(list(turn.ids), 0)
+        self.end_turn(turn)
+
+    def _make_room(self, tokens: int) -> None:
+        cache = self.stream.cache
+        cache.make_room(tokens)
+        self.ledger.keep(len(cache.turn_ends))
+
+    def rereading(self, stop: Callable[[], bool]) -> Steps[bool]:
+        """Read what is held again, where turns were evicted or corrected since; whether that was done to the end.
+
+        `stop` is asked after every slice: true leaves it there, and the next pause goes on as far as the turns are
+        still the same.
+        """
+        cache = self.stream.cache
+        self.leave_turn()
+        if cache.evictions == self.rebuilt and not self._is_corrected():
+            return False
+        self.ledger.fit(cache.capacity - cache.pinned)
+        if self._shadow is None:
+            self._shadow = Shadow(self._model, cache.capacity)
+        if not (yield from until(self._shadow.reading(self._prompt.prefix, self.ledger.ids), stop)):
+            return False
+        self._shadow.replace(self.stream)
+        self._shadow = None
+        self.ledger.settle()
+        self.rebuilt = cache.evictions
+        return True
+
+    def _is_corrected(self) -> bool:
+        cache = self.stream.cache
+        return list(chain.from_iterable(self.ledger.ids)) != cache.ids[0, cache.pinned :].tolist()
+
+    def state(self) -> dict[str, Tensor]:
+        """The cache, for `restore`; the open turn is left."""
+        self.leave_turn()
+        return self.stream.cache.state()
+
+    def restore(self, state: Mapping[str, Tensor], turns: Sequence[Turn], rebuilt: int) -> None:
+        """Hold what another context held, bit for bit.
+
+        Raises ValueError where `state` is of another model, or does not fit; then nothing more can be done with this.
+        """
+        cache = self.stream.cache
+        cache.clear()
+        cache.restore(state)
+        if len(turns) != len(cache.turn_ends):
+            raise ValueError(f"it has {len(turns)} turns in text and {len(cache.turn_ends)} in the cache")
+        self.stream.rollback(self.stream.mark())  # nothing is to be written before something is read
+        self.ledger, self.rebuilt = Ledger(turns), rebuilt
+
+
+def shared(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many ids both begin with."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((index for index, (a, b) in pairs if a != b), min(len(one), len(other)))

@@ -1,0 +1,104 @@
+"""The file of a session's state: what a restarted program goes on from.
+
+In: a path, and what the conversations know. Out: one safetensors file, written whole or not at all, for its owner alone
+(it has what was said); and what it held. Knows nothing of what it keeps.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.events import MAIN_ROOM
+from surtitle.pipeline.state import State, pack, unpack
+
+T = TypeVar("T")
+EVERY = 60.0
+"""Seconds between two times that it is written while a session runs: it has tens of megabytes a language."""
+_TEXT = "surtitle"
+
+
+class StateFile:
+    """One file, of one model and its target languages."""
+
+    def __init__(self, path: Path, llm: str, targets: tuple[str, ...]) -> None:
+        self._path = path
+        self._llm = llm
+        self._targets = targets
+
+    def read(self) -> State | None:
+        """What it holds; None where there is no file. Raises ValueError for what is damaged or does not fit."""
+        if not self._path.exists():
+            return None
+        try:
+            with safe_open(self._path, framework="pt") as file:
+                text = (file.metadata() or {}).get(_TEXT, "")
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
+            return unpack(text, tensors, self._llm, self._targets)
+        except (OSError, SafetensorError, msgspec.MsgspecError) as error:
+            raise ValueError(f"it is no saved state ({error})") from error
+
+    def write(self, state: State) -> None:
+        """Put `state` there instead of what is there. Raises UserError where that can't be."""
+        text, tensors = pack(state, self._llm, self._targets)
+        new = self._path.with_name(f"{self._path.name}.new")
+        try:
+            new.unlink(missing_ok=True)
+            os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # before there is anything to read
+            save_file(tensors, new, metadata={_TEXT: text})
+            new.chmod(0o600)
+            new.replace(self._path)
+        except (OSError, SafetensorError) as error:
+            raise UserError(f"can't write the state {self._path} ({error}): expected a folder with room") from error
+
+    def resume(self, make: Callable[[State | None], T], tell: Callable[[str], object]) -> T:
+        """What `make` makes of what the file holds; `tell` hears why that could not be, where it is begun anew."""
+        try:
+            return make(self.read())
+        except ValueError as error:
+            tell(f"{self._path} is not taken up: {error}; the context begins anew")
+            return make(None)
+
+
+def in_room(path: Path, room: str) -> Path:
+    """The file of one of a server's rooms: the main one's is `path`, others have their name in it."""
+    return path if room == MAIN_ROOM else path.with_name(f"{path.stem}.{room}{path.suffix}")
+
+
+class Keeper:
+    """Saves what somebody knows: at most once in `EVERY` seconds, and whenever it is told to."""
+
+    def __init__(
+        self,
+        state: Callable[[], State],
+        save: Callable[[State], None],
+        *,
+        now: Callable[[], float],
+        tell: Callable[[str], object],
+    ) -> None:
+        """`now` is in seconds, from any beginning; `tell` hears what went wrong meanwhile."""
+        self._state = state
+        self._save = save
+        self._now = now
+        self._tell = tell
+        self._saved = now()
+
+    def keep_if_due(self) -> None:
+        """Save if that was long ago. Where it can't be, that is told, and the captions go on."""
+        if self._now() >= self._saved + EVERY:
+            self._saved = self._now()
+            try:
+                self.keep()
+            except UserError as error:
+                self._tell(f"{error}; it is tried again in a pause")
+
+    def keep(self) -> None:
+        """Save now. Raises UserError where it can't be."""
+        self._save(self._state())

@@ -1,0 +1,311 @@
+"""`surtitle.pipeline.conversation` and its context: what it holds, in pauses, and from one day to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from itertools import accumulate, chain
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny_translator import ENGLISH, SMALLEST, SPANISH, TERMS, Spanish, numbered, write_model
+
+from surtitle.pipeline.engine import Engine
+from surtitle.pipeline.events import Translated
+from surtitle.pipeline.glossary import Glossary
+from surtitle.pipeline.languages import find_language
+from surtitle.pipeline.memory import CAPACITY
+from surtitle.pipeline.translator import Translator
+
+WINDOW = SMALLEST + TERMS
+LONG = "x" * 60
+TURN = ("they walk", "they run")
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """Of two layers: keys and values of the second see what was before them."""
+    return Engine(write_model(tmp_path_factory.mktemp("tiny"), ending=3.0, layers=2, seed=6), threads=1)
+
+
+def never() -> bool:
+    return False
+
+
+def after(forwards: int) -> Iterator[bool]:
+    """False so many times."""
+    return chain((False for _ in range(forwards)), iter(lambda: True, False))
+
+
+def assert_in_step(stream: Spanish) -> None:
+    """The ledger has the turns that the cache has."""
+    cache, turns = stream.conversation._stream.cache, stream.conversation.turns
+    ended = cache.turn_ends[-1] if cache.turn_ends else cache.pinned
+    assert [token for turn in turns for token in turn.ids] == cache.ids[0, cache.pinned : ended].tolist()
+    assert list(accumulate((turn.tokens for turn in turns), initial=cache.pinned))[1:] == list(cache.turn_ends)
+
+
+def filled(engine: Engine, turns: int = 12, **settings: int) -> Spanish:
+    """A conversation that lost its oldest turns."""
+    stream = Spanish(engine, WINDOW, **settings)
+    for number in range(turns):
+        stream.translator.join(numbered(number), {"es": f"{number} {LONG}"})
+    return stream
+
+
+def held_by(stream: Spanish) -> list[torch.Tensor]:
+    return [tensor.clone() for layer in stream.conversation._stream.cache.layers for tensor in layer.held()]
+
+
+# --- the ledger ---
+
+
+@settings(max_examples=6)
+@given(st.lists(st.sampled_from(["translate", "join", "draft", "rest"]), min_size=8, max_size=30))
+def test_the_ledger_has_the_turns_of_the_cache_whatever_happens(engine: Engine, deeds: list[str]) -> None:
+    stream = filled(engine, 9)
+    for number, deed in enumerate(deeds):
+        match deed:
+            case "translate":
+                stream.translate(numbered(number))
+            case "join":
+                stream.translator.join(f"{number} {LONG}", {"es": LONG})
+            case "draft":
+                stream.draft(numbered(number))
+            case _:
+                stream.translator.rest(never)
+        assert_in_step(stream)
+
+
+def test_the_ledger_tells_what_was_said_and_what_it_became(engine: Engine) -> None:
+    stream = Spanish(engine)
+    corrected = set()
+    for number in range(30):
+        before = stream.conversation.counts.retries, stream.conversation.counts.untranslated
+        text = stream.translate(numbered(number))
+        if stream.conversation.counts.untranslated == before[1]:
+            turn = stream.conversation.turns[-1]
+            assert (turn.source, turn.translation) == (numbered(number), text)  # as it is shown, not as it was first
+            assert turn.corrected == (stream.conversation.counts.retries > before[0])
+            corrected.add(turn.corrected)
+    assert corrected == {True, False}
+
+
+# --- rests ---
+
+
+def test_after_a_rest_the_context_is_as_if_what_was_evicted_had_never_been(engine: Engine) -> None:
+    stream = filled(engine)
+    fresh = Spanish(engine, WINDOW)
+    assert stream.conversation.evictions > 0
+    before = held_by(stream)
+    stream.translator.rest(never)
+    for turn in stream.conversation.turns:
+        fresh.translator.join(turn.source, {"es": turn.translation})
+    assert stream.conversation.counts.rebuilds == 1
+    moved = 0
+    for mine, other, was in zip(held_by(stream), held_by(fresh), before, strict=True):
+        torch.testing.assert_close(mine, other, atol=1e-4, rtol=1e-4)
+        moved += not torch.allclose(mine, was, atol=1e-2, rtol=1e-2)
+    assert moved == 2  # keys and values of the second layer: those of the first see no other token
+    assert stream.translate("abc") == fresh.translate("abc")
+
+
+def test_a_context_that_lost_nothing_is_left_as_it_is(engine: Engine) -> None:
+    stream = Spanish(engine)
+    stream.translator.join(*one("abc", "def"))
+    stream.translator.rest(never)
+    assert stream.conversation.counts.rebuilds == 0
+    stream = filled(engine)
+    for _ in range(3):
+        stream.translator.rest(never)
+    assert stream.conversation.counts.rebuilds == 1
+
+
+def one(text: str, translation: str) -> tuple[str, dict[str, str]]:
+    return text, {"es": translation}
+
+
+def test_a_rest_that_is_cut_short_changes_nothing_and_the_next_goes_on_with_it(engine: Engine) -> None:
+    stream, other = filled(engine), filled(engine)
+    before = held_by(stream)
+    for _ in range(2):
+        stream.translator.rest(partial(next, after(5)))
+        assert all(torch.equal(a, b) for a, b in zip(held_by(stream), before, strict=True))
+    while not stream.conversation.counts.rebuilds:
+        stream.translator.rest(partial(next, after(5)))
+    other.translator.rest(never)
+    assert all(torch.equal(a, b) for a, b in zip(held_by(stream), held_by(other), strict=True))
+
+
+def test_a_draft_that_is_open_in_a_rest_goes_on(engine: Engine) -> None:
+    resting, other = filled(engine), filled(engine)
+    other.translator.rest(never)
+    resting.draft("abc")
+    resting.translator.rest(never)
+    assert resting.conversation.counts.rebuilds == 1
+    for each in (resting, other):
+        each.draft("abc d")
+    assert resting.translate("abc def") == other.translate("abc def")
+
+
+def test_a_corrected_turn_is_in_the_context_after_the_next_rest(engine: Engine) -> None:
+    stream = filled(engine, 3)
+    turn = stream.conversation.turns[1]
+    stream.conversation.correct(turn, "better")
+    assert stream.conversation._stream.cache.ids[0].tolist()  # which is still the old one
+    stream.translator.rest(never)
+    assert [each.translation for each in stream.conversation.turns] == [f"0 {LONG}", "better", f"2 {LONG}"]
+    assert [each.corrected for each in stream.conversation.turns] == [False, True, False]
+    assert (stream.conversation.counts.rebuilds, stream.conversation.counts.corrected) == (1, 1)
+    assert_in_step(stream)
+    with pytest.raises(ValueError, match="not in list"):
+        stream.conversation.correct(turn, "again")
+
+
+def test_corrections_that_are_too_long_push_out_the_oldest_turns(engine: Engine) -> None:
+    stream = filled(engine)
+    held = len(stream.conversation.turns)
+    stream.conversation.correct(stream.conversation.turns[-1], "x" * 560)
+    stream.translator.rest(never)
+    assert_in_step(stream)
+    assert 0 < len(stream.conversation.turns) < held
+    assert stream.conversation.turns[-1].translation == "x" * 560
+    assert stream.conversation.cache_tokens <= WINDOW
+
+
+def test_turns_that_lack_a_new_term_are_made_again_in_a_rest(engine: Engine) -> None:
+    """A tiny random model writes a word with some letter only now and then: which one, is tried."""
+    for letter in "abcdefghijklmnopqrstuvwxyz":
+        stream = filled(engine, 2)
+        for turn in stream.conversation.turns:
+            stream.conversation.correct(turn, "-")
+        stream.glossary = Glossary(({"en": "number", "es": letter},))
+        before = stream.conversation.counts.corrected
+        stream.translator.rest(never)
+        made = [turn for turn in stream.conversation.turns if turn.translation != "-"]
+        assert stream.conversation.counts.corrected == before + len(made)
+        assert all(turn.corrected and any(w.startswith(letter) for w in turn.translation.split()) for turn in made)
+        if made:
+            return
+    raise AssertionError("no turn was made again: the tiny model's seed must change")
+
+
+def test_a_term_that_the_glossary_has_no_longer_is_left_out(engine: Engine) -> None:
+    stream = Spanish(engine, WINDOW, glossary=Glossary(({"en": "Kessler", "es": "señor K"},)))
+    stream.draft("Kessler")
+    assert [turn.term for turn in stream.conversation.turns] == [True]
+    stream.glossary = Glossary()
+    stream.translator.rest(never)
+    assert stream.conversation.turns == ()
+    assert_in_step(stream)
+
+
+# --- names ---
+
+
+def recalled(stream: Spanish, text: str) -> list[str]:
+    """What is read before `text`."""
+    before = stream.conversation.counts.recalled_tokens
+    stream.draft(text)
+    told = [turn.translation for turn in stream.conversation.turns if turn.term]
+    assert bool(told) == (stream.conversation.counts.recalled_tokens > before)
+    return told
+
+
+def test_a_name_is_recalled_only_when_its_turn_has_left_the_window(engine: Engine) -> None:
+    stream = Spanish(engine, WINDOW)
+    stream.translator.join(*one("then Marenko left", "luego Marenko se fue"))
+    assert recalled(stream, "we saw Marenko") == []
+    for number in range(12):
+        stream.translator.join(numbered(number), {"es": LONG})
+    assert recalled(stream, "we saw nobody") == []
+    assert recalled(stream, "we saw Marenko") == ["Marenko"]
+
+
+def test_the_glossary_has_the_last_word_on_a_name(engine: Engine) -> None:
+    stream = Spanish(engine, WINDOW)
+    stream.translator.join(*one("then Marenko left", "luego Marenko se fue"))
+    stream.glossary = Glossary(({"en": "Marenko", "es": "señor M"},))
+    for number in range(12):
+        stream.translator.join(numbered(number), {"es": LONG})
+    assert recalled(stream, "we saw Marenko") == ["señor M"]
+
+
+def test_without_names_nothing_is_recalled(engine: Engine) -> None:
+    stream = Spanish(engine, WINDOW, names=0)
+    stream.translator.join(*one("then Marenko left", "luego Marenko se fue"))
+    for number in range(12):
+        stream.translator.join(numbered(number), {"es": LONG})
+    assert recalled(stream, "we saw Marenko") == []
+
+
+# --- from one day to the next ---
+
+
+def advance(translator: Translator, number: int, *, drafts: bool) -> dict[str, Translated]:
+    """One segment, between two that were translated elsewhere, and now and then a pause."""
+    text = f"{numbered(number)} of Marenko" if number % 4 == 0 else numbered(number)
+    translator.join(text.upper(), dict.fromkeys(("es", "de"), LONG))
+    if drafts:
+        dict(translator.draft(text[:8], never))
+    translated = dict(translator.translate(text))
+    if number % 5 == 4:
+        translator.rest(never)
+    return translated
+
+
+@settings(max_examples=4)
+@given(st.integers(0, 11), st.booleans())
+def test_a_run_that_is_cut_anywhere_says_what_one_does_that_is_not(engine: Engine, cut: int, drafts: bool) -> None:
+    whole, resumed = (
+        Translator(engine, ENGLISH, [SPANISH, find_language("de")], window=SMALLEST + 20) for _ in range(2)
+    )
+    for number in range(cut):
+        advance(whole, number, drafts=drafts)
+    resumed.restore(whole.state())
+    for number in range(cut, 12):
+        assert advance(whole, number, drafts=drafts) == advance(resumed, number, drafts=drafts)
+    figures = whole.figures()
+    assert figures["evictions"] > 0
+    assert figures["rebuilds"] > 0
+    assert {**resumed.figures(), "cache_tokens_max": figures["cache_tokens_max"]} == figures
+
+
+@pytest.mark.slow
+def test_ten_thousand_segments_take_no_more_room_than_a_hundred(engine: Engine) -> None:
+    whole = resumed = Spanish(engine, SMALLEST)
+    rooms = set()
+    for number in range(10_000):
+        if number == 5_000:
+            resumed = Spanish(engine, SMALLEST)
+            resumed.translator.restore(whole.translator.state())
+        text = f"{numbered(number)} of {['Marenko', 'Vandovia', 'Kessler'][number % 3]}{number % 50}"
+        shown = {each.translate(text) for each in {id(each): each for each in (whole, resumed)}.values()}
+        assert len(shown) == 1  # as it is without the cut
+        if number % 20 == 19:
+            for each in {id(each): each for each in (whole, resumed)}.values():
+                each.translator.rest(never)
+        if number % 100 == 99:
+            cache = whole.conversation._stream.cache
+            turns = len(whole.conversation.turns)
+            rooms.add((cache.nbytes(), turns < 60, whole.conversation.names <= CAPACITY))
+            assert_in_step(whole)
+    assert len(rooms) == 1
+    figures = whole.translator.figures()
+    assert figures["evictions"] > 500
+    assert figures["rebuilds"] > 400
+    assert resumed.translator.figures() == figures
+
+
+def test_what_is_of_other_languages_or_another_prompt_is_refused(engine: Engine) -> None:
+    spanish, german = (Translator(engine, ENGLISH, [find_language(code)], window=WINDOW) for code in ("es", "de"))
+    with pytest.raises(ValueError, match="it is of en-es, expected en-de"):
+        german.restore(spanish.state())
+    with pytest.raises(ValueError, match="it is of another prompt"):
+        german.restore({"en-de": spanish.state()["en-es"]})
+    roomy = filled(engine)
+    with pytest.raises(ValueError, match="expected no more than fit"):
+        Translator(engine, ENGLISH, [SPANISH], window=SMALLEST).restore(roomy.translator.state())

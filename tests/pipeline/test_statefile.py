@@ -1,0 +1,148 @@
+"""`surtitle.pipeline.statefile`: what is kept for the next start, whole, and for its owner alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.glossary import Rendering
+from surtitle.pipeline.ledger import Turn
+from surtitle.pipeline.memory import Guess, Known, Memorised
+from surtitle.pipeline.state import Counts, Kept, State, Talk
+from surtitle.pipeline.statefile import EVERY, Keeper, StateFile, in_room
+
+KESSLER = Rendering("Kessler", "señor K")
+TALK = Talk(
+    prompt="0123",
+    turns=(Turn("Kessler left", "señor K se fue", (1, 2, 3), (KESSLER,), (KESSLER,), corrected=True),),
+    memory=Memorised((Known("Marenko", "Marenko", True, 1),), (Guess("NATO", frozenset({"OTAN"}), 2),), ("left",)),
+    counts=Counts(tokens_written=7, rebuilds=2),
+    rebuilt=3,
+)
+
+
+def state() -> State:
+    return {f"en-{code}": Kept(TALK, {"keys.0": torch.full((1, 2, 3, 4), code == "es")}) for code in ("es", "de")}
+
+
+def state_file(path: Path, llm: str = "tiny", targets: tuple[str, ...] = ("es", "de")) -> StateFile:
+    return StateFile(path, llm, targets)
+
+
+def test_what_was_written_is_read_in_another_process(tmp_path: Path) -> None:
+    path = tmp_path / "talk.state"
+    state_file(path).write(state())
+    found = state_file(path).read()
+    assert found is not None
+    assert {pair: kept.talk for pair, kept in found.items()} == {"en-es": TALK, "en-de": TALK}
+    assert found["en-es"].cache["keys.0"].all()
+    assert not found["en-de"].cache["keys.0"].any()
+
+
+def test_a_file_is_its_owners_alone_and_nothing_else_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "talk.state"
+    path.write_text("of another program, for all to read")
+    path.chmod(0o644)
+    (tmp_path / "talk.state.new").write_text("of a run that was killed")
+    (tmp_path / "talk.state.new").chmod(0o644)
+    state_file(path).write(state())
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_where_no_file_is_nothing_is_taken_up(tmp_path: Path) -> None:
+    assert state_file(tmp_path / "talk.state").read() is None
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def other(path: Path) -> None:
+    save_file({"x": torch.zeros(1)}, path)
+
+
+def text(path: Path, **changes: object) -> None:
+    tensors = load_file(path)
+    save_file(tensors, path, metadata={"surtitle": msgspec.json.encode({"version": 1, **changes}).decode()})
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (cut, "no saved state"),
+        (other, "no saved state"),
+        (lambda path: path.write_text("talk"), "no saved state"),
+        (lambda path: text(path, version=2), "it has version 2, expected 1"),
+        (lambda path: text(path, llm="tiny"), "no saved state"),
+        (lambda path: text(path, llm="tiny", targets=["es", "de"], talks={}), "it has a tensor en-de/keys.0"),
+    ],
+)
+def test_what_is_damaged_is_said(damage: Callable[[Path], None], said: str, tmp_path: Path) -> None:
+    path = tmp_path / "talk.state"
+    state_file(path).write(state())
+    damage(path)
+    with pytest.raises(ValueError, match=said):
+        state_file(path).read()
+
+
+@pytest.mark.parametrize(
+    ("llm", "targets", "said"),
+    [
+        ("large", ("es", "de"), "it is of tiny into es, de, expected large into es, de"),
+        ("tiny", ("es",), "it is of tiny into es, de, expected tiny into es"),
+    ],
+)
+def test_what_does_not_fit_is_said_in_a_line_and_the_context_begins_anew(
+    llm: str, targets: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "talk.state"
+    state_file(path).write(state())
+    lines: list[str] = []
+    begun: list[State | None] = []
+
+    state_file(path, llm, targets).resume(begun.append, lines.append)
+    assert begun == [None]
+    assert lines == [f"{path} is not taken up: {said}; the context begins anew"]
+
+
+def test_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"can't write the state .*talk\.state"):
+        state_file(tmp_path / "gone" / "talk.state").write(state())
+
+
+def test_rooms_have_files_of_their_own() -> None:
+    assert in_room(Path("a/talk.state"), "main") == Path("a/talk.state")
+    assert in_room(Path("a/talk.state"), "hall-2") == Path("a/talk.hall-2.state")
+
+
+def test_it_is_saved_in_pauses_but_not_often() -> None:
+    now, saved = 100.0, list[State]()
+    keeper = Keeper(state, saved.append, now=lambda: now, tell=saved.append)
+    for seconds, expected in ((1.0, 0), (EVERY, 1), (EVERY - 1, 1), (1.0, 2)):
+        now += seconds
+        keeper.keep_if_due()
+        assert len(saved) == expected
+    keeper.keep()
+    assert len(saved) == 3
+
+
+def test_a_disk_that_is_full_is_told_in_a_pause_and_is_a_failure_at_the_end() -> None:
+    now, told = 0.0, list[str]()
+
+    def full(held: State) -> None:
+        raise UserError("can't write the state")
+
+    keeper = Keeper(state, full, now=lambda: now, tell=told.append)
+    now = EVERY
+    keeper.keep_if_due()
+    keeper.keep_if_due()
+    assert told == ["can't write the state; it is tried again in a pause"]
+    with pytest.raises(UserError):
+        keeper.keep()
