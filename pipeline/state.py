@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import msgspec
-from torch import Tensor
 
 from surtitle.pipeline.ledger import Turn
 from surtitle.pipeline.memory import Memorised
+
+if TYPE_CHECKING:
+    from torch import Tensor  # seconds, for those whose model is behind an endpoint
 
 VERSION = 1
 
