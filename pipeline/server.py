@@ -32,6 +32,7 @@ from surtitle.pipeline.connection import (
     Patience,
     first_error,
     first_message,
+    hear_goodbye,
     hear_viewer,
     limit_kernel_buffer,
     refuse,
@@ -252,7 +253,7 @@ class CaptionServer:
                 await self._serve_publisher(connection)
             await connection.close()
         except* UserError as group:
-            await refuse(connection, first_error(group))
+            await asyncio.gather(refuse(connection, first_error(group)), hear_goodbye(connection))
         except* ConnectionClosed:
             # A client that leaves is no failure.
             pass
