@@ -53,6 +53,9 @@ class Conversation:
                 await self._speak(_chain(first, heard), room, speak)
         if self._refused is not None:
             raise self._refused
+
+    async def end(self) -> None:
+        """Say that this was all. Whoever is told so may speak again in the room at once."""
         await self._send(self._guest.bye())
 
     async def _speak(self, heard: AsyncIterator[Samples], room: Room, speak: Speak) -> None:

@@ -50,7 +50,7 @@ from surtitle.pipeline.protocol import encode, parse_hello, parse_start
 from surtitle.pipeline.realtime import Realtime
 from surtitle.pipeline.rooms import Room, Rooms
 from surtitle.pipeline.simulstream import Simulstream
-from surtitle.pipeline.site import Site
+from surtitle.pipeline.site import Site, websocket_only
 from surtitle.pipeline.tokens import Admission, Right, Tokens
 from surtitle.pipeline.web import Web
 
@@ -129,7 +129,9 @@ class CaptionServer:
         self._access = self._rules()
         self._site = Site(rooms, tokens, self._operations, full=lambda: self._left() < 0, beat=patience.beat)
         self._web = Web(
-            Routes({**self._site.routes(), **routes}),
+            Routes(
+                {**dict.fromkeys((("GET", path) for path in GUESTS), websocket_only), **self._site.routes(), **routes}
+            ),
             lambda: self._access,
             sockets={"/captions": VIEWER_MAX_BYTES} | dict.fromkeys(("/publish", *GUESTS), PUBLISHER_MAX_BYTES),
             headers=HEADERS,
@@ -326,8 +328,10 @@ class CaptionServer:
         headers = tuple((name.lower(), value) for name, value in connection.request.headers.raw_items())
         head = Head.of("GET", connection.request.path, headers)
         asked = asked_of(head)
+        conversation = Conversation(connection, kind(asked, secrets.token_hex(8)))
         with self._speaking(connection, visit, head.secret, asked.session) as room:
-            await Conversation(connection, kind(asked, secrets.token_hex(8))).run(room, on_publish)
+            await conversation.run(room, on_publish)
+        await conversation.end()
 
     def _takes_publishers(self) -> OnPublish:
         if self._on_publish is None:
