@@ -58,5 +58,7 @@ class Transcriptions:
         try:
             return await self._on_recording(form.file, pair)
         except UserError as error:
+            if str(form.file) not in str(error):
+                raise
             # The sender knows its file by its own name.
             raise BadField(FILE, str(error).replace(str(form.file), form.name)) from error

@@ -15,6 +15,7 @@ from http import HTTPStatus
 from typing import Any, Literal, get_args
 
 import msgspec
+from msgspec import Struct
 
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Caption, Event, SessionEnd, Word
@@ -31,6 +32,17 @@ Form = Literal["json", "text", "srt", "verbose_json", "vtt"]
 Granularity = Literal["word", "segment"]
 TRANSLATED = "en"
 """What OpenAI translates into."""
+
+
+class Given(Struct, frozen=True):
+    """The fields that are read; each may come several times, and what is empty was not given."""
+
+    language: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    response_format: tuple[str, ...] = ()
+    timestamp_granularities: tuple[str, ...] = ()
+    stream: tuple[str, ...] = ()
+    to: tuple[str, ...] = ()
 
 
 class BadField(UserError):
@@ -55,19 +67,20 @@ class Asked:
 
 def transcription(fields: Fields) -> Asked:
     """What `/v1/audio/transcriptions` is asked; raises `BadField`."""
-    form, granularities = _form(fields), _granularities(fields)
-    return Asked(Pair(_spoken(fields), ()), "transcribe", form, granularities)
+    given = _given(fields)
+    return Asked(Pair(_spoken(given), ()), "transcribe", _form(given), _granularities(given))
 
 
 def translation(fields: Fields) -> Asked:
     """What `/v1/audio/translations` is asked: `to`, which OpenAI has not, is another language; raises `BadField`."""
+    given = _given(fields)
     try:
-        target = find_language(_only(fields, "to", TRANSLATED)).code
+        target = find_language(_only("to", given.to, TRANSLATED)).code
     except UserError as error:
         raise BadField("to", str(error)) from error
-    spoken = _spoken(fields)
+    spoken = _spoken(given)
     # What is said in the language that is wanted needs no translation.
-    return Asked(Pair(spoken, () if spoken == (target,) else (target,)), "translate", _form(fields), frozenset())
+    return Asked(Pair(spoken, () if spoken == (target,) else (target,)), "translate", _form(given), frozenset())
 
 
 def answer(asked: Asked, events: Sequence[Event]) -> Page:
@@ -110,25 +123,31 @@ def failure(error: UserError) -> Page:
 # --- fields ---
 
 
-def _only(fields: Fields, name: str, default: str) -> str:
-    values = fields.get(name, (default,))
+def _given(fields: Fields) -> Given:
+    given = msgspec.convert(fields, Given)
+    if "true" in given.stream:
+        raise BadField("stream", "saw stream, expected it false: the answer comes as a whole")
+    return given
+
+
+def _only(name: str, values: tuple[str, ...], default: str) -> str:
     if len(values) > 1:
         raise BadField(name, f"saw {name} {len(values)} times, expected it once")
-    return values[0] or default
+    return "".join(values) or default
 
 
-def _spoken(fields: Fields) -> tuple[str, ...]:
+def _spoken(given: Given) -> tuple[str, ...]:
     """`language`, or several `languages[]`; any where neither is given."""
-    name = "languages" if "languages" in fields else "language"
-    named = ",".join(fields.get(name, ())) or ANY
+    name = "languages" if given.languages else "language"
+    named = ",".join(given.languages or given.language) or ANY
     try:
         return tuple(LANGUAGES) if named == ANY else parse_languages(named)
     except UserError as error:
         raise BadField(name, str(error)) from error
 
 
-def _form(fields: Fields) -> Form:
-    named = _only(fields, "response_format", "json")
+def _form(given: Given) -> Form:
+    named = _only("response_format", given.response_format, "json")
     for form in get_args(Form):
         if form == named:
             found: Form = form
@@ -136,13 +155,12 @@ def _form(fields: Fields) -> Form:
     raise BadField("response_format", f"saw {named!r}, expected one of {', '.join(get_args(Form))}")
 
 
-def _granularities(fields: Fields) -> frozenset[Granularity]:
-    name = "timestamp_granularities"
-    named = fields.get(name, ())
+def _granularities(given: Given) -> frozenset[Granularity]:
+    name, named = "timestamp_granularities", given.timestamp_granularities
     unknown = set(named) - set(get_args(Granularity))
     if unknown:
         raise BadField(name, f"saw {', '.join(sorted(unknown))}, expected {' or '.join(get_args(Granularity))}")
-    if named and _form(fields) != "verbose_json":
+    if named and _form(given) != "verbose_json":
         raise BadField(name, f"saw {name}, expected it with response_format verbose_json alone")
     return frozenset(each for each in get_args(Granularity) if each in named) or frozenset({"segment"})
 

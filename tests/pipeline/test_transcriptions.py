@@ -21,8 +21,8 @@ import webvtt
 from openai import AsyncOpenAI
 from scripted import ScriptedModels, eventually, scripted_server
 
-from surtitle.pipeline import transcriptions
 from surtitle.pipeline.tokens import Token, Tokens, digest
+from surtitle.pipeline.transcriptions import UPLOAD_BYTES
 
 # OpenAI has said that it will retire the endpoint.
 pytestmark = pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")
@@ -129,6 +129,7 @@ async def test_what_is_said_in_the_language_that_is_wanted_comes_back_as_it_is(c
         ({"response_format": "diarized_json"}, "response_format"),
         ({"timestamp_granularities": ["word"]}, "timestamp_granularities"),
         ({"response_format": "verbose_json", "timestamp_granularities": ["syllable"]}, "timestamp_granularities"),
+        ({"stream": True}, "stream"),
         ({"file": ("notes.txt", b"no sound at all")}, "file"),
         ({"file": ("empty.wav", b"")}, "file"),
     ],
@@ -217,9 +218,12 @@ async def test_what_is_no_form_with_a_file_is_refused_in_openais_shape(content: 
     assert re.search("expected", answer.json()["error"]["message"])
 
 
-async def test_a_file_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transcriptions, "UPLOAD_BYTES", 10_000)
-    async with scripted_server() as url, client_of(url) as client:
-        with pytest.raises(openai.APIStatusError) as caught:
-            await client.audio.transcriptions.create(file=recording(), model="m")
-    assert (caught.value.status_code, caught.value.code) == (413, "file_too_large")
+async def test_a_file_that_is_too_large_is_refused_before_it_is_sent() -> None:
+    head = f"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: localhost\r\nContent-Type: {FORM}; boundary=x\r\n"
+    async with scripted_server() as url:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+        writer.write(f"{head}Content-Length: {UPLOAD_BYTES + 1}\r\n\r\n--x\r\n".encode())
+        answer = (await reader.read()).decode()
+        writer.close()
+    assert answer.startswith("HTTP/1.1 413")
+    assert '"code":"file_too_large"' in answer
