@@ -65,15 +65,15 @@ class Access:
         refusal = self.refuse_request(hosts)
         return refusal if refusal is not None or not origins else self._refuse_origin(hosts, origins)
 
-    def refuse_upgrade(self, hosts: Sequence[str], origins: Sequence[str]) -> str | None:
-        """Return why a websocket with these `Host` and `Origin` headers is refused, or None."""
+    def refuse_upgrade(self, hosts: Sequence[str], origins: Sequence[str], *, token: bool = False) -> str | None:
+        """Return why a websocket with these `Host` and `Origin` headers is refused, or None; `token`: it shows one."""
         refusal = self.refuse_request(hosts)
         if refusal is not None:
             return refusal
         if not origins:
             # Only programs send no origin. On loopback they run on this machine and could read the port
-            # anyway.
-            if is_loopback(self.host):
+            # anyway; others show a token, or say whom they mean to reach.
+            if is_loopback(self.host) or token:
                 return None
             return "saw no Origin, expected one since this server is open to the network; --allow-origin adds origins"
         return self._refuse_origin(hosts, origins)

@@ -12,9 +12,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
-from surtitle.pipeline.events import MAIN_ROOM, Event, SessionEnd, SessionStart
+from surtitle.pipeline.events import MAIN_ROOM, Caption, Event, SessionEnd, SessionStart
 from surtitle.pipeline.operations import Operations
 from surtitle.pipeline.outputs import CaptionFiles, JsonLog, Recorder
 from surtitle.pipeline.posting import Service
@@ -111,6 +111,37 @@ class Outputs:
             self._recorders.pop(room).close()
 
 
+class WayOut(Protocol):
+    """Where one session's events go."""
+
+    @property
+    def name(self) -> str:
+        """What the session is known by, to viewers and in the log."""
+
+    def publish(self, event: Event) -> None: ...
+
+    def follow(self, lags: LagStats, painted: Callable[[int, str], None]) -> None: ...
+
+
+class Kept:
+    """The way out of a session that nobody watches: what it says is counted, and kept for who asked for it."""
+
+    def __init__(self, name: str, operations: Operations) -> None:
+        self.name = name
+        self.events: list[Event] = []
+        """Finals, and what begins and ends."""
+        self._operations = operations
+
+    def publish(self, event: Event) -> None:
+        """Keep `event`, unless it is a draft."""
+        self._operations.published(event, self.name)
+        if not isinstance(event, Caption) or event.final:
+            self.events.append(event)
+
+    def follow(self, lags: LagStats, painted: Callable[[int, str], None]) -> None:
+        """Nobody is shown how late it is."""
+
+
 class Broadcast:
     """One room's way out; its sessions go it one after the other."""
 
@@ -120,6 +151,10 @@ class Broadcast:
         self._outputs = outputs
         self._shared = shared
         self._fields: dict[str, str] = {}
+
+    @property
+    def name(self) -> str:
+        return self.room.name
 
     def publish(self, event: Event) -> None:
         """Send `event` everywhere. Raises UserError if a file can't be written any more."""

@@ -163,7 +163,11 @@ def build_parser() -> argparse.ArgumentParser:
     serve = _command(commands, "serve", _serve, "caption whoever publishes audio over a websocket")
     server_flags(serve, port=8765, port_help="port for publishers and viewers (default 8765)")
     serve.add_argument(
-        "--max-sessions", type=number(1, 1024), default=8, metavar="N", help="publishers heard at once (default 8)"
+        "--max-sessions",
+        type=number(1, 1024),
+        default=8,
+        metavar="N",
+        help="publishers heard at once, recordings that are sent included (default 8)",
     )
     log_flag(serve)
     serve.add_argument(

@@ -129,13 +129,25 @@ async def hear_viewer(connection: ServerConnection, viewer: Viewer, greeted: Cal
         greeted()
 
 
-async def refuse(connection: ServerConnection, error: UserError, patience: float = CLOSE_SECONDS) -> None:
-    """Tell the client why, then close; one that does not listen for `patience` seconds is closed all the same."""
+def error_message(refused: Refused) -> str:
+    """Return the message that says why the connection is about to be closed."""
+    return encode(ErrorMessage(refused.code, str(refused), refused.retry)).decode()
+
+
+async def refuse(
+    connection: ServerConnection,
+    error: UserError,
+    patience: float = CLOSE_SECONDS,
+    write: Callable[[Refused], str] = error_message,
+) -> None:
+    """Tell the client why, then close; one that does not listen for `patience` seconds is closed all the same.
+
+    `write` says it in the client's protocol.
+    """
     refused = as_refused(error)
-    message = encode(ErrorMessage(refused.code, str(refused), refused.retry))
     try:
         async with asyncio.timeout(patience):
-            await connection.send(message, text=True)
+            await connection.send(write(refused))
     except (TimeoutError, ConnectionClosed):
         return
     finally:

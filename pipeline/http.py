@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Self
+from urllib.parse import parse_qs
 
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.messages import CloseCode, Refused
 
 Headers = tuple[tuple[str, str], ...]
 """Names in lower case, and values, in their order."""
+QUERY_FIELDS = 32
+"""How many fields the query of a request may have."""
 
 
 class HttpError(UserError):
@@ -97,6 +101,16 @@ class Head:
     query: Mapping[str, tuple[str, ...]]
     """Values by name, in their order; empty ones count."""
     headers: Headers
+
+    @classmethod
+    def of(cls, method: str, target: str, headers: Headers) -> Self:
+        """Read the `target` of a request line: a path, perhaps with a query; raises `HttpError`."""
+        path, _, query = target.partition("?")
+        try:
+            fields = parse_qs(query, keep_blank_values=True, max_num_fields=QUERY_FIELDS)
+        except ValueError as error:
+            raise HttpError(HTTPStatus.BAD_REQUEST, f"saw a query of more than {QUERY_FIELDS} fields") from error
+        return cls(method, path, {name: tuple(values) for name, values in fields.items()}, headers)
 
     def header(self, name: str) -> str | None:
         """Return the first value of the header `name` (in lower case), or None."""

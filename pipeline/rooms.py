@@ -7,6 +7,7 @@ them; or `Refused`. Knows no socket, task or clock.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from surtitle.pipeline.hub import Hub
@@ -45,6 +46,7 @@ class Rooms:
         """
         self._make = make
         self._sessions = sessions
+        self._unwatched = 0
         self._rooms: dict[str, Room] = {}
 
     def __iter__(self) -> Iterator[Room]:
@@ -75,8 +77,7 @@ class Rooms:
             raise Refused(
                 CloseCode.BUSY, f"another publisher is speaking in session {name!r}; try again when it has stopped"
             )
-        if self._sessions is not None and sum(each.speaking for each in self._rooms.values()) >= self._sessions:
-            raise Refused(CloseCode.FULL, f"{self._sessions} sessions are running, no more are taken; try again later")
+        self._check_full()
         room = self._rooms.pop(name, None) or self._add(name)
         self._rooms[name] = room
         room.speaking = room.spoken = True
@@ -86,6 +87,25 @@ class Rooms:
         """Nobody speaks in `room` any more; what was said stays to be read."""
         room.speaking = False
         self._forget()
+
+    @contextmanager
+    def unwatched(self) -> Iterator[None]:
+        """A session that needs no room, since nobody watches it, counts among those that run.
+
+        Raises:
+            Refused: there are too many (`CloseCode.FULL`).
+        """
+        self._check_full()
+        self._unwatched += 1
+        try:
+            yield
+        finally:
+            self._unwatched -= 1
+
+    def _check_full(self) -> None:
+        running = self._unwatched + sum(room.speaking for room in self._rooms.values())
+        if self._sessions is not None and running >= self._sessions:
+            raise Refused(CloseCode.FULL, f"{self._sessions} sessions are running, no more are taken; try again later")
 
     def _add(self, name: str) -> Room:
         room = self._rooms[name] = Room(name, self._make())

@@ -11,7 +11,7 @@ import asyncio
 import secrets
 import signal
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,9 +20,11 @@ from typing import Literal, TypeVar
 from rich.console import Console
 
 from surtitle.pipeline.assembly import Models
-from surtitle.pipeline.broadcast import Broadcast, OutputPaths, Outputs
-from surtitle.pipeline.events import MAIN_ROOM, SAMPLE_RATE, AudioChunk, CaptionMode, Gap, Samples, SessionStart
+from surtitle.pipeline.broadcast import Broadcast, Kept, OutputPaths, Outputs, WayOut
+from surtitle.pipeline.events import MAIN_ROOM, SAMPLE_RATE, AudioChunk, CaptionMode, Event, Gap, Samples, SessionStart
+from surtitle.pipeline.files import decode_all
 from surtitle.pipeline.glossary import Glossary
+from surtitle.pipeline.http import Handler
 from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.interpreter import Interpreter
 from surtitle.pipeline.languages import Pair, parse_pair
@@ -32,14 +34,17 @@ from surtitle.pipeline.operations import Operations
 from surtitle.pipeline.pacing import Clock, RealClock, VirtualClock, paced
 from surtitle.pipeline.resample import Resampler
 from surtitle.pipeline.rooms import Room, Rooms
-from surtitle.pipeline.server import MAX_VIEWERS, CaptionServer, OnPublish, Ready
+from surtitle.pipeline.server import MAX_VIEWERS, NO_ROUTES, CaptionServer, OnPublish, Ready
 from surtitle.pipeline.session import Session
 from surtitle.pipeline.state import State
 from surtitle.pipeline.statefile import Keeper, StateFile, in_room
 from surtitle.pipeline.terminal import TerminalCaptions
 from surtitle.pipeline.tokens import Tokens
+from surtitle.pipeline.transcriptions import Transcriptions
 
 T = TypeVar("T")
+UNWATCHED = "(recording)"
+"""What the access log has for the room of a session that has none: no room is called so."""
 DRAIN = 5.0
 """Seconds that viewers get to read the last captions before the server closes."""
 
@@ -151,12 +156,26 @@ class Run:
                 audio = until(begun(resampled(samples, start.sample_rate), clock), self._stop)
                 await self._session(pair, "real", clock, audio, Broadcast(room, opened, shared=True), ready)
 
-            serving = await stack.enter_async_context(self._server(_rooms(max_sessions), server, on_publish))
+            async def on_recording(path: Path, pair: Pair) -> list[Event]:
+                recordings = await asyncio.to_thread(decode_all, [path])
+                kept, clock = Kept(UNWATCHED, server.operations), VirtualClock()
+                await self._session(pair, "virtual", clock, paced(recordings, clock), kept)
+                return kept.events
+
+            rooms = _rooms(max_sessions)
+            routes = Transcriptions(rooms, server.tokens, on_recording).routes()
+            serving = await stack.enter_async_context(self._server(rooms, server, on_publish, routes))
             self._stop_on_signals()
             await self._stop.wait()
             await serving.drain(DRAIN)
 
-    def _server(self, rooms: Rooms, options: ServerOptions, on_publish: OnPublish | None = None) -> CaptionServer:
+    def _server(
+        self,
+        rooms: Rooms,
+        options: ServerOptions,
+        on_publish: OnPublish | None = None,
+        routes: Mapping[tuple[str, str], Handler] = NO_ROUTES,
+    ) -> CaptionServer:
         scheme = "http" if options.tls is None else "https"
         self._console.print(f"captions on {scheme}://{options.host}:{options.port}/overlay", style="dim")
         return CaptionServer(
@@ -169,6 +188,7 @@ class Run:
             tls=options.tls,
             operations=options.operations,
             on_publish=on_publish,
+            routes=routes,
         )
 
     async def _session(
@@ -177,31 +197,31 @@ class Run:
         kind: Literal["real", "virtual"],
         clock: Clock,
         audio: AsyncIterator[AudioChunk | Gap],
-        broadcast: Broadcast,
+        out: WayOut,
         ready: Ready | None = None,
     ) -> None:
         names = {"asr": self._models.names.asr, "llm": self._models.names.llm}
-        start = SessionStart(secrets.token_hex(8), pair.sources, pair.targets, names, kind, broadcast.room.name)
-        interpreter, keeper = await asyncio.to_thread(self._interpreter, pair, broadcast.room.name, clock)
+        start = SessionStart(secrets.token_hex(8), pair.sources, pair.targets, names, kind, out.name)
+        interpreter, keeper = await asyncio.to_thread(self._interpreter, pair, out, clock)
         session = Session(
             start,
             self._models.recognizer(pair.sources, self._glossary),
             interpreter,
             clock=clock,
             workers=self._models.workers,
-            publish=broadcast.publish,
+            publish=out.publish,
             captions=self._captions,
             idle=keeper.keep_if_due if keeper else _nothing,
         )
-        broadcast.follow(session.lags, session.painted)
+        out.follow(session.lags, session.painted)
         if ready is not None:
             await ready()
         await session.run(audio)
         if keeper:
             await asyncio.get_running_loop().run_in_executor(self._models.workers.llm, keeper.keep)
 
-    def _interpreter(self, pair: Pair, room: str, clock: Clock) -> tuple[Interpreter, Keeper | None]:
-        """What translates in a room, and what keeps its state, if that is wanted."""
+    def _interpreter(self, pair: Pair, out: WayOut, clock: Clock) -> tuple[Interpreter, Keeper | None]:
+        """What translates in a room, and what keeps its state, if that is wanted; a recording has none."""
 
         def make(state: State | None = None) -> Interpreter:
             return self._models.interpreter(
@@ -213,9 +233,9 @@ class Run:
                 state=state,
             )
 
-        if self._state is None:
+        if self._state is None or not isinstance(out, Broadcast):
             return make(), None
-        file = StateFile(in_room(self._state, room), self._models.names.llm, pair.targets)
+        file = StateFile(in_room(self._state, out.name), self._models.names.llm, pair.targets)
         interpreter = file.resume(make, self._console.print)
         return interpreter, Keeper(interpreter.state, file.write, now=clock.now, tell=self._console.print)
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import secrets
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -28,6 +29,7 @@ from surtitle.pipeline.connection import (
     Audio,
     Patience,
     as_refused,
+    error_message,
     first_error,
     first_message,
     hear_goodbye,
@@ -39,13 +41,17 @@ from surtitle.pipeline.connection import (
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Samples
 from surtitle.pipeline.fanout import GOING_AWAY, Fanout
-from surtitle.pipeline.http import Handler, Routes
+from surtitle.pipeline.foreign import Guest, asked_of
+from surtitle.pipeline.guests import Conversation
+from surtitle.pipeline.http import Handler, Head, Routes
 from surtitle.pipeline.messages import CloseCode, PublishStart, ReadyMessage, Refused
 from surtitle.pipeline.operations import Operations, Visit
 from surtitle.pipeline.pages import HEADERS
 from surtitle.pipeline.protocol import encode, parse_hello, parse_start
+from surtitle.pipeline.realtime import Realtime
 from surtitle.pipeline.rooms import Room, Rooms
-from surtitle.pipeline.site import Site
+from surtitle.pipeline.simulstream import Simulstream
+from surtitle.pipeline.site import Site, websocket_only
 from surtitle.pipeline.tokens import Admission, Right, Tokens
 from surtitle.pipeline.web import Web
 
@@ -72,6 +78,8 @@ RATES_SECONDS = 60.0
 """How often the access log says how much goes through."""
 INTERNAL_ERROR = 1011
 """What `websockets` closes a connection with whose handler fails."""
+GUESTS: Mapping[str, type[Guest]] = {"/v1/realtime/translations": Realtime, "/simulstream": Simulstream}
+"""Other programs' protocols, by the path of their websockets."""
 NO_ROUTES: Mapping[tuple[str, str], Handler] = {}
 
 
@@ -122,9 +130,11 @@ class CaptionServer:
         self._access = self._rules()
         self._site = Site(rooms, tokens, self._operations, full=lambda: self._left() < 0, beat=patience.beat)
         self._web = Web(
-            Routes({**self._site.routes(), **routes}),
+            Routes(
+                {**dict.fromkeys((("GET", path) for path in GUESTS), websocket_only), **self._site.routes(), **routes}
+            ),
             lambda: self._access,
-            sockets={"/captions": VIEWER_MAX_BYTES, "/publish": PUBLISHER_MAX_BYTES},
+            sockets={"/captions": VIEWER_MAX_BYTES} | dict.fromkeys(("/publish", *GUESTS), PUBLISHER_MAX_BYTES),
             headers=HEADERS,
             operations=self._operations,
             left=self._left,
@@ -246,8 +256,7 @@ class CaptionServer:
 
     async def _handle(self, connection: ServerConnection) -> None:
         """Serve one connection; its mistakes are told to it alone."""
-        assert connection.request is not None, "the handshake isn't done yet"
-        path = urlsplit(connection.request.path).path
+        path = _path(connection)
         visit = self._operations.opened("viewer" if path == "/captions" else "publisher", peer(connection.transport))
         visit.code = INTERNAL_ERROR
         self._connected += 1
@@ -257,13 +266,16 @@ class CaptionServer:
                 raise Refused(CloseCode.FULL, f"there are {self._max_viewers} connections already; try again later")
             if path == "/captions":
                 await self._serve_viewer(connection, visit)
+            elif path in GUESTS:
+                await self._serve_guest(connection, visit, GUESTS[path])
             else:
                 await self._serve_publisher(connection, visit)
             await connection.close()
         except* UserError as group:
             refused = as_refused(first_error(group))
             visit.code = refused.close_code
-            await asyncio.gather(refuse(connection, refused), hear_goodbye(connection))
+            refusing = refuse(connection, refused, write=_writer(connection))
+            await asyncio.gather(refusing, hear_goodbye(connection))
         except* ConnectionClosed:
             # A client that leaves is no failure.
             pass
@@ -299,28 +311,49 @@ class CaptionServer:
         return self._fanouts[room]
 
     async def _serve_publisher(self, connection: ServerConnection, visit: Visit) -> None:
+        on_publish = self._takes_publishers()
+        start = parse_start(await first_message(connection, self._patience.hello))
+        audio = Audio(connection, start.sample_rate)
+
+        async def ready() -> None:
+            with suppress(ConnectionClosed):  # what it had to say before it left is captioned
+                await connection.send(encode(ReadyMessage(start.session)), text=True)
+
+        with self._speaking(connection, visit, start.token, start.session) as room:
+            await on_publish(start, audio.chunks(), room, ready)
+            if audio.refused is not None:
+                raise audio.refused
+
+    async def _serve_guest(self, connection: ServerConnection, visit: Visit, kind: type[Guest]) -> None:
+        on_publish = self._takes_publishers()
+        assert connection.request is not None, "the handshake isn't done yet"
+        headers = tuple((name.lower(), value) for name, value in connection.request.headers.raw_items())
+        head = Head.of("GET", connection.request.path, headers)
+        asked = asked_of(head)
+        conversation = Conversation(connection, kind(asked, secrets.token_hex(8)))
+        with self._speaking(connection, visit, head.secret, asked.session) as room:
+            await conversation.run(room, on_publish)
+        await conversation.end()
+
+    def _takes_publishers(self) -> OnPublish:
         if self._on_publish is None:
             raise Refused(
                 CloseCode.NO_PUBLISHERS,
                 "this server has its own source of speech and takes no publishers; `surtitle serve` does",
             )
-        start = parse_start(await first_message(connection, self._patience.hello))
-        self._admitted[connection] = self._admit(visit, start.token, "publish", start.session)
+        return self._on_publish
+
+    @contextmanager
+    def _speaking(self, connection: ServerConnection, visit: Visit, token: str | None, session: str) -> Iterator[Room]:
+        """The room in which this publisher alone may speak; raises `Refused`."""
+        self._admitted[connection] = self._admit(visit, token, "publish", session)
         if self._stopping:
             raise Refused(CloseCode.BUSY, "the server is stopping; try again when it is back")
-        room = self._rooms.speak(start.session)
+        room = self._rooms.speak(session)
         self._publishers.add(connection)
         self._silent.clear()
-        audio = Audio(connection, start.sample_rate)
-
-        async def ready() -> None:
-            with suppress(ConnectionClosed):  # what it had to say before it left is captioned
-                await connection.send(encode(ReadyMessage(room.name)), text=True)
-
         try:
-            await self._on_publish(start, audio.chunks(), room, ready)
-            if audio.refused is not None:
-                raise audio.refused
+            yield room
         finally:
             self._rooms.hush(room)
             self._publishers.discard(connection)
@@ -347,6 +380,17 @@ class CaptionServer:
             except Refused as refused:
                 del self._admitted[connection]
                 # Not by cancelling: the session of a publisher that has to go says what it has still to say.
-                expelling = asyncio.create_task(refuse(connection, refused, EXPEL_SECONDS))
+                expelling = asyncio.create_task(refuse(connection, refused, EXPEL_SECONDS, _writer(connection)))
                 self._expelling.add(expelling)
                 expelling.add_done_callback(self._expelling.discard)
+
+
+def _path(connection: ServerConnection) -> str:
+    assert connection.request is not None, "the handshake isn't done yet"
+    return urlsplit(connection.request.path).path
+
+
+def _writer(connection: ServerConnection) -> Callable[[Refused], str]:
+    """How its client is told why it is refused."""
+    guest = GUESTS.get(_path(connection))
+    return error_message if guest is None else guest.refuse

@@ -73,8 +73,8 @@ class Site:
     def routes(self) -> Mapping[tuple[str, str], Handler]:
         """Return a handler for each method and path."""
         return {("GET", path): always(page) for path, page in load_pages().items()} | {
-            ("GET", "/captions"): _websocket_only,
-            ("GET", "/publish"): _websocket_only,
+            ("GET", "/captions"): websocket_only,
+            ("GET", "/publish"): websocket_only,
             ("GET", "/captions.vtt"): self._vtt,
             ("GET", "/events"): self._events,
             ("GET", "/health"): self._health,
@@ -221,7 +221,8 @@ def _wanted(head: Head) -> _Wanted:
         raise HttpError(HTTPStatus.BAD_REQUEST, f"{error}; expected for example session=main&lang=es,de") from error
 
 
-async def _websocket_only(request: Request) -> Page:
+async def websocket_only(request: Request) -> Page:
+    """Answer a plain request for the path of a websocket."""
     raise HttpError(
         HTTPStatus.UPGRADE_REQUIRED,
         f"{request.head.path} is a websocket: connect to it with ws://",

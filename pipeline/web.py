@@ -189,7 +189,8 @@ class HttpConnection:
             head = await self._head(patience.head)
             while head is not None:
                 if head.wants_websocket and head.path in self._web.sockets:
-                    why = self._web.access().refuse_upgrade(head.all("host"), head.all("origin"))
+                    shown = head.secret is not None
+                    why = self._web.access().refuse_upgrade(head.all("host"), head.all("origin"), token=shown)
                     if why is None:
                         return self._pipe.become_websocket(self._wire.request_bytes, self._web.sockets[head.path])
                     await self._send(head, plain(HTTPStatus.FORBIDDEN, why))

@@ -8,7 +8,6 @@ are ours. Knows no socket, clock or handler.
 from __future__ import annotations
 
 from http import HTTPStatus
-from urllib.parse import parse_qs
 
 import h11
 
@@ -16,8 +15,6 @@ from surtitle.pipeline.http import Head, Headers, HttpError
 
 HEAD_BYTES = 16 * 1024
 """The largest request line and header fields, together."""
-QUERY_FIELDS = 32
-"""How many fields the query of a request may have."""
 
 
 class Wire:
@@ -142,14 +139,5 @@ def _head(event: h11.Request) -> Head:
     target = event.target.decode("ascii")  # h11 lets nothing else pass
     if not target.startswith("/"):
         raise HttpError(HTTPStatus.BAD_REQUEST, f"saw the target {target[:60]!r}, expected a path such as /overlay")
-    path, _, query = target.partition("?")
-    try:
-        fields = parse_qs(query, keep_blank_values=True, max_num_fields=QUERY_FIELDS)
-    except ValueError as error:
-        raise HttpError(HTTPStatus.BAD_REQUEST, f"saw a query of more than {QUERY_FIELDS} fields") from error
-    return Head(
-        method=event.method.decode("ascii"),
-        path=path,
-        query={name: tuple(values) for name, values in fields.items()},
-        headers=tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in event.headers),
-    )
+    headers = tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in event.headers)
+    return Head.of(event.method.decode("ascii"), target, headers)

@@ -9,14 +9,20 @@ from typing import get_args
 import msgspec
 import pytest
 
+from surtitle.pipeline.events import Event
 from surtitle.pipeline.http import refusal
 from surtitle.pipeline.hub import Hub
+from surtitle.pipeline.languages import Pair
 from surtitle.pipeline.messages import ClientMessage, CloseCode, Refused, ServerMessage
 from surtitle.pipeline.operations import Operations
 from surtitle.pipeline.pages import load_pages
 from surtitle.pipeline.rooms import Rooms
+from surtitle.pipeline.server import GUESTS
 from surtitle.pipeline.site import Site
 from surtitle.pipeline.tokens import Tokens
+from surtitle.pipeline.transcriptions import Transcriptions
+from surtitle.pipeline.transcripts import Given
+from surtitle.pipeline.uploads import FILE
 
 DOCUMENT = (Path(__file__).parent.parent / "PROTOCOL.md").read_text(encoding="utf-8")
 MESSAGES = [*get_args(ClientMessage), *get_args(ServerMessage)]
@@ -56,7 +62,20 @@ def test_every_path_but_the_pages_is_documented_and_no_other() -> None:
         for method, path in re.findall(r"`([A-Z]+) (/[\w./]*)", row)
     }
     site = Site(Rooms(lambda: Hub("e")), Tokens, Operations(), full=lambda: False, beat=20)
-    assert named == set(site.routes()) - {("GET", path) for path in load_pages()}
+    recordings = Transcriptions(Rooms(lambda: Hub("e")), Tokens, unheard).routes()
+    sockets = {("GET", path) for path in GUESTS}
+    assert named == {*site.routes(), *recordings, *sockets} - {("GET", path) for path in load_pages()}
+
+
+async def unheard(path: Path, pair: Pair) -> list[Event]:
+    raise NotImplementedError
+
+
+def test_every_field_of_a_recordings_form_is_documented_and_no_other() -> None:
+    _, _, section = DOCUMENT.partition("### OpenAI's transcriptions")
+    rows = re.findall(r"^\| (`[^|]*) \|", section.partition("###")[0], re.M)
+    named = {name for row in rows for name in re.findall(r"`(\w+)(?:\[\])?`", row)}
+    assert named == {FILE, *Given.__struct_fields__}
 
 
 def test_the_statuses_of_refusals_over_plain_http_are_documented() -> None:

@@ -65,6 +65,12 @@ def test_programs_may_connect_without_an_origin_on_loopback_only() -> None:
     assert "saw no Origin" in str(OPEN.refuse_upgrade(["192.168.1.5:8765"], []))
 
 
+def test_programs_that_show_a_token_need_no_origin_and_pages_from_elsewhere_gain_nothing_by_it() -> None:
+    assert OPEN.refuse_upgrade(["192.168.1.5:8765"], [], token=True) is None
+    assert OPEN.refuse_upgrade(["192.168.1.5:8765"], ["https://elsewhere.example"], token=True) is not None
+    assert OPEN.refuse_upgrade(["rebound.example"], [], token=True) is not None
+
+
 def test_two_origins_are_refused() -> None:
     assert LOCAL.refuse_upgrade(["127.0.0.1:8765"], ["http://127.0.0.1:8765"] * 2) is not None
 

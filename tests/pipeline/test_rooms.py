@@ -56,6 +56,20 @@ def test_no_more_sessions_run_than_are_taken() -> None:
     here.speak("3")
 
 
+def test_a_session_that_nobody_watches_takes_a_place_among_those_that_run() -> None:
+    here = rooms(sessions=1)
+    with here.unwatched():
+        with pytest.raises(Refused, match="1 sessions are running"):
+            here.speak("1")
+        assert names(here) == []
+    room = here.speak("1")
+    with pytest.raises(Refused, match="1 sessions are running"), here.unwatched():
+        pass
+    here.hush(room)
+    with here.unwatched():
+        pass
+
+
 def test_a_room_where_nobody_ever_spoke_is_forgotten_with_its_last_viewer() -> None:
     here = rooms()
     viewer = here.watch("hall").hub.join()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 import numpy as np
 import pytest
+from scripted import SAID, SENTENCE, ScriptedEars, ScriptedTranslator
 
 from surtitle.pipeline.backlog import BACKLOG
 from surtitle.pipeline.errors import UserError
@@ -18,7 +19,6 @@ from surtitle.pipeline.events import (
     AudioChunk,
     Caption,
     CaptionMode,
-    Drafted,
     Event,
     Gap,
     Samples,
@@ -26,7 +26,6 @@ from surtitle.pipeline.events import (
     SessionStart,
     Stamps,
     Status,
-    Translated,
     Word,
 )
 from surtitle.pipeline.gate import Closed, Quiet
@@ -34,83 +33,6 @@ from surtitle.pipeline.pacing import Clock, HandClock, RealClock, VirtualClock, 
 from surtitle.pipeline.recognizer import Heard
 from surtitle.pipeline.session import TURN, Session, Workers
 from surtitle.pipeline.spoken import Speaks
-
-SENTENCE = ["We", "will", "meet", "again."]
-SAID = "We will meet again."
-
-
-class ScriptedEars:
-    """A word for every half second, by the number of samples alone."""
-
-    def __init__(self, gate: Callable[[], object] = lambda: None, sentence: Sequence[str] = SENTENCE) -> None:
-        self.samples = 0
-        self.backlogs: list[float] = []
-        self._gate = gate
-        self._sentence = sentence
-        self._words = 0
-
-    def push(self, samples: Samples, *, backlog: float = 0.0) -> list[Heard]:
-        self._gate()
-        self.samples += len(samples)
-        self.backlogs.append(backlog)
-        return list(self._until(self.samples // (SAMPLE_RATE // 2)))
-
-    def flush(self) -> list[Heard]:
-        return [*self._until(-(-self.samples // (SAMPLE_RATE // 2))), Quiet(self.samples / SAMPLE_RATE)]
-
-    @property
-    def pending(self) -> tuple[Word, ...]:
-        return ()
-
-    def _until(self, count: int) -> Iterator[Word]:
-        while self._words < count:
-            start = self._words / 2
-            yield Word(self._sentence[self._words % len(self._sentence)], start, start + 0.4, 0.9)
-            self._words += 1
-
-
-class ScriptedTranslator:
-    """Shouts in all languages, the last one first; counts what it was asked."""
-
-    def __init__(self, targets: Sequence[str] = ("es",), gate: Callable[[], object] = lambda: None) -> None:
-        self.targets = tuple(targets)
-        self.finals: list[str] = []
-        self.drafts: list[str] = []
-        self.drafted = threading.Event()
-        self.hopeless = False
-        self.rests = 0
-        self.resting = threading.Event()
-        self.restless = False  # whether a rest has no end of itself
-        self._gate = gate
-
-    def translate(
-        self, text: str, spoken: str, *, in_time: Callable[[], bool], wrote: Callable[[str, int], None]
-    ) -> Iterator[tuple[str, Translated]]:
-        self.finals.append(text)
-        for target in reversed(self.targets):
-            if target == spoken:
-                continue
-            self._gate()
-            wrote(target, 1)
-            wrote(target, 2)
-            yield target, Translated(text, True) if self.hopeless else Translated(text.upper())
-
-    def draft(self, text: str, spoken: str, stop: Callable[[], bool]) -> Iterator[tuple[str, Drafted]]:
-        """Sure of its first word."""
-        self.drafts.append(text)
-        self.drafted.set()
-        for target in self.targets:
-            yield target, Drafted(text.upper(), len(text.split()[0]) * (" " in text))
-
-    def rest(self, stop: Callable[[], bool]) -> None:
-        """As long as it may."""
-        self.rests += 1
-        self.resting.set()
-        while self.restless and not stop():
-            threading.Event().wait(0.001)
-
-    def figures(self) -> dict[str, int]:
-        return {"retries": 1, "evictions": 2, "cache_tokens": 30, "cache_tokens_max": 20}
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surtitle.pipeline.http import Head, HttpError
-from surtitle.pipeline.wire import HEAD_BYTES, QUERY_FIELDS, Wire
+from surtitle.pipeline.http import QUERY_FIELDS, Head, HttpError
+from surtitle.pipeline.wire import HEAD_BYTES, Wire
 
 Said = tuple[str, str, bytes] | HTTPStatus
 """A request (method, path, body), or what it is refused with."""

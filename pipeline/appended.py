@@ -1,0 +1,34 @@
+"""Captions as text that only grows: for protocols in which nothing is ever taken back.
+
+In: captions of one language, drafts and finals, in the order of their numbers; any draft may be missing. Out: what is
+to be appended: of drafts what is stable. Knows no protocol.
+"""
+
+from __future__ import annotations
+
+from surtitle.pipeline.events import Caption
+from surtitle.pipeline.text import is_spaced
+
+
+class Appended:
+    """One language's text: all that was returned, joined, is the finals, with spaces between where it has spaces."""
+
+    def __init__(self) -> None:
+        self._cue = -1
+        self._sent = ""  # of that cue
+        self._began = False
+
+    def push(self, caption: Caption) -> str:
+        """Return what `caption` adds, perhaps nothing."""
+        if caption.cue < self._cue:
+            return ""
+        if caption.cue > self._cue:
+            self._cue, self._sent = caption.cue, ""
+        stable = caption.text[: caption.stable]
+        assert stable.startswith(self._sent) or self._sent.startswith(stable), "what is stable never changes"
+        added = stable[len(self._sent) :]
+        if not added:
+            return ""
+        space = " " if self._began and not self._sent and is_spaced(caption.language) else ""
+        self._sent, self._began = stable, True
+        return space + added

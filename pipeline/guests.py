@@ -1,0 +1,127 @@
+"""Publishers that speak another program's protocol, and get the captions of their own speech back.
+
+In: a websocket, and the codec of its protocol (see `foreign.py`). Out: a session in a room, as any publisher has; and
+the room's events, as the codec writes them. What is sent faster than it is spoken waits in the socket. Knows no
+message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, suppress
+
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+
+from surtitle.pipeline.events import Samples
+from surtitle.pipeline.foreign import Guest
+from surtitle.pipeline.hub import Viewer
+from surtitle.pipeline.messages import PublishStart, Refused
+from surtitle.pipeline.protocol import parse_event
+from surtitle.pipeline.rooms import Room
+
+AHEAD = 30.0
+"""Seconds of audio that may come at once; from there on it is taken at the pace of speech."""
+
+
+Speak = Callable[[PublishStart, AsyncIterator[Samples], Room, Callable[[], Awaitable[None]]], Awaitable[None]]
+"""As `server.OnPublish`."""
+
+
+class Conversation:
+    """One guest's connection."""
+
+    def __init__(self, connection: ServerConnection, guest: Guest) -> None:
+        self._connection = connection
+        self._guest = guest
+        self._due = 0.0
+        self._refused: Refused | None = None
+        self._news = asyncio.Event()
+        self._said_all = False
+
+    async def run(self, room: Room, speak: Speak) -> None:
+        """Have what the guest says captioned in `room`, and tell it.
+
+        Raises:
+            Refused: it made a mistake, or reads so slowly that captions are gone; what was heard is captioned first.
+        """
+        await self._send(self._guest.greet())
+        async with aclosing(self._heard()) as heard:
+            first = await anext(heard, None)
+            if first is not None:
+                await self._speak(_chain(first, heard), room, speak)
+        if self._refused is not None:
+            raise self._refused
+
+    async def end(self) -> None:
+        """Say that this was all. Whoever is told so may speak again in the room at once."""
+        await self._send(self._guest.bye())
+
+    async def _speak(self, heard: AsyncIterator[Samples], room: Room, speak: Speak) -> None:
+        viewer = room.hub.join((), None, self._news.set)
+        try:
+            _pass_over(viewer)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._tell(viewer))
+                await speak(self._guest.start, heard, room, _nothing)
+                self._said_all = True
+                self._news.set()
+        finally:
+            viewer.leave()
+
+    async def _heard(self) -> AsyncGenerator[Samples]:
+        """What the guest says, at the pace of speech, until it stops, leaves or makes a mistake."""
+        while not self._guest.over:
+            try:
+                items = self._guest.receive(await self._connection.recv())
+            except ConnectionClosed:
+                return
+            except Refused as refused:
+                self._refused = refused
+                return
+            for item in items:
+                if isinstance(item, str):
+                    await self._send([item])
+                elif len(item):
+                    await self._hold(len(item) / self._guest.start.sample_rate)
+                    yield item
+
+    async def _hold(self, seconds: float) -> None:
+        """Wait, before so many seconds of audio are taken, until they are not too far ahead of their time."""
+        now = asyncio.get_running_loop().time()
+        self._due = max(self._due, now) + seconds
+        if self._due - now > AHEAD:
+            await asyncio.sleep(self._due - now - AHEAD)
+
+    async def _tell(self, viewer: Viewer) -> None:
+        while True:
+            self._news.clear()
+            while (message := viewer.next()) is not None:
+                event, _ = parse_event(message)
+                await self._send(self._guest.tell(event))
+            if self._said_all:
+                return
+            await self._news.wait()
+
+    async def _send(self, messages: list[str]) -> None:
+        # Who has left has viewers perhaps: its speech is captioned to its end.
+        with suppress(ConnectionClosed):
+            for message in messages:
+                await self._connection.send(message)
+
+
+def _pass_over(viewer: Viewer) -> None:
+    """Take what was said in the room before."""
+    while viewer.next() is not None:
+        pass
+
+
+async def _chain(first: Samples, rest: AsyncIterator[Samples]) -> AsyncIterator[Samples]:
+    yield first
+    async for samples in rest:
+        yield samples
+
+
+async def _nothing() -> None:
+    """A guest is not told when it is heard."""
