@@ -38,7 +38,7 @@ from surtitle.pipeline.check import SPEECH
 from surtitle.pipeline.languages import find_language
 from surtitle.sinks.load import load_model
 from surtitle.sinks.static import StaticDecoder
-from surtitle.sinks.stock import load_stock
+from surtitle.sinks.stock import StockDecoder, load_stock
 from surtitle.sinks.tokenizer import Tokenizer
 
 READS, WRITES, DRAFT, STEPS = 30, 20, 8, 10
@@ -104,8 +104,8 @@ def open_rivals(arguments: argparse.Namespace, folder: Path, context: list[int])
                 found[name] = Stock(model, context, weight_bytes=4 * rivals.parameters_of(model))
             case "int8":
                 model = load_stock(folder)
-                weight_bytes = rivals.parameters_of(model)
-                found[name] = Stock(rivals.to_int8(model), context, weight_bytes=weight_bytes)
+                weight_bytes, exact = rivals.parameters_of(model), StockDecoder(model)
+                found[name] = Stock(rivals.to_int8(model), context, weight_bytes=weight_bytes, decoder=exact)
             case "llama.cpp":
                 found[name] = _llama_cpp(arguments, context)
     return found

@@ -164,7 +164,11 @@ class Ours:
 class Stock:
     """A transformers model in its own loop: its cache, its forward, the likeliest token."""
 
-    def __init__(self, model: PreTrainedModel, context: Sequence[int], *, weight_bytes: int) -> None:
+    def __init__(
+        self, model: PreTrainedModel, context: Sequence[int], *, weight_bytes: int, decoder: StockDecoder | None = None
+    ) -> None:
+        """`decoder` is the model's before it was rounded: how keys turn can't be seen well in 8 bits."""
+        self._decoder = decoder or StockDecoder(model)
         self._model = model
         self._caches = {rows: self._filled(context, rows) for rows in (1, LANGUAGES)}
         self._context = len(context)
@@ -196,7 +200,7 @@ class Stock:
         return self._done(began)
 
     def translate(self, prompt: Prompt, source: str) -> str:
-        return _translated(StockDecoder(self._model), prompt, source)
+        return _translated(self._decoder, prompt, source)
 
     @torch.inference_mode()
     def _next(self, ids: Tensor, keep: int = 1) -> Tensor:

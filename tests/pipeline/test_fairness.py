@@ -6,7 +6,6 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -119,8 +118,8 @@ async def test_two_sessions_take_turns_on_the_models_threads() -> None:
             group.create_task(run("cellar", SECONDS))
             await asyncio.to_thread(asr.others_wait.wait, 10)
             others_wait.set()
-    # half of what is said in the hall was there first, and its other half before the cellar was heard
-    assert [name for name, _ in groupby(asr.turns)] == ["hall", "cellar", "hall"]
+    # half of what is said in the hall was there first, and still the cellar is heard after its first second
+    assert asr.turns == ["hall", "cellar"] * SECONDS
     segments = len(llm.turns) // 2
     assert segments > 4
     assert llm.turns == ["hall", "cellar"] * segments
