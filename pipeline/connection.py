@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from websockets.asyncio.server import ServerConnection
@@ -35,6 +36,9 @@ AUDIO_PACE, AUDIO_AT_ONCE = 2.0, 30.0
 """Seconds of audio a second that a publisher may send, and seconds at once."""
 LEAST_SECONDS = 0.005
 """What a message of audio counts as at least, however little is in it."""
+
+LAST_MESSAGES = 1000
+"""What a client that is being refused may still have on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,16 @@ async def refuse(connection: ServerConnection, error: UserError, patience: float
         return
     finally:
         await connection.close(refused.close_code, refused.code)
+
+
+async def hear_goodbye(connection: ServerConnection) -> None:
+    """Pass over what a client that is being refused still says: behind it comes its answer to our goodbye.
+
+    Not without end, or who floods us would go on; it is cut off then, when its time is over.
+    """
+    with suppress(ConnectionClosed):
+        for _ in range(LAST_MESSAGES):
+            await connection.recv()
 
 
 def as_refused(error: UserError) -> Refused:

@@ -30,6 +30,7 @@ from surtitle.pipeline.connection import (
     as_refused,
     first_error,
     first_message,
+    hear_goodbye,
     hear_viewer,
     limit_kernel_buffer,
     peer,
@@ -262,7 +263,7 @@ class CaptionServer:
         except* UserError as group:
             refused = as_refused(first_error(group))
             visit.code = refused.close_code
-            await refuse(connection, refused)
+            await asyncio.gather(refuse(connection, refused), hear_goodbye(connection))
         except* ConnectionClosed:
             # A client that leaves is no failure.
             pass

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, suppress
 
 import pytest
-from serving import at, caption, closing, hello, receive
+from serving import START, Listener, at, caption, closing, hello, receive
+from websockets.client import ClientProtocol
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
+from websockets.uri import parse_uri
 
 from surtitle.pipeline.connection import Patience
+from surtitle.pipeline.events import Samples
 from surtitle.pipeline.hub import Hub
-from surtitle.pipeline.rooms import Rooms
-from surtitle.pipeline.server import CaptionServer
+from surtitle.pipeline.messages import PublishStart
+from surtitle.pipeline.rooms import SPARE, Room, Rooms
+from surtitle.pipeline.server import CaptionServer, Ready
 
 
 @pytest.fixture
@@ -28,7 +36,25 @@ async def server(hub: Hub) -> AsyncIterator[CaptionServer]:
 # --- mistakes ---
 
 
-@pytest.mark.parametrize("message", ["{", '{"type":"hello","v":1,"lang":["es"]}', b"\x00\xff", '"hello"'])
+NESTED = "[" * 30_000
+WRONG = [
+    "{",
+    '{"type":"hello","v":1,"lang":["es"]}',
+    b"\x00\xff",
+    '"hello"',
+    "",
+    NESTED,
+    '{"type":"hello","v":1,"langs":' + NESTED,
+    '{"type":"hello","v":[]}',
+    '{"type":"hello","v":1,"langs":"es"}',
+    '{"type":"hello","v":1,"session":"../main"}',
+    '{"type":"hello","v":1,"since":{"epoch":"e","seq":1e400}}',
+    START,
+    '{"type":"stop"}',
+]
+
+
+@pytest.mark.parametrize("message", WRONG, ids=lambda message: repr(message[:30]))
 async def test_a_bad_first_message_is_explained_and_harms_nobody(
     hub: Hub, server: CaptionServer, message: str | bytes
 ) -> None:
@@ -66,14 +92,113 @@ async def test_a_viewer_says_what_it_has_painted_and_nothing_else(hub: Hub, serv
     assert error["message"].startswith("saw seq 1 painted, expected a caption after 1")
 
 
-async def test_a_message_that_is_too_large_closes_its_connection_only(hub: Hub, server: CaptionServer) -> None:
-    async with at(server) as other, at(server) as viewer:
+@pytest.mark.parametrize(("path", "size"), [("/captions", 64 * 1024 + 1), ("/captions", 10**7), ("/publish", 10**7)])
+async def test_a_message_that_is_too_large_closes_its_connection_only(hub: Hub, path: str, size: int) -> None:
+    async with CaptionServer(Rooms(lambda: hub), port=0, on_publish=Listener()) as server, at(server) as other:
         await hello(other)
-        await viewer.send("x" * (64 * 1024 + 1))
-        _, code, _ = await closing(viewer)
-        assert code == 1009
+        assert await close_code(server, path, b"x" * size) == 1009
         hub.publish(caption(0))
         assert (await receive(other))["cue"] == 0
+
+
+async def close_code(server: CaptionServer, path: str, message: bytes) -> int:
+    """What a client of plain sockets is closed with that sends `message` whether or not it is wanted."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    client = ClientProtocol(parse_uri(f"ws://127.0.0.1:{server.port}{path}"))
+    client.send_request(client.connect())
+    writer.writelines(client.data_to_send())
+    client.receive_data(await reader.readuntil(b"\r\n\r\n"))
+    writer.write(Frame(Opcode.TEXT, message).serialize(mask=True))
+    while client.close_rcvd is None and (data := await asyncio.wait_for(reader.read(65_536), 10)):
+        client.receive_data(data)
+    writer.transport.abort()
+    assert client.close_rcvd is not None, "closed without a word"
+    return client.close_rcvd.code
+
+
+async def test_a_viewer_that_changes_its_languages_without_end_is_cut_off_and_harms_nobody(
+    hub: Hub, server: CaptionServer
+) -> None:
+    async with at(server) as other, at(server) as viewer:
+        await hello(other)
+        await hello(viewer)
+        for _ in range(200):
+            await viewer.send('{"type":"subscribe","langs":["es"]}')
+        messages, code, reason = await closing(viewer)
+        assert (messages[-1]["code"], messages[-1]["retry"]) == ("flood", False)
+        assert (code, reason) == (4507, "flood")
+        hub.publish(caption(0))
+        assert (await receive(other))["cue"] == 0
+
+
+@pytest.mark.parametrize(("message", "number"), [(bytes(320_000), 10), (b"", 6500)])
+async def test_audio_that_comes_too_fast_ends_its_session_in_order(hub: Hub, message: bytes, number: int) -> None:
+    listener = Listener()
+    async with CaptionServer(Rooms(lambda: hub), port=0, on_publish=listener) as server:
+        async with at(server, "/publish") as publisher:
+            await publisher.send(START)
+            with suppress(ConnectionClosed):
+                for _ in range(number):
+                    await publisher.send(message)
+            messages, code, _ = await closing(publisher)
+        assert (messages[-1]["code"], messages[-1]["retry"], code) == ("flood", False, 4507)
+        await asyncio.wait_for(listener.ended.wait(), 5)
+    assert 30 <= len(listener.heard) / 16_000 < 50 or not message
+
+
+async def test_audio_that_waited_for_the_models_is_no_flood(hub: Hub) -> None:
+    waited, heard = 0.5, list[float]()
+
+    async def speak(start: PublishStart, audio: AsyncIterator[Samples], room: Room, ready: Ready) -> None:
+        await asyncio.sleep(waited)
+        async for samples in audio:
+            heard.extend(samples.tolist())
+
+    async with (
+        CaptionServer(Rooms(lambda: hub), port=0, on_publish=speak) as server,
+        at(server, "/publish") as publisher,
+    ):
+        await publisher.send(START)
+        for length in (30.0, waited):
+            await publisher.send(bytes(2 * round(16_000 * length)))
+        await publisher.send('{"type":"stop"}')
+        assert (await closing(publisher))[1] == 1000
+    assert len(heard) == 30.5 * 16_000
+
+
+async def test_a_viewer_can_not_publish_and_a_publisher_is_shown_nothing(hub: Hub) -> None:
+    async with CaptionServer(Rooms(lambda: hub), port=0, on_publish=Listener()) as server:
+        async with at(server) as viewer:
+            await hello(viewer)
+            await viewer.send(bytes(3200))
+            assert (await closing(viewer))[1] == 4500
+        async with at(server, "/publish") as publisher:
+            await publisher.send('{"type":"hello","v":1}')
+            (error,), code, _ = await closing(publisher)
+            assert (error["code"], code) == ("bad_message", 4500)
+
+
+async def test_more_connections_than_are_taken_are_told_to_come_later(hub: Hub) -> None:
+    async with CaptionServer(Rooms(lambda: hub), port=0, max_viewers=2) as server:
+        async with at(server) as one, at(server) as other, at(server) as third:
+            await hello(one)
+            await hello(other)
+            (error,), code, _ = await closing(third)
+            assert (error["code"], error["retry"], code) == ("full", True, 4410)
+            hub.publish(caption(0))
+            assert (await receive(one))["cue"] == (await receive(other))["cue"] == 0
+        async with at(server) as fourth:
+            assert len(await hello(fourth)) == 2
+
+
+async def test_more_rooms_than_are_kept_are_told_to_come_later() -> None:
+    async with CaptionServer(Rooms(lambda: Hub("e")), port=0) as server, AsyncExitStack() as stack:
+        for number in range(SPARE):
+            await hello(await stack.enter_async_context(at(server)), session=f"room-{number}")
+        async with at(server) as viewer:
+            await viewer.send('{"type":"hello","v":1,"session":"one-more"}')
+            (error,), code, _ = await closing(viewer)
+    assert (error["code"], error["retry"], code) == ("full", True, 4410)
 
 
 async def test_a_client_that_says_nothing_is_sent_away(hub: Hub) -> None:
