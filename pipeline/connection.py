@@ -164,21 +164,6 @@ async def hear_goodbye(connection: ServerConnection) -> None:
             await connection.recv()
 
 
-def as_refused(error: UserError) -> Refused:
-    """Return `error` with a close code: a session that can't run is refused."""
-    return error if isinstance(error, Refused) else Refused(CloseCode.SESSION_REFUSED, str(error))
-
-
-async def hear_goodbye(connection: ServerConnection) -> None:
-    """Pass over what a client that is being refused still says: behind it comes its answer to our goodbye.
-
-    Not without end, or who floods us would go on; it is cut off then, when its time is over.
-    """
-    with suppress(ConnectionClosed):
-        for _ in range(LAST_MESSAGES):
-            await connection.recv()
-
-
 def first_error(group: BaseExceptionGroup[UserError]) -> UserError:
     """Return the first leaf of nested groups: several tasks of one session may have failed of one cause."""
     error: BaseException = group
