@@ -164,6 +164,11 @@ async def hear_goodbye(connection: ServerConnection) -> None:
             await connection.recv()
 
 
+def as_refused(error: UserError) -> Refused:
+    """Return `error` with a close code: a session that can't run is refused."""
+    return error if isinstance(error, Refused) else Refused(CloseCode.SESSION_REFUSED, str(error))
+
+
 def first_error(group: BaseExceptionGroup[UserError]) -> UserError:
     """Return the first leaf of nested groups: several tasks of one session may have failed of one cause."""
     error: BaseException = group
