@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Samples
 from surtitle.pipeline.hub import Viewer
-from surtitle.pipeline.limits import Bucket
+from surtitle.pipeline.limits import AUDIO_PACE, MESSAGES_AT_ONCE, MESSAGES_PER_SECOND, Bucket, Pace
 from surtitle.pipeline.messages import CloseCode, ErrorMessage, Painted, Refused
 from surtitle.pipeline.protocol import encode, parse_pcm, parse_stop, parse_viewer
 
@@ -29,13 +29,6 @@ SOCKET_BYTES = 64 * 1024
 WRITE_LIMIT = 8 * 1024
 """Bytes that we may hold for a viewer that does not read; beyond that drafts give way to newer ones."""
 
-
-MESSAGES_PER_SECOND, MESSAGES_AT_ONCE = 20, 100
-"""What a viewer may say."""
-AUDIO_PACE, AUDIO_AT_ONCE = 2.0, 30.0
-"""Seconds of audio a second that a publisher may send, and seconds at once."""
-LEAST_SECONDS = 0.005
-"""What a message of audio counts as at least, however little is in it."""
 
 LAST_MESSAGES = 1000
 """What a client that is being refused may still have on its way."""
@@ -60,8 +53,7 @@ class Audio:
     def __init__(self, connection: ServerConnection, rate: int) -> None:
         """`rate` is the samples' in hertz."""
         self._connection = connection
-        self._rate = rate
-        self._limit = Bucket(rate=AUDIO_PACE, burst=AUDIO_AT_ONCE)
+        self._pace = Pace(rate)
         self._began = asyncio.get_running_loop().time()
         self.refused: Refused | None = None
         """Why the audio ended, when it was the publisher's mistake: the session still says what it heard."""
@@ -71,15 +63,18 @@ class Audio:
         clock = asyncio.get_running_loop().time
         listened_at = self._began
         while True:
-            # What came while the session did not listen, came at its own pace.
-            self._limit.allow(clock() - listened_at)
+            self._pace.waited(clock() - listened_at)
             try:
                 message = await self._connection.recv()
                 if isinstance(message, str):
                     parse_stop(message)
                     return
                 samples = parse_pcm(message)
-                self._check_pace(len(samples), clock())
+                if not self._pace.take(len(samples), clock()):
+                    raise Refused(
+                        CloseCode.FLOOD,
+                        f"saw audio faster than {AUDIO_PACE:g} times the pace of speech, expected it as it is spoken",
+                    )
             except ConnectionClosed:
                 return
             except Refused as refused:
@@ -87,13 +82,6 @@ class Audio:
                 return
             listened_at = clock()
             yield samples
-
-    def _check_pace(self, samples: int, now: float) -> None:
-        if not self._limit.take(max(samples / self._rate, LEAST_SECONDS), now):
-            raise Refused(
-                CloseCode.FLOOD,
-                f"saw audio faster than {AUDIO_PACE:g} times the pace of speech, expected it as it is spoken",
-            )
 
 
 async def first_message(connection: ServerConnection, seconds: float) -> str | bytes:

@@ -1,13 +1,20 @@
-"""How much a client may send: a token bucket.
+"""How much a client may send.
 
-In: amounts, and when they came. Out: whether they are within the limit. Knows no socket, and what is counted.
+In: what came, and when. Out: whether it is within the limit. Knows no socket and no clock.
 """
 
 from __future__ import annotations
 
+MESSAGES_PER_SECOND, MESSAGES_AT_ONCE = 20, 100
+"""What a viewer may say."""
+AUDIO_PACE, AUDIO_AT_ONCE = 2.0, 30.0
+"""Seconds of audio a second that a publisher may send, and seconds at once."""
+LEAST_SECONDS = 0.005
+"""What a message of audio counts as at least, however little is in it."""
+
 
 class Bucket:
-    """Lets `rate` through a second, and up to `burst` at once after a pause."""
+    """A token bucket: lets `rate` through a second, and up to `burst` at once after a pause."""
 
     def __init__(self, *, rate: float, burst: float) -> None:
         """Start full. `rate` is units a second, `burst` units; the unit is the caller's."""
@@ -33,3 +40,20 @@ class Bucket:
     def allow(self, amount: float) -> None:
         """Let `amount` units more pass, whenever they come."""
         self._left += amount
+
+
+class Pace:
+    """How fast a publisher's audio comes."""
+
+    def __init__(self, rate: int) -> None:
+        """`rate` is the samples' in hertz."""
+        self._rate = rate
+        self._seconds = Bucket(rate=AUDIO_PACE, burst=AUDIO_AT_ONCE)
+
+    def take(self, samples: int, now: float) -> bool:
+        """Whether a message of so many samples may come at `now`."""
+        return self._seconds.take(max(samples / self._rate, LEAST_SECONDS), now)
+
+    def waited(self, seconds: float) -> None:
+        """Nobody listened for so long: what came meanwhile, came at its own pace."""
+        self._seconds.allow(seconds)

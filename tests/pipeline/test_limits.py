@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surtitle.pipeline.limits import Bucket
+from surtitle.pipeline.limits import AUDIO_AT_ONCE, LEAST_SECONDS, Bucket, Pace
 
 RATE, BURST = 2.0, 30.0
 asked = st.lists(st.tuples(st.floats(0, 20), st.floats(0, 40)), max_size=60)
@@ -60,6 +60,27 @@ def test_who_keeps_to_the_rate_is_never_refused(asked: list[tuple[float, float]]
 def test_it_does_not_matter_how_an_amount_is_cut(parts: list[int]) -> None:
     whole, cut = Bucket(rate=RATE, burst=BURST), Bucket(rate=RATE, burst=BURST)
     assert whole.take(sum(parts), 1.0) == all([cut.take(part, 1.0) for part in parts])
+
+
+def test_audio_at_the_pace_of_speech_passes_in_messages_of_any_length() -> None:
+    for length in (0.02, 0.2, 10.0):
+        pace = Pace(48_000)
+        assert all(pace.take(round(48_000 * length), number * length) for number in range(round(100 / length)))
+
+
+@pytest.mark.parametrize(("samples", "counts_as"), [(16_000, 1.0), (160, 0.01), (1, LEAST_SECONDS), (0, LEAST_SECONDS)])
+def test_a_message_with_little_audio_counts_as_some(samples: int, counts_as: float) -> None:
+    pace, taken = Pace(16_000), 0
+    while pace.take(samples, 5.0):
+        taken += 1
+    assert taken == pytest.approx(AUDIO_AT_ONCE / counts_as, abs=1)
+
+
+def test_audio_that_nobody_listened_to_is_no_flood() -> None:
+    pace = Pace(16_000)
+    pace.waited(600.0)
+    assert pace.take(16_000 * 630, 0.0)
+    assert not pace.take(160, 0.0)
 
 
 def test_a_limit_that_lets_nothing_through_is_a_mistake() -> None:
