@@ -17,7 +17,8 @@ from functools import lru_cache
 from anyascii import anyascii
 
 from surtitle.pipeline.languages import Language
-from surtitle.pipeline.text import ends_sentence, is_spaced
+from surtitle.pipeline.sentences import ends_sentence
+from surtitle.pipeline.text import is_spaced
 
 _NOUNS_HAVE_CAPITALS = frozenset({"de"})
 _WORD = re.compile(r"[^\W_]+(?:[-'’.][^\W_]+)*")
@@ -85,7 +86,7 @@ def _words(text: str, language: Language) -> Iterator[tuple[str, bool]]:
             word = _ELIDED.sub("", _POSSESSIVE.sub("", place.group()))
             opens = token[: place.start()]
             yield word, (is_first and not index) or any(mark in _OPENING for mark in opens[-1:])
-        is_first = ends_sentence(token) or token.endswith((":", "…", "–", "—"))
+        is_first = ends_sentence(token, language.code) or token.endswith((":", "…", "...", "–", "—"))
 
 
 @lru_cache
