@@ -86,7 +86,7 @@ def _words(text: str, language: Language) -> Iterator[tuple[str, bool]]:
             word = _ELIDED.sub("", _POSSESSIVE.sub("", place.group()))
             opens = token[: place.start()]
             yield word, (is_first and not index) or any(mark in _OPENING for mark in opens[-1:])
-        is_first = ends_sentence(token, language.code) or token.endswith((":", "…", "–", "—"))
+        is_first = ends_sentence(token, language.code) or token.endswith((":", "…", "...", "–", "—"))
 
 
 @lru_cache
