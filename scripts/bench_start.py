@@ -9,10 +9,8 @@ process does but the moments that it prints.
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from time import perf_counter, time
@@ -20,44 +18,16 @@ from time import perf_counter, time
 import bench_common as common
 from bench_common import Row
 
-from surtitle.pipeline.languages import find_language
 from surtitle.sinks.blocks import WEIGHTS
 
-LINE = "The committee will meet again on Thursday to discuss the budget for the coming year."
 _MOMENTS = ("loaded", "prompt read", "first token")
-_KILOBYTE = 1024
-
-
-class _Written(Exception):
-    """The first token is there: nothing more is to be seen."""
-
-
-def moments(folder: Path, threads: int) -> Iterator[float]:
-    """The time of each of _MOMENTS, in this process: seconds since the epoch, which is another process's too."""
-    from surtitle.pipeline.cli import set_up_libraries
-
-    set_up_libraries()
-    from surtitle.pipeline.engine import Engine
-    from surtitle.pipeline.translator import Translator
-
-    engine = Engine(folder, threads=threads)
-    yield time()
-    translator = Translator(engine, find_language("en"), [find_language("es")])
-    yield time()
-    try:
-        list(translator.translate(LINE, wrote=_stop))
-    except _Written:
-        yield time()
-
-
-def _stop(language: str, tokens: int) -> None:
-    raise _Written
+_CHILD = Path(__file__).with_name("start_moments.py")
 
 
 def measure(folder: Path, threads: int) -> Row:
     """One fresh process: seconds to each moment, and its peak memory."""
     began = time()
-    command = [sys.executable, __file__, "--child", str(folder), str(threads)]
+    command = [sys.executable, str(_CHILD), str(folder), str(threads)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"scripts/bench: the measured process failed: {done.stderr.strip()}")
@@ -66,12 +36,6 @@ def measure(folder: Path, threads: int) -> Row:
         **{name: at - began for name, at in zip(_MOMENTS, found["at"], strict=True)},
         "peak_mb": found["peak_mb"],
     }
-
-
-def _child(folder: Path, threads: int) -> None:
-    at = list(moments(folder, threads))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"at": at, "peak_mb": peak * _KILOBYTE / 1e6}))
 
 
 def read_once(folder: Path) -> float:
@@ -104,7 +68,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--child"]:
-        _child(Path(sys.argv[2]), int(sys.argv[3]))
-    else:
-        main()
+    main()
