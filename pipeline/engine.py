@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -58,15 +60,19 @@ class Engine:
         if device == "cuda" and not torch.cuda.is_available():
             raise UserError("--llm-device cuda: torch finds no GPU, expected one: leave the flag out to use the cores")
         try:
-            self.tokenizer = Tokenizer(folder)
+            with ThreadPoolExecutor(1) as beside:  # most of the weights' loading is outside the interpreter's lock
+                loading = beside.submit(
+                    partial(on_gpu, folder, device, window=window)
+                    if device == "cuda"
+                    else partial(load_model, folder, threads=threads)
+                )
+                self.tokenizer = Tokenizer(folder)
+                self.identifier = Identifier()
+                self.model: Decoder = loading.result()
             family = json.loads((folder / "config.json").read_text("utf-8"))["model_type"]
-            self.model: Decoder = (
-                on_gpu(folder, device, window=window) if device == "cuda" else load_model(folder, threads=threads)
-            )
         except (OSError, ValueError, KeyError) as error:
             raise UserError(
                 f"{folder} holds no loadable translator model ({error}): mend it with `surtitle models fetch`"
             ) from error
         self.profile = find_profile(folder.resolve().name, family)
         """How this model is asked for translations."""
-        self.identifier = Identifier()
