@@ -20,8 +20,8 @@ import multiprocessing
 import socket
 import statistics
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection
@@ -208,6 +208,15 @@ async def dawdle(port: int) -> None:
             await asyncio.sleep(0.1)
 
 
+@asynccontextmanager
+async def trouble(port: int) -> AsyncIterator[None]:
+    """One of each among the viewers."""
+    asleep, dawdling = await stuck(port), asyncio.create_task(dawdle(port))
+    yield
+    dawdling.cancel()
+    asleep.close()
+
+
 # --- rounds ---
 
 
@@ -276,15 +285,11 @@ async def measure(orders: Connection, arguments: argparse.Namespace) -> Row:
     for _ in range(arguments.rounds):
         for way in _WAYS:
             rounds[way].append(await bench.round(way, arrivals))
+        async with trouble(port):
+            rounds[_TROUBLED].append(await bench.round("surtitle", arrivals))
         costs.append(await bench.cost())
         common.say(f"{costs[-1]}")
-    asleep = await stuck(port)
-    dawdling = asyncio.create_task(dawdle(port))
-    for _ in range(arguments.rounds):
-        rounds[_TROUBLED].append(await bench.round("surtitle", arrivals))
     seconds = await bench.resume(port, views[: arguments.cut])
-    dawdling.cancel()
-    asleep.close()
     orders.send(None)
     return figures_of(rounds, costs) | {"resume_s": round(seconds, 3)}
 
@@ -295,7 +300,7 @@ def figures_of(rounds: Mapping[str, Sequence[Round]], costs: Sequence[Mapping[st
         way: {name: statistics.median(getattr(each, name) for each in found) for name in Round.__slots__}
         for way, found in rounds.items()
     }
-    cpu = {way: statistics.median(cost[way] for cost in costs) for way in _WAYS}
+    cpu = {way: round(statistics.median(cost[way] for cost in costs), 2) for way in _WAYS}
     ratio = statistics.median(cost["surtitle"] / cost["bare"] for cost in costs)
     return {"delivery": delivery, "cpu_us": cpu, "cpu_ratio": round(ratio, 3)}
 
