@@ -33,7 +33,8 @@ from conform_refusals import (
 from conform_scenes import NoCaptions, Stage, watch
 from websockets.exceptions import InvalidHandshake
 
-from surtitle.pipeline.cli import SAMPLE, exit_status
+from surtitle.pipeline.cli import exit_status
+from surtitle.pipeline.commands import SAMPLE
 from surtitle.pipeline.errors import UsageError, UserError
 from surtitle.pipeline.flags import number, token_of
 from surtitle.pipeline.store import open_store

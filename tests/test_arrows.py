@@ -18,7 +18,7 @@ EXCEPTIONS = {
     "pipeline/terms.py": {"sinks"},
     "pipeline/translator.py": {"sinks"},
     "pipeline/generate.py": {"sinks"},
-    "pipeline/cli.py": {"clients"},
+    "pipeline/commands.py": {"clients"},
 }
 """The files of the pipeline that know of attention sinks, and the one that knows of viewers."""
 VOCABULARY = ("pipeline/events.py", "pipeline/errors.py")

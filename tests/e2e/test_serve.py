@@ -6,8 +6,10 @@ import asyncio
 import json
 import signal
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -120,3 +122,11 @@ def test_a_taken_port_is_named_with_what_to_do(port: int) -> None:
     assert str(port) in done.stderr
     assert "--port" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_server_keeps_to_the_protocol_with_real_models(port: int) -> None:
+    suite = Path(__file__).parents[2] / "scripts" / "conformance.py"
+    done = subprocess.run(
+        [sys.executable, str(suite), f"ws://127.0.0.1:{port}"], capture_output=True, text=True, timeout=280, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,224 @@
+"""The commands: each with its flags, read, to its end.
+
+In: what argparse read. Out: nothing, or an exit status; or a UserError that says what can be mended. What they need is
+made in `given.py`, and what they do is elsewhere. Models' libraries are imported by the commands that need them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+import time
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from surtitle.pipeline.errors import UsageError, UserError
+from surtitle.pipeline.flags import address_of, pair_of, room_of, single_pair_of, token_of
+from surtitle.pipeline.given import (
+    engine_of,
+    glossary_of,
+    load_models,
+    open_models,
+    outputs_of,
+    remote_at,
+    run_of,
+    server_of,
+)
+from surtitle.pipeline.languages import find_language, parse_languages
+
+if TYPE_CHECKING:
+    from surtitle.pipeline.state import State
+
+SAMPLE = "sample:"
+"""`sample:jfk` as FILE is the recording of that name in the model store."""
+
+
+def run_replay(args: argparse.Namespace) -> None:
+    """Caption recordings."""
+    from surtitle.pipeline.files import decode_all
+
+    store = open_models()
+    pair, room, glossary = pair_of(args), room_of(args), glossary_of(args)
+    outputs = outputs_of(args, pair)
+    if outputs.services and args.clock == "virtual":
+        raise UsageError(
+            "got --clock virtual and an address to post to, expected --clock real: a service shows what is said now"
+        )
+    files = [
+        store.path(name.removeprefix(SAMPLE)) / f"{name.removeprefix(SAMPLE)}.wav"
+        if name.startswith(SAMPLE)
+        else Path(name)
+        for name in args.files
+    ]
+    blocks = decode_all(files)  # a missing file is said before models are loaded
+    wanted = args.serve or args.port is not None
+    server = server_of(args) if wanted else None
+    with load_models(args, store, live=args.clock == "real") as models:
+        run = run_of(args, models, glossary)
+        replay = run.replay(
+            blocks,
+            pair,
+            clock=args.clock,
+            outputs=outputs,
+            server=server,
+            stay=args.serve,
+            session=room,
+        )
+        asyncio.run(replay)
+
+
+def run_live(args: argparse.Namespace) -> None:
+    """Caption a microphone."""
+    from surtitle.pipeline.devices import choose
+
+    pair, room, server, glossary = pair_of(args), room_of(args), server_of(args), glossary_of(args)
+    outputs = outputs_of(args, pair)
+    choose(args.device)  # a missing microphone is said before models are loaded
+    with load_models(args, open_models()) as models:
+        run = run_of(args, models, glossary)
+        asyncio.run(run.live(args.device, pair, outputs=outputs, server=server, session=room))
+
+
+def run_serve(args: argparse.Namespace) -> None:
+    """Caption whoever publishes."""
+    from surtitle.pipeline.broadcast import OutputPaths
+
+    server, glossary = server_of(args), glossary_of(args)
+    with load_models(args, open_models()) as models:
+        run = run_of(args, models, glossary)
+        outputs = OutputPaths(log=args.log, record=args.record)
+        asyncio.run(run.serve(outputs=outputs, server=server, max_sessions=args.max_sessions))
+
+
+def run_watch(args: argparse.Namespace) -> None:
+    """Show captions in the terminal."""
+    from surtitle.clients.viewer import ViewerError
+    from surtitle.clients.watch import watch
+
+    langs = parse_languages(args.lang) if args.lang else ()
+    token, room = token_of(args.token_file, os.environ), room_of(args)
+    try:
+        asyncio.run(watch(args.url, langs, Console(), Console(stderr=True), session=room, token=token))
+    except ViewerError as error:
+        raise UserError(str(error)) from error
+
+
+def run_translate(args: argparse.Namespace) -> None:
+    """Translate text."""
+    from surtitle.pipeline.textmode import as_json, as_text, lines_of, timed_lines_of, translate_lines
+
+    store, pair = open_models(), single_pair_of(args)
+    (source,) = pair.sources
+    address = address_of(args, os.environ)
+    lines = timed_lines_of(args.file, source) if args.jsonl else lines_of(args.file)
+    show = as_json(pair.targets) if args.jsonl else as_text(pair.targets)
+    glossary = glossary_of(args)
+    spoken, wanted = find_language(source), [find_language(code) for code in pair.targets]
+    if address is not None:
+        from surtitle.pipeline.remote import TEXT, RemoteTranslator
+
+        with closing(remote_at(address, TEXT)) as remote:
+            translate_lines(
+                lines, RemoteTranslator(remote, spoken, wanted, window=args.window, glossary=glossary), show
+            )
+        return
+
+    from surtitle.pipeline.statefile import Keeper, StateFile
+    from surtitle.pipeline.translator import Translator
+
+    llm = args.llm or store.manifest.defaults.text_llm
+    engine = engine_of(args, store.path(llm))
+
+    def make(state: State | None = None) -> Translator:
+        translator = Translator(engine, spoken, wanted, window=args.window, glossary=glossary)
+        if state is not None:
+            translator.restore(state)
+        return translator
+
+    if args.state is None:
+        translate_lines(lines, make(), show)
+        return
+    file = StateFile(args.state, llm, pair.targets)
+    tell = partial(print, file=sys.stderr)
+    translator = file.resume(make, tell)
+    keeper = Keeper(translator.state, file.write, now=time.monotonic, tell=tell)
+    translate_lines(lines, translator, show, keeper.keep_if_due)
+    keeper.keep()
+
+
+def run_generate(args: argparse.Namespace) -> None:
+    """Write without end."""
+    from surtitle.pipeline.assembly import available_cores, share_cores
+    from surtitle.pipeline.generate import Wanted, generate
+
+    wanted = Wanted(
+        prompt=args.prompt,
+        prompts=args.prompts,
+        limit=args.max_new_tokens,
+        window=args.window,
+        sinks=args.sinks,
+        temperature=args.temperature,
+        seed=args.seed,
+        log=args.log,
+        save=args.save,
+        resume=args.resume,
+    )
+    store = open_models()
+    folder = store.path(args.model or store.manifest.defaults.text_llm)
+    generate(folder, wanted, threads=share_cores(available_cores(), llm=args.llm_threads).llm)
+
+
+def run_models(args: argparse.Namespace) -> None:
+    """List, fetch or verify models."""
+    from surtitle.pipeline.modelcommands import default_names, fetch_models, list_models, verify_models
+
+    store = open_models()
+    match args.action:
+        case "fetch":
+            names = args.names or default_names(store, text=args.text)
+            fetch_models(store, names, local=args.local)
+        case "verify":
+            verify_models(store, args.names)
+        case _:
+            list_models(store, Console())
+
+
+def run_tokens(args: argparse.Namespace) -> None:
+    """List, add or revoke tokens."""
+    from surtitle.pipeline.tokencommands import add_token, list_tokens, revoke_token
+
+    if args.action != "list" and args.name is None:
+        raise UsageError(f"got {args.action} without a name, expected what the token is called, such as obs")
+    match args.action:
+        case "add":
+            if args.right is None:
+                raise UsageError("got add without --right, expected --right read or --right publish")
+            add_token(args.file, args.name, args.right, room_of(args) if args.session else None)
+        case "revoke":
+            revoke_token(args.file, args.name)
+        case _:
+            list_tokens(args.file, Console())
+
+
+def run_devices(args: argparse.Namespace) -> None:
+    """List microphones."""
+    from surtitle.pipeline.devices import list_devices
+
+    for device in list_devices():
+        mark = "*" if device.default else " "
+        print(f"{mark} {device.index:3d}  {device.name}  ({device.host}, {device.channels} ch, {device.rate} Hz)")
+
+
+def run_check(args: argparse.Namespace) -> int:
+    """Say what this machine has; the exit status."""
+    from surtitle.pipeline.assembly import available_cores, share_cores
+    from surtitle.pipeline.check import check
+
+    cores = share_cores(available_cores(), args.asr_threads, args.llm_threads)
+    return check(open_models(), cores, port=args.port, measure=not args.quick, console=Console())

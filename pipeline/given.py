@@ -1,0 +1,153 @@
+"""What the commands are given: their flags, turned into what they stand for.
+
+In: what argparse read, and the environment. Out: files, servers, models and the rest, made or ready to be; a mistake in
+any of them is told before models are loaded, which takes seconds. Knows no command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from rich.console import Console
+
+from surtitle.pipeline.errors import UsageError
+from surtitle.pipeline.flags import address_of, services_of
+from surtitle.pipeline.languages import Pair
+
+if TYPE_CHECKING:
+    import ssl
+
+    from surtitle.pipeline.address import Address
+    from surtitle.pipeline.assembly import Models
+    from surtitle.pipeline.broadcast import OutputPaths
+    from surtitle.pipeline.engine import Engine
+    from surtitle.pipeline.glossary import Glossary
+    from surtitle.pipeline.remote import Pace, Remote
+    from surtitle.pipeline.runner import Run, ServerOptions
+    from surtitle.pipeline.store import ModelStore
+
+
+def open_models() -> ModelStore:
+    """Where models are kept."""
+    from surtitle.pipeline.store import open_store
+
+    return open_store(os.environ)
+
+
+def glossary_of(args: argparse.Namespace) -> Callable[[], Glossary]:
+    """Read before models are loaded, so that its mistakes are said at once."""
+    from surtitle.pipeline.glossary import Glossary, parse
+    from surtitle.pipeline.reread import Reread
+
+    path: Path | None = args.glossary
+    if path is None:
+        return Glossary
+    return Reread(path, lambda text: parse(text, path.suffix), tell, what="a glossary").current
+
+
+def run_of(args: argparse.Namespace, models: Models, glossary: Callable[[], Glossary]) -> Run:
+    """What all ways to run share."""
+    from surtitle.pipeline.runner import Run
+
+    return Run(
+        models,
+        window=args.window,
+        console=Console(),
+        captions=args.captions,
+        glossary=glossary,
+        state=args.state,
+    )
+
+
+def outputs_of(args: argparse.Namespace, pair: Pair) -> OutputPaths:
+    """The files and services that were asked for. Raises UsageError for an address that is none."""
+    from surtitle.pipeline.broadcast import OutputPaths
+    from surtitle.pipeline.subtitles import Format
+
+    wanted: dict[Format, Path | None] = {form: vars(args)[form] for form in get_args(Format)}
+    captions = {form: path for form, path in wanted.items() if path}
+    return OutputPaths(log=args.log, captions=captions, services=services_of(args, pair))
+
+
+def server_of(args: argparse.Namespace) -> ServerOptions:
+    """Where viewers connect. Raises UsageError for an address that others reach without tokens."""
+    from surtitle.pipeline.access import is_loopback
+    from surtitle.pipeline.accesslog import AccessLog
+    from surtitle.pipeline.operations import Operations
+    from surtitle.pipeline.reread import Reread
+    from surtitle.pipeline.runner import ServerOptions
+    from surtitle.pipeline.tokens import Tokens, parse
+
+    path: Path | None = args.tokens
+    if path is None and not is_loopback(args.host) and not args.allow_remote:
+        raise UsageError(
+            f"--host {args.host} is reachable from other machines: expected --tokens FILE, a loopback address such as "
+            f"127.0.0.1, or --allow-remote if everybody who can reach it may read and publish"
+        )
+    return ServerOptions(
+        host=args.host,
+        port=8765 if args.port is None else args.port,
+        allow_origins=tuple(args.allow_origin),
+        tokens=Tokens if path is None else Reread(path, parse, tell, what="a tokens file").current,
+        max_viewers=args.max_viewers,
+        tls=_tls_of(args),
+        operations=Operations(None if args.access_log is None else AccessLog(args.access_log)),
+    )
+
+
+def _tls_of(args: argparse.Namespace) -> ssl.SSLContext | None:
+    from surtitle.pipeline.tls import load_tls
+
+    if args.tls_cert is None and args.tls_key is None:
+        return None
+    if args.tls_cert is None or args.tls_key is None:
+        raise UsageError("got one of --tls-cert and --tls-key, expected both")
+    return load_tls(args.tls_cert, args.tls_key)
+
+
+def load_models(args: argparse.Namespace, store: ModelStore, *, live: bool = True) -> Models:
+    """Everything that is loaded once. Raises UserError for a model that is not here."""
+    from surtitle.pipeline.assembly import Ears, ModelNames, Models, available_cores, share_cores
+    from surtitle.pipeline.remote import LIVE, REPLAY
+
+    address = address_of(args, os.environ, captions=args.captions)
+    llm = args.llm or store.manifest.defaults.llm
+    names = ModelNames(args.asr or store.manifest.defaults.asr, address.model if address else llm)
+    cores = share_cores(available_cores(), args.asr_threads, args.llm_threads)
+    asr = store.path(names.asr)
+    translate = (
+        partial(remote_at, address, LIVE if live else REPLAY) if address else partial(engine_of, args, store.path(llm))
+    )
+    with Console(stderr=True).status(f"loading {names.asr} and {names.llm}"):
+        return Models(
+            names, ears=lambda: Ears(asr, threads=cores.asr, device=args.asr_device).recognizer, engine=translate
+        )
+
+
+def engine_of(args: argparse.Namespace, folder: Path) -> Engine:
+    """The language model in `folder`."""
+    from surtitle.pipeline.assembly import available_cores, share_cores
+    from surtitle.pipeline.engine import Engine
+
+    threads = share_cores(available_cores(), llm=args.llm_threads).llm
+    return Engine(folder, threads=threads, device=args.llm_device, window=args.window)
+
+
+def remote_at(address: Address, pace: Pace) -> Remote:
+    """The language model behind an endpoint."""
+    from surtitle.pipeline.endpoint import Endpoint
+    from surtitle.pipeline.identify import Identifier
+    from surtitle.pipeline.remote import Remote
+
+    return Remote(Endpoint(address), address.model, Identifier(), tell=tell, pace=pace)
+
+
+def tell(what: str) -> None:
+    """A line on standard error."""
+    print(f"surtitle: {what}", file=sys.stderr, flush=True)
