@@ -49,7 +49,9 @@ def test_what_is_said_in_one_tab_is_read_in_another(browser: Browser) -> None:
             speaker.get_by_role("button", name="Start speaking").click()
             expect(speaker.locator("#state")).to_have_text("You are being heard.", timeout=60_000)
             # what it hears begins anywhere and is cut, so one of the words that its translations have is enough
-            expect(reader.locator("body")).to_contain_text(re.compile("hacer|país|nación|americanos", re.I), timeout=90_000)
+            expect(reader.locator("body")).to_contain_text(
+                re.compile("hacer|país|nación|americanos", re.I), timeout=90_000
+            )
             speaker.get_by_role("button", name="Stop").click()
             expect(speaker.locator("#state")).not_to_have_text("You are being heard.", timeout=60_000)
             assert complaints == []
