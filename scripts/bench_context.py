@@ -18,6 +18,7 @@ from bench_common import Row
 from bench_quality import read_lines
 from engine_rivals import Prompt, prompt_of
 from score_quality import Counts, bleu_of, chrf_of, quality, summed
+from suite_compare import difference
 
 from surtitle.pipeline.languages import find_language, parse_languages
 from surtitle.sinks.load import load_model
@@ -25,7 +26,6 @@ from surtitle.sinks.lockstep import Steps, together
 from surtitle.sinks.stream import TokenStream
 from surtitle.sinks.tokenizer import Tokenizer
 
-RESAMPLES = 1000
 _QUARTERS = {"all": (0.0, 1.0), "first quarter": (0.0, 0.25), "last quarter": (0.75, 1.0)}
 Score = Callable[[Sequence[int]], float]
 
@@ -59,12 +59,8 @@ def _translating(stream: TokenStream, prompt: Prompt, source: str, out: list[str
 
 def gained(with_context: Counts, without: Counts, score: Score) -> tuple[float, float, float]:
     """How much higher the first scores on the same sentences, and the bounds of 95 % around that."""
-    counts = [np.array(each, dtype=np.int64) for each in (with_context, without)]  # (sentences, columns) each
-    size = len(counts[0])
-    chosen = np.random.default_rng(0).integers(0, size, (RESAMPLES, size))
-    times = np.stack([np.bincount(each, minlength=size) for each in chosen])  # (resamples, sentences): how often each
-    drawn = [np.array([score(sums) for sums in (times @ each).tolist()]) for each in counts]
-    low, high = np.percentile(drawn[0] - drawn[1], (2.5, 97.5)).tolist()
+    counts = [np.array(each, dtype=np.int64) for each in (without, with_context)]  # (sentences, columns) each
+    low, high = difference(counts[0], counts[1], score, np.random.default_rng(0).integers)
     return score(summed(with_context)) - score(summed(without)), low, high
 
 

@@ -129,14 +129,26 @@ def _drawn(
     size = len(counts[0])
     if size < FEWEST:
         return Change(name, then, now, "same" if then == now else "not comparable")
-    chosen = draw(0, size, (resamples, size))
-    times = np.stack([np.bincount(each, minlength=size) for each in chosen])  # (resamples, segments): how often each
-    score = _SCORES[name]
-    scores = [np.array([score(sums) for sums in (times @ each).tolist()]) for each in counts]
-    low, high = np.percentile(scores[1] - scores[0], (2.5, 97.5)).tolist()
+    low, high = difference(counts[0], counts[1], _SCORES[name], draw, resamples)
     if low <= 0 <= high:
         return Change(name, then, now, "same", (low, high))
     return Change(name, then, now, "better" if (low > 0) == (name in _HIGHER) else "worse", (low, high))
+
+
+def difference(
+    old: NDArray[np.int64],
+    new: NDArray[np.int64],
+    score: Callable[[Sequence[int]], float],
+    draw: Callable[..., NDArray[np.int64]],
+    resamples: int = RESAMPLES,
+) -> tuple[float, float]:
+    """The bounds of 95 % around how much higher `new` scores than `old`: counts (segments, columns) of the same."""
+    size = len(old)
+    chosen = draw(0, size, (resamples, size))
+    times = np.stack([np.bincount(each, minlength=size) for each in chosen])  # (resamples, segments): how often each
+    scores = [np.array([score(sums) for sums in (times @ each).tolist()]) for each in (old, new)]
+    low, high = np.percentile(scores[1] - scores[0], (2.5, 97.5)).tolist()
+    return low, high
 
 
 def _counts(row: Row, name: str) -> list[list[int]]:
