@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from surtitle.pipeline.commands import (
     run_check,
@@ -44,6 +45,8 @@ from surtitle.pipeline.flags import (
     thread_flags,
 )
 
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+"""Where a command is added."""
 LIBRARY_SETTINGS = {
     # two teams of threads that spin at barriers over the same cores are 3 to 16 times slower
     "OMP_WAIT_POLICY": "passive",
@@ -110,7 +113,23 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="surtitle", description="Live speech translation that you run yourself.")
     parser.add_argument("--version", action="version", version=f"surtitle {_version()}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for add in (
+        _replay_command,
+        _live_command,
+        _serve_command,
+        _watch_command,
+        _translate_command,
+        _generate_command,
+        _models_command,
+        _tokens_command,
+    ):
+        add(commands)
+    _command(commands, "devices", run_devices, "list microphones")
+    _check_command(commands)
+    return parser
 
+
+def _replay_command(commands: Commands) -> None:
     replay = _command(commands, "replay", run_replay, "caption recordings as if they were spoken now")
     replay.add_argument("files", nargs="+", metavar="FILE", help="recordings of any format, or sample:NAME")
     pair_flags(replay)
@@ -130,6 +149,8 @@ def build_parser() -> argparse.ArgumentParser:
     captions_flag(replay)
     model_flags(replay)
 
+
+def _live_command(commands: Commands) -> None:
     live = _command(commands, "live", run_live, "caption a microphone")
     pair_flags(live)
     session_flag(live)
@@ -142,6 +163,8 @@ def build_parser() -> argparse.ArgumentParser:
     captions_flag(live)
     model_flags(live)
 
+
+def _serve_command(commands: Commands) -> None:
     serve = _command(commands, "serve", run_serve, "caption whoever publishes audio over a websocket")
     server_flags(serve, port=8765, port_help="port for publishers and viewers (default 8765)")
     serve.add_argument(
@@ -161,6 +184,8 @@ def build_parser() -> argparse.ArgumentParser:
     captions_flag(serve)
     model_flags(serve)
 
+
+def _watch_command(commands: Commands) -> None:
     watch = _command(commands, "watch", run_watch, "show captions in the terminal")
     watch.add_argument(
         "url",
@@ -180,6 +205,8 @@ def build_parser() -> argparse.ArgumentParser:
         help=f"file with the token that the server asks for (default: the environment variable {TOKEN_VARIABLE})",
     )
 
+
+def _translate_command(commands: Commands) -> None:
     translate = _command(commands, "translate", run_translate, "translate lines of text, context kept")
     translate.add_argument(
         "file", nargs="?", type=Path, metavar="FILE", help="text, a line a segment (default: standard input)"
@@ -193,8 +220,8 @@ def build_parser() -> argparse.ArgumentParser:
     glossary_flag(translate)
     llm_flags(translate)
 
-    _generate_command(commands)
 
+def _models_command(commands: Commands) -> None:
     models = _command(commands, "models", run_models, "list, fetch or verify models")
     models.add_argument(
         "action",
@@ -212,20 +239,19 @@ def build_parser() -> argparse.ArgumentParser:
     models.add_argument(
         "--from", dest="local", type=Path, metavar="DIR", help="fetch: look in this folder before downloading"
     )
-
     models.add_argument("--text", action="store_true", help="fetch: also the larger translator, which translate uses")
-    _tokens_command(commands)
-    _command(commands, "devices", run_devices, "list microphones")
+
+
+def _check_command(commands: Commands) -> None:
     check = _command(commands, "check", run_check, "say what this machine has, and which models keep up on it")
     check.add_argument(
         "--port", type=number(0, 65535), default=8765, metavar="N", help="port to look at (default 8765)"
     )
     check.add_argument("--quick", action="store_true", help="leave out the measuring")
     thread_flags(check)
-    return parser
 
 
-def _generate_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _generate_command(commands: Commands) -> None:
     generate = _command(
         commands, "generate", run_generate, "write without end: a story, or a chat over a list of prompts"
     )
@@ -265,7 +291,7 @@ def _generate_command(commands: argparse._SubParsersAction[argparse.ArgumentPars
     llm_threads_flag(generate, "model")
 
 
-def _tokens_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _tokens_command(commands: Commands) -> None:
     tokens = _command(commands, "tokens", run_tokens, "say who may read and who may publish")
     tokens.add_argument("file", type=Path, metavar="FILE", help="the tokens file; add makes it")
     tokens.add_argument(
@@ -277,7 +303,7 @@ def _tokens_command(commands: argparse._SubParsersAction[argparse.ArgumentParser
 
 
 def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    commands: Commands,
     name: str,
     run: Callable[[argparse.Namespace], int | None],
     purpose: str,
