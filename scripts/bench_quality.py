@@ -8,6 +8,7 @@ speed.
 from __future__ import annotations
 
 import argparse
+import copy
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ import torch
 from bench_common import Losses, Row
 from engine_rivals import Prompt, costing, losses_of, prompt_of
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import DynamicCache, PreTrainedModel
 
 from surtitle.pipeline.languages import find_language, parse_languages
 from surtitle.sinks.lean import LeanDecoder
@@ -85,19 +86,20 @@ class Ours:
 
 
 class Fp32:
-    """The stock model in fp32, whole prompts in padded batches."""
+    """The stock model in fp32, in padded batches; the prompt's beginning is read once."""
 
     def __init__(self, model: PreTrainedModel) -> None:
-        self._model = model
+        self.model = model
+        self._begun: tuple[tuple[int, ...], DynamicCache] = ((), DynamicCache())
 
     @torch.inference_mode()
     def translate(self, prompt: Prompt, sources: Sequence[str]) -> list[str]:
         turns = [prompt.turn(source) for source in sources]
-        ids, mask = _padded([[*prompt.prefix, *turn] for turn, _ in turns])
+        ids, mask = _padded(prompt.prefix, [turn for turn, _ in turns])
         limits = [limit for _, limit in turns]
-        out = self._model.generate(
-            ids, attention_mask=mask, max_new_tokens=max(limits), do_sample=False,
-            eos_token_id=sorted(prompt.stop), pad_token_id=prompt.tokenizer.eos,
+        out = self.model.generate(
+            ids, attention_mask=mask, past_key_values=self._behind(prompt, len(turns)), max_new_tokens=max(limits),
+            do_sample=False, eos_token_id=sorted(prompt.stop), pad_token_id=prompt.tokenizer.eos,
         )  # fmt: skip
         rows = [row[ids.shape[1] :].tolist()[:limit] for row, limit in zip(out, limits, strict=True)]
         return [_text(prompt, _until(row, prompt.stop)) for row in rows]
@@ -106,9 +108,19 @@ class Fp32:
     def losses(self, prompt: Prompt, sources: Sequence[str], targets: Sequence[str]) -> Losses:
         found = []
         for turn, said in _said(prompt, sources, targets):
-            ids = torch.tensor([[*prompt.prefix, *turn, *said[:-1]]])
-            found.append(losses_of(self._model(ids, logits_to_keep=len(said)).logits[0], said).numpy())
+            read = torch.tensor([[*turn, *said[:-1]]])
+            out = self.model(read, past_key_values=self._behind(prompt, 1), logits_to_keep=len(said))
+            found.append(losses_of(out.logits[0], said).numpy())
         return np.concatenate(found)
+
+    def _behind(self, prompt: Prompt, rows: int) -> DynamicCache:
+        """A cache of `rows` rows that holds the prompt's beginning."""
+        if self._begun[0] != prompt.prefix:
+            out = self.model(torch.tensor([prompt.prefix]), use_cache=True, logits_to_keep=1)
+            self._begun = (prompt.prefix, out.past_key_values)
+        found = copy.deepcopy(self._begun[1])
+        found.batch_repeat_interleave(rows)
+        return found
 
 
 def _said(prompt: Prompt, sources: Sequence[str], targets: Sequence[str]) -> Iterator[tuple[list[int], list[int]]]:
@@ -117,11 +129,11 @@ def _said(prompt: Prompt, sources: Sequence[str], targets: Sequence[str]) -> Ite
         yield turn, [*prompt.tokenizer.encode_plain(target), prompt.before_speech[0]]
 
 
-def _padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """`rows` as one batch (B, n), padded on the left, and its mask."""
+def _padded(prefix: Sequence[int], rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """`prefix` and each of `rows` as one batch (B, n), padded between the two, and its mask."""
     longest = max(map(len, rows))
-    ids = torch.tensor([[0] * (longest - len(row)) + list(row) for row in rows])
-    mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows])
+    ids = torch.tensor([[*prefix, *[0] * (longest - len(row)), *row] for row in rows])
+    mask = torch.tensor([[1] * len(prefix) + [0] * (longest - len(row)) + [1] * len(row) for row in rows])
     return ids, mask
 
 
