@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 from surtitle.pipeline.events import Word
 
+DOUBT = 0.3
+"""Mean probability of a guess's words below which nothing is taken to be heard: silence makes models invent."""
+
 
 @dataclass(frozen=True, slots=True)
 class InventionSettings:
@@ -29,6 +32,11 @@ class InventionSettings:
     """seconds, at least."""
     few: int = 2
     """Words that, alone before others that take no time, were not said either."""
+
+
+def sureness(words: Sequence[Word]) -> float:
+    """The mean probability of `words`; 0.0 of none."""
+    return sum(word.probability for word in words) / max(1, len(words))
 
 
 def heard(words: Sequence[Word], settings: InventionSettings | None = None) -> list[Word]:

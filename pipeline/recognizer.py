@@ -19,7 +19,7 @@ from surtitle.pipeline.agreement import CommitPolicy
 from surtitle.pipeline.alignment import Alignment
 from surtitle.pipeline.events import SAMPLE_RATE, Samples, Word
 from surtitle.pipeline.gate import Closed, GateEvent, GateSettings, Opened, Quiet, SpeechGate
-from surtitle.pipeline.inventions import heard
+from surtitle.pipeline.inventions import DOUBT, heard, sureness
 from surtitle.pipeline.level import Level
 from surtitle.pipeline.sentences import ends_sentence
 from surtitle.pipeline.spoken import Speaks, SpokenLanguage
@@ -62,12 +62,8 @@ class RecognizerSettings:
     """Seconds of open audio at which the guess is committed, however it lies, if no word of it can be committed."""
     kept: int = 3
     """Committed words that stay in a trimmed window: where a word ends is not known well enough to cut there."""
-    kept_time: float = 0.0
-    """Seconds of committed words that stay in it, if those are more: what the model hears before what is new."""
-    bridged: bool = False
-    """Whether what was said before a short pause stays in the window behind it."""
-    doubt: float = 0.3
-    """Mean probability of a guess's words below which nothing is taken to be heard: silence makes models invent."""
+    doubt: float = DOUBT
+    """Mean probability of a guess's words below which nothing is taken to be heard."""
     short: float = 3.0
     """Seconds up to which speech that was doubted waits for what follows a pause, to be heard again with it."""
     context: int = 120
@@ -177,8 +173,7 @@ class Recognizer:
         """Speech pauses: what was heard is committed, unless it was doubted and may be clearer with what follows."""
         out = self._update(last=True)
         if not self._waits:
-            out += self._commit(self._policy.flush()) if self._settings.bridged else self._finish()
-            self._waits = self._settings.bridged
+            out += self._finish()
         return out
 
     def _finish(self) -> list[Heard]:
@@ -216,8 +211,7 @@ class Recognizer:
             before=self._context(),
             committed=joined((word.text for word in self._committed), self._spoken.current),
         )
-        sure = sum(word.probability for word in guess) / max(1, len(guess))
-        said = heard(guess) if sure >= self._settings.doubt else []
+        said = heard(guess) if sureness(guess) >= self._settings.doubt else []
         words = [Word(word.text, start + word.start, start + word.end, word.probability) for word in said]
         self._waits = last and bool(guess) and not said and end - start <= self._settings.short
         out = self._commit(self._policy.push(words, end))
@@ -237,8 +231,7 @@ class Recognizer:
         is_long = len(self._window) / SAMPLE_RATE >= self._settings.window
         done = (len(self._committed) if is_long else max(sentences, default=0)) - self._settings.kept
         if done > 0:
-            old = self._committed[-1].end - self._settings.kept_time
-            self._drop(min(done, sum(word.end <= old for word in self._committed)))
+            self._drop(done)
         return list(words)
 
     def _drop(self, count: int) -> None:

@@ -23,11 +23,16 @@ from faster_whisper.transcribe import merge_punctuations
 
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import SAMPLE_RATE, Device, Samples, Word
+from surtitle.pipeline.inventions import DOUBT, heard, sureness
 
 LONGEST = 25.0
 """Seconds of audio that one call takes."""
 _PADDING = 3.0
 """Seconds of silence behind the audio: measured with Whisper base, and not with other sizes."""
+BEAMS = 5
+"""Beginnings that the decoder keeps: a tenth fewer errors than with one, in a tenth more time."""
+_SURE = 0.85
+"""Mean probability below which the greedy guess is looked at too: of what is no speech beams make a likely phrase."""
 _TOKENS_PER_SECOND = 12
 """More than anybody speaks: decoding that goes on is a loop."""
 _LOUD_ENOUGH = 0.1
@@ -39,10 +44,13 @@ _APPENDED = "\"'.。,，!！?？:：”)]}、"
 class Whisper:
     """A loaded model, shared by all sessions; calls come from one thread at a time."""
 
-    def __init__(self, folder: Path, *, threads: int, device: Device = "cpu", shortest: float = 0.0) -> None:
+    def __init__(
+        self, folder: Path, *, threads: int, device: Device = "cpu", shortest: float = 0.0, beams: int = BEAMS
+    ) -> None:
         """Load the CTranslate2 model in `folder`, in int8 for the cores, in float16 for a GPU.
 
-        The encoder reads at least `shortest` seconds: 30 is what Whisper was trained on, and what others pay for.
+        The encoder reads at least `shortest` seconds: 30 is what Whisper was trained on, and what others pay for. The
+        decoder keeps `beams` beginnings; with one it is greedy.
 
         Raises UserError for a folder that holds none, and where there is no GPU.
         """
@@ -70,7 +78,7 @@ class Whisper:
             )
         # as many bands as the model has: the file that says so is missing beside many models, and then 80 are assumed
         self._whisper.feature_extractor = FeatureExtractor(feature_size=self._whisper.model.n_mels)
-        self._shortest = shortest
+        self._shortest, self._beams = shortest, beams
         self._tokenizers: dict[str, Tokenizer] = {}
         self._encoded: tuple[Samples, Any] | None = None
 
@@ -94,8 +102,16 @@ class Whisper:
         tokenizer = self._tokenizer(language)
         encoded = self._encode(samples)
         prefix = tokenizer.encode(" " + committed) if committed else []
-        tokens = self._decode(encoded, tokenizer, before, prefix, seconds)
-        return self._timed(tokenizer, tokens, len(prefix), encoded, seconds)
+
+        def guess(beams: int) -> list[Word]:
+            tokens = self._decode(encoded, tokenizer, before, prefix, seconds, beams)
+            return self._timed(tokenizer, tokens, len(prefix), encoded, seconds)
+
+        words = guess(self._beams)
+        if self._beams > 1 and words and sureness(words) < _SURE:
+            greedy = guess(1)
+            return words if heard(greedy) and sureness(greedy) >= DOUBT else greedy
+        return words
 
     def likelihoods(self, samples: Samples, languages: Sequence[str]) -> dict[str, float]:
         """How likely each of `languages` is to be spoken in `samples`: shares of 1 over all that the model knows.
@@ -120,7 +136,9 @@ class Whisper:
             self._encoded = samples, self._whisper.encode(features[:, : features.shape[1] // 2 * 2])
         return self._encoded[1]
 
-    def _decode(self, encoded: Any, tokenizer: Tokenizer, before: str, prefix: list[int], seconds: float) -> list[int]:
+    def _decode(
+        self, encoded: Any, tokenizer: Tokenizer, before: str, prefix: list[int], seconds: float, beams: int
+    ) -> list[int]:
         prompt: list[int] = []
         if before:
             prompt = [tokenizer.sot_prev, *tokenizer.encode(" " + before)]
@@ -129,7 +147,7 @@ class Whisper:
         result = self._whisper.model.generate(
             encoded,
             [prompt],
-            beam_size=1,
+            beam_size=beams,
             max_length=min(448, len(prompt) - len(prefix) + limit),
             suppress_blank=not prefix,
             suppress_tokens=[-1],

@@ -33,31 +33,33 @@ from surtitle.pipeline.files import decode
 from surtitle.pipeline.recognizer import Recognizer, RecognizerSettings
 from surtitle.pipeline.silero import SileroModel, SpeechProbability
 from surtitle.pipeline.text import joined
-from surtitle.pipeline.whisper import Whisper
+from surtitle.pipeline.whisper import BEAMS, Whisper
 
 SUITE = Path(__file__).with_name("suites") / "full.toml"
 CHUNK = 0.1
 """Seconds that are pushed at a time."""
-_STOCK = 30.0
-"""Seconds that Whisper's encoder is given everywhere else, however short the audio."""
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way to recognise: a policy, and how much the encoder reads."""
+    """One way to recognise: a policy, and how the model is asked."""
 
     policy: Callable[[], CommitPolicy]
     shortest: float = 0.0
     """Seconds that the encoder reads at least."""
+    beams: int = BEAMS
+    """Beginnings that the decoder keeps."""
     settings: RecognizerSettings = field(default_factory=RecognizerSettings)
 
 
 def way(name: str) -> Way:
     """Such as `agreement`, `agreement:1.5` (settled after 1.5 s), `alignment:0.8`, `agreement:2.0@30` (30 s windows).
 
-    `+` and a name of `RecognizerSettings` sets that: `alignment+window=8+fresh=2`. Raises ValueError for any other.
+    `*` and a number is that of beams, behind all this: `alignment@30*1`. `+` and a name of `RecognizerSettings` sets
+    that: `alignment+window=8+kept=2`. Raises ValueError for any other.
     """
     policy, *changes = name.split("+")
+    policy, _, beams = policy.partition("*")
     policy, _, shortest = policy.partition("@")
     kind, _, seconds = policy.partition(":")
     made: dict[str, Callable[[], CommitPolicy]] = {
@@ -67,7 +69,10 @@ def way(name: str) -> Way:
     if kind not in made:
         raise ValueError(f"no policy is called {kind}: expected agreement or alignment")
     made[kind]()  # a bad number is told now, not after an hour
-    return Way(made[kind], float(shortest or 0), _settings(changes))
+    count = float(beams or BEAMS)
+    if count < 1 or count % 1:
+        raise ValueError(f"{beams} beams, expected a whole number from 1")
+    return Way(made[kind], float(shortest or 0), int(count), _settings(changes))
 
 
 def _settings(changes: Sequence[str]) -> RecognizerSettings:
@@ -230,8 +235,8 @@ def parse() -> argparse.Namespace:
     add("--data", type=Path, help="folder that the suite's paths are relative to; without it no recording is heard")
     add("--only", default="", metavar="TEXT", help="recordings with this in NAME.LANGUAGE")
     add("--ways", type=lambda text: tuple(text.split(",")), default=("alignment",), metavar="WAYS",
-        help="agreement or alignment, :SECONDS behind the end, @SECONDS that the encoder reads at least, +NAME=VALUE "
-        "of the recogniser's settings; several with commas between (default alignment)")  # fmt: skip
+        help="agreement or alignment, :SECONDS behind the end, @SECONDS that the encoder reads at least, *BEAMS, "
+        "+NAME=VALUE of the recogniser's settings; several with commas between (default alignment)")  # fmt: skip
     add("--offline", action="store_true", help="also the whole recording at once, greedily, in windows of 30 s")
     add("--noise", type=float, default=0.0, metavar="SECONDS", help="also as long of each sound that is no speech")
     parser.set_defaults(threads=1)
@@ -269,8 +274,9 @@ def main() -> None:
     arguments = parse()
     folder = common.model_folder(arguments.model)
     silero = SileroModel()
-    whispers = {shortest: Whisper(folder, threads=arguments.threads, shortest=shortest)
-                for shortest in dict.fromkeys(way(name).shortest for name in arguments.ways)}  # fmt: skip
+    asked = {(way(name).shortest, way(name).beams) for name in arguments.ways}
+    models = {each: Whisper(folder, threads=arguments.threads, shortest=each[0], beams=each[1]) for each in asked}
+    whispers = {name: models[way(name).shortest, way(name).beams] for name in arguments.ways}
     arguments.out.mkdir(parents=True, exist_ok=True)
     path = arguments.out / "recognizer.jsonl"
     path.write_text("", encoding="utf-8")
@@ -286,11 +292,11 @@ def main() -> None:
         if arguments.offline:
             note(hear_offline(case, arguments.data, next(iter(whispers.values()))))
         for name in arguments.ways:
-            note(run(case, arguments.data, name, whispers[way(name).shortest], silero))
+            note(run(case, arguments.data, name, whispers[name], silero))
     if arguments.noise:
         for sound in sounds.SOUNDS:
             for name in arguments.ways:
-                note(run_sound(sound, arguments.noise, name, whispers[way(name).shortest], silero))
+                note(run_sound(sound, arguments.noise, name, whispers[name], silero))
     report(rows)
     figures = [{name: value for name, value in row.items() if name != "text"} for row in rows]
     common.conclude("recognizer", {"model": arguments.model, "threads": arguments.threads, "rows": figures})

@@ -15,6 +15,7 @@ from surtitle.pipeline.agreement import LocalAgreement
 from surtitle.pipeline.alignment import Alignment
 from surtitle.pipeline.events import SAMPLE_RATE, Samples, Word
 from surtitle.pipeline.recognizer import Heard, Recognizer, RecognizerSettings
+from surtitle.pipeline.whisper import BEAMS
 
 
 class Ears(Recognizer):
@@ -66,12 +67,14 @@ def test_ways_name_a_policy_its_seconds_and_how_much_is_read() -> None:
     assert isinstance(way("agreement").policy(), LocalAgreement)
     assert isinstance(way("alignment:0.8").policy(), Alignment)
     assert way("agreement:1.5@30").shortest == 30.0
-    changed = way("alignment@12+window=8+kept=4+bridged=1")
-    assert (changed.shortest, changed.settings) == (12.0, RecognizerSettings(window=8.0, kept=4, bridged=True))
+    assert way("alignment").beams == BEAMS
+    changed = way("alignment@12*1+window=8+kept=4")
+    assert (changed.shortest, changed.beams, changed.settings) == (12.0, 1, RecognizerSettings(window=8.0, kept=4))
 
 
 @pytest.mark.parametrize(
-    "name", ["", "guessing", "agreement:soon", "alignment@long", "alignment+size=2", "alignment+kept=few"]
+    "name",
+    ["", "guessing", "agreement:soon", "alignment@long", "alignment*0", "alignment+size=2", "alignment+kept=few"],
 )
 def test_other_ways_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"expected|could not convert"):
