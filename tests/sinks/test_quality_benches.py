@@ -64,10 +64,10 @@ def test_what_is_translated_better_has_gained_and_the_same_has_not() -> None:
     assert context.judge(worse, worse, references, "de")["last quarter"]["chrf_gain"] == [0, 0, 0]
 
 
-def test_rows_are_padded_on_the_left_and_the_padding_is_masked() -> None:
-    ids, mask = quality._padded([[5], [6, 7, 8]])
-    assert ids.tolist() == [[0, 0, 5], [6, 7, 8]]
-    assert mask.tolist() == [[0, 0, 1], [1, 1, 1]]
+def test_rows_are_padded_behind_what_they_share_and_the_padding_is_masked() -> None:
+    ids, mask = quality._padded([1, 2], [[5], [6, 7, 8]])
+    assert ids.tolist() == [[1, 2, 0, 0, 5], [1, 2, 6, 7, 8]]
+    assert mask.tolist() == [[1, 1, 0, 0, 1], [1, 1, 1, 1, 1]]
 
 
 def texts(folder: Path) -> Path:
