@@ -263,7 +263,7 @@ class Session:
         await self._timed("llm_s", self._workers.llm, work)
 
     def _is_needed(self) -> bool:
-        return self._final_waits() or not self._silent
+        return self._final_waits() or self._speech_over or not self._silent
 
     def _final_waits(self) -> bool:
         return bool(self._segments)

@@ -71,6 +71,7 @@ async def test_a_viewer_resumes_after_the_server_was_gone_and_sees_nothing_twice
         assert numbers(rest + await following(messages, 1)) == [3, 4]
 
 
+@pytest.mark.slow
 async def test_wherever_the_wire_breaks_every_final_comes_once_and_in_order() -> None:
     hub = Hub("e")
     # A handshake's answer is about 130 bytes, a welcome 90, a caption 190: breaks in and between them.

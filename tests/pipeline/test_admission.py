@@ -127,6 +127,7 @@ async def test_a_publisher_whose_token_is_revoked_is_captioned_to_what_it_said_l
     assert listener.heard == [0.5]
 
 
+@pytest.mark.slow
 async def test_a_viewer_that_does_not_read_is_given_nothing_more_when_its_token_is_revoked(
     server: CaptionServer, hub: Hub, file: Path
 ) -> None:

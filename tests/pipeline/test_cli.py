@@ -106,6 +106,7 @@ def test_with_an_endpoint_no_translator_is_needed_here(run: Run, recording: Path
     assert_said(run("replay", recording, *PAIR, *HERE, "--translator-model", "m"), 1, said)
 
 
+@pytest.mark.slow
 def test_text_is_translated_by_an_endpoint_with_the_key_of_the_environment(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -558,6 +558,21 @@ async def test_a_rest_ends_as_soon_as_somebody_speaks(workers: Workers) -> None:
     assert len(shown(events)) == 6
 
 
+async def test_a_rest_does_not_keep_a_session_whose_source_is_over(workers: Workers) -> None:
+    translator = ScriptedTranslator()
+    translator.restless = True
+
+    async def with_a_pause_at_the_end() -> AsyncIterator[AudioChunk | Gap]:
+        async for chunk in chunks(3.0):
+            yield chunk
+        await asyncio.to_thread(translator.resting.wait)
+
+    events = await captioned(
+        with_a_pause_at_the_end(), workers, kind="real", clock=RealClock(), ears=PausingEars(), translator=translator
+    )
+    assert isinstance(events[-1], SessionEnd)
+
+
 async def test_a_pause_that_nobody_needs_is_told(workers: Workers) -> None:
     paused: list[int] = []
     translator = ScriptedTranslator()

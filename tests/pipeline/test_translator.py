@@ -144,6 +144,7 @@ def test_languages_in_step_are_translated_as_each_is_alone_and_none_waits_for_an
     }
 
 
+@pytest.mark.slow
 def test_the_decoder_for_gpus_translates_what_the_stock_model_does(tmp_path: Path) -> None:
     folder = write_model(tmp_path, ending=3.0)
     languages = [find_language(code) for code in ("es", "de")]

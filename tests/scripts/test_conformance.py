@@ -184,6 +184,7 @@ async def run(*arguments: str) -> int:
     return await asyncio.to_thread(conformance.main, arguments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lie", [honest, repeat_a_final])
 async def test_the_command_prints_a_line_a_sentence_and_ends_in_json(
     lie: Callable[[Message], list[Message]], speech: Path, capsys: pytest.CaptureFixture[str]
