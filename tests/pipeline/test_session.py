@@ -538,37 +538,34 @@ async def test_each_pause_is_used_once_and_not_while_somebody_speaks(workers: Wo
     assert len(shown(events)) == 6
 
 
+async def until_it_rests(translator: ScriptedTranslator) -> AsyncIterator[AudioChunk | Gap]:
+    """A sentence, and a pause in which `translator` begins a rest that has no end of itself."""
+    translator.restless = True
+    async for chunk in chunks(3.0):
+        yield chunk
+    await asyncio.to_thread(translator.resting.wait)
+
+
 async def test_a_rest_ends_as_soon_as_somebody_speaks(workers: Workers) -> None:
     translator = ScriptedTranslator()
-    translator.restless = True
 
-    async def with_time_to_rest() -> AsyncIterator[AudioChunk | Gap]:
-        async for chunk in chunks(3.0):
-            yield chunk
-        await asyncio.to_thread(translator.resting.wait)
+    async def and_then_more() -> AsyncIterator[AudioChunk | Gap]:
+        async for item in until_it_rests(translator):
+            yield item
         for index in range(30, 100):
             yield AudioChunk(np.zeros(1600, np.float32), index / 10)
             await asyncio.sleep(0)
 
     ears = PausingEars()
-    events = await captioned(
-        with_time_to_rest(), workers, kind="real", clock=RealClock(), ears=ears, translator=translator
-    )
+    events = await captioned(and_then_more(), workers, kind="real", clock=RealClock(), ears=ears, translator=translator)
     assert translator.rests >= 1
     assert len(shown(events)) == 6
 
 
 async def test_a_rest_does_not_keep_a_session_whose_source_is_over(workers: Workers) -> None:
     translator = ScriptedTranslator()
-    translator.restless = True
-
-    async def with_a_pause_at_the_end() -> AsyncIterator[AudioChunk | Gap]:
-        async for chunk in chunks(3.0):
-            yield chunk
-        await asyncio.to_thread(translator.resting.wait)
-
     events = await captioned(
-        with_a_pause_at_the_end(), workers, kind="real", clock=RealClock(), ears=PausingEars(), translator=translator
+        until_it_rests(translator), workers, kind="real", clock=RealClock(), ears=PausingEars(), translator=translator
     )
     assert isinstance(events[-1], SessionEnd)
 
