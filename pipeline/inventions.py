@@ -12,14 +12,13 @@ from dataclasses import dataclass
 
 from surtitle.pipeline.events import Word
 
-DOUBT = 0.3
-"""Mean probability of a guess's words below which nothing is taken to be heard: silence makes models invent."""
-
 
 @dataclass(frozen=True, slots=True)
 class InventionSettings:
-    """What people do not say."""
+    """What people do not say, and what is not taken to be heard."""
 
+    doubt: float = 0.3
+    """Mean probability of a guess's words below which nothing was: silence makes models invent."""
     loop_words: int = 8
     """Words that a loop goes round at most."""
     loop_rounds: int = 3
@@ -40,8 +39,13 @@ def sureness(words: Sequence[Word]) -> float:
 
 
 def heard(words: Sequence[Word], settings: InventionSettings | None = None) -> list[Word]:
-    """The first of `words`, as far as they can have been said: up to a loop's second round, or words without time."""
+    """The first of `words`, as far as they can have been said: up to a loop's second round, or words without time.
+
+    None of a guess that the model itself doubts.
+    """
     s = settings or InventionSettings()
+    if sureness(words) < s.doubt:
+        return []
     rush = _before_rush(words, s)
     if rush < len(words) and rush <= s.few:
         return []

@@ -19,7 +19,7 @@ from surtitle.pipeline.agreement import CommitPolicy
 from surtitle.pipeline.alignment import Alignment
 from surtitle.pipeline.events import SAMPLE_RATE, Samples, Word
 from surtitle.pipeline.gate import Closed, GateEvent, GateSettings, Opened, Quiet, SpeechGate
-from surtitle.pipeline.inventions import DOUBT, heard, sureness
+from surtitle.pipeline.inventions import heard
 from surtitle.pipeline.level import Level
 from surtitle.pipeline.sentences import ends_sentence
 from surtitle.pipeline.spoken import Speaks, SpokenLanguage
@@ -62,8 +62,6 @@ class RecognizerSettings:
     """Seconds of open audio at which the guess is committed, however it lies, if no word of it can be committed."""
     kept: int = 3
     """Committed words that stay in a trimmed window: where a word ends is not known well enough to cut there."""
-    doubt: float = DOUBT
-    """Mean probability of a guess's words below which nothing is taken to be heard."""
     short: float = 3.0
     """Seconds up to which speech that was doubted waits for what follows a pause, to be heard again with it."""
     context: int = 120
@@ -211,7 +209,7 @@ class Recognizer:
             before=self._context(),
             committed=joined((word.text for word in self._committed), self._spoken.current),
         )
-        said = heard(guess) if sureness(guess) >= self._settings.doubt else []
+        said = heard(guess)
         words = [Word(word.text, start + word.start, start + word.end, word.probability) for word in said]
         self._waits = last and bool(guess) and not said and end - start <= self._settings.short
         out = self._commit(self._policy.push(words, end))

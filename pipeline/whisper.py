@@ -23,7 +23,7 @@ from faster_whisper.transcribe import merge_punctuations
 
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import SAMPLE_RATE, Device, Samples, Word
-from surtitle.pipeline.inventions import DOUBT, heard, sureness
+from surtitle.pipeline.inventions import heard, sureness
 
 LONGEST = 25.0
 """Seconds of audio that one call takes."""
@@ -110,7 +110,7 @@ class Whisper:
         words = guess(self._beams)
         if self._beams > 1 and words and sureness(words) < _SURE:
             greedy = guess(1)
-            return words if heard(greedy) and sureness(greedy) >= DOUBT else greedy
+            return words if heard(greedy) else greedy
         return words
 
     def likelihoods(self, samples: Samples, languages: Sequence[str]) -> dict[str, float]:
