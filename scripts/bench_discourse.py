@@ -1,10 +1,10 @@
 """What the window buys: how often the translation that the sentence before calls for is the likelier one.
 
 In: contrastive pairs, a source sentence with the one before it and two translations, of which only the context tells
-which is right (Bawden et al. 2018, "Evaluating Discourse Phenomena in Neural Machine Translation"). Out: for each set
-and distance the share of pairs whose right translation has the higher likelihood through the cache, with its interval;
-without context it is a half by construction. Between the sentence before and the one in question stand as many other
-turns as the distance says, until the window has rolled past it. Knows no audio and no caption.
+which is right (Bawden et al. 2018, "Evaluating Discourse Phenomena in Neural Machine Translation"). Out: of each pair
+by how much the right translation is the likelier through the cache; for each set and distance the share where it
+is, with its interval; without context it is a half by construction. Between the sentence before and the one in question
+stand as many other turns as the distance says, until the window has rolled past it. Knows no audio and no caption.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 
 import bench_common as common
+import numpy as np
 from bench_common import Panel, Row
 from engine_rivals import Prompt, costing, prompt_of
 
@@ -30,6 +32,7 @@ from surtitle.sinks.tokenizer import Tokenizer
 
 ROWS = 8
 """Pairs that are read side by side."""
+RESAMPLES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,11 @@ class Pair:
     source: str
     right: str
     wrong: str
+
+    @property
+    def choice(self) -> tuple[str, frozenset[str]]:
+        """What it shares with the pairs that have the same translations to choose from after another sentence."""
+        return self.source, frozenset((self.right, self.wrong))
 
 
 def pairs_of(document: object) -> Iterator[Pair]:
@@ -75,8 +83,11 @@ def reading(stream: TokenStream, prompt: Prompt, turn: Turn) -> Steps[None]:
     stream.cache.end_turn()
 
 
-def preferring(stream: TokenStream, prompt: Prompt, pair: Pair, between: Sequence[Turn]) -> Steps[bool]:
-    """Whether the right translation of `pair` is the likelier, with `between` read after what comes before it."""
+def weighing(stream: TokenStream, prompt: Prompt, pair: Pair, between: Sequence[Turn]) -> Steps[float]:
+    """By how much the right translation of `pair` is the likelier, with `between` read after what comes before it.
+
+    The difference of the log likelihoods, in nats: above 0 where the right one is preferred.
+    """
     for turn in (pair.before, *between):
         yield from reading(stream, prompt, turn)
     source, _ = prompt.turn(pair.source)
@@ -86,7 +97,7 @@ def preferring(stream: TokenStream, prompt: Prompt, pair: Pair, between: Sequenc
     mark = stream.mark()
     right = yield from _scoring(stream, mark, source[-1], candidates[0], prompt)
     wrong = yield from _scoring(stream, mark, source[-1], candidates[1], prompt)
-    return right > wrong
+    return right - wrong
 
 
 def _scoring(stream: TokenStream, mark: Mark, before: int, ids: Sequence[int], prompt: Prompt) -> Steps[float]:
@@ -96,16 +107,16 @@ def _scoring(stream: TokenStream, mark: Mark, before: int, ids: Sequence[int], p
     return -float(losses.sum())
 
 
-def share(decoder: LeanDecoder, prompt: Prompt, pairs: Sequence[Pair], between: Sequence[Turn], window: int) -> float:
-    """Of `pairs`, those whose right translation is the likelier."""
-    won = 0
+def weigh(
+    decoder: LeanDecoder, prompt: Prompt, pairs: Sequence[Pair], between: Sequence[Turn], window: int
+) -> Iterator[float]:
+    """For each pair by how much its right translation is the likelier."""
     for start in range(0, len(pairs), ROWS):
         group = pairs[start : start + ROWS]
         streams = _pinned(decoder, prompt, len(group), window)
-        steps = [preferring(stream, prompt, pair, between) for stream, pair in zip(streams, group, strict=True)]
-        won += sum(right for _, right in together(decoder, steps))
+        steps = [weighing(stream, prompt, pair, between) for stream, pair in zip(streams, group, strict=True)]
+        yield from (margin for _, margin in sorted(together(decoder, steps)))
         common.say(f"{start + len(group)} of {len(pairs)}")
-    return won / len(pairs)
 
 
 def _pinned(decoder: LeanDecoder, prompt: Prompt, count: int, window: int) -> list[TokenStream]:
@@ -117,12 +128,34 @@ def _pinned(decoder: LeanDecoder, prompt: Prompt, count: int, window: int) -> li
     return streams
 
 
-def interval(share: float, count: int) -> tuple[float, float]:
-    """95 % around a share of `count` (Wilson 1927)."""
-    z = 1.96
-    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * (share * (1 - share) / count + z * z / (4 * count * count)) ** 0.5
-    return middle - half, middle + half
+def interval(pairs: Sequence[Pair], right: Sequence[bool]) -> tuple[float, float]:
+    """95 % around the share of `pairs` that are right, by bootstrap over their choices.
+
+    Pairs with one choice are drawn together: where the sentence before is ignored, as many of them are wrong as right,
+    whichever translation is preferred.
+    """
+    counts: dict[object, list[int]] = {}
+    for pair, each in zip(pairs, right, strict=True):
+        won = counts.setdefault(pair.choice, [0, 0])
+        won[0] += each
+        won[1] += 1
+    table = np.array(list(counts.values()))  # (choices, 2): right, and all
+    sums = table[np.random.default_rng(0).integers(0, len(table), (RESAMPLES, len(table)))].sum(1)  # (resamples, 2)
+    low, high = np.percentile(sums[:, 0] / sums[:, 1], (2.5, 97.5)).tolist()
+    return low, high
+
+
+def judged(pairs: Sequence[Pair], margins: Sequence[float]) -> Row:
+    """The share of pairs whose right translation is the likelier, and its bounds."""
+    right = [margin > 0 for margin in margins]
+    low, high = interval(pairs, right)
+    return {
+        "pairs": len(pairs),
+        "right": round(sum(right) / len(right), 4),
+        "low": round(low, 4),
+        "high": round(high, 4),
+        "margin": round(float(np.mean(margins)), 4),
+    }
 
 
 def parse() -> argparse.Namespace:
@@ -146,7 +179,8 @@ def read_pairs(path: Path, most: int) -> list[Pair]:
         sys.exit(f"scripts/bench: can't read {path} ({error}): expected a JSON file of contrastive pairs")
     if not found:
         sys.exit(f"scripts/bench: {path} holds no contrastive pair")
-    return found[:: -(-len(found) // most)]
+    choices = [list(group) for _, group in groupby(found, lambda pair: pair.choice)]
+    return [pair for group in choices[:: -(-len(found) // most)] for pair in group]
 
 
 def other_turns(pairs: Iterable[Pair], count: int) -> list[Turn]:
@@ -164,22 +198,24 @@ def main() -> None:
     prompt = prompt_of(Tokenizer(folder), find_language("en"), find_language(arguments.to))
     sets = {path.stem: read_pairs(path, arguments.pairs) for path in arguments.sets}
     fillers = other_turns(sets[min(sets)], max(arguments.distances))
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    path = arguments.out / "discourse.jsonl"
+    path.write_text("", encoding="utf-8")
     rows, figures = [["set", "turns between", "pairs", "right", "95 %"]], dict[str, Row]()
     for name, pairs in sets.items():
         for distance in arguments.distances:
             common.say(f"{name}, {distance} turns between")
-            right = share(decoder, prompt, pairs, fillers[:distance], arguments.window)
-            low, high = interval(right, len(pairs))
-            figures.setdefault(name, {})[str(distance)] = {
-                "pairs": len(pairs), "right": round(right, 4), "low": round(low, 4), "high": round(high, 4)
-            }  # fmt: skip
+            margins = list(weigh(decoder, prompt, pairs, fillers[:distance], arguments.window))
+            for pair, margin in zip(pairs, margins, strict=True):
+                common.add_row(path, {"set": name, "distance": distance, "margin": round(margin, 4), **asdict(pair)})
+            figure = figures.setdefault(name, {})[str(distance)] = judged(pairs, margins)
+            low, high = 100 * figure["low"], 100 * figure["high"]
             rows.append(
-                [name, str(distance), str(len(pairs)), f"{100 * right:.1f} %", f"{100 * low:.1f} to {100 * high:.1f}"]
+                [name, str(distance), str(len(pairs)), f"{100 * figure['right']:.1f} %", f"{low:.1f} to {high:.1f}"]
             )
     print(common.table(rows))
     if len(arguments.distances) > 1:
         lines = {name: ([float(d) for d in by], [row["right"] for row in by.values()]) for name, by in figures.items()}
-        arguments.out.mkdir(parents=True, exist_ok=True)
         common.draw(arguments.out / "discourse.png", [Panel("turns between", "right translation preferred", lines)])
     common.conclude("discourse", {"model": arguments.model, "window": arguments.window, "sets": figures})
 

@@ -38,13 +38,39 @@ def test_a_pair_is_read_from_both_kinds_of_sets() -> None:
     assert (pair.source, pair.right, pair.wrong) == ("b", "right", "wrong")
 
 
-@given(st.floats(0, 1), st.integers(1, 300))
-def test_a_share_lies_in_its_interval_which_more_pairs_make_narrower(share: float, count: int) -> None:
-    low, high = discourse.interval(share, count)
-    assert -1e-9 <= low <= share + 1e-9
-    assert share - 1e-9 <= high <= 1 + 1e-9
-    more_low, more_high = discourse.interval(share, 4 * count)
-    assert more_high - more_low < high - low
+def pairs_about(choices: int) -> list:
+    return [
+        discourse.Pair(discourse.Turn(gender, gender), f"{number} of {choices}", right, wrong)
+        for number in range(choices)
+        for gender, right, wrong in (("f", "Elle", "Il"), ("m", "Il", "Elle"))
+    ]
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=50))
+def test_a_share_lies_in_its_interval(choices: list[tuple[bool, bool]]) -> None:
+    right = [each for both in choices for each in both]
+    low, high = discourse.interval(pairs_about(len(choices)), right)
+    assert 0 <= low <= sum(right) / len(right) <= high <= 1
+
+
+def test_more_choices_make_an_interval_narrower() -> None:
+    right = [True, True, True, False]
+    few, many = (discourse.interval(pairs_about(2 * times), right * times) for times in (5, 50))
+    assert few[0] < many[0] < 0.75 < many[1] < few[1]
+
+
+@given(st.integers(1, 60), st.data())
+def test_who_ignores_the_sentence_before_is_right_in_a_half_without_doubt(choices: int, data: st.DataObject) -> None:
+    pairs, likes = pairs_about(choices), data.draw(st.lists(st.sampled_from(["Il", "Elle"]), min_size=choices))
+    right = [pair.right == likes[number // 2] for number, pair in enumerate(pairs)]
+    assert discourse.interval(pairs, right) == (0.5, 0.5)
+
+
+def test_fewer_pairs_are_whole_choices(tmp_path: Path) -> None:
+    path = tmp_path / "set.json"
+    path.write_text(json.dumps({"1": ANAPHORA["1"], "2": ANAPHORA["1"] | {"src": ["a", "b"]}}), encoding="utf-8")
+    assert len(discourse.read_pairs(path, 4)) == 4
+    assert [pair.right for pair in discourse.read_pairs(path, 2)] == ["Elle", "Il"]
 
 
 def test_other_turns_are_taken_from_the_end_each_once() -> None:
@@ -105,6 +131,10 @@ def test_pairs_are_weighed_at_each_distance(tmp_path: Path) -> None:
     assert result["sets"]["anaphora"].keys() == {"0", "1"}
     assert all(row["pairs"] == 2 and row["right"] in (0, 0.5, 1) for row in result["sets"]["anaphora"].values())
     assert (tmp_path / "discourse.png").stat().st_size
+    rows = [json.loads(line) for line in (tmp_path / "discourse.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [(row["distance"], row["right"]) for row in rows] == [(0, "Elle"), (0, "Il"), (1, "Elle"), (1, "Il")]
+    found = [sum(row["margin"] > 0 for row in rows if row["distance"] == far) / 2 for far in (0, 1)]
+    assert found == [row["right"] for row in result["sets"]["anaphora"].values()]
 
 
 @pytest.mark.weights
