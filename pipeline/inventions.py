@@ -38,13 +38,18 @@ def sureness(words: Sequence[Word]) -> float:
     return sum(word.probability for word in words) / max(1, len(words))
 
 
+def doubted(words: Sequence[Word], settings: InventionSettings | None = None) -> bool:
+    """Whether the model itself does not believe in `words`."""
+    return sureness(words) < (settings or InventionSettings()).doubt
+
+
 def heard(words: Sequence[Word], settings: InventionSettings | None = None) -> list[Word]:
     """The first of `words`, as far as they can have been said: up to a loop's second round, or words without time.
 
     None of a guess that the model itself doubts.
     """
     s = settings or InventionSettings()
-    if sureness(words) < s.doubt:
+    if doubted(words, s):
         return []
     rush = _before_rush(words, s)
     if rush < len(words) and rush <= s.few:

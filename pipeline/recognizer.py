@@ -35,7 +35,9 @@ Heard = Word | Speaks | Closed | Quiet
 class Transcribe(Protocol):
     """What `whisper.Whisper.transcribe` does."""
 
-    def __call__(self, samples: Samples, *, language: str, before: str = "", committed: str = "") -> list[Word]: ...
+    def __call__(
+        self, samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+    ) -> list[Word]: ...
 
 
 class Identify(Protocol):
@@ -208,6 +210,7 @@ class Recognizer:
             language=self._spoken.current,
             before=self._context(),
             committed=joined((word.text for word in self._committed), self._spoken.current),
+            last=last or self._is_full,
         )
         said = heard(guess)
         words = [Word(word.text, start + word.start, start + word.end, word.probability) for word in said]

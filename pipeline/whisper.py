@@ -2,15 +2,15 @@
 
 In: up to 25 s of samples, the text before them and the words already committed in them. Out: words with
 times. The stock path pads every call to 30 s; features padded to the audio plus three seconds cost a
-quarter at the same error rate (less padding makes the decoder loop). The committed words are forced as the
-decoder's prefix, so only what is new is decoded. Knows no streaming: the same input gives the same words.
+quarter, and where that makes the decoder loop, it reads 30 s. The committed words are forced as its prefix, so
+only what is new is decoded. Knows no streaming: the same input gives the same words.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,14 @@ from faster_whisper.transcribe import merge_punctuations
 
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import SAMPLE_RATE, Device, Samples, Word
-from surtitle.pipeline.inventions import heard, sureness
+from surtitle.pipeline.inventions import doubted, heard, sureness
 
 LONGEST = 25.0
 """Seconds of audio that one call takes."""
-_PADDING = 3.0
-"""Seconds of silence behind the audio: measured with Whisper base, and not with other sizes."""
+PADDING = 3.0
+"""Seconds of silence behind the audio."""
+_WHOLE = 30.0
+"""Seconds that Whisper was trained to read: in less it loops now and then."""
 BEAMS = 5
 """Beginnings that the decoder keeps: a tenth fewer errors than with one, in a tenth more time."""
 _SURE = 0.85
@@ -41,16 +43,38 @@ _PREPENDED = "\"'“¿([{-"
 _APPENDED = "\"'.。,，!！?？:：”)]}、"
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the decoder is to write."""
+
+    tokenizer: Tokenizer
+    """Of the language that is spoken."""
+    prompt: list[int]
+    """The text before, and what Whisper is to do."""
+    prefix: list[int]
+    """The committed words."""
+    seconds: float
+    """Of audio, without silence behind it."""
+
+
 class Whisper:
     """A loaded model, shared by all sessions; calls come from one thread at a time."""
 
     def __init__(
-        self, folder: Path, *, threads: int, device: Device = "cpu", shortest: float = 0.0, beams: int = BEAMS
+        self,
+        folder: Path,
+        *,
+        threads: int,
+        device: Device = "cpu",
+        shortest: float = 0.0,
+        padding: float = PADDING,
+        beams: int = BEAMS,
     ) -> None:
         """Load the CTranslate2 model in `folder`, in int8 for the cores, in float16 for a GPU.
 
-        The encoder reads at least `shortest` seconds: 30 is what Whisper was trained on, and what others pay for. The
-        decoder keeps `beams` beginnings; with one it is greedy.
+        The encoder reads `padding` seconds of silence behind the audio, and at least `shortest` seconds in all: 30 is
+        what Whisper was trained on, and what others pay for. The decoder keeps `beams` beginnings; with one it is
+        greedy.
 
         Raises UserError for a folder that holds none, and where there is no GPU.
         """
@@ -78,7 +102,7 @@ class Whisper:
             )
         # as many bands as the model has: the file that says so is missing beside many models, and then 80 are assumed
         self._whisper.feature_extractor = FeatureExtractor(feature_size=self._whisper.model.n_mels)
-        self._shortest, self._beams = shortest, beams
+        self._shortest, self._padding, self._beams = shortest, padding, beams
         self._tokenizers: dict[str, Tokenizer] = {}
         self._encoded: tuple[Samples, Any] | None = None
 
@@ -92,25 +116,26 @@ class Whisper:
         """The library's model: whole recordings at once, to compare with."""
         return self._whisper
 
-    def transcribe(self, samples: Samples, *, language: str, before: str = "", committed: str = "") -> list[Word]:
+    def transcribe(
+        self, samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+    ) -> list[Word]:
         """The words of `samples` (16 kHz, at most LONGEST seconds) that follow the `committed` ones.
+
+        Where nothing follows them (`last`), a loop is read again, in the 30 s that Whisper was trained on: others end
+        by themselves, with a second more of audio.
 
         Times are seconds from the first sample. `before` is the text spoken just before `samples`, for context. A first
         word that is only punctuation belongs to the last committed word.
         """
-        seconds = len(samples) / SAMPLE_RATE
         tokenizer = self._tokenizer(language)
-        encoded = self._encode(samples)
+        prompt = [tokenizer.sot_prev, *tokenizer.encode(" " + before)] if before else []
+        prompt += [*tokenizer.sot_sequence, tokenizer.no_timestamps]
         prefix = tokenizer.encode(" " + committed) if committed else []
-
-        def guess(beams: int) -> list[Word]:
-            tokens = self._decode(encoded, tokenizer, before, prefix, seconds, beams)
-            return self._timed(tokenizer, tokens, len(prefix), encoded, seconds)
-
-        words = guess(self._beams)
-        if self._beams > 1 and words and sureness(words) < _SURE:
-            greedy = guess(1)
-            return words if heard(greedy) else greedy
+        asked = _Asked(tokenizer, prompt, prefix, len(samples) / SAMPLE_RATE)
+        words = self._guess(self._encode(samples), asked)
+        # what is doubted is not read again: of noise the whole 30 s make a phrase that is likely
+        if last and not doubted(words) and heard(words) != words and self._span(samples) < _WHOLE:
+            return self._guess(self._read(samples, _WHOLE), asked)
         return words
 
     def likelihoods(self, samples: Samples, languages: Sequence[str]) -> dict[str, float]:
@@ -126,39 +151,49 @@ class Whisper:
         return {language: shares.get(language, 0.0) for language in languages}
 
     def _encode(self, samples: Samples) -> Any:
+        if self._encoded is None or self._encoded[0] is not samples:
+            self._encoded = samples, self._read(samples, self._span(samples))
+        return self._encoded[1]
+
+    def _span(self, samples: Samples) -> float:
+        """Seconds that the encoder reads for `samples`."""
+        return max(len(samples) / SAMPLE_RATE + self._padding, self._shortest)
+
+    def _read(self, samples: Samples, span: float) -> Any:
         seconds = len(samples) / SAMPLE_RATE
         if seconds > LONGEST:
             raise ValueError(f"{seconds:.1f} s of audio, expected at most {LONGEST} s")
-        if self._encoded is None or self._encoded[0] is not samples:
-            padding = max(_PADDING, self._shortest - seconds)
-            padded = np.pad(_loud_enough(samples), (0, int(padding * SAMPLE_RATE)))
-            features = self._whisper.feature_extractor(padded, padding=0)  # (80 or 128, T), 100 frames a second
-            self._encoded = samples, self._whisper.encode(features[:, : features.shape[1] // 2 * 2])
-        return self._encoded[1]
+        padded = np.pad(_loud_enough(samples), (0, int((span - seconds) * SAMPLE_RATE)))
+        features = self._whisper.feature_extractor(padded, padding=0)  # (80 or 128, T), 100 frames a second
+        return self._whisper.encode(features[:, : features.shape[1] // 2 * 2])
 
-    def _decode(
-        self, encoded: Any, tokenizer: Tokenizer, before: str, prefix: list[int], seconds: float, beams: int
-    ) -> list[int]:
-        prompt: list[int] = []
-        if before:
-            prompt = [tokenizer.sot_prev, *tokenizer.encode(" " + before)]
-        prompt += [*tokenizer.sot_sequence, tokenizer.no_timestamps, *prefix]
-        limit = len(prefix) + 8 + int(seconds * _TOKENS_PER_SECOND)
+    def _guess(self, encoded: Any, asked: _Asked) -> list[Word]:
+        """What is said; where beams are unsure, greedily, if that is what nobody can have said."""
+        words = self._timed(encoded, asked, self._decode(encoded, asked, self._beams))
+        if self._beams > 1 and words and sureness(words) < _SURE:
+            greedy = self._timed(encoded, asked, self._decode(encoded, asked, 1))
+            return words if heard(greedy) else greedy
+        return words
+
+    def _decode(self, encoded: Any, asked: _Asked, beams: int) -> list[int]:
+        prompt = [*asked.prompt, *asked.prefix]
+        limit = 8 + int(asked.seconds * _TOKENS_PER_SECOND)
         result = self._whisper.model.generate(
             encoded,
             [prompt],
             beam_size=beams,
-            max_length=min(448, len(prompt) - len(prefix) + limit),
-            suppress_blank=not prefix,
+            max_length=min(448, len(prompt) + limit),
+            suppress_blank=not asked.prefix,
             suppress_tokens=[-1],
         )[0]
         # CTranslate2 returns what follows `no_timestamps`: the forced prefix is part of it
-        return [token for token in result.sequences_ids[0] if token < tokenizer.eot]
+        return [token for token in result.sequences_ids[0] if token < asked.tokenizer.eot]
 
-    def _timed(self, tokenizer: Tokenizer, tokens: list[int], known: int, encoded: Any, seconds: float) -> list[Word]:
+    def _timed(self, encoded: Any, asked: _Asked, tokens: list[int]) -> list[Word]:
+        known = len(asked.prefix)
         if len(tokens) == known:
             return []
-        aligned = self._whisper.find_alignment(tokenizer, [tokens], encoded, int(seconds * 100))[0]
+        aligned = self._whisper.find_alignment(asked.tokenizer, [tokens], encoded, int(asked.seconds * 100))[0]
         ends = np.cumsum([len(item["tokens"]) for item in aligned])
         fresh = [item for item, end in zip(aligned, ends, strict=True) if end > known]
         merge_punctuations(fresh, _PREPENDED, _APPENDED)

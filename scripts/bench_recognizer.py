@@ -33,7 +33,7 @@ from surtitle.pipeline.files import decode
 from surtitle.pipeline.recognizer import Recognizer, RecognizerSettings
 from surtitle.pipeline.silero import SileroModel, SpeechProbability
 from surtitle.pipeline.text import joined
-from surtitle.pipeline.whisper import BEAMS, Whisper
+from surtitle.pipeline.whisper import BEAMS, PADDING, Whisper
 
 SUITE = Path(__file__).with_name("suites") / "full.toml"
 CHUNK = 0.1
@@ -47,6 +47,8 @@ class Way:
     policy: Callable[[], CommitPolicy]
     shortest: float = 0.0
     """Seconds that the encoder reads at least."""
+    padding: float = PADDING
+    """Seconds of silence behind the audio."""
     beams: int = BEAMS
     """Beginnings that the decoder keeps."""
     settings: RecognizerSettings = field(default_factory=RecognizerSettings)
@@ -55,11 +57,13 @@ class Way:
 def way(name: str) -> Way:
     """Such as `agreement`, `agreement:1.5` (settled after 1.5 s), `alignment:0.8`, `agreement:2.0@30` (30 s windows).
 
-    `*` and a number is that of beams, behind all this: `alignment@30*1`. `+` and a name of `RecognizerSettings` sets
-    that: `alignment+window=8+kept=2`. Raises ValueError for any other.
+    Behind all this, `~` and a number is the seconds of silence behind the audio, then `*` and a number that of beams:
+    `alignment@30~1.5*1`. `+` and a name of `RecognizerSettings` sets that: `alignment+window=8+kept=2`. Raises
+    ValueError for any other.
     """
     policy, *changes = name.split("+")
     policy, _, beams = policy.partition("*")
+    policy, _, padding = policy.partition("~")
     policy, _, shortest = policy.partition("@")
     kind, _, seconds = policy.partition(":")
     made: dict[str, Callable[[], CommitPolicy]] = {
@@ -72,7 +76,7 @@ def way(name: str) -> Way:
     count = float(beams or BEAMS)
     if count < 1 or count % 1:
         raise ValueError(f"{beams} beams, expected a whole number from 1")
-    return Way(made[kind], float(shortest or 0), int(count), _settings(changes))
+    return Way(made[kind], float(shortest or 0), float(padding or PADDING), int(count), _settings(changes))
 
 
 def _settings(changes: Sequence[str]) -> RecognizerSettings:
@@ -235,8 +239,9 @@ def parse() -> argparse.Namespace:
     add("--data", type=Path, help="folder that the suite's paths are relative to; without it no recording is heard")
     add("--only", default="", metavar="TEXT", help="recordings with this in NAME.LANGUAGE")
     add("--ways", type=lambda text: tuple(text.split(",")), default=("alignment",), metavar="WAYS",
-        help="agreement or alignment, :SECONDS behind the end, @SECONDS that the encoder reads at least, *BEAMS, "
-        "+NAME=VALUE of the recogniser's settings; several with commas between (default alignment)")  # fmt: skip
+        help="agreement or alignment, :SECONDS behind the end, @SECONDS that the encoder reads at least, ~SECONDS of "
+        "silence behind the audio, *BEAMS, +NAME=VALUE of the recogniser's settings; several with commas between "
+        "(default alignment)")  # fmt: skip
     add("--offline", action="store_true", help="also the whole recording at once, greedily, in windows of 30 s")
     add("--noise", type=float, default=0.0, metavar="SECONDS", help="also as long of each sound that is no speech")
     parser.set_defaults(threads=1)
@@ -270,13 +275,23 @@ def report(rows: Sequence[Row]) -> None:
             print(f"{row['sound']}, {row['seconds']:.0f} s, {row['way']}: {row['words']} words {row['text']!r}")
 
 
+def _models(folder: Path, ways: Sequence[str], threads: int) -> dict[str, Whisper]:
+    """For each way its model; ways that ask it alike share one."""
+    models: dict[tuple[float, float, int], Whisper] = {}
+    found: dict[str, Whisper] = {}
+    for name in ways:
+        shortest, padding, beams = asked = way(name).shortest, way(name).padding, way(name).beams
+        if asked not in models:
+            models[asked] = Whisper(folder, threads=threads, shortest=shortest, padding=padding, beams=beams)
+        found[name] = models[asked]
+    return found
+
+
 def main() -> None:
     arguments = parse()
     folder = common.model_folder(arguments.model)
     silero = SileroModel()
-    asked = {(way(name).shortest, way(name).beams) for name in arguments.ways}
-    models = {each: Whisper(folder, threads=arguments.threads, shortest=each[0], beams=each[1]) for each in asked}
-    whispers = {name: models[way(name).shortest, way(name).beams] for name in arguments.ways}
+    whispers = _models(folder, arguments.ways, arguments.threads)
     arguments.out.mkdir(parents=True, exist_ok=True)
     path = arguments.out / "recognizer.jsonl"
     path.write_text("", encoding="utf-8")

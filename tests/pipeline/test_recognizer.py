@@ -36,7 +36,9 @@ def silence(seconds: float) -> Samples:
     return np.zeros(round(seconds * SAMPLE_RATE), np.float32)
 
 
-def transcribe(samples: Samples, *, language: str, before: str = "", committed: str = "") -> list[Word]:
+def transcribe(
+    samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+) -> list[Word]:
     """What is said in `samples`; a word that is cut short at the end is misheard."""
     edges = [0, *(np.flatnonzero(np.diff(samples)) + 1), len(samples)]
     words = []
@@ -123,7 +125,9 @@ def test_after_a_flush_nothing_is_pending() -> None:
 
 
 def test_what_the_model_itself_doubts_is_not_said() -> None:
-    def inventive(samples: Samples, *, language: str, before: str = "", committed: str = "") -> list[Word]:
+    def inventive(
+        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+    ) -> list[Word]:
         words = transcribe(samples, language=language, before=before, committed=committed)
         return words or [Word("invented", 0.0, 0.1, 0.05), Word("for", 0.1, 0.1, 0.6), Word("silence.", 0.1, 0.1, 0.0)]
 
@@ -133,7 +137,9 @@ def test_what_the_model_itself_doubts_is_not_said() -> None:
 
 def test_a_model_that_recites_what_it_was_shown_is_not_believed() -> None:
     # whisper-base does so of noise: six times in sixty, and never surer than 0.05
-    def reciting(samples: Samples, *, language: str, before: str = "", committed: str = "") -> list[Word]:
+    def reciting(
+        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+    ) -> list[Word]:
         words = transcribe(samples, language=language, before=before, committed=committed)
         return words or [Word(text, 0.1 * i, 0.1 * i + 0.1, 0.05) for i, text in enumerate(before.split())]
 
@@ -142,8 +148,25 @@ def test_a_model_that_recites_what_it_was_shown_is_not_believed() -> None:
     assert texts(ears.push(audio) + ears.flush()) == ["w1", "w2", "w3"]
 
 
+def test_the_model_is_told_when_nothing_follows_for_now() -> None:
+    told: list[bool] = []
+
+    def told_last(
+        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+    ) -> list[Word]:
+        told.append(last)
+        return transcribe(samples, language=language, before=before, committed=committed)
+
+    ears = Recognizer(told_last, probability, languages=["en"])
+    ears.push(np.concatenate((speech(1, 2, 3, 4), silence(3.0), speech(5), silence(3.0))))
+    assert told.count(True) == 2
+    assert told[-1] and not told[0]
+
+
 def test_a_loop_is_heard_once_however_sure_the_model_is() -> None:
-    def looping(samples: Samples, *, language: str, before: str = "", committed: str = "") -> list[Word]:
+    def looping(
+        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+    ) -> list[Word]:
         return [Word("beep", 0.3 * i, 0.3 * i + 0.3, 0.9) for i in range(12)]
 
     ears = Recognizer(looping, probability, languages=["en"], settings=RecognizerSettings(step=10.0))
@@ -156,7 +179,9 @@ class Restless:
     def __init__(self) -> None:
         self.lengths: list[float] = []
 
-    def __call__(self, samples: Samples, *, language: str, before: str = "", committed: str = "") -> list[Word]:
+    def __call__(
+        self, samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+    ) -> list[Word]:
         self.lengths.append(len(samples) / SAMPLE_RATE)
         return [Word(f"guess{len(self.lengths)}", self.lengths[-1] - 0.1, self.lengths[-1], 0.5)]
 
@@ -175,7 +200,9 @@ def test_the_model_never_gets_more_audio_than_it_takes_though_nothing_agrees_or_
 def test_a_model_that_hears_nothing_in_long_speech_holds_no_audio_back() -> None:
     lengths = []
 
-    def deaf(samples: Samples, *, language: str, before: str = "", committed: str = "") -> list[Word]:
+    def deaf(
+        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+    ) -> list[Word]:
         lengths.append(len(samples) / SAMPLE_RATE)
         return []
 
@@ -197,7 +224,9 @@ def late(audio: Samples, cost: Callable[[float], float]) -> tuple[list[str], lis
     while the speaker goes on. Time is counted, not waited for."""
     spent = 0.0
 
-    def slow(samples: Samples, *, language: str, before: str = "", committed: str = "") -> list[Word]:
+    def slow(
+        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+    ) -> list[Word]:
         nonlocal spent
         spent += cost(len(samples) / SAMPLE_RATE)
         return transcribe(samples, language=language, before=before, committed=committed)
@@ -252,7 +281,9 @@ def test_a_recogniser_that_can_not_keep_up_leaves_a_gap_wherever_it_leaves_words
 def test_the_window_stays_short_where_sentences_are_committed() -> None:
     lengths = []
 
-    def measured(samples: Samples, *, language: str, before: str = "", committed: str = "") -> list[Word]:
+    def measured(
+        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+    ) -> list[Word]:
         lengths.append(len(samples) / SAMPLE_RATE)
         assert len(before) <= RecognizerSettings().context
         return transcribe(samples, language=language, before=before, committed=committed)
@@ -262,7 +293,9 @@ def test_the_window_stays_short_where_sentences_are_committed() -> None:
     assert max(lengths) < 10
 
 
-def doubtful(samples: Samples, *, language: str, before: str = "", committed: str = "") -> list[Word]:
+def doubtful(
+    samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+) -> list[Word]:
     """Is sure of nothing that is said alone."""
     words = transcribe(samples, language=language, before=before, committed=committed)
     return [replace(word, probability=0.2 if len(words) == 1 else 0.9) for word in words]
@@ -283,7 +316,9 @@ def test_a_short_word_that_was_doubted_is_not_heard_where_nothing_follows_for_lo
 def test_words_before_a_pause_are_not_looked_for_behind_it() -> None:
     committed = list[str]()
 
-    def unsure_of_the_last(samples: Samples, *, language: str, before: str = "", committed: str = "") -> list[Word]:
+    def unsure_of_the_last(
+        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+    ) -> list[Word]:
         asked.append(committed)
         words = transcribe(samples, language=language, before=before, committed=committed)
         return [replace(word, probability=0.1) for word in words] if committed == "w1 w2" else words
@@ -306,7 +341,9 @@ def test_whatever_is_kept_everything_said_is_committed_once_and_in_order(chosen:
 def test_the_model_is_shown_text_before_the_window_also_where_there_are_no_spaces() -> None:
     shown = list[str]()
 
-    def chinese(samples: Samples, *, language: str, before: str = "", committed: str = "") -> list[Word]:
+    def chinese(
+        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+    ) -> list[Word]:
         shown.append(before)
         return transcribe(samples, language=language, before=before, committed=" ".join(committed.split("|")))
 
@@ -321,7 +358,9 @@ class Bilingual:
     def __init__(self) -> None:
         self.ears = Recognizer(self.transcribe, probability, languages=["en", "es"], identify=self.likelihoods)
 
-    def transcribe(self, samples: Samples, *, language: str, before: str = "", committed: str = "") -> list[Word]:
+    def transcribe(
+        self, samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+    ) -> list[Word]:
         words = transcribe(samples, language=language, before=before, committed=committed)
         wrong = [word for word in words if (int(word.text.strip("w.").split("-")[-1]) > 100) != (language == "es")]
         return [replace(word, text="invented") if word in wrong else word for word in words if "cut" not in word.text]

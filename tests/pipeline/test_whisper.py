@@ -14,6 +14,7 @@ from surtitle.pipeline.assembly import Ears
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import SAMPLE_RATE, Samples
 from surtitle.pipeline.files import decode
+from surtitle.pipeline.inventions import heard
 from surtitle.pipeline.store import open_store
 from surtitle.pipeline.whisper import LONGEST, Whisper
 
@@ -83,6 +84,35 @@ def test_a_recording_is_heard_with_times_in_order(whisper: Whisper, speech: Samp
     starts = [word.start for word in words]
     assert starts == sorted(starts)
     assert all(word.start <= word.end <= len(speech) / SAMPLE_RATE for word in words)
+
+
+@pytest.mark.weights
+def test_the_smallest_size_hears_it_too(speech: Samples) -> None:
+    tiny = Whisper(open_store(os.environ).path("whisper-tiny.en"), threads=1)
+    assert tiny.knows_english_alone
+    assert "ask not what your country can do for you" in " ".join(
+        word.text for word in tiny.transcribe(speech, language="en")
+    )
+
+
+@pytest.mark.weights
+def test_where_less_than_it_was_trained_on_makes_it_loop_it_reads_as_much(whisper: Whisper, speech: Samples) -> None:
+    begun = speech[: 2 * SAMPLE_RATE]  # without silence behind it: "And so my fellow America and so my fellow America"
+    stingy = Whisper(open_store(os.environ).path("whisper-base"), threads=1, padding=0.0)
+    looping = stingy.transcribe(begun, language="en")
+    assert heard(looping) != looping
+    for model in (stingy, whisper):
+        words = model.transcribe(begun, language="en", last=True)
+        assert [word.text for word in words][:4] == ["And", "so", "my", "fellow"]
+        assert heard(words) == words
+
+
+@pytest.mark.weights
+def test_the_noise_between_two_phrases_is_not_read_again_until_it_says_something(
+    whisper: Whisper, speech: Samples
+) -> None:
+    pause = speech[round(2.25 * SAMPLE_RATE) : round(3.25 * SAMPLE_RATE)]  # read with 30 s, it is "Thank you."
+    assert not heard(whisper.transcribe(pause, language="en", last=True))
 
 
 @pytest.mark.weights

@@ -68,7 +68,9 @@ def test_ways_name_a_policy_its_seconds_and_how_much_is_read() -> None:
     assert isinstance(way("alignment:0.8").policy(), Alignment)
     assert way("agreement:1.5@30").shortest == 30.0
     assert way("alignment").beams == BEAMS
-    changed = way("alignment@12*1+window=8+kept=4")
+    assert way("alignment~1.5").padding == 1.5
+    changed = way("alignment@12~2*1+window=8+kept=4")
+    assert (changed.shortest, changed.padding) == (12.0, 2.0)
     assert (changed.shortest, changed.beams, changed.settings) == (12.0, 1, RecognizerSettings(window=8.0, kept=4))
 
 

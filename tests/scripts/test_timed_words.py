@@ -79,7 +79,9 @@ def test_pauses_are_those_that_the_products_recogniser_hears(words: list[Word], 
     ]
     probabilities = iter(frames)
 
-    def nothing(samples: Samples, *, language: str, before: str = "", committed: str = "") -> list[Word]:
+    def nothing(
+        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+    ) -> list[Word]:
         return []
 
     real = Recognizer(nothing, lambda frame: [next(probabilities)], languages=["en"])
