@@ -205,16 +205,17 @@ class Recognizer:
 
     def _recognise(self, *, last: bool) -> list[Heard]:
         start, end = self._window_start / SAMPLE_RATE, self._window_end / SAMPLE_RATE
+        may_wait = last and end - start <= self._settings.short
         guess = self._transcribe(
             self._window,
             language=self._spoken.current,
             before=self._context(),
             committed=joined((word.text for word in self._committed), self._spoken.current),
-            last=last or self._is_full,
+            last=(last and not may_wait) or self._is_full,
         )
         said = heard(guess)
         words = [Word(word.text, start + word.start, start + word.end, word.probability) for word in said]
-        self._waits = last and bool(guess) and not said and end - start <= self._settings.short
+        self._waits = may_wait and bool(guess) and not said
         out = self._commit(self._policy.push(words, end))
         if self._is_full:  # though what was committed went: nothing can wait for what follows
             out += self._commit(self._policy.flush())

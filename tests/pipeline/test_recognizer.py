@@ -148,19 +148,20 @@ def test_a_model_that_recites_what_it_was_shown_is_not_believed() -> None:
     assert texts(ears.push(audio) + ears.flush()) == ["w1", "w2", "w3"]
 
 
-def test_the_model_is_told_when_nothing_follows_for_now() -> None:
-    told: list[bool] = []
+def test_the_model_is_told_when_nothing_follows_but_of_short_speech_which_can_wait() -> None:
+    told: list[tuple[float, bool]] = []
 
     def told_last(
         samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
     ) -> list[Word]:
-        told.append(last)
+        told.append((len(samples) / SAMPLE_RATE, last))
         return transcribe(samples, language=language, before=before, committed=committed)
 
-    ears = Recognizer(told_last, probability, languages=["en"])
-    ears.push(np.concatenate((speech(1, 2, 3, 4), silence(3.0), speech(5), silence(3.0))))
-    assert told.count(True) == 2
-    assert told[-1] and not told[0]
+    ears = Recognizer(told_last, probability, languages=["en"], settings=RecognizerSettings(short=3.0))
+    ears.push(np.concatenate((speech(1, 2, 3, 4, 5), silence(3.0), speech(6), silence(3.0))))
+    assert [seconds > 3.0 for seconds, last in told if last] == [True]
+    assert told[-1][0] < 3.0
+    assert not told[-1][1]
 
 
 def test_a_loop_is_heard_once_however_sure_the_model_is() -> None:
