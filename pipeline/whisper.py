@@ -163,7 +163,7 @@ class Whisper:
         seconds = len(samples) / SAMPLE_RATE
         if seconds > LONGEST:
             raise ValueError(f"{seconds:.1f} s of audio, expected at most {LONGEST} s")
-        padded = np.pad(_loud_enough(samples), (0, int((span - seconds) * SAMPLE_RATE)))
+        padded = np.pad(_loud_enough(samples), (0, round((span - seconds) * SAMPLE_RATE)))
         features = self._whisper.feature_extractor(padded, padding=0)  # (80 or 128, T), 100 frames a second
         return self._whisper.encode(features[:, : features.shape[1] // 2 * 2])
 
