@@ -1,8 +1,8 @@
 """`surtitle check`: what this machine has, and which models keep up with speech on it.
 
-In: a model store and shares of the cores. Out: a report, and exit status 0 if the default models are here and
-keep up. Both models are measured at once, on the cores they would have, because alone they are faster.
-Knows no session.
+In: a model store, shares of the cores, the languages that captions are wanted in. Out: a report, and exit status 0 if
+the default models are here and keep up. Both models are measured at once, on the cores they would have, because alone
+they are faster. Knows no session.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import platform
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -26,7 +26,7 @@ from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import SAMPLE_RATE, Samples
 from surtitle.pipeline.files import decode
-from surtitle.pipeline.languages import find_language
+from surtitle.pipeline.languages import Language, find_language
 from surtitle.pipeline.recognizer import Recognizer
 from surtitle.pipeline.silero import SileroModel, SpeechProbability
 from surtitle.pipeline.store import ModelStore
@@ -57,8 +57,10 @@ class Load:
         return self.share <= HEADROOM
 
 
-def check(store: ModelStore, cores: Cores, *, port: int, measure: bool, console: Console) -> int:
-    """Print the report; 0 if the default models are here and, where measured, keep up."""
+def check(
+    store: ModelStore, cores: Cores, *, targets: Sequence[Language], port: int, measure: bool, console: Console
+) -> int:
+    """Print the report; 0 if the default models are here and, where measured, keep up with captions in `targets`."""
     _show_machine(cores, console)
     _show_devices(console)
     console.print(f"port {port}: {_port_state(port)}")
@@ -71,9 +73,13 @@ def check(store: ModelStore, cores: Cores, *, port: int, measure: bool, console:
     if not measure:
         return 0
     recogniser = store.manifest.defaults.asr
-    translators = [model.name for model in installed if model.kind == "llm" and "es" in model.languages]
-    loads = _measure(store, cores, recogniser, translators)
-    return _show_loads(loads, store.manifest.defaults.llm, console)
+    wanted = {language.code for language in targets}
+    translators = [model.name for model in installed if model.kind == "llm" and wanted <= set(model.languages)]
+    if not translators:
+        console.print(f"no model here translates into {', '.join(sorted(wanted))}", style="yellow")
+        return 1
+    loads = _measure(store, cores, recogniser, translators, targets)
+    return _show_loads(loads, store.manifest.defaults.llm, len(targets), console)
 
 
 def choose(loads: list[Load]) -> Load | None:
@@ -113,7 +119,9 @@ def _port_state(port: int) -> str:
     return "free"
 
 
-def _measure(store: ModelStore, cores: Cores, recogniser: str, translators: list[str]) -> list[Load]:
+def _measure(
+    store: ModelStore, cores: Cores, recogniser: str, translators: list[str], targets: Sequence[Language]
+) -> list[Load]:
     sample = store.manifest.defaults.sample
     speech = list(decode(store.path(sample) / f"{sample}.wav")) if _has(store, sample) else []
     whisper = Whisper(store.path(recogniser), threads=cores.asr)
@@ -121,7 +129,7 @@ def _measure(store: ModelStore, cores: Cores, recogniser: str, translators: list
     with ThreadPoolExecutor(2) as pool:
         for name in translators:
             path = store.path(name)
-            translating = pool.submit(_translator_share, path, cores.llm)
+            translating = pool.submit(_translator_share, path, cores.llm, targets)
             heard = _until_done(translating, lambda: _recogniser_share(whisper, speech))
             if heard and not loads:
                 loads.append(Load(recogniser, min(heard)))
@@ -146,18 +154,18 @@ def _recogniser_share(whisper: Whisper, speech: list[Samples]) -> float:
     return (time.perf_counter() - began) / seconds if seconds else 0.0
 
 
-def _translator_share(folder: Path, threads: int) -> float:
-    translator = Translator(Engine(folder, threads=threads), find_language("en"), [find_language("es")])
+def _translator_share(folder: Path, threads: int, targets: Sequence[Language]) -> float:
+    translator = Translator(Engine(folder, threads=threads), find_language("en"), targets)
     dict(translator.translate(_LINES[0]))  # the first one warms up
     written = -translator.tokens_written
     began = time.perf_counter()
     for line in _LINES[1:]:
         dict(translator.translate(line))
     seconds = time.perf_counter() - began
-    return seconds / ((written + translator.tokens_written) / SPEECH)
+    return seconds / ((written + translator.tokens_written) / len(targets) / SPEECH)
 
 
-def _show_loads(loads: list[Load], default: str, console: Console) -> int:
+def _show_loads(loads: list[Load], default: str, targets: int, console: Console) -> int:
     table = Table(box=None, pad_edge=False)
     for heading in ("model", "share of real time", "keeps up"):
         table.add_column(heading)
@@ -169,5 +177,6 @@ def _show_loads(loads: list[Load], default: str, console: Console) -> int:
         console.print("no installed translator keeps up: captions would fall behind live speech", style="yellow")
         return 1
     flag = "the default" if best.name == default else f"use it with --llm {best.name}"
-    console.print(f"choice for one target language: {best.name} ({flag})")
+    languages = "one target language" if targets == 1 else f"{targets} target languages"
+    console.print(f"choice for {languages}: {best.name} ({flag})")
     return 0 if loads[0].keeps_up else 1

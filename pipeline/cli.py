@@ -247,6 +247,9 @@ def _check_command(commands: Commands) -> None:
     check.add_argument(
         "--port", type=number(0, 65535), default=8765, metavar="N", help="port to look at (default 8765)"
     )
+    check.add_argument(
+        "--to", dest="targets", default="es", metavar="CODES", help="languages wanted, such as es,de (default es)"
+    )
     check.add_argument("--quick", action="store_true", help="leave out the measuring")
     thread_flags(check)
 

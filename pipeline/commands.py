@@ -219,6 +219,8 @@ def run_check(args: argparse.Namespace) -> int:
     """Say what this machine has; the exit status."""
     from surtitle.pipeline.assembly import available_cores, share_cores
     from surtitle.pipeline.check import check
+    from surtitle.pipeline.languages import find_language, parse_pair
 
     cores = share_cores(available_cores(), args.asr_threads, args.llm_threads)
-    return check(open_models(), cores, port=args.port, measure=not args.quick, console=Console())
+    targets = [find_language(code) for code in parse_pair("en", args.targets).targets]
+    return check(open_models(), cores, targets=targets, port=args.port, measure=not args.quick, console=Console())
