@@ -28,7 +28,7 @@ from surtitle.pipeline.inventions import doubted, heard, sureness
 LONGEST = 25.0
 """Seconds of audio that one call takes."""
 PADDING = 3.0
-"""Seconds of silence behind the audio: with fewer Whisper loops, base and tiny.en seldom with these (`scripts/LOG.md`)."""
+"""Seconds of silence behind the audio. With fewer Whisper loops, with these seldom (`scripts/LOG.md`)."""
 _WHOLE = 30.0
 """Seconds that Whisper was trained to read: in less it loops now and then."""
 BEAMS = 5
