@@ -64,6 +64,8 @@ def test_an_overlay_opened_before_during_or_after_a_replay_shows_its_last_lines(
             assert 0 < read_log(log)[-1]["stats"]["painted_p50_ms"] < 60_000
             if "SURTITLE_SCREENSHOT" in os.environ:
                 after.add_style_tag(content=STAGE)
+                # lines roll in
+                after.evaluate("() => Promise.all(document.getAnimations().map((each) => each.finished)).then(() => 0)")
                 after.screenshot(path=os.environ["SURTITLE_SCREENSHOT"])
         finally:
             process.send_signal(signal.SIGINT)
