@@ -154,6 +154,14 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def new_rows(folder: Path, name: str) -> Path:
+    """An empty file of JSON lines called `name` in `folder`, which is made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.jsonl"
+    path.write_text("", encoding="utf-8")
+    return path
+
+
 def add_row(path: Path, row: Row) -> None:
     """Append `row` to a file of JSON lines; what was written stays if the process ends."""
     with path.open("a", encoding="utf-8") as file:

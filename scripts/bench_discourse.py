@@ -14,7 +14,6 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import groupby
 from pathlib import Path
 
 import bench_common as common
@@ -128,18 +127,22 @@ def _pinned(decoder: LeanDecoder, prompt: Prompt, count: int, window: int) -> li
     return streams
 
 
+def by_choice(pairs: Sequence[Pair]) -> list[list[int]]:
+    """The places of those that have one choice, for each choice."""
+    found: dict[object, list[int]] = {}
+    for place, pair in enumerate(pairs):
+        found.setdefault(pair.choice, []).append(place)
+    return list(found.values())
+
+
 def interval(pairs: Sequence[Pair], right: Sequence[bool]) -> tuple[float, float]:
     """95 % around the share of `pairs` that are right, by bootstrap over their choices.
 
     Pairs with one choice are drawn together: where the sentence before is ignored, as many of them are wrong as right,
     whichever translation is preferred.
     """
-    counts: dict[object, list[int]] = {}
-    for pair, each in zip(pairs, right, strict=True):
-        won = counts.setdefault(pair.choice, [0, 0])
-        won[0] += each
-        won[1] += 1
-    table = np.array(list(counts.values()))  # (choices, 2): right, and all
+    choices = by_choice(pairs)
+    table = np.array([(sum(right[i] for i in each), len(each)) for each in choices])  # (choices, 2): right, and all
     sums = table[np.random.default_rng(0).integers(0, len(table), (RESAMPLES, len(table)))].sum(1)  # (resamples, 2)
     low, high = np.percentile(sums[:, 0] / sums[:, 1], (2.5, 97.5)).tolist()
     return low, high
@@ -179,8 +182,7 @@ def read_pairs(path: Path, most: int) -> list[Pair]:
         sys.exit(f"scripts/bench: can't read {path} ({error}): expected a JSON file of contrastive pairs")
     if not found:
         sys.exit(f"scripts/bench: {path} holds no contrastive pair")
-    choices = [list(group) for _, group in groupby(found, lambda pair: pair.choice)]
-    return [pair for group in choices[:: -(-len(found) // most)] for pair in group]
+    return [found[i] for each in by_choice(found)[:: -(-len(found) // most)] for i in each]
 
 
 def other_turns(pairs: Iterable[Pair], count: int) -> list[Turn]:
@@ -198,9 +200,7 @@ def main() -> None:
     prompt = prompt_of(Tokenizer(folder), find_language("en"), find_language(arguments.to))
     sets = {path.stem: read_pairs(path, arguments.pairs) for path in arguments.sets}
     fillers = other_turns(sets[min(sets)], max(arguments.distances))
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    path = arguments.out / "discourse.jsonl"
-    path.write_text("", encoding="utf-8")
+    path = common.new_rows(arguments.out, "discourse")
     rows, figures = [["set", "turns between", "pairs", "right", "95 %"]], dict[str, Row]()
     for name, pairs in sets.items():
         for distance in arguments.distances:

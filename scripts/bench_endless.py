@@ -102,9 +102,7 @@ def run_endless(arguments: argparse.Namespace, folder: Path) -> Row:
     """An endless text: rows, a picture, and figures."""
     decoder = common.open_decoder(folder, arguments.engine, arguments.threads)
     ids = Tokenizer(folder).encode_plain(BEGINNING)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    path = arguments.out / f"endless-{arguments.engine}.jsonl"
-    path.write_text("", encoding="utf-8")
+    path = common.new_rows(arguments.out, f"endless-{arguments.engine}")
     rows: list[Row] = []
 
     def show(row: Row) -> None:

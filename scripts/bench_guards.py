@@ -117,9 +117,7 @@ def main() -> None:
     rows = read_sentences(arguments.sentences)
     pairs = [tuple(find_language(code) for code in pair.split("-")) for pair in arguments.pairs.split(",")]
     engine = Engine(common.model_folder(arguments.model), threads=arguments.threads)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    path = arguments.out / "guards.jsonl"
-    path.write_text("", encoding="utf-8")
+    path = common.new_rows(arguments.out, "guards")
     found: list[Shown] = []
     for source, target in pairs:
         for each in show(engine, (source, target), rows, window=arguments.window):

@@ -190,9 +190,7 @@ def main() -> None:
     target, rows = find_language(options.to), read_names(options.names)
     between = read_between(options.source, options.reference)
     engine = Engine(common.model_folder(options.model), threads=options.threads)
-    options.out.mkdir(parents=True, exist_ok=True)
-    path = options.out / "memory.jsonl"
-    path.write_text("", encoding="utf-8")
+    path = common.new_rows(options.out, "memory")
     results: dict[str, Row] = {}
     for found, figures in run(engine, target, rows, between, options):
         results["with" if found[0].remembered else "without"] = figures

@@ -222,9 +222,7 @@ def main() -> None:
     folder = common.model_folder(arguments.model)
     decoder, tokenizer = common.open_decoder(folder, arguments.engine, arguments.threads), Tokenizer(folder)
     lines = make_lines(tokenizer, arguments.lines, arguments.seed)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    path = arguments.out / "recall.jsonl"
-    path.write_text("", encoding="utf-8")
+    path = common.new_rows(arguments.out, "recall")
     figures: Row = {}
     for config in configs_of(arguments):
         answers: list[Answer] = []

@@ -292,9 +292,7 @@ def main() -> None:
     folder = common.model_folder(arguments.model)
     silero = SileroModel()
     whispers = _models(folder, arguments.ways, arguments.threads)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    path = arguments.out / "recognizer.jsonl"
-    path.write_text("", encoding="utf-8")
+    path = common.new_rows(arguments.out, "recognizer")
     rows: list[Row] = []
 
     def note(row: Row) -> None:

@@ -116,9 +116,7 @@ def main() -> None:
     glossary = parse(text_files.read(arguments.glossary), arguments.glossary.suffix)
     sentences = read_sentences(arguments.sentences, glossary, targets)
     engine = Engine(common.model_folder(arguments.model), threads=arguments.threads)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    path = arguments.out / "terms.jsonl"
-    path.write_text("", encoding="utf-8")
+    path = common.new_rows(arguments.out, "terms")
     found: list[Translated] = []
     for each in translated(engine, targets, sentences, glossary, window=arguments.window):
         found.append(each)
