@@ -1,21 +1,23 @@
 """The names that were translated, and how: remembered when their turns have long left the window.
 
 In: segments and their translations, as they are made. Out: for a text, the names in it whose words are known. A pair is
-known at once where both spellings are nearly the same name, otherwise when one word stood in the translations of three
-segments that have the name, and no other did; a pair that translations do not follow is forgotten. The least recently
-heard are forgotten first. Wrong words would be worse than none. Knows no model, no prompt and no glossary.
+known at once where both are spelt nearly alike, or in another script sound so; otherwise when one word stood in the
+translations of three segments that have the name, and no other did; a pair that translations do not follow is
+forgotten. The least recently heard are forgotten first. Wrong words would be worse than none. Knows no model, no prompt
+and no glossary.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from surtitle.pipeline.glossary import Rendering, missed
 from surtitle.pipeline.languages import Language
-from surtitle.pipeline.names import Name, common_words, names, same_name
+from surtitle.pipeline.names import Name, common_words, has_capitals, names, same_name
+from surtitle.pipeline.transcribed import Stretch, transcribed
 
 CAPACITY = 4096
 """Pairs, guesses and common words that are remembered, of each."""
@@ -93,7 +95,7 @@ class TermMemory:
 
     def renderings(self, text: str) -> tuple[Rendering, ...]:
         """Of the names in `text` those whose words are known."""
-        known = (self._find(name.text) for name in names(text, self._source))
+        known = (self._find(name.text) for name in self._said(text))
         return tuple(dict.fromkeys(Rendering(each.said, each.wanted) for each in known if each))
 
     def learn(self, source: str, translation: str) -> None:
@@ -103,10 +105,13 @@ class TermMemory:
             unsure = self._known.get(common.capitalize())
             if unsure and not unsure.sure:
                 del self._known[unsure.said]
-        said, made = names(source, self._source), names(translation, self._target)
+        said, made = self._said(source), names(translation, self._target)
         found = {name.text: self._find(name.text) or _alike(name, made) for name in said}
+        heard = self._heard(found, translation)
         wanted = {each.wanted if isinstance(each, Known) else each.text for each in found.values() if each}
         free = frozenset(each.text for each in made if each.sure) - found.keys() - wanted
+        if not has_capitals(self._source):
+            self._learn_from_sounds(source, [each for each in made if each.text not in found.keys() | wanted])
         for name in said:
             match found[name.text]:
                 case Known() as known:
@@ -114,14 +119,42 @@ class TermMemory:
                 case _ if not name.sure and name.text.lower() in self._common:
                     pass
                 case Name() as word:
-                    self._see(name, word)
+                    is_sure = name.sure or word.sure
+                    same = word.text == name.text and len(name.text) >= _LONG
+                    self._see(name.text, word.text, sure=is_sure, at_once=is_sure or same)
+                case _ if name.text in heard:
+                    is_sure = name.sure and heard[name.text].sure
+                    self._see(name.text, heard[name.text].text, sure=is_sure, at_once=is_sure)
                 case _ if name.sure:
                     self._guess(name.text, free)
+
+    def _said(self, text: str) -> list[Name]:
+        """The names in `text`; in a script without capitals those that are known, too."""
+        said = names(text, self._source)
+        if has_capitals(self._source):
+            return said
+        found = {name.text for name in said}
+        return [*said, *(Name(each, True) for each in self._known if each in text and each not in found)]
+
+    def _learn_from_sounds(self, source: str, made: Sequence[Name]) -> None:
+        """What `source` calls the names `made` of it, in its own script."""
+        rest = _without(source, self._known)
+        sure = {name.text: name.sure for name in made}
+        for name, stretch in transcribed(list(sure), rest, self._source).items():
+            is_sure = sure[name] and stretch.sure
+            self._see(stretch.text, name, sure=is_sure, at_once=is_sure)
 
     def _find(self, name: str) -> Known | None:
         """What is known of `name`, or of what it is an inflection of."""
         endings = range(_ENDING + 1) if len(name) >= _LONG + _ENDING else (0,)
         return next(filter(None, (self._known.get(name[: len(name) - ending]) for ending in endings)), None)
+
+    def _heard(self, found: Mapping[str, Known | Name | None], translation: str) -> Mapping[str, Stretch]:
+        """Where `translation` writes the names of which nothing is `found` in another script, known words apart."""
+        if has_capitals(self._target):
+            return {}
+        rest = _without(translation, [each.wanted for each in found.values() if isinstance(each, Known)])
+        return transcribed([name for name, each in found.items() if each is None], rest, self._target)
 
     def _look_at(self, known: Known, translation: str) -> None:
         rendering = Rendering(known.said, known.wanted)
@@ -131,15 +164,13 @@ class TermMemory:
         else:
             self._known.put(known.said, replace(known, missed=misses))
 
-    def _see(self, name: Name, word: Name) -> None:
-        """`word` is spelt like `name`; where neither can't be a common word, it has to be the same, or come twice."""
-        is_sure = name.sure or word.sure
-        before = self._guesses.get(name.text)
-        is_second = before is not None and word.text in before.words
-        if is_sure or is_second or (word.text == name.text and len(name.text) >= _LONG):
-            self._know(name.text, word.text, sure=is_sure)
+    def _see(self, name: str, word: str, *, sure: bool, at_once: bool) -> None:
+        """`word` is like `name`; it is believed `at_once`, or when it comes twice."""
+        before = self._guesses.get(name)
+        if at_once or (before is not None and word in before.words):
+            self._know(name, word, sure=sure)
         else:
-            self._guesses.put(name.text, Guess(name.text, frozenset({word.text}), 1))
+            self._guesses.put(name, Guess(name, frozenset({word}), 1))
 
     def _guess(self, name: str, words: frozenset[str]) -> None:
         """One of `words` may be what `name` is called."""
@@ -162,6 +193,13 @@ class TermMemory:
 def _alike(name: Name, made: Sequence[Name]) -> Name | None:
     same = same_name(name.text, [word.text for word in made])
     return next((word for word in made if word.text == same), None)
+
+
+def _without(text: str, words: Iterable[str]) -> str:
+    """`text` with spaces for `words`, so that they are no other name's."""
+    for word in words:
+        text = text.replace(word, " ")
+    return text
 
 
 class _Recent(OrderedDict[str, T]):

@@ -3,7 +3,7 @@
 In: a text and its language; a source and its translation. Out: the words that look like names, and for one of them the
 word that is the same name, if its spelling says so. No list of names: a capital where a common word has none, letters
 beside digits, capitals throughout; where a script has no capitals, katakana and Latin letters. Spellings of two scripts
-are compared in Latin letters (anyascii). Knows no memory and no model.
+are compared in Latin letters (anyascii), katakana by the sound. Knows no memory and no model.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from functools import lru_cache
 from anyascii import anyascii
 
 from surtitle.pipeline.languages import Language
+from surtitle.pipeline.phonetics import sound_alike
 from surtitle.pipeline.sentences import ends_sentence
 from surtitle.pipeline.text import is_spaced
 
@@ -33,7 +34,6 @@ _ALIKE, _ALIKE_IN_TWO_SCRIPTS = 0.8, 0.75
 """Share of letters that two spellings of a name have in common, in their order."""
 _MARGIN = 0.1
 """By how much the most similar word is more so than the next."""
-_SAME_SOUNDS = str.maketrans("lvcqx", "rbkkk", "aeiouyhw")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Name:
 def names(text: str, language: Language) -> list[Name]:
     """The words of `text` that look like names, each once, in their order."""
     found: dict[str, bool] = {}
-    is_shouted = _has_capitals(language) and text.isupper()
+    is_shouted = has_capitals(language) and text.isupper()
     says_little = is_shouted or language.code in _NOUNS_HAVE_CAPITALS
     for word, is_first in _words(text, language):
         if _looks_like_a_name(word):
@@ -76,7 +76,7 @@ def same_name(name: str, others: Sequence[str]) -> str | None:
 
 def _words(text: str, language: Language) -> Iterator[tuple[str, bool]]:
     """Words, and whether each may look like a name for another reason: the first of a sentence or of what is quoted."""
-    if not _has_capitals(language):
+    if not has_capitals(language):
         for place in _OF_A_SCRIPT_WITHOUT_CAPITALS.finditer(text):
             yield place.group(), bool(_KATAKANA.match(place.group()))  # which writes common words too
         return
@@ -90,7 +90,8 @@ def _words(text: str, language: Language) -> Iterator[tuple[str, bool]]:
 
 
 @lru_cache
-def _has_capitals(language: Language) -> bool:
+def has_capitals(language: Language) -> bool:
+    """Whether its script has them."""
     return is_spaced(language.code) and language.example.swapcase() != language.example
 
 
@@ -117,11 +118,6 @@ def _likeness(one: str, other: str) -> float:
     if min(len(a), len(b)) < _SHORTEST:
         return float(a == b)
     ratio = SequenceMatcher(None, a, b, autojunk=False).ratio()
-    if _KATAKANA.match(one) or _KATAKANA.match(other):  # which puts vowels between, and knows one sound of r and l
-        sounds = _sounds(a), _sounds(b)
-        ratio = max(ratio, 0.9 * (sounds[0] == sounds[1] and len(sounds[0]) >= _SHORTEST))
-    return ratio
-
-
-def _sounds(word: str) -> str:
-    return re.sub(r"(.)\1+", r"\1", word.translate(_SAME_SOUNDS))
+    if _KATAKANA.match(other):
+        return max(ratio, sound_alike(one, other))
+    return max(ratio, sound_alike(other, one)) if _KATAKANA.match(one) else ratio

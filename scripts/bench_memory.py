@@ -26,7 +26,8 @@ from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.languages import Language, find_language
 from surtitle.pipeline.memory import CAPACITY
-from surtitle.pipeline.names import names, same_name
+from surtitle.pipeline.names import has_capitals, names, same_name
+from surtitle.pipeline.transcribed import transcribed
 from surtitle.pipeline.translator import Translator
 
 MODEL = "qwen2.5-coder-1.5b"
@@ -47,7 +48,7 @@ class Rendered:
     mentioned: str
     """That of its mention, long after."""
     first: str | None
-    """Its word in the introduction's translation; None where no word is spelt like it."""
+    """Its word in the introduction's translation; None where no word is like it."""
     as_at_first: bool
     """Whether that word stands in the mention's translation."""
 
@@ -130,9 +131,18 @@ def read_turns(translator: Translator, target: Language, between: Between, turns
 def judged(row: dict[str, str], introduced: str, mentioned: str, target: Language, *, remembered: bool) -> Rendered:
     """Whether the name has the same word in both translations, but for an ending."""
     name = row["name"]
-    first, then = (same_name(name, [each.text for each in names(text, target)]) for text in (introduced, mentioned))
+    first, then = (_word_for(name, text, target) for text in (introduced, mentioned))
     same = first is not None and then is not None and (then.startswith(first) or first.startswith(then))
     return Rendered(name, remembered, introduced, mentioned, first, same)
+
+
+def _word_for(name: str, text: str, target: Language) -> str | None:
+    """As it is spelt, or in a script without capitals as it sounds."""
+    spelt = same_name(name, [each.text for each in names(text, target)])
+    if spelt or has_capitals(target):
+        return spelt
+    heard = transcribed([name], text, target).get(name)
+    return heard.text if heard else None
 
 
 def run(

@@ -34,7 +34,14 @@ def known(held: TermMemory, text: str) -> dict[str, str]:
         ("en-es", "we met on Monday", "nos vimos el lunes", {}),
         ("en-es", "Once we left", "Nos fuimos", {}),
         ("en-es", "No, not that", "No, eso no", {}),
-        ("en-ko", "then Kessler left", "그리고 케슬러는 떠났다", {}),
+        ("en-ko", "then Kessler left", "그리고 케슬러는 떠났다", {"Kessler": "케슬러"}),
+        ("en-zh", "then Marenko left", "然后马伦科离开了", {"Marenko": "马伦科"}),
+        ("en-zh", "we met on Monday", "我们星期一见面", {}),
+        ("en-zh", "they joined NATO", "他们加入了北约", {}),
+        ("en-ar", "then Marenko left", "ثم غادر مارينكو", {"Marenko": "مارينكو"}),
+        ("en-hi", "then Marenko left", "फिर मारेंको चला गया", {"Marenko": "मारेंको"}),
+        ("zh-en", "然后马伦科离开了", "then Marenko left", {"马伦科": "Marenko"}),
+        ("ko-en", "그리고 케슬러는 떠났다", "then Kessler left", {"케슬러": "Kessler"}),
     ],
 )
 def test_one_translation_tells_a_name_that_is_spelt_alike_and_no_other(
@@ -120,3 +127,27 @@ def test_it_is_bounded_and_goes_on_from_what_another_held(turns: list[tuple[list
             each.learn(" ".join(said), " ".join(made))
     assert held.held == whole.held
     assert max(map(len, (whole.held.known, whole.held.guesses, whole.held.common))) <= 3
+
+
+def test_a_name_that_sounds_a_little_like_a_word_of_another_script_is_believed_at_the_second_time() -> None:
+    held = memory("en-zh")
+    held.learn("we work in Grubenthal", "我们在格鲁特海尔工作")
+    assert known(held, "in Grubenthal") == {}
+    held.learn("the mayor of Grubenthal", "格鲁特海尔市长")
+    assert known(held, "in Grubenthal") == {"Grubenthal": "格鲁特海尔"}
+
+
+def test_the_words_of_a_known_name_are_no_other_name_s() -> None:
+    held = memory("en-zh")
+    held.learn("then Sterling left", "然后斯特林离开了")
+    held.learn("then Sterling met Stirling", "然后斯特林来了")
+    assert known(held, "ask Sterling and Stirling") == {"Sterling": "斯特林"}
+
+
+def test_a_known_name_is_found_where_no_space_is_around_it() -> None:
+    held = memory("zh-en")
+    held.learn("昨天马伦科来了", "yesterday Marenko came")
+    assert known(held, "我们问马伦科怎么想") == {"马伦科": "Marenko"}
+    held.learn("马伦科说", "Morenka said")
+    held.learn("马伦科说", "Morenka said")
+    assert known(held, "马伦科") == {}
