@@ -4,12 +4,14 @@ In: the recordings of a suite. Out: for each recording and policy word error rat
 the whole recording at once (30 s windows, greedy), the delay from the end of a word to its commit without and with
 computation, words that were shown and taken back, seconds of computing for a second of audio; with `--noise` the words
 it makes of what is no speech. Computation is counted as if each update waited for the one before it, on the audio's
-clock: nothing waits for real. Knows no translator.
+clock: nothing waits for real. With a glossary also what its terms change, told to the recogniser as hot words. Knows
+no translator.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -28,8 +30,12 @@ from suite_plan import Case
 
 from surtitle.pipeline.agreement import CommitPolicy, LocalAgreement
 from surtitle.pipeline.alignment import Alignment
+from surtitle.pipeline.assembly import HOT_CHARACTERS
+from surtitle.pipeline.cli import exit_status
 from surtitle.pipeline.events import SAMPLE_RATE, Samples, Word
 from surtitle.pipeline.files import decode
+from surtitle.pipeline.glossary import Glossary
+from surtitle.pipeline.glossary import parse as parse_glossary
 from surtitle.pipeline.recognizer import Recognizer, RecognizerSettings
 from surtitle.pipeline.silero import SileroModel, SpeechProbability
 from surtitle.pipeline.text import joined
@@ -77,6 +83,27 @@ def way(name: str) -> Way:
     if count < 1 or count % 1:
         raise ValueError(f"{beams} beams, expected a whole number from 1")
     return Way(made[kind], float(shortest or 0), float(padding or PADDING), int(count), _settings(changes))
+
+
+@dataclass(frozen=True, slots=True)
+class Ears:
+    """What every recogniser of a way shares."""
+
+    whisper: Whisper
+    silero: SileroModel
+    glossary: Glossary
+    """Terms to expect."""
+
+    def fresh(self, each: Way, language: str) -> Recognizer:
+        """A recogniser that heard nothing yet."""
+        return Recognizer(
+            self.whisper.transcribe,
+            SpeechProbability(self.silero).push,
+            languages=[language],
+            hot_words=lambda spoken: self.glossary.hot_words(spoken, HOT_CHARACTERS),
+            settings=each.settings,
+            policy=each.policy(),
+        )
 
 
 def _settings(changes: Sequence[str]) -> RecognizerSettings:
@@ -173,20 +200,19 @@ def offline(whisper: Whisper, audio: Samples, language: str) -> tuple[str, float
     return " ".join(segment.text.strip() for segment in segments), perf_counter() - began
 
 
-def run(case: Case, data: Path, name: str, whisper: Whisper, silero: SileroModel) -> Row:
+def run(case: Case, data: Path, name: str, ears: Ears) -> Row:
     """One recording, one way."""
     each, total = way(name), Heard()
     texts: list[str] = []
     for audio in _clips(case, data):
-        ears = _ears(each, whisper, silero, case.source)
-        found = listen(ears, audio)
+        found = listen(ears.fresh(each, case.source), audio)
         texts.append(joined((word.text for word in found.words), case.source))
         for figure in ("words", "waited", "late", "computed", "audio", "updates", "erased"):
             setattr(total, figure, getattr(total, figure) + getattr(found, figure))
     errors = score_quality.errors(" ".join(texts), said(case, data), case.source)
     return {
         "recording": f"{case.recording}.{case.source}",
-        "way": name,
+        "way": f"{name}, glossary" if ears.glossary.terms else name,
         "wer": round(errors.rate or 0.0, 2),
         "wrong": errors.wrong,
         "units": errors.units,
@@ -204,13 +230,6 @@ def run(case: Case, data: Path, name: str, whisper: Whisper, silero: SileroModel
     }
 
 
-def _ears(each: Way, whisper: Whisper, silero: SileroModel, language: str) -> Recognizer:
-    speech = SpeechProbability(silero)
-    return Recognizer(
-        whisper.transcribe, speech.push, languages=[language], settings=each.settings, policy=each.policy()
-    )
-
-
 def _rounded(value: float | np.floating) -> float:
     return round(float(value), 3)
 
@@ -220,10 +239,10 @@ def _clips(case: Case, data: Path) -> Iterator[Samples]:
         yield np.concatenate(list(decode(data / clip.audio)))
 
 
-def run_sound(sound: str, seconds: float, name: str, whisper: Whisper, silero: SileroModel) -> Row:
+def run_sound(sound: str, seconds: float, name: str, ears: Ears) -> Row:
     """What is heard where nobody speaks."""
     audio = sounds.SOUNDS[sound](seconds, np.random.default_rng(1))
-    found = listen(_ears(way(name), whisper, silero, "en"), audio)
+    found = listen(ears.fresh(way(name), "en"), audio)
     words = " ".join(word.text for word in found.words)
     return {"sound": sound, "way": name, "seconds": seconds, "words": len(found.words),
             "updates": found.updates, "text": words}  # fmt: skip
@@ -243,6 +262,7 @@ def parse() -> argparse.Namespace:
         "silence behind the audio, *BEAMS, +NAME=VALUE of the recogniser's settings; several with commas between "
         "(default alignment)")  # fmt: skip
     add("--offline", action="store_true", help="also the whole recording at once, greedily, in windows of 30 s")
+    add("--glossary", type=Path, metavar="FILE", help="also with the terms of this TOML or CSV file as hot words")
     add("--noise", type=float, default=0.0, metavar="SECONDS", help="also as long of each sound that is no speech")
     parser.set_defaults(threads=1)
     arguments = parser.parse_args()
@@ -292,6 +312,8 @@ def main() -> None:
     folder = common.model_folder(arguments.model)
     silero = SileroModel()
     whispers = _models(folder, arguments.ways, arguments.threads)
+    given = arguments.glossary
+    glossaries = [Glossary(), *([parse_glossary(text_files.read(given), given.suffix)] if given else [])]
     path = common.new_rows(arguments.out, "recognizer")
     rows: list[Row] = []
 
@@ -305,15 +327,16 @@ def main() -> None:
         if arguments.offline:
             note(hear_offline(case, arguments.data, next(iter(whispers.values()))))
         for name in arguments.ways:
-            note(run(case, arguments.data, name, whispers[name], silero))
+            for glossary in glossaries:
+                note(run(case, arguments.data, name, Ears(whispers[name], silero, glossary)))
     if arguments.noise:
         for sound in sounds.SOUNDS:
             for name in arguments.ways:
-                note(run_sound(sound, arguments.noise, name, whispers[name], silero))
+                note(run_sound(sound, arguments.noise, name, Ears(whispers[name], silero, Glossary())))
     report(rows)
     figures = [{name: value for name, value in row.items() if name != "text"} for row in rows]
     common.conclude("recognizer", {"model": arguments.model, "threads": arguments.threads, "rows": figures})
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status("scripts/bench recognizer", main))
