@@ -56,6 +56,16 @@ class GateSettings:
     """Seconds of silence in a row after which what was said stands alone."""
     padding: float = 0.3
     """Seconds kept before the first and after the last frame of speech."""
+    lead: float = 1.0
+    """Seconds before the frames that open the gate that may belong to the speech: many words begin softly."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """Frames, counted from the first of the audio: from, to."""
+
+    start: int
+    end: int
 
 
 class SpeechGate:
@@ -66,6 +76,7 @@ class SpeechGate:
         self._frames = 0
         self._run = 0
         self._last_speech = 0
+        self._soft: _Stretch | None = None
         self._ended = 0.0
         self._is_quiet = True
         self.is_open = False
@@ -82,11 +93,9 @@ class SpeechGate:
                 self._is_quiet = True
             if not self.is_open:
                 self._run = self._run + 1 if probability >= s.open_above else 0
+                self._note_soft(probability)
                 if self._run * s.frame >= s.minimum_speech:
-                    start = (self._frames - self._run) * s.frame - s.padding
-                    events.append(Opened(max(0.0, start)))
-                    self.is_open, self._is_quiet = True, False
-                    self._last_speech = self._frames
+                    events.append(self._open())
             elif probability >= s.close_below:
                 self._last_speech = self._frames
             elif silence >= s.minimum_silence:
@@ -100,6 +109,24 @@ class SpeechGate:
             events.append(Quiet(self._ended))
             self._is_quiet = True
         return events
+
+    def _note_soft(self, probability: float) -> None:
+        """What would be speech if the gate were open may be how it begins, with no more than padding between."""
+        if probability < self._settings.close_below:
+            return
+        start = self._frames - 1
+        if self._soft and (start - self._soft.end) * self._settings.frame <= self._settings.padding:
+            start = self._soft.start
+        self._soft = _Stretch(start, self._frames)
+
+    def _open(self) -> Opened:
+        s = self._settings
+        first = self._frames - self._run
+        if self._soft:
+            first = max(min(first, self._soft.start), first - round(s.lead / s.frame))
+        self.is_open, self._is_quiet, self._soft = True, False, None
+        self._last_speech = self._frames
+        return Opened(max(0.0, first * s.frame - s.padding))
 
     def _close(self) -> Closed:
         self.is_open = False

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from surtitle.pipeline.glossary import Rendering, missed
 from surtitle.pipeline.languages import Language
-from surtitle.pipeline.names import Name, common_words, has_capitals, names, same_name
+from surtitle.pipeline.names import Name, common_words, names, same_name
 from surtitle.pipeline.transcribed import Stretch, transcribed
 
 CAPACITY = 4096
@@ -95,7 +95,7 @@ class TermMemory:
 
     def renderings(self, text: str) -> tuple[Rendering, ...]:
         """Of the names in `text` those whose words are known."""
-        known = (self._find(name.text) for name in self._said(text))
+        known = (self._find(name.text) for name in names(text, self._source))
         return tuple(dict.fromkeys(Rendering(each.said, each.wanted) for each in known if each))
 
     def learn(self, source: str, translation: str) -> None:
@@ -105,13 +105,11 @@ class TermMemory:
             unsure = self._known.get(common.capitalize())
             if unsure and not unsure.sure:
                 del self._known[unsure.said]
-        said, made = self._said(source), names(translation, self._target)
+        said, made = names(source, self._source), names(translation, self._target)
         found = {name.text: self._find(name.text) or _alike(name, made) for name in said}
         heard = self._heard(found, translation)
         wanted = {each.wanted if isinstance(each, Known) else each.text for each in found.values() if each}
         free = frozenset(each.text for each in made if each.sure) - found.keys() - wanted
-        if not has_capitals(self._source):
-            self._learn_from_sounds(source, [each for each in made if each.text not in found.keys() | wanted])
         for name in said:
             match found[name.text]:
                 case Known() as known:
@@ -128,22 +126,6 @@ class TermMemory:
                 case _ if name.sure:
                     self._guess(name.text, free)
 
-    def _said(self, text: str) -> list[Name]:
-        """The names in `text`; in a script without capitals those that are known, too."""
-        said = names(text, self._source)
-        if has_capitals(self._source):
-            return said
-        found = {name.text for name in said}
-        return [*said, *(Name(each, True) for each in self._known if each in text and each not in found)]
-
-    def _learn_from_sounds(self, source: str, made: Sequence[Name]) -> None:
-        """What `source` calls the names `made` of it, in its own script."""
-        rest = _without(source, self._known)
-        sure = {name.text: name.sure for name in made}
-        for name, stretch in transcribed(list(sure), rest, self._source).items():
-            is_sure = sure[name] and stretch.sure
-            self._see(stretch.text, name, sure=is_sure, at_once=is_sure)
-
     def _find(self, name: str) -> Known | None:
         """What is known of `name`, or of what it is an inflection of."""
         endings = range(_ENDING + 1) if len(name) >= _LONG + _ENDING else (0,)
@@ -151,8 +133,6 @@ class TermMemory:
 
     def _heard(self, found: Mapping[str, Known | Name | None], translation: str) -> Mapping[str, Stretch]:
         """Where `translation` writes the names of which nothing is `found` in another script, known words apart."""
-        if has_capitals(self._target):
-            return {}
         rest = _without(translation, [each.wanted for each in found.values() if isinstance(each, Known)])
         return transcribed([name for name, each in found.items() if each is None], rest, self._target)
 

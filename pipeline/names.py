@@ -17,7 +17,7 @@ from functools import lru_cache
 from anyascii import anyascii
 
 from surtitle.pipeline.languages import Language
-from surtitle.pipeline.phonetics import sound_alike
+from surtitle.pipeline.phonetics import consonants, sound_alike
 from surtitle.pipeline.sentences import ends_sentence
 from surtitle.pipeline.text import is_spaced
 
@@ -32,6 +32,8 @@ _SHORTEST = 3
 """Letters of a name."""
 _ALIKE, _ALIKE_IN_TWO_SCRIPTS = 0.8, 0.75
 """Share of letters that two spellings of a name have in common, in their order."""
+_FEWEST = 3
+"""Consonants of a name whose sound says enough."""
 _MARGIN = 0.1
 """By how much the most similar word is more so than the next."""
 
@@ -48,7 +50,7 @@ class Name:
 def names(text: str, language: Language) -> list[Name]:
     """The words of `text` that look like names, each once, in their order."""
     found: dict[str, bool] = {}
-    is_shouted = has_capitals(language) and text.isupper()
+    is_shouted = _has_capitals(language) and text.isupper()
     says_little = is_shouted or language.code in _NOUNS_HAVE_CAPITALS
     for word, is_first in _words(text, language):
         if _looks_like_a_name(word):
@@ -76,7 +78,7 @@ def same_name(name: str, others: Sequence[str]) -> str | None:
 
 def _words(text: str, language: Language) -> Iterator[tuple[str, bool]]:
     """Words, and whether each may look like a name for another reason: the first of a sentence or of what is quoted."""
-    if not has_capitals(language):
+    if not _has_capitals(language):
         for place in _OF_A_SCRIPT_WITHOUT_CAPITALS.finditer(text):
             yield place.group(), bool(_KATAKANA.match(place.group()))  # which writes common words too
         return
@@ -90,8 +92,7 @@ def _words(text: str, language: Language) -> Iterator[tuple[str, bool]]:
 
 
 @lru_cache
-def has_capitals(language: Language) -> bool:
-    """Whether its script has them."""
+def _has_capitals(language: Language) -> bool:
     return is_spaced(language.code) and language.example.swapcase() != language.example
 
 
@@ -118,6 +119,7 @@ def _likeness(one: str, other: str) -> float:
     if min(len(a), len(b)) < _SHORTEST:
         return float(a == b)
     ratio = SequenceMatcher(None, a, b, autojunk=False).ratio()
-    if _KATAKANA.match(other):
-        return max(ratio, sound_alike(one, other))
-    return max(ratio, sound_alike(other, one)) if _KATAKANA.match(one) else ratio
+    for letters, katakana in ((one, other), (other, one)):
+        if _KATAKANA.match(katakana) and consonants(letters) >= _FEWEST:
+            ratio = max(ratio, sound_alike(letters, katakana))
+    return ratio

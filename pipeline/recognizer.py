@@ -19,7 +19,7 @@ from surtitle.pipeline.agreement import CommitPolicy
 from surtitle.pipeline.alignment import Alignment
 from surtitle.pipeline.events import SAMPLE_RATE, Samples, Word
 from surtitle.pipeline.gate import Closed, GateEvent, GateSettings, Opened, Quiet, SpeechGate
-from surtitle.pipeline.inventions import heard
+from surtitle.pipeline.inventions import heard, sureness
 from surtitle.pipeline.level import Level
 from surtitle.pipeline.sentences import ends_sentence
 from surtitle.pipeline.spoken import Speaks, SpokenLanguage
@@ -66,6 +66,8 @@ class RecognizerSettings:
     """Committed words that stay in a trimmed window: where a word ends is not known well enough to cut there."""
     short: float = 3.0
     """Seconds up to which speech that was doubted waits for what follows a pause, to be heard again with it."""
+    unsure: float = 0.6
+    """Mean probability of its words below which all of a short speech waits so; if nothing follows, it was said so."""
     context: int = 120
     """Characters of committed text before the window that the model is shown."""
 
@@ -97,7 +99,9 @@ class Recognizer:
         self._hot_words = hot_words
         self._settings = settings or RecognizerSettings()
         self._gate = SpeechGate(gate)
-        self._keep = int((gate or GateSettings()).padding * SAMPLE_RATE) + 4 * _FRAME
+        bounds = gate or GateSettings()
+        self._beginning = int((bounds.padding + bounds.minimum_speech) * SAMPLE_RATE)
+        self._keep = int(bounds.lead * SAMPLE_RATE) + self._beginning + _FRAME
         self._level = Level()
         self._policy = policy or Alignment()
         self._committed: list[Word] = []
@@ -156,7 +160,8 @@ class Recognizer:
                 if not self._waits:
                     self._trim(max(self._window_start, int(event.time * SAMPLE_RATE)))
                 self._waits = False
-                self._looked_at = self._window_start
+                # a soft beginning, and what waits, were heard already: a look is due when as much more was said
+                self._looked_at = max(self._window_start, self._window_end - self._beginning)
             elif isinstance(event, Closed):
                 out += self._close()
                 out.append(event)
@@ -215,8 +220,10 @@ class Recognizer:
         )
         said = heard(guess)
         words = [Word(word.text, start + word.start, start + word.end, word.probability) for word in said]
-        self._waits = may_wait and bool(guess) and not said
-        out = self._commit(self._policy.push(words, end))
+        is_unsure = not self._committed and sureness(said) < self._settings.unsure
+        self._waits = may_wait and bool(guess) and (not said or is_unsure)
+        # what waits may all change: it lies before no end
+        out = self._commit(self._policy.push(words, start if self._waits else end))
         if self._is_full:  # though what was committed went: nothing can wait for what follows
             out += self._commit(self._policy.flush())
             self._forget(self._window_end)

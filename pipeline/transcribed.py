@@ -1,23 +1,21 @@
 """Where a text has a name that it writes in a script of its own.
 
-In: names in letters, and a text in a script without capitals, such as the Chinese, the Japanese or the Arabic one. Out:
-of each name the stretch of the text that sounds like it (`phonetics.py`). A stretch is one name's only, that of the one
-most like it. Knows no memory and no model.
+In: names in letters, and a Chinese (simplified) or Japanese text. Out: of each name the stretch of the text that sounds
+like it (`phonetics.py`). A stretch is one name's only, that of the one most like it. Knows no memory and no model.
 """
 
 from __future__ import annotations
 
 import math
 import re
-import unicodedata
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from surtitle.pipeline.languages import Language
-from surtitle.pipeline.phonetics import Heard, consonants, hear, hear_whole
+from surtitle.pipeline.phonetics import Heard, consonants, hear, hear_whole, sounds
 
 _KATAKANA = re.compile(r"[ァ-ヺー]{2,}")
+"""Japanese writes a name as one such word."""
 _WRITE_NAMES = re.compile(
     "[阿埃艾爱安昂奥澳巴白百拜班邦包保鲍北贝本比彼别宾滨波玻伯勃博布蔡采策查茨慈次达戴丹道得德登邓狄迪底地蒂第丁东都杜敦顿多朵厄恩"
     "儿尔耳凡范梵方法菲费芬丰冯佛夫弗福甫盖甘冈高戈哥格葛根贡古瓜圭哈海汉杭豪赫黑亨洪侯胡华怀惠霍基吉季加伽嘉贾简江杰捷金津京久居喀"
@@ -34,11 +32,15 @@ _GOES_ON = 2
 _AS_A_WHOLE = 0.55
 
 _SURE = {2: 0.95, 3: 0.8, 4: 0.7}
-"""How alike a stretch has to be for a name of so many consonants that no other has to say so."""
+"""How alike a stretch has to be for a name of so many consonants that no other sentence has to say so."""
+_SOUNDS = 5
+"""How many sounds a name of two consonants has to have for that."""
 _ALIKE, _ALIKE_IF_SHORT = 0.6, 0.95
-"""And to be one at all: a name of two consonants or fewer is short."""
-_SHORTEST = 2
-"""Characters of a transcribed name; of a short one that is sure, one more."""
+"""And to be one at all: a name of two consonants is short."""
+_FEWEST, _SHORTEST = 2, 2
+"""Consonants of a name, and characters of a stretch."""
+_MARGIN = 0.1
+"""By how much a stretch is more like a name than the next, if it is the name's."""
 _NEVER_TRANSCRIBED = frozenset(
     """Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April May June July August
     September October November December""".split()  # noqa: SIM905, nineteen quotes tell nothing
@@ -63,29 +65,47 @@ class Stretch:
         """Characters of the text up to its end."""
         return self.start + len(self.text)
 
+    def meets(self, other: Stretch) -> bool:
+        """Whether a character of the text is in both."""
+        return self.start < other.end and other.start < self.end
+
 
 def transcribed(names: Sequence[str], text: str, language: Language) -> dict[str, Stretch]:
-    """Of those of `names` that `text` writes in the script of its `language`: where. No two have the same stretch."""
-    found = [(each, name) for name in dict.fromkeys(names) for each in _stretches(name, text, language)]
+    """Of those of `names` that `text` writes in the script of its `language`: where.
+
+    No two have the same stretch, and a name that may stand in two places stands in none. A stretch that may be another
+    name, which is nowhere else, is not sure.
+    """
+    wanted = {name: _stretches(name, text, language) for name in names}
+    found = [(each, name) for name, stretches in wanted.items() for each in stretches]
     taken: dict[str, Stretch] = {}
     for each, name in sorted(found, key=lambda pair: -pair[0].likeness):
-        is_free = all(each.end <= other.start or other.end <= each.start for other in taken.values())
-        if is_free and name not in taken:
+        if name not in taken and not any(each.meets(other) for other in taken.values()):
             taken[name] = each
-    return taken
+    lost = [each for each, name in found if name not in taken]
+    told_apart: dict[str, Stretch] = {}
+    for name, mine in taken.items():
+        free = [each for each in wanted[name] if not any(each.meets(other) for other in taken.values())]
+        if all(each.text == mine.text or each.likeness <= mine.likeness - _MARGIN for each in free):
+            told_apart[name] = replace(mine, sure=mine.sure and not any(mine.meets(each) for each in lost))
+    return told_apart
 
 
-def _stretches(name: str, text: str, language: Language) -> Iterator[Stretch]:
+def _stretches(name: str, text: str, language: Language) -> list[Stretch]:
     """Of each run of `text` that may have a name the stretch most like `name`, if it is like it."""
+    pattern = {"ja": _KATAKANA, "zh": _WRITE_NAMES}.get(language.code)
     count = consonants(name)
-    if not count or name in _NEVER_TRANSCRIBED:
-        return
-    is_short = count <= min(_SURE)
-    for start, run in _runs(text, language):
-        likeness, begin, end = _heard(name, run, language)
-        if likeness >= (_ALIKE_IF_SHORT if is_short else _ALIKE) and end - begin >= _SHORTEST:
-            is_like_it = likeness >= _SURE.get(min(count, max(_SURE)), math.inf)
-            yield Stretch(run[begin:end], start + begin, likeness, is_like_it and end - begin >= _SHORTEST + is_short)
+    is_code = name.isupper() or any(map(str.isdigit, name))
+    if pattern is None or count < _FEWEST or is_code or name in _NEVER_TRANSCRIBED:
+        return []
+    is_short = count == min(_SURE)
+    enough = math.inf if is_short and len(sounds(name)) < _SOUNDS else _SURE[min(count, max(_SURE))]
+    found = []
+    for run in pattern.finditer(text):
+        likeness, start, end = _heard(name, run.group(), language)
+        if likeness >= (_ALIKE_IF_SHORT if is_short else _ALIKE) and end - start >= _SHORTEST:
+            found.append(Stretch(run.group()[start:end], run.start() + start, likeness, likeness >= enough))
+    return found
 
 
 def _heard(name: str, run: str, language: Language) -> Heard:
@@ -96,21 +116,3 @@ def _heard(name: str, run: str, language: Language) -> Heard:
     if language.code == "zh" and goes_on and hear_whole(name, run).likeness >= _AS_A_WHOLE:
         return Heard(found.likeness, 0, len(run))
     return found
-
-
-def _runs(text: str, language: Language) -> Iterator[tuple[int, str]]:
-    """Where names may stand: the characters before, and those that may be one."""
-    pattern = {"ja": _KATAKANA, "zh": _WRITE_NAMES}.get(language.code)
-    if pattern:
-        yield from ((place.start(), place.group()) for place in pattern.finditer(text))
-        return
-    start = 0
-    for is_word, characters in groupby(text, _has_no_capital):
-        run = "".join(characters)
-        if is_word:
-            yield start, run
-        start += len(run)
-
-
-def _has_no_capital(character: str) -> bool:
-    return not character.isascii() and unicodedata.category(character) in {"Lo", "Mn", "Mc"}

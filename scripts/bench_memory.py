@@ -26,7 +26,7 @@ from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.languages import Language, find_language
 from surtitle.pipeline.memory import CAPACITY
-from surtitle.pipeline.names import has_capitals, names, same_name
+from surtitle.pipeline.names import names, same_name
 from surtitle.pipeline.transcribed import transcribed
 from surtitle.pipeline.translator import Translator
 
@@ -137,12 +137,9 @@ def judged(row: dict[str, str], introduced: str, mentioned: str, target: Languag
 
 
 def _word_for(name: str, text: str, target: Language) -> str | None:
-    """As it is spelt, or in a script without capitals as it sounds."""
-    spelt = same_name(name, [each.text for each in names(text, target)])
-    if spelt or has_capitals(target):
-        return spelt
+    """As it is spelt, or in a script of its own as it sounds."""
     heard = transcribed([name], text, target).get(name)
-    return heard.text if heard else None
+    return same_name(name, [each.text for each in names(text, target)]) or (heard.text if heard else None)
 
 
 def run(

@@ -94,6 +94,10 @@ class Ears:
     glossary: Glossary
     """Terms to expect."""
 
+    def called(self, name: str) -> str:
+        """The way of this name, with its glossary."""
+        return f"{name}, glossary" if self.glossary.terms else name
+
     def fresh(self, each: Way, language: str) -> Recognizer:
         """A recogniser that heard nothing yet."""
         return Recognizer(
@@ -212,7 +216,7 @@ def run(case: Case, data: Path, name: str, ears: Ears) -> Row:
     errors = score_quality.errors(" ".join(texts), said(case, data), case.source)
     return {
         "recording": f"{case.recording}.{case.source}",
-        "way": f"{name}, glossary" if ears.glossary.terms else name,
+        "way": ears.called(name),
         "wer": round(errors.rate or 0.0, 2),
         "wrong": errors.wrong,
         "units": errors.units,
@@ -244,7 +248,7 @@ def run_sound(sound: str, seconds: float, name: str, ears: Ears) -> Row:
     audio = sounds.SOUNDS[sound](seconds, np.random.default_rng(1))
     found = listen(ears.fresh(way(name), "en"), audio)
     words = " ".join(word.text for word in found.words)
-    return {"sound": sound, "way": name, "seconds": seconds, "words": len(found.words),
+    return {"sound": sound, "way": ears.called(name), "seconds": seconds, "words": len(found.words),
             "updates": found.updates, "text": words}  # fmt: skip
 
 
@@ -332,7 +336,8 @@ def main() -> None:
     if arguments.noise:
         for sound in sounds.SOUNDS:
             for name in arguments.ways:
-                note(run_sound(sound, arguments.noise, name, Ears(whispers[name], silero, Glossary())))
+                for glossary in glossaries:
+                    note(run_sound(sound, arguments.noise, name, Ears(whispers[name], silero, glossary)))
     report(rows)
     figures = [{name: value for name, value in row.items() if name != "text"} for row in rows]
     common.conclude("recognizer", {"model": arguments.model, "threads": arguments.threads, "rows": figures})

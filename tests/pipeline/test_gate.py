@@ -76,6 +76,21 @@ def test_speech_is_opened_and_closed_with_padding() -> None:
     assert kinds_and_times(events) == [(Opened, 0.8), (Closed, 2.2), (Quiet, 2.2)]
 
 
+def test_speech_that_begins_softly_is_opened_where_it_begins() -> None:
+    soft = frames(0.4, 1.0, 0.4)
+    assert kinds_and_times(events_of([*soft, *[0.1] * 2, *[0.9] * 5]))[0] == (Opened, 0.8)
+    too_long_ago = [*soft, *[0.1] * 3, *[0.9] * 5]
+    assert kinds_and_times(events_of(too_long_ago))[0] == (Opened, 1.5)
+
+
+def test_a_soft_beginning_is_no_longer_than_the_lead() -> None:
+    assert kinds_and_times(events_of([*[0.4] * 30, *[0.9] * 5]))[0] == (Opened, 1.8)
+
+
+def test_what_is_soft_alone_opens_nothing() -> None:
+    assert events_of([0.4] * 30) == []
+
+
 def test_padding_reaches_neither_before_the_audio_nor_behind_it() -> None:
     assert kinds_and_times(events_of(frames(0.9, 0.1, 1.0))) == [(Opened, 0.0), (Closed, 1.1), (Quiet, 1.1)]
 

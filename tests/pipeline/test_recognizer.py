@@ -314,6 +314,36 @@ def test_a_short_word_that_was_doubted_is_not_heard_where_nothing_follows_for_lo
     assert texts(heard) == ["w2", "w3"]
 
 
+def hesitant(
+    samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+) -> list[Word]:
+    """Is not sure of a word before it has heard all of the next, and mishears it."""
+    words = transcribe(samples, language=language, before=before, committed=committed)
+    alone = len(words) == 1 or (len(words) == 2 and words[1].text.startswith("cut"))
+    return [replace(words[0], text="what?", probability=0.5)] if alone and not committed else words
+
+
+def test_short_speech_that_is_unsure_waits_for_what_follows_the_pause() -> None:
+    ears = Recognizer(hesitant, probability, languages=["en"])
+    assert texts(ears.push(np.concatenate((speech(1), silence(1.0))))) == []
+    assert [word.text for word in ears.pending] == ["what?"]
+    assert texts(ears.push(np.concatenate((speech(2, 3), silence(3.0)))) + ears.flush()) == ["w1", "w2", "w3"]
+
+
+def test_short_speech_that_is_unsure_is_taken_as_it_is_where_nothing_follows_for_long() -> None:
+    ears = Recognizer(hesitant, probability, languages=["en"])
+    assert texts(ears.push(np.concatenate((speech(1), silence(3.0))))) == ["what?"]
+
+
+def test_a_word_that_begins_softly_is_heard_from_its_beginning() -> None:
+    def faint(samples: Samples) -> list[float]:
+        return [0.4 if samples.min() < 0 else float(samples.any())]
+
+    ears = Recognizer(transcribe, faint, languages=["en"])
+    soft = silence(2.0), speech(-7), speech(1, 2), silence(3.0)
+    assert texts(ears.push(np.concatenate(soft)) + ears.flush()) == ["w-7", "w1", "w2"]
+
+
 def test_words_before_a_pause_are_not_looked_for_behind_it() -> None:
     committed = list[str]()
 
