@@ -89,8 +89,8 @@ def hear(name: str, characters: str) -> Heard:
         ways = _past(said, ways, character)
         best = max(best, Heard(1 - ways[-1].cost / weight, ways[-1].start, index + 1), key=lambda heard: heard.likeness)
     likeness, start, end = best
-    while said.endswith("V") and end < len(characters) and _sounds_of(characters[end]) == "V":
-        end += 1  # vowels cost something, but a name that ends in vowels ends in all of them
+    while end < len(characters) and _sounds_of(characters[end]) == "V":
+        end += 1  # vowels cost something, but a name ends in all of them: Bolivian, 玻利维亚
     return Heard(likeness, start, end)
 
 

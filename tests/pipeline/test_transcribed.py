@@ -24,6 +24,7 @@ def heard(names: list[str], text: str, code: str) -> dict[str, str]:
         ("zh", "Bellamor", "她工作在贝尔马罗的医院。", "贝尔马罗"),
         ("zh", "Tavrinko", "一位年轻的画家，塔维克罗。", "塔维克罗"),  # not all of it is alike
         ("zh", "Barcelona", "他住在巴塞罗那市", "巴塞罗那"),
+        ("zh", "Spain", "他去了西班牙", "西班牙"),
         ("zh", "Arizona", "亚利桑那州", "亚利桑那"),
         ("zh", "Yevassa", "故事中的公主叫伊娃萨。", "伊娃萨"),
         ("zh", "Cologne", "我们去了北京", None),
