@@ -76,6 +76,7 @@ class SpeechGate:
         self._frames = 0
         self._run = 0
         self._last_speech = 0
+        self._soft_run = 0
         self._soft: _Stretch | None = None
         self._ended = 0.0
         self._is_quiet = True
@@ -111,11 +112,14 @@ class SpeechGate:
         return events
 
     def _note_soft(self, probability: float) -> None:
-        """What would be speech if the gate were open may be how it begins, with no more than padding between."""
-        if probability < self._settings.close_below:
+        """Speech may begin with what would keep an open gate open, as long in a row as what opens it; in several parts,
+        with no more than padding between."""
+        s = self._settings
+        self._soft_run = self._soft_run + 1 if probability >= s.close_below else 0
+        if self._soft_run * s.frame < s.minimum_speech:
             return
-        start = self._frames - 1
-        if self._soft and (start - self._soft.end) * self._settings.frame <= self._settings.padding:
+        start = self._frames - self._soft_run
+        if self._soft and (start - self._soft.end) * s.frame <= s.padding:
             start = self._soft.start
         self._soft = _Stretch(start, self._frames)
 
@@ -124,7 +128,8 @@ class SpeechGate:
         first = self._frames - self._run
         if self._soft:
             first = max(min(first, self._soft.start), first - round(s.lead / s.frame))
-        self.is_open, self._is_quiet, self._soft = True, False, None
+        self.is_open, self._is_quiet = True, False
+        self._soft, self._soft_run = None, 0
         self._last_speech = self._frames
         return Opened(max(0.0, first * s.frame - s.padding))
 
