@@ -113,6 +113,6 @@ def _heard(name: str, run: str, language: Language) -> Heard:
         return hear_whole(name, run)
     found = hear(name, run)
     goes_on = found.likeness < _GOES_ON_BELOW and len(run) - (found.end - found.start) <= _GOES_ON
-    if language.code == "zh" and goes_on and hear_whole(name, run).likeness >= _AS_A_WHOLE:
+    if goes_on and hear_whole(name, run).likeness >= _AS_A_WHOLE:
         return Heard(found.likeness, 0, len(run))
     return found
