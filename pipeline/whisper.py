@@ -21,6 +21,7 @@ from faster_whisper.feature_extractor import FeatureExtractor
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import merge_punctuations
 
+from surtitle.pipeline.cublas import load_cublas
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import SAMPLE_RATE, Device, Samples, Word
 from surtitle.pipeline.inventions import doubted, heard, sureness
@@ -76,10 +77,12 @@ class Whisper:
         what Whisper was trained on, and what others pay for. The decoder keeps `beams` beginnings; with one it is
         greedy.
 
-        Raises UserError for a folder that holds none, and where there is no GPU.
+        Raises UserError for a folder that holds none, and where there is no GPU or no library for it.
         """
-        if device == "cuda" and not get_cuda_device_count():
-            raise UserError("--asr-device cuda: CTranslate2 finds no GPU, expected one: leave the flag out")
+        if device == "cuda":
+            if not get_cuda_device_count():
+                raise UserError("--asr-device cuda: CTranslate2 finds no GPU, expected one: leave the flag out")
+            load_cublas()
         try:
             self._whisper = WhisperModel(
                 str(folder),
