@@ -170,7 +170,8 @@ def _capture(run: Callable[[Tensor], Tensor], inputs: Tensor) -> tuple[torch.cud
             run(inputs)
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    # other threads go on, and a recogniser beside it may allocate: that spoils no capture of this thread's work
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
         logits = run(inputs)
     return graph, logits
 
