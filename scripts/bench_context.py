@@ -21,7 +21,6 @@ from score_quality import Counts, bleu_of, chrf_of, quality, summed
 from suite_compare import difference
 
 from surtitle.pipeline.languages import find_language, parse_languages
-from surtitle.sinks.load import load_model
 from surtitle.sinks.lockstep import Steps, together
 from surtitle.sinks.stream import TokenStream
 from surtitle.sinks.tokenizer import Tokenizer
@@ -88,6 +87,7 @@ def parse() -> argparse.Namespace:
     add("texts", type=Path, metavar="DIR", help="folder with LANG.txt for English and each target, line by line")
     add("--to", type=parse_languages, default=("es", "de", "fr"), metavar="CODES", help="targets (default es,de,fr)")
     add("--lines", type=common.positive, default=10_000, help="how many of the first lines (default all)")
+    add("--device", choices=("cpu", "cuda"), default="cpu", help="what the model runs on (default cpu)")
     add("--window", type=common.positive, default=1024, help="tokens in the cache, the prompt included (default 1024)")
     return parser.parse_args()
 
@@ -95,7 +95,8 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     arguments = parse()
     folder = common.model_folder(arguments.model)
-    decoder, tokenizer = load_model(folder, threads=arguments.threads), Tokenizer(folder)
+    decoder = common.translator(folder, arguments.device, threads=arguments.threads, window=arguments.window)
+    tokenizer = Tokenizer(folder)
     texts = {code: read_lines(arguments.texts, code, arguments.lines) for code in ("en", *arguments.to)}
     caches = decoder.caches(2 * len(arguments.to), arguments.window)
     written: dict[str, list[list[str]]] = {code: [[], []] for code in arguments.to}
@@ -122,7 +123,8 @@ def main() -> None:
         for name, lines in (("context", with_context), ("isolated", without)):
             (arguments.out / f"context.{code}.{name}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(common.table(rows))
-    common.conclude("context", {"model": arguments.model, "lines": len(texts["en"]), "to": figures})
+    asked = {"model": arguments.model, "device": arguments.device, "window": arguments.window}
+    common.conclude("context", {**asked, "lines": len(texts["en"]), "to": figures})
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ from surtitle.pipeline.agreement import CommitPolicy, LocalAgreement
 from surtitle.pipeline.alignment import Alignment
 from surtitle.pipeline.assembly import HOT_CHARACTERS
 from surtitle.pipeline.cli import exit_status
-from surtitle.pipeline.events import SAMPLE_RATE, Samples, Word
+from surtitle.pipeline.events import SAMPLE_RATE, Device, Samples, Word
 from surtitle.pipeline.files import decode
 from surtitle.pipeline.glossary import Glossary
 from surtitle.pipeline.glossary import parse as parse_glossary
@@ -265,6 +265,8 @@ def parse() -> argparse.Namespace:
         help="agreement or alignment, :SECONDS behind the end, @SECONDS that the encoder reads at least, ~SECONDS of "
         "silence behind the audio, *BEAMS, +NAME=VALUE of the recogniser's settings; several with commas between "
         "(default alignment)")  # fmt: skip
+    add("--device", choices=("cpu", "cuda"), default="cpu",
+        help="int8 on the cores or float16 on a GPU (default cpu)")  # fmt: skip
     add("--offline", action="store_true", help="also the whole recording at once, greedily, in windows of 30 s")
     add("--glossary", type=Path, metavar="FILE", help="also with the terms of this TOML or CSV file as hot words")
     add("--noise", type=float, default=0.0, metavar="SECONDS", help="also as long of each sound that is no speech")
@@ -299,14 +301,16 @@ def report(rows: Sequence[Row]) -> None:
             print(f"{row['sound']}, {row['seconds']:.0f} s, {row['way']}: {row['words']} words {row['text']!r}")
 
 
-def _models(folder: Path, ways: Sequence[str], threads: int) -> dict[str, Whisper]:
+def _models(folder: Path, ways: Sequence[str], threads: int, device: Device) -> dict[str, Whisper]:
     """For each way its model; ways that ask it alike share one."""
     models: dict[tuple[float, float, int], Whisper] = {}
     found: dict[str, Whisper] = {}
     for name in ways:
         shortest, padding, beams = asked = way(name).shortest, way(name).padding, way(name).beams
         if asked not in models:
-            models[asked] = Whisper(folder, threads=threads, shortest=shortest, padding=padding, beams=beams)
+            models[asked] = Whisper(
+                folder, threads=threads, device=device, shortest=shortest, padding=padding, beams=beams
+            )
         found[name] = models[asked]
     return found
 
@@ -315,7 +319,7 @@ def main() -> None:
     arguments = parse()
     folder = common.model_folder(arguments.model)
     silero = SileroModel()
-    whispers = _models(folder, arguments.ways, arguments.threads)
+    whispers = _models(folder, arguments.ways, arguments.threads, arguments.device)
     given = arguments.glossary
     glossaries = [Glossary(), *([parse_glossary(text_files.read(given), given.suffix)] if given else [])]
     path = common.new_rows(arguments.out, "recognizer")
