@@ -67,7 +67,8 @@ class RecognizerSettings:
     short: float = 3.0
     """Seconds up to which speech that was doubted waits for what follows a pause, to be heard again with it."""
     unsure: float = 0.6
-    """Mean probability of its words below which all of a short speech waits so; if nothing follows, it was said so."""
+    """Mean probability of its words below which nothing of a short speech is committed: it waits for more, over a pause
+    too; if nothing follows, it was said so."""
     context: int = 120
     """Characters of committed text before the window that the model is shown."""
 
@@ -210,20 +211,20 @@ class Recognizer:
 
     def _recognise(self, *, last: bool) -> list[Heard]:
         start, end = self._window_start / SAMPLE_RATE, self._window_end / SAMPLE_RATE
-        may_wait = last and end - start <= self._settings.short
+        is_short = end - start <= self._settings.short
         guess = self._transcribe(
             self._window,
             language=self._spoken.current,
             before=self._context(),
             committed=joined((word.text for word in self._committed), self._spoken.current),
-            last=(last and not may_wait) or self._is_full,
+            last=(last and not is_short) or self._is_full,
         )
         said = heard(guess)
         words = [Word(word.text, start + word.start, start + word.end, word.probability) for word in said]
-        is_unsure = not self._committed and sureness(said) < self._settings.unsure
-        self._waits = may_wait and bool(guess) and (not said or is_unsure)
-        # what waits may all change: it lies before no end
-        out = self._commit(self._policy.push(words, start if self._waits else end))
+        is_unsure = is_short and not self._committed and sureness(said) < self._settings.unsure
+        self._waits = last and is_short and bool(guess) and (not said or is_unsure)
+        # what waits for the next look may all change: it lies before no end
+        out = self._commit(self._policy.push(words, start if self._waits or is_unsure else end))
         if self._is_full:  # though what was committed went: nothing can wait for what follows
             out += self._commit(self._policy.flush())
             self._forget(self._window_end)

@@ -299,7 +299,8 @@ def doubtful(
 ) -> list[Word]:
     """Is sure of nothing that is said alone."""
     words = transcribe(samples, language=language, before=before, committed=committed)
-    return [replace(word, probability=0.2 if len(words) == 1 else 0.9) for word in words]
+    alone = len(words) == 1 and not committed
+    return [replace(word, probability=0.2 if alone else 0.9) for word in words]
 
 
 def test_a_short_word_that_was_doubted_is_heard_again_with_what_follows_the_pause() -> None:
@@ -333,6 +334,18 @@ def test_short_speech_that_is_unsure_waits_for_what_follows_the_pause() -> None:
 def test_short_speech_that_is_unsure_is_taken_as_it_is_where_nothing_follows_for_long() -> None:
     ears = Recognizer(hesitant, probability, languages=["en"])
     assert texts(ears.push(np.concatenate((speech(1), silence(3.0))))) == ["what?"]
+
+
+def test_first_words_that_are_unsure_wait_for_the_next_look() -> None:
+    def wrong_of_little(samples: Samples, *, committed: str = "", **asked: object) -> list[Word]:
+        words = transcribe(samples, language="en", committed=committed)
+        is_little = len(samples) < 2.5 * SAMPLE_RATE and not committed
+        return [replace(word, text="what?", probability=0.5) for word in words] if is_little else words
+
+    ears = Recognizer(wrong_of_little, probability, languages=["en"])
+    assert texts(ears.push(speech(1, 2, 3, 4, 5))) == []
+    assert {word.text for word in ears.pending} == {"what?"}
+    assert texts(ears.push(np.concatenate((speech(6, 7), silence(3.0))))) == [f"w{number}" for number in range(1, 8)]
 
 
 def test_a_word_that_begins_softly_is_heard_from_its_beginning() -> None:
