@@ -26,7 +26,8 @@ from surtitle.pipeline.spoken import Speaks, SpokenLanguage
 from surtitle.pipeline.text import is_spaced, joined
 
 _FRAME = 512
-
+_EDGE = 0.05
+"""Seconds before the end of the audio: a word that reaches into them was cut short, unless it ends there by chance."""
 
 Heard = Word | Speaks | Closed | Quiet
 """What comes out: committed words, where another language begins, and where speech paused and stopped."""
@@ -111,13 +112,17 @@ class Recognizer:
         self._window: Samples = np.zeros(0, np.float32)
         self._window_start = 0
         self._looked_at = 0
+        self._heard_until = 0.0  # seconds: the end of the audio of the last guess
         self._waits = False  # what was said before this pause stays in the window
         self.updates = 0
 
     @property
     def pending(self) -> tuple[Word, ...]:
-        """The last guess beyond what is committed: it may change."""
-        return self._policy.pending
+        """The last guess beyond what is committed: it may change. Not what was cut short at the end and sounds unsure:
+        most of that would be taken back."""
+        words, edge = self._policy.pending, self._heard_until - _EDGE
+        cut = (i for i, word in enumerate(words) if word.end > edge and word.probability < self._settings.unsure)
+        return words[: next(cut, len(words))]
 
     def push(self, samples: Samples, *, backlog: float = 0.0) -> list[Heard]:
         """Take the next samples; `backlog` is how many seconds more are waiting (then updates wait for them too).
@@ -219,6 +224,7 @@ class Recognizer:
             committed=joined((word.text for word in self._committed), self._spoken.current),
             last=(last and not is_short) or self._is_full,
         )
+        self._heard_until = end
         said = heard(guess)
         words = [Word(word.text, start + word.start, start + word.end, word.probability) for word in said]
         is_unsure = is_short and not self._committed and sureness(said) < self._settings.unsure

@@ -348,6 +348,20 @@ def test_first_words_that_are_unsure_wait_for_the_next_look() -> None:
     assert texts(ears.push(np.concatenate((speech(6, 7), silence(3.0))))) == [f"w{number}" for number in range(1, 8)]
 
 
+def test_a_word_that_is_cut_short_and_unsure_is_not_shown() -> None:
+    def unsure_of_the_end(samples: Samples, *, committed: str = "", **asked: object) -> list[Word]:
+        words = transcribe(samples, language="en", committed=committed)
+        return [replace(word, probability=0.3 if word.text.startswith("cut") else 1.0) for word in words]
+
+    ears = Recognizer(unsure_of_the_end, probability, languages=["en"])
+    shown = set[str]()
+    for frame in speech(*range(1, 20)).reshape(-1, LENGTH // 10):
+        ears.push(frame)
+        shown |= {word.text for word in ears.pending}
+    assert len(shown) > 5
+    assert not any(text.startswith("cut") for text in shown)
+
+
 def test_a_word_that_begins_softly_is_heard_from_its_beginning() -> None:
     def faint(samples: Samples) -> list[float]:
         return [0.4 if samples.min() < 0 else float(samples.any())]
