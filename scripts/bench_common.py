@@ -25,9 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from surtitle.pipeline.engine import on_gpu
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.events import Device
 from surtitle.pipeline.store import open_store
 from surtitle.sinks.cache import SinkCache
 from surtitle.sinks.decoder import Decoder
@@ -84,16 +82,6 @@ def model_folder(name: str) -> Path:
         return open_store(os.environ).path(name)
     except UserError as error:
         sys.exit(f"scripts/bench: {error}")
-
-
-def translator(folder: Path, device: Device, *, threads: int, window: int) -> Decoder:
-    """The model in `folder` as the product runs it: on `threads` cores, or on a GPU for conversations of `window`
-    tokens. Ends the process where there is no GPU."""
-    if device == "cpu":
-        return load_model(folder, threads=threads)
-    if not torch.cuda.is_available():
-        sys.exit("scripts/bench: torch finds no GPU: expected one, or --device cpu")
-    return on_gpu(folder, device, window=window)
 
 
 def open_decoder(folder: Path, engine: str, threads: int) -> StockDecoder | LeanDecoder:

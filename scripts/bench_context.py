@@ -3,12 +3,14 @@
 In: documents, sentence by sentence, and their references. Out: for each target language chrF and BLEU of one endless
 stream that keeps its context, beside the same model and prompt on isolated sentences, in the same run, with the
 intervals of a paired bootstrap (Koehn 2004); the same for the first and the last quarter of the stream; evictions.
-Knows no guards: what is scored is what the model writes.
+As the product serves it: what its guards refuse is made again without context, then with the stricter prompt, and
+stays out of the context; so on both sides. With `--bare` what the model writes is scored, and stays.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,40 +22,100 @@ from engine_rivals import Prompt, prompt_of
 from score_quality import Counts, bleu_of, chrf_of, quality, summed
 from suite_compare import difference
 
-from surtitle.pipeline.languages import find_language, parse_languages
+from surtitle.pipeline.aside import Aside, PromptTokens, Told
+from surtitle.pipeline.cli import exit_status
+from surtitle.pipeline.conversation import Conversation
+from surtitle.pipeline.engine import Engine
+from surtitle.pipeline.guards import Guards
+from surtitle.pipeline.languages import Language, find_language, parse_languages
+from surtitle.pipeline.memory import CAPACITY, TermMemory
+from surtitle.sinks.cache import SinkCache
 from surtitle.sinks.lockstep import Steps, together
 from surtitle.sinks.stream import TokenStream
-from surtitle.sinks.tokenizer import Tokenizer
 
+_ENGLISH = find_language("en")
 _QUARTERS = {"all": (0.0, 1.0), "first quarter": (0.0, 0.25), "last quarter": (0.75, 1.0)}
 Score = Callable[[Sequence[int]], float]
 
 
+class Sentences:
+    """Of isolated sentences, what the model writes or what would be served."""
+
+    def __init__(self, engine: Engine, language: Language, *, bare: bool) -> None:
+        self.prompt = prompt_of(engine.tokenizer, _ENGLISH, language)
+        ladder = engine.profile.prompts(_ENGLISH, language)
+        in_source = engine.identifier.likelihood("en", other=language.code)
+        shown = "\n".join(prompt.shown for prompt in ladder)
+        self._guards = None if bare else Guards(_ENGLISH, language, prompt=shown, in_source=in_source)
+        self._stricter = [Aside(engine.model, PromptTokens(engine.tokenizer, prompt)) for prompt in ladder[1:]]
+
+    def apart(self, stream: TokenStream, sources: Sequence[str], out: list[str]) -> Steps[None]:
+        """Translate each behind the prompt alone."""
+        mark = stream.mark()
+        for source in sources:
+            turn, limit = self.prompt.turn(source)
+            written = yield from _writing(stream, self.prompt, turn, limit)
+            stream.rollback(mark)
+            for aside in self._stricter:
+                if not self._refuses(source, written, limit):
+                    break
+                told = Told((), lambda tokens: None)
+                yield from aside.answering((), self.prompt.tokenizer.encode_plain(source), told, limit)
+                written = told.tokens
+            out.append(source if self._refuses(source, written, limit) else _text(self.prompt, written))
+            if not len(out) % 10:
+                common.say(f"{len(out)} of {len(sources)}")
+
+    def _refuses(self, source: str, written: Sequence[int], limit: int) -> bool:
+        finished = len(written) < limit
+        text = _text(self.prompt, written)
+        return self._guards is not None and self._guards.fault(source, text, finished=finished) is not None
+
+
 def following(stream: TokenStream, prompt: Prompt, sources: Sequence[str], out: list[str]) -> Steps[None]:
     """Translate one after the other, all turns kept as far as the window reaches."""
+    stream.pin(prompt.prefix)
     for source in sources:
         turn, limit = prompt.turn(source)
         stream.cache.make_room(len(turn) + limit)
-        yield from _translating(stream, prompt, source, out)
+        out.append(_text(prompt, (yield from _writing(stream, prompt, turn, limit))))
         stream.cache.end_turn()
 
 
-def apart(stream: TokenStream, prompt: Prompt, sources: Sequence[str], out: list[str]) -> Steps[None]:
-    """Translate each behind the prompt alone."""
-    mark = stream.mark()
+def served(conversation: Conversation, sources: Sequence[str], out: list[str]) -> Steps[None]:
+    """The same as the product does it."""
     for source in sources:
-        yield from _translating(stream, prompt, source, out)
-        stream.rollback(mark)
-        if not len(out) % 10:
-            common.say(f"{len(out)} of {len(sources)}")
+        translated = yield from conversation.translating(source, lambda: True, lambda tokens: None)
+        out.append(translated.text)
 
 
-def _translating(stream: TokenStream, prompt: Prompt, source: str, out: list[str]) -> Steps[None]:
-    turn, limit = prompt.turn(source)
+def _writing(stream: TokenStream, prompt: Prompt, turn: Sequence[int], limit: int) -> Steps[list[int]]:
     written: list[int] = []
     yield from stream.reading(turn)
     yield from stream.writing(written.append, stop=prompt.stop, limit=limit)
-    out.append(" ".join(prompt.tokenizer.decode(written).split()))
+    return written
+
+
+def _text(prompt: Prompt, written: Sequence[int]) -> str:
+    return " ".join(prompt.tokenizer.decode(written).split())
+
+
+def both_ways(
+    engine: Engine, language: Language, caches: Sequence[SinkCache], sources: Sequence[str], *, bare: bool
+) -> tuple[list[Steps[None]], list[list[str]]]:
+    """Steps that translate `sources` with their context and apart, in two caches, and where what they write comes."""
+    streams, out = [TokenStream(engine.model, cache) for cache in caches], [list[str](), list[str]()]
+    sentences = Sentences(engine, language, bare=bare)
+    streams[1].pin(sentences.prompt.prefix)
+    if bare:
+        with_context = following(streams[0], sentences.prompt, sources, out[0])
+    else:
+        memory = TermMemory(_ENGLISH, language, capacity=CAPACITY)
+        conversation = Conversation(
+            engine, _ENGLISH, language, streams[0], promises=False, terms=lambda text: (), memory=memory
+        )
+        with_context = served(conversation, sources, out[0])
+    return [with_context, sentences.apart(streams[1], sources, out[1])], out
 
 
 def gained(with_context: Counts, without: Counts, score: Score) -> tuple[float, float, float]:
@@ -87,6 +149,7 @@ def parse() -> argparse.Namespace:
     add("texts", type=Path, metavar="DIR", help="folder with LANG.txt for English and each target, line by line")
     add("--to", type=parse_languages, default=("es", "de", "fr"), metavar="CODES", help="targets (default es,de,fr)")
     add("--lines", type=common.positive, default=10_000, help="how many of the first lines (default all)")
+    add("--bare", action="store_true", help="score what the model writes, without the product's guards")
     add("--device", choices=("cpu", "cuda"), default="cpu", help="what the model runs on (default cpu)")
     add("--window", type=common.positive, default=1024, help="tokens in the cache, the prompt included (default 1024)")
     return parser.parse_args()
@@ -94,20 +157,17 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse()
-    folder = common.model_folder(arguments.model)
-    decoder = common.translator(folder, arguments.device, threads=arguments.threads, window=arguments.window)
-    tokenizer = Tokenizer(folder)
+    folder, count = common.model_folder(arguments.model), len(arguments.to)
+    engine = Engine(folder, threads=arguments.threads, device=arguments.device, window=arguments.window)
     texts = {code: read_lines(arguments.texts, code, arguments.lines) for code in ("en", *arguments.to)}
-    caches = decoder.caches(2 * len(arguments.to), arguments.window)
-    written: dict[str, list[list[str]]] = {code: [[], []] for code in arguments.to}
-    steps = []
+    caches = engine.model.caches(2 * count, arguments.window)
+    written: dict[str, list[list[str]]] = {}
+    steps = list[Steps[None]]()
     for index, code in enumerate(arguments.to):
-        prompt = prompt_of(tokenizer, find_language("en"), find_language(code))
-        for way, cache, out in zip((following, apart), caches[2 * index : 2 * index + 2], written[code], strict=True):
-            stream = TokenStream(decoder, cache)
-            stream.pin(prompt.prefix)
-            steps.append(way(stream, prompt, texts["en"], out))
-    list(together(decoder, steps))
+        pair = caches[2 * index : 2 * index + 2]
+        ways, written[code] = both_ways(engine, find_language(code), pair, texts["en"], bare=arguments.bare)
+        steps += ways
+    list(together(engine.model, steps))
     arguments.out.mkdir(parents=True, exist_ok=True)
     rows, figures = [["to", "of the stream", "chrF", "isolated", "gain, 95 %", "BLEU", "isolated"]], dict[str, Row]()
     for index, code in enumerate(arguments.to):
@@ -123,9 +183,10 @@ def main() -> None:
         for name, lines in (("context", with_context), ("isolated", without)):
             (arguments.out / f"context.{code}.{name}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(common.table(rows))
-    asked = {"model": arguments.model, "device": arguments.device, "window": arguments.window}
+    asked = {"model": arguments.model, "device": arguments.device, "window": arguments.window,
+             "bare": arguments.bare}  # fmt: skip
     common.conclude("context", {**asked, "lines": len(texts["en"]), "to": figures})
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status("scripts/bench context", main))

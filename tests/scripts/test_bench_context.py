@@ -1,0 +1,44 @@
+"""The bench of context, on a tiny model that translates nothing: what is served of it, and what it writes."""
+
+from __future__ import annotations
+
+import pytest
+from bench_context import both_ways
+from tiny_translator import ENGLISH, SPANISH, TERMS, WINDOW, write_model
+
+from surtitle.pipeline.engine import Engine
+from surtitle.pipeline.guards import Guards
+from surtitle.sinks.lockstep import together
+
+SAID = [f"{first} {second}" for first in ("one", "two", "many", "no") for second in ("ships", "of us?", "words")]
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    return Engine(write_model(tmp_path_factory.mktemp("model"), ending=3.0), threads=1, window=WINDOW + TERMS)
+
+
+def written(engine: Engine, *, bare: bool) -> list[list[str]]:
+    steps, out = both_ways(engine, SPANISH, engine.model.caches(2, WINDOW), SAID, bare=bare)
+    list(together(engine.model, steps))
+    return out
+
+
+def refused(engine: Engine, texts: list[str]) -> int:
+    guards = Guards(ENGLISH, SPANISH, prompt="", in_source=engine.identifier.likelihood("en", other="es"))
+    pairs = zip(SAID, texts, strict=True)
+    return sum(guards.fault(said, text, finished=True) is not None for said, text in pairs if said != text)
+
+
+def test_what_is_served_with_context_and_apart_is_a_translation_or_the_source(engine: Engine) -> None:
+    for texts in written(engine, bare=False):
+        assert len(texts) == len(SAID)
+        assert refused(engine, texts) == 0
+
+
+def test_what_the_model_writes_is_scored_as_it_is_where_that_is_asked(engine: Engine) -> None:
+    with_context, apart = written(engine, bare=True)
+    assert refused(engine, with_context) > 0
+    assert refused(engine, apart) > 0
+    assert with_context[0] == apart[0]
+    assert with_context != apart
