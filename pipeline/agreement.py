@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from surtitle.pipeline.events import Word
+from surtitle.pipeline.text import bare
 
 SETTLE = 2.0
 """Seconds behind the end of the audio at which a guessed word changes no more."""
@@ -29,6 +30,10 @@ class CommitPolicy(Protocol):
     def push(self, words: Sequence[Word], end: float) -> list[Word]:
         """Take the next guess at what follows the committed words, in audio up to `end` seconds; return how much of
         its beginning is committed now."""
+        ...
+
+    def hold(self, words: Sequence[Word]) -> None:
+        """Take the next guess, and commit nothing of it: all of it may change."""
         ...
 
     def flush(self) -> list[Word]:
@@ -59,10 +64,14 @@ class LocalAgreement:
         agreed = 0
         for old, new in zip(self._pending, words, strict=False):
             is_last = agreed == len(words) - 1
-            if old.text != new.text and (is_last or _bare(old.text) != _bare(new.text)):
+            if old.text != new.text and (is_last or bare(old.text) != bare(new.text)):
                 break
             agreed += 1
         return self._commit(words, max(agreed, ended_before(words, end - self._settle)))
+
+    def hold(self, words: Sequence[Word]) -> None:
+        """Take the next guess, and commit nothing of it, whatever the one before it said."""
+        self._pending = list(words)
 
     def flush(self) -> list[Word]:
         """Commit the last guess: nothing more will be heard."""
@@ -77,8 +86,3 @@ class LocalAgreement:
 def ended_before(words: Sequence[Word], time: float) -> int:
     """How many of the first words ended by `time`, in seconds."""
     return next((index for index, word in enumerate(words) if word.end > time), len(words))
-
-
-def _bare(text: str) -> str:
-    """A word as it sounds; marks alone sound like nothing, and are themselves."""
-    return "".join(mark for mark in text.casefold() if mark.isalnum()) or text

@@ -40,6 +40,10 @@ class Alignment:
         self._pending = list(words[count:])
         return list(words[:count])
 
+    def hold(self, words: Sequence[Word]) -> None:
+        """Take the next guess, and commit nothing of it."""
+        self._pending = list(words)
+
     def flush(self) -> list[Word]:
         """Commit the last guess: nothing more will be heard."""
         words, self._pending = self._pending, []

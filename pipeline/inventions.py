@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from surtitle.pipeline.events import Word
+from surtitle.pipeline.text import bare
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def heard(words: Sequence[Word], settings: InventionSettings | None = None) -> l
     rush = _before_rush(words, s)
     if rush < len(words) and rush <= s.few:
         return []
-    return list(words[: min(rush, _before_loop([_bare(word.text) for word in words], s))])
+    return list(words[: min(rush, _before_loop([bare(word.text) for word in words], s))])
 
 
 def _before_loop(bare: Sequence[str], s: InventionSettings) -> int:
@@ -72,7 +73,3 @@ def _before_rush(words: Sequence[Word], s: InventionSettings) -> int:
     """Words before the first few that together take no time; all where there are none."""
     starts = range(len(words) - s.fast_words + 1)
     return next((i for i in starts if words[i + s.fast_words - 1].end - words[i].start < s.fast), len(words))
-
-
-def _bare(text: str) -> str:
-    return "".join(mark for mark in text.casefold() if mark.isalnum()) or text

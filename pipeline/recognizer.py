@@ -23,7 +23,7 @@ from surtitle.pipeline.inventions import heard, sureness
 from surtitle.pipeline.level import Level
 from surtitle.pipeline.sentences import ends_sentence
 from surtitle.pipeline.spoken import Speaks, SpokenLanguage
-from surtitle.pipeline.text import is_spaced, joined
+from surtitle.pipeline.text import bare, is_spaced, joined
 
 _FRAME = 512
 _EDGE = 0.05
@@ -69,7 +69,7 @@ class RecognizerSettings:
     """Seconds up to which speech that was doubted waits for what follows a pause, to be heard again with it."""
     unsure: float = 0.6
     """Mean probability of its words below which nothing of a short speech is committed: it waits for more, over a pause
-    too; if nothing follows, it was said so."""
+    too; if nothing follows, it was said so. Also the probability below which a word that was cut short is not shown."""
     context: int = 120
     """Characters of committed text before the window that the model is shown."""
 
@@ -92,7 +92,7 @@ class Recognizer:
         """Hear one of `languages` (ISO 639-1 codes), the first until `identify` says which; with one it is not asked.
 
         `hot_words` tells what to expect in a language, as text before what is heard. `policy` says which guessed words
-        are committed: by default, those that lie behind the end of the audio.
+        are committed: by default, those that lie behind the end of the audio and are followed by another.
         """
         self._transcribe = transcribe
         self._probability = probability
@@ -225,16 +225,23 @@ class Recognizer:
             last=(last and not is_short) or self._is_full,
         )
         self._heard_until = end
-        said = heard(guess)
+        said = guess if self._was_guessed(guess) else heard(guess)
         words = [Word(word.text, start + word.start, start + word.end, word.probability) for word in said]
         is_unsure = is_short and not self._committed and sureness(said) < self._settings.unsure
         self._waits = last and is_short and bool(guess) and (not said or is_unsure)
-        # what waits for the next look may all change: it lies before no end
-        out = self._commit(self._policy.push(words, start if self._waits or is_unsure else end))
+        if self._waits or is_unsure:
+            self._policy.hold(words)
+            out: list[Heard] = []
+        else:
+            out = self._commit(self._policy.push(words, end))
         if self._is_full:  # though what was committed went: nothing can wait for what follows
             out += self._commit(self._policy.flush())
             self._forget(self._window_end)
         return out
+
+    def _was_guessed(self, guess: Sequence[Word]) -> bool:
+        """Whether it is what was believed already: the last word alone, which sounds less sure than beside others."""
+        return [bare(word.text) for word in guess] == [bare(word.text) for word in self._policy.pending]
 
     def _context(self) -> str:
         expected = self._hot_words(self._spoken.current) if self._hot_words else ""

@@ -43,3 +43,8 @@ def is_punctuation(word: str) -> bool:
 def is_rest(word: str) -> bool:
     """True for the second half of a hyphenated word, recognised after its first (`-attention`)."""
     return len(word) > 1 and word[0] == "-" and word[1].isalpha()
+
+
+def bare(word: str) -> str:
+    """A word as it sounds; marks alone sound like nothing, and are themselves."""
+    return "".join(mark for mark in word.casefold() if mark.isalnum()) or word

@@ -38,7 +38,7 @@ from surtitle.pipeline.glossary import Glossary
 from surtitle.pipeline.glossary import parse as parse_glossary
 from surtitle.pipeline.recognizer import Recognizer, RecognizerSettings
 from surtitle.pipeline.silero import SileroModel, SpeechProbability
-from surtitle.pipeline.text import joined
+from surtitle.pipeline.text import bare, joined
 from surtitle.pipeline.whisper import BEAMS, PADDING, Whisper
 
 SUITE = Path(__file__).with_name("suites") / "full.toml"
@@ -169,15 +169,11 @@ def _note_erased(heard: Heard, before: Sequence[str], now: Sequence[Word]) -> li
     texts = [word.text for word in now]
     same = 0
     for old, new in zip(before, texts, strict=False):
-        if _bare(old) != _bare(new):
+        if bare(old) != bare(new):
             break
         same += 1
     heard.erased += len(before) - same
     return texts
-
-
-def _bare(text: str) -> str:
-    return "".join(mark for mark in text.casefold() if mark.isalnum())
 
 
 def recordings(plan: suite_plan.Plan, only: str) -> list[Case]:
@@ -344,7 +340,8 @@ def main() -> None:
                     note(run_sound(sound, arguments.noise, name, Ears(whispers[name], silero, glossary)))
     report(rows)
     figures = [{name: value for name, value in row.items() if name != "text"} for row in rows]
-    common.conclude("recognizer", {"model": arguments.model, "threads": arguments.threads, "rows": figures})
+    asked = {"model": arguments.model, "device": arguments.device, "threads": arguments.threads}
+    common.conclude("recognizer", {**asked, "rows": figures})
 
 
 if __name__ == "__main__":

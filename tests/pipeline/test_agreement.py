@@ -117,3 +117,14 @@ def test_the_last_word_of_a_guess_is_committed_when_nothing_was_heard_behind_it_
     alignment = Alignment(behind=0.7)
     assert text_of(alignment.push(words("we"), 2.5)) == ""
     assert text_of(alignment.push(words("we"), 3.0)) == "we"
+
+
+@pytest.mark.parametrize("policy", [LocalAgreement, Alignment])
+def test_nothing_is_committed_of_a_guess_that_is_held_though_another_said_the_same(
+    policy: type[LocalAgreement | Alignment],
+) -> None:
+    commits: CommitPolicy = policy()
+    for _ in range(2):
+        commits.hold(words("we will meat"))
+        assert text_of(commits.pending) == "we will meat"
+    assert text_of(commits.push(words("we will meet again"), 9.0)) == "we will meet again"

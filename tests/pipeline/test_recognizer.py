@@ -297,10 +297,9 @@ def test_the_window_stays_short_where_sentences_are_committed() -> None:
 def doubtful(
     samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
 ) -> list[Word]:
-    """Is sure of nothing that is said alone."""
+    """Is sure of nothing that is heard alone."""
     words = transcribe(samples, language=language, before=before, committed=committed)
-    alone = len(words) == 1 and not committed
-    return [replace(word, probability=0.2 if alone else 0.9) for word in words]
+    return [replace(word, probability=0.2 if len(words) == 1 else 0.9) for word in words]
 
 
 def test_a_short_word_that_was_doubted_is_heard_again_with_what_follows_the_pause() -> None:
@@ -336,6 +335,13 @@ def test_short_speech_that_is_unsure_is_taken_as_it_is_where_nothing_follows_for
     assert texts(ears.push(np.concatenate((speech(1), silence(3.0))))) == ["what?"]
 
 
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 6])
+def test_a_last_word_that_was_guessed_beside_others_is_kept_though_it_is_doubted_alone(count: int) -> None:
+    ears = Recognizer(doubtful, probability, languages=["en"])
+    heard = ears.push(np.concatenate((speech(*range(1, count + 1)), silence(3.0)))) + ears.flush()
+    assert texts(heard) == [name(number) for number in range(1, count + 1)]
+
+
 def test_first_words_that_are_unsure_wait_for_the_next_look() -> None:
     def wrong_of_little(samples: Samples, *, committed: str = "", **asked: object) -> list[Word]:
         words = transcribe(samples, language="en", committed=committed)
@@ -349,17 +355,20 @@ def test_first_words_that_are_unsure_wait_for_the_next_look() -> None:
 
 
 def test_a_word_that_is_cut_short_and_unsure_is_not_shown() -> None:
-    def unsure_of_the_end(samples: Samples, *, committed: str = "", **asked: object) -> list[Word]:
-        words = transcribe(samples, language="en", committed=committed)
-        return [replace(word, probability=0.3 if word.text.startswith("cut") else 1.0) for word in words]
+    def shown(sureness: float) -> set[str]:
+        def sure_of_all_but_the_end(samples: Samples, *, committed: str = "", **asked: object) -> list[Word]:
+            words = transcribe(samples, language="en", committed=committed)
+            return [replace(word, probability=sureness if word.text.startswith("cut") else 1.0) for word in words]
 
-    ears = Recognizer(unsure_of_the_end, probability, languages=["en"])
-    shown = set[str]()
-    for frame in speech(*range(1, 20)).reshape(-1, LENGTH // 10):
-        ears.push(frame)
-        shown |= {word.text for word in ears.pending}
-    assert len(shown) > 5
-    assert not any(text.startswith("cut") for text in shown)
+        ears, texts = Recognizer(sure_of_all_but_the_end, probability, languages=["en"]), set[str]()
+        for frame in speech(*range(1, 20)).reshape(-1, LENGTH // 10):
+            ears.push(frame)
+            texts |= {word.text for word in ears.pending}
+        return texts
+
+    unsure, sure = shown(0.3), shown(0.9)
+    assert len(unsure) > 5
+    assert unsure == {text for text in sure if not text.startswith("cut")} != sure
 
 
 def test_a_word_that_begins_softly_is_heard_from_its_beginning() -> None:
@@ -379,7 +388,7 @@ def test_words_before_a_pause_are_not_looked_for_behind_it() -> None:
     ) -> list[Word]:
         asked.append(committed)
         words = transcribe(samples, language=language, before=before, committed=committed)
-        return [replace(word, probability=0.1) for word in words] if committed == "w1 w2" else words
+        return [replace(word, text="what?", probability=0.1) for word in words] if committed == "w1 w2" else words
 
     asked = committed
     ears = Recognizer(unsure_of_the_last, probability, languages=["en"])
