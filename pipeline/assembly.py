@@ -72,7 +72,8 @@ class Ears:
     """What real recognisers share."""
 
     def __init__(self, folder: Path, *, threads: int, device: Device = "cpu") -> None:
-        """Load the recogniser in `folder`. Raises UserError if it holds none, and where there is no GPU."""
+        """Load the recogniser in `folder`. Raises UserError if it holds none, and where there is no GPU or no
+        library for it."""
         self._whisper = Whisper(folder, threads=threads, device=device)
         self._silero = SileroModel()
 

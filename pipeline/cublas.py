@@ -27,16 +27,18 @@ def load_cublas(name: str = CUBLAS, places: Sequence[Path] | None = None) -> Non
     """
     if sys.platform != "linux":
         return
+    failed: list[OSError] = []
     for path in (name, *(str(place / name) for place in (_installed() if places is None else places))):
         try:
-            ctypes.CDLL(path, mode=ctypes.RTLD_GLOBAL)
-        except OSError:
-            continue
-        return
+            ctypes.CDLL(path)
+        except OSError as error:
+            failed.append(error)
+        else:
+            return
     raise UserError(
-        f"--asr-device cuda: CTranslate2 needs {name} (CUDA 12), which is not on this machine: get it with "
+        f"--asr-device cuda: CTranslate2 needs {name} (CUDA 12), which can't be loaded ({failed[-1]}): get it with "
         "`pip install nvidia-cublas-cu12`, or leave the flag out"
-    )
+    ) from failed[-1]
 
 
 def _installed() -> Iterator[Path]:

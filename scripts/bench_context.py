@@ -3,8 +3,10 @@
 In: documents, sentence by sentence, and their references. Out: for each target language chrF and BLEU of one endless
 stream that keeps its context, beside the same model and prompt on isolated sentences, in the same run, with the
 intervals of a paired bootstrap (Koehn 2004); the same for the first and the last quarter of the stream; evictions.
-As the product serves it: what its guards refuse is made again without context, then with the stricter prompt, and
-stays out of the context; so on both sides. With `--bare` what the model writes is scored, and stays.
+As the product serves it, but for its rests: what the guards refuse is made again without context, then with the
+stricter prompt, and stays out of the context, and names are remembered when their turns are gone; a sentence alone is
+made again with the stricter prompt. What fails is scored as it was said, and counted. With `--bare` what the model
+writes is scored, and stays.
 """
 
 from __future__ import annotations
@@ -12,17 +14,17 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import bench_common as common
 import numpy as np
 from bench_common import Row
 from bench_quality import read_lines
-from engine_rivals import Prompt, prompt_of
 from score_quality import Counts, bleu_of, chrf_of, quality, summed
 from suite_compare import difference
 
-from surtitle.pipeline.aside import Aside, PromptTokens, Told
+from surtitle.pipeline.aside import Aside, PromptTokens, Told, source_tokens
 from surtitle.pipeline.cli import exit_status
 from surtitle.pipeline.conversation import Conversation
 from surtitle.pipeline.engine import Engine
@@ -38,77 +40,94 @@ _QUARTERS = {"all": (0.0, 1.0), "first quarter": (0.0, 0.25), "last quarter": (0
 Score = Callable[[Sequence[int]], float]
 
 
+@dataclass(slots=True)
+class Heard:
+    """What comes out of one way."""
+
+    texts: list[str] = field(default_factory=list)
+    retries: int = 0
+    """Sentences that the guards had made again."""
+    untranslated: int = 0
+    """Sentences that were shown as they were said in the end."""
+
+
 class Sentences:
-    """Of isolated sentences, what the model writes or what would be served."""
+    """A language pair's prompt, and its sentences one by one: what the model writes, or what is served of it."""
 
     def __init__(self, engine: Engine, language: Language, *, bare: bool) -> None:
-        self.prompt = prompt_of(engine.tokenizer, _ENGLISH, language)
+        self.tokenizer = engine.tokenizer
         ladder = engine.profile.prompts(_ENGLISH, language)
+        tokens = [PromptTokens(engine.tokenizer, prompt) for prompt in ladder]
+        self.prompt = tokens[0]
         in_source = engine.identifier.likelihood("en", other=language.code)
         shown = "\n".join(prompt.shown for prompt in ladder)
         self._guards = None if bare else Guards(_ENGLISH, language, prompt=shown, in_source=in_source)
-        self._stricter = [Aside(engine.model, PromptTokens(engine.tokenizer, prompt)) for prompt in ladder[1:]]
+        self._stricter = [Aside(engine.model, each) for each in tokens[1:]]
 
-    def apart(self, stream: TokenStream, sources: Sequence[str], out: list[str]) -> Steps[None]:
-        """Translate each behind the prompt alone."""
+    def apart(self, stream: TokenStream, sources: Sequence[str], out: Heard) -> Steps[None]:
+        """Translate each behind the prompt alone, which `stream` holds; with the stricter prompt where it must be."""
         mark = stream.mark()
         for source in sources:
-            turn, limit = self.prompt.turn(source)
-            written = yield from _writing(stream, self.prompt, turn, limit)
+            text, is_fine = yield from self.answering(stream, source)
             stream.rollback(mark)
-            for aside in self._stricter:
-                if not self._refuses(source, written, limit):
-                    break
-                told = Told((), lambda tokens: None)
-                yield from aside.answering((), self.prompt.tokenizer.encode_plain(source), told, limit)
-                written = told.tokens
-            out.append(source if self._refuses(source, written, limit) else _text(self.prompt, written))
-            if not len(out) % 10:
-                common.say(f"{len(out)} of {len(sources)}")
+            out.retries += not is_fine
+            if not is_fine:
+                text, is_fine = yield from self._insisting(source, text)
+            out.untranslated += not is_fine
+            out.texts.append(text if is_fine else source)
+            if not len(out.texts) % 10:
+                common.say(f"{len(out.texts)} of {len(sources)}")
 
-    def _refuses(self, source: str, written: Sequence[int], limit: int) -> bool:
-        finished = len(written) < limit
-        text = _text(self.prompt, written)
-        return self._guards is not None and self._guards.fault(source, text, finished=finished) is not None
+    def answering(self, stream: TokenStream, source: str) -> Steps[tuple[str, bool]]:
+        """What the model makes of `source` behind what `stream` holds, and whether that can be a translation."""
+        ids, limit = source_tokens(self.tokenizer, source)
+        written: list[int] = []
+        yield from stream.reading(self.prompt.turn(ids))
+        yield from stream.writing(written.append, stop=self.prompt.stop, limit=limit)
+        return self._judged(source, written, limit)
+
+    def _insisting(self, source: str, text: str) -> Steps[tuple[str, bool]]:
+        for aside in self._stricter:
+            (ids, limit), told = source_tokens(self.tokenizer, source), Told((), lambda tokens: None)
+            yield from aside.answering((), ids, told, limit)
+            text, is_fine = self._judged(source, told.tokens, limit)
+            if is_fine:
+                return text, True
+        return text, False
+
+    def _judged(self, source: str, written: Sequence[int], limit: int) -> tuple[str, bool]:
+        text, is_finished = " ".join(self.tokenizer.decode(written).split()), len(written) < limit
+        return text, self._guards is None or self._guards.fault(source, text, finished=is_finished) is None
 
 
-def following(stream: TokenStream, prompt: Prompt, sources: Sequence[str], out: list[str]) -> Steps[None]:
-    """Translate one after the other, all turns kept as far as the window reaches."""
-    stream.pin(prompt.prefix)
+def following(sentences: Sentences, stream: TokenStream, sources: Sequence[str], out: Heard) -> Steps[None]:
+    """Translate one after the other, all turns kept as far as the window reaches; no guard looks at them."""
+    stream.pin(sentences.prompt.prefix)
     for source in sources:
-        turn, limit = prompt.turn(source)
-        stream.cache.make_room(len(turn) + limit)
-        out.append(_text(prompt, (yield from _writing(stream, prompt, turn, limit))))
+        ids, limit = source_tokens(sentences.tokenizer, source)
+        stream.cache.make_room(len(sentences.prompt.turn(ids)) + limit)
+        text, _ = yield from sentences.answering(stream, source)
+        out.texts.append(text)
         stream.cache.end_turn()
 
 
-def served(conversation: Conversation, sources: Sequence[str], out: list[str]) -> Steps[None]:
-    """The same as the product does it."""
+def served(conversation: Conversation, sources: Sequence[str], out: Heard) -> Steps[None]:
+    """Translate one after the other in the product's own conversation, which keeps what is a translation."""
     for source in sources:
         translated = yield from conversation.translating(source, lambda: True, lambda tokens: None)
-        out.append(translated.text)
-
-
-def _writing(stream: TokenStream, prompt: Prompt, turn: Sequence[int], limit: int) -> Steps[list[int]]:
-    written: list[int] = []
-    yield from stream.reading(turn)
-    yield from stream.writing(written.append, stop=prompt.stop, limit=limit)
-    return written
-
-
-def _text(prompt: Prompt, written: Sequence[int]) -> str:
-    return " ".join(prompt.tokenizer.decode(written).split())
+        out.texts.append(translated.text)
+    out.retries, out.untranslated = conversation.counts.retries, conversation.counts.untranslated
 
 
 def both_ways(
     engine: Engine, language: Language, caches: Sequence[SinkCache], sources: Sequence[str], *, bare: bool
-) -> tuple[list[Steps[None]], list[list[str]]]:
+) -> tuple[list[Steps[None]], list[Heard]]:
     """Steps that translate `sources` with their context and apart, in two caches, and where what they write comes."""
-    streams, out = [TokenStream(engine.model, cache) for cache in caches], [list[str](), list[str]()]
+    streams, out = [TokenStream(engine.model, cache) for cache in caches], [Heard(), Heard()]
     sentences = Sentences(engine, language, bare=bare)
     streams[1].pin(sentences.prompt.prefix)
     if bare:
-        with_context = following(streams[0], sentences.prompt, sources, out[0])
+        with_context = following(sentences, streams[0], sources, out[0])
     else:
         memory = TermMemory(_ENGLISH, language, capacity=CAPACITY)
         conversation = Conversation(
@@ -151,7 +170,8 @@ def parse() -> argparse.Namespace:
     add("--lines", type=common.positive, default=10_000, help="how many of the first lines (default all)")
     add("--bare", action="store_true", help="score what the model writes, without the product's guards")
     add("--device", choices=("cpu", "cuda"), default="cpu", help="what the model runs on (default cpu)")
-    add("--window", type=common.positive, default=1024, help="tokens in the cache, the prompt included (default 1024)")
+    add("--window", type=common.positive, default=1024,
+        help="tokens in the cache, the prompt included; at least some 960 without --bare (default 1024)")  # fmt: skip
     return parser.parse_args()
 
 
@@ -161,7 +181,7 @@ def main() -> None:
     engine = Engine(folder, threads=arguments.threads, device=arguments.device, window=arguments.window)
     texts = {code: read_lines(arguments.texts, code, arguments.lines) for code in ("en", *arguments.to)}
     caches = engine.model.caches(2 * count, arguments.window)
-    written: dict[str, list[list[str]]] = {}
+    written: dict[str, list[Heard]] = {}
     steps = list[Steps[None]]()
     for index, code in enumerate(arguments.to):
         pair = caches[2 * index : 2 * index + 2]
@@ -172,15 +192,17 @@ def main() -> None:
     rows, figures = [["to", "of the stream", "chrF", "isolated", "gain, 95 %", "BLEU", "isolated"]], dict[str, Row]()
     for index, code in enumerate(arguments.to):
         with_context, without = written[code]
-        figures[code] = judge(with_context, without, texts[code], code)
+        figures[code] = judge(with_context.texts, without.texts, texts[code], code)
         figures[code]["evictions"] = caches[2 * index].evictions
+        for name in ("retries", "untranslated"):
+            figures[code][name] = [getattr(way, name) for way in written[code]]
         for part in _QUARTERS:
             row = figures[code][part]
             gain, low, high = row["chrf_gain"]
             scores = [str(row[key]) for key in ("chrf", "chrf_isolated")]
             rows.append([code, part, *scores, f"{gain:+.2f} ({low:+.2f} to {high:+.2f})", str(row["bleu"]),
                          str(row["bleu_isolated"])])  # fmt: skip
-        for name, lines in (("context", with_context), ("isolated", without)):
+        for name, lines in (("context", with_context.texts), ("isolated", without.texts)):
             (arguments.out / f"context.{code}.{name}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(common.table(rows))
     asked = {"model": arguments.model, "device": arguments.device, "window": arguments.window,

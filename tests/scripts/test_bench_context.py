@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from bench_context import both_ways
+from bench_context import Heard, both_ways
 from tiny_translator import ENGLISH, SPANISH, TERMS, WINDOW, write_model
 
 from surtitle.pipeline.engine import Engine
@@ -18,7 +18,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     return Engine(write_model(tmp_path_factory.mktemp("model"), ending=3.0), threads=1, window=WINDOW + TERMS)
 
 
-def written(engine: Engine, *, bare: bool) -> list[list[str]]:
+def written(engine: Engine, *, bare: bool) -> list[Heard]:
     steps, out = both_ways(engine, SPANISH, engine.model.caches(2, WINDOW), SAID, bare=bare)
     list(together(engine.model, steps))
     return out
@@ -31,14 +31,16 @@ def refused(engine: Engine, texts: list[str]) -> int:
 
 
 def test_what_is_served_with_context_and_apart_is_a_translation_or_the_source(engine: Engine) -> None:
-    for texts in written(engine, bare=False):
-        assert len(texts) == len(SAID)
-        assert refused(engine, texts) == 0
+    for way in written(engine, bare=False):
+        assert refused(engine, way.texts) == 0
+        assert way.retries >= way.untranslated > 0
+        assert way.untranslated == sum(said == text for said, text in zip(SAID, way.texts, strict=True)) < len(SAID)
 
 
 def test_what_the_model_writes_is_scored_as_it_is_where_that_is_asked(engine: Engine) -> None:
     with_context, apart = written(engine, bare=True)
-    assert refused(engine, with_context) > 0
-    assert refused(engine, apart) > 0
-    assert with_context[0] == apart[0]
-    assert with_context != apart
+    assert refused(engine, with_context.texts) > 0
+    assert refused(engine, apart.texts) > 0
+    assert with_context.texts[0] == apart.texts[0]
+    assert with_context.texts != apart.texts
+    assert with_context.untranslated == apart.untranslated == 0
