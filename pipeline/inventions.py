@@ -58,15 +58,15 @@ def heard(words: Sequence[Word], settings: InventionSettings | None = None) -> l
     return list(words[: min(rush, _before_loop([bare(word.text) for word in words], s))])
 
 
-def _before_loop(bare: Sequence[str], s: InventionSettings) -> int:
+def _before_loop(texts: Sequence[str], s: InventionSettings) -> int:
     """Words up to the end of the first round of a loop; all where there is none."""
-    for end in range(len(bare)):
+    for end in range(len(texts)):
         for size in range(1, s.loop_words + 1):
             rounds = 1 + (s.word_rounds if size == 1 else s.loop_rounds)
             start = end + 1 - size * rounds
-            if start >= 0 and all(bare[i] == bare[i + size] for i in range(start, end + 1 - size)):
+            if start >= 0 and all(texts[i] == texts[i + size] for i in range(start, end + 1 - size)):
                 return start + size
-    return len(bare)
+    return len(texts)
 
 
 def _before_rush(words: Sequence[Word], s: InventionSettings) -> int:

@@ -209,7 +209,7 @@ class Recognizer:
         if self._spoken.current == before:
             return [], is_sure
         # what was guessed in the other language was no word of it, and no context for this one
-        self._policy.push([], 0.0)
+        self._policy.hold([])
         self._drop(len(self._committed))
         self._before = ""
         return [Speaks(self._spoken.current)], is_sure
