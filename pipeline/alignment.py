@@ -1,7 +1,8 @@
 """Attention alignment: commit words whose sound lies safely behind the end of the audio (AlignAtt, Papi et al. 2023).
 
 Where a word was said is read from the decoder's own attention (`whisper.py`), so no second guess is needed: a word
-whose attention ends well before the audio does has been heard whole, one whose attention touches the end may go on.
+whose attention ends well before the audio does has been heard whole, one whose attention touches the end may go on. So
+may the last one of a guess: what was heard of "celebraré" looks like "se" with some silence behind it.
 
 In: the words that the recogniser hears after the committed ones, each guess replacing the last. Out: words
 that are committed now, and never taken back. Knows no audio and no model.
@@ -11,11 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from surtitle.pipeline.agreement import ended_before
+from surtitle.pipeline.agreement import SETTLE, ended_before
 from surtitle.pipeline.events import Word
 
 BEHIND = 0.7
-"""Seconds between the end of a word and that of the audio from which it is committed."""
+"""Seconds between the end of a word and that of the audio from which it is committed, if another follows it."""
 
 
 class Alignment:
@@ -31,8 +32,11 @@ class Alignment:
         return tuple(self._pending)
 
     def push(self, words: Sequence[Word], end: float) -> list[Word]:
-        """Take the next guess; return its words that ended far enough before `end`."""
+        """Take the next guess; return its words that ended far enough before `end`: the last one is only returned where
+        nothing was heard behind it for so long that nothing will be."""
         count = ended_before(words, end - self._behind)
+        if count == len(words):
+            count = max(count - 1, ended_before(words, end - SETTLE))
         self._pending = list(words[count:])
         return list(words[:count])
 

@@ -92,7 +92,7 @@ class Recognizer:
         """Hear one of `languages` (ISO 639-1 codes), the first until `identify` says which; with one it is not asked.
 
         `hot_words` tells what to expect in a language, as text before what is heard. `policy` says which guessed words
-        are committed: by default, those that lie behind the end of the audio.
+        are committed: by default, those that lie behind the end of the audio and are followed by another.
         """
         self._transcribe = transcribe
         self._probability = probability

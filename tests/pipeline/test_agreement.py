@@ -107,6 +107,18 @@ def test_alignment_commits_at_once_what_was_heard_whole() -> None:
     assert text_of(alignment.pending) == "again some day"
 
 
+def test_the_last_word_of_a_guess_may_go_on_and_is_committed_when_another_follows() -> None:
+    alignment = Alignment(behind=0.7)
+    assert text_of(alignment.push(words("we will meat"), 4.0)) == "we will"
+    assert text_of(alignment.push(words("meeting again", start=2.0), 5.0)) == "meeting"
+
+
+def test_the_last_word_of_a_guess_is_committed_when_nothing_was_heard_behind_it_for_long() -> None:
+    alignment = Alignment(behind=0.7)
+    assert text_of(alignment.push(words("we"), 2.5)) == ""
+    assert text_of(alignment.push(words("we"), 3.0)) == "we"
+
+
 @pytest.mark.parametrize("policy", [LocalAgreement, Alignment])
 def test_nothing_is_committed_of_a_guess_that_is_held_though_another_said_the_same(
     policy: type[LocalAgreement | Alignment],
