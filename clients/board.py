@@ -138,11 +138,15 @@ class Board:
             if not self._all:
                 return
             self.columns += (lang,)
-        self._row(cue).cells[lang] = Cell(
-            text=message["text"],
-            final=message["final"],
-            source=message["role"] == "source",
-            untranslated=message.get("untranslated", False),
+        self._set(
+            lang,
+            cue,
+            Cell(
+                text=message["text"],
+                final=message["final"],
+                source=message["role"] == "source",
+                untranslated=message.get("untranslated", False),
+            ),
         )
         if message["final"]:
             self._finals[lang] = max(cue, self._finals.get(lang, cue))
@@ -150,6 +154,14 @@ class Board:
                 self._say(lag_ms=message["elapsed_ms"] - message["end_ms"])
         while self.open and (self._settled(self.open[0]) or len(self.open) > MOST_OPEN):
             yield from _finals_of([self.open.pop(0)])
+
+    def _set(self, lang: str, cue: int, cell: Cell) -> None:
+        row = self._row(cue)
+        row.cells[lang] = cell
+        if not (cell.final or cell.text):  # a guess, taken back
+            del row.cells[lang]
+        if not row.cells:
+            self.open.remove(row)
 
     def _row(self, cue: int) -> Row:
         index = bisect_left(self.open, cue, key=lambda row: row.cue)

@@ -58,6 +58,7 @@ class Track {
     piece.final = final;
     piece.text = text.trim() && this.gap + text.trim();
     piece.settled = final ? piece.text.length : (this.gap + [...text].slice(0, stable).join("").trimStart()).length;
+    if (!final && !piece.text) this.pieces = this.pieces.filter((one) => one !== piece); // a guess, taken back
     if (final) {
       this.done = Math.max(this.done, cue);
       this.pieces = this.pieces.filter((one) => one.final || one.cue > cue);

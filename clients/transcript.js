@@ -25,6 +25,12 @@ export class Transcript {
     const { cue, lang, final, text } = caption;
     const key = `${lang} ${cue}`;
     if (!final && cue <= (this.#done.get(lang) ?? -1)) return;
+    if (!final && !text) {
+      // It was a guess, and was taken back.
+      this.#open.get(key)?.box.remove();
+      this.#open.delete(key);
+      return;
+    }
     if (!final) {
       if (!this.#open.has(key)) this.#open.set(key, { caption, box: this.#drafts.appendChild(element("div")) });
       const draft = this.#open.get(key);

@@ -20,11 +20,11 @@ class Appended:
 
     def push(self, caption: Caption) -> str:
         """Return what `caption` adds, perhaps nothing."""
-        if caption.cue < self._cue:
+        stable = caption.text[: caption.stable]
+        if caption.cue < self._cue or not stable:  # a guess, which may be taken back, begins nothing
             return ""
         if caption.cue > self._cue:
             self._cue, self._sent = caption.cue, ""
-        stable = caption.text[: caption.stable]
         assert stable.startswith(self._sent) or self._sent.startswith(stable), "what is stable never changes"
         added = stable[len(self._sent) :]
         if not added:

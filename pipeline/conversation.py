@@ -32,6 +32,10 @@ _CUT_CHARACTER = "\N{REPLACEMENT CHARACTER}"
 """What a token decodes to that ends within a character."""
 
 
+LEAN = 1.0
+"""Nats by which a token of the draft before may be less likely than another, and stays where drafts are shown."""
+
+
 def _never() -> bool:
     return False
 
@@ -115,11 +119,11 @@ class Conversation:
         yield from self._reading_turn(text, self._tokenizer.encode_plain(translation))
         self._join(text, translation)
 
-    def drafting(self, text: str, stop: Callable[[], bool]) -> Steps[Drafted]:
+    def drafting(self, text: str, stop: Callable[[], bool], *, binds: bool) -> Steps[Drafted]:
         """See `Translator.draft`. What is no translation is not shown: of it there is no more than was promised."""
         answer = yield from self._answering(text, stop, _ignore)
-        before, self._draft = self._draft, answer.tokens
-        if answer.fault is None and self._promises:
+        before, self._draft = self._draft, [] if answer.fault else answer.tokens
+        if answer.fault is None and self._promises and binds:
             agreed = self._whole_words(answer.tokens, shared(before, answer.tokens))
             self._promised = answer.tokens[: max(agreed, len(self._promised))]
         promised = self._text(self._promised)
@@ -132,7 +136,9 @@ class Conversation:
         yield from self._reading_turn(text, self._promised, room=left)
         told = Told(self._promised, wrote)
         draft = self._draft[len(self._promised) :]
-        yield from until(self._stream.writing(told.push, stop=self._prompt.stop, limit=left, draft=draft), stop)
+        lean = LEAN if self._promises else 0.0
+        writing = self._stream.writing(told.push, stop=self._prompt.stop, limit=left, draft=draft, lean=lean)
+        yield from until(writing, stop)
         return self._judged(text, told.tokens, limit)
 
     def _retrying(self, text: str, in_time: Callable[[], bool], wrote: Callable[[int], None]) -> Steps[_Answer]:

@@ -2,8 +2,8 @@
 
 In: how a caption begins so far, and how much of that will stand. Out: the revision to show, if it says anything new.
 Three ways: `final` shows whole captions alone; `steady` shows what will stand, so that no character that was shown ever
-changes; `live` shows more, all but the last words, which change most from draft to draft (Arivazhagan et al. 2020).
-Knows no model and no clock.
+changes; `live` shows more, of what is not whole all but the last word, which changes most from draft to draft
+(Arivazhagan et al. 2020). Knows no model and no clock.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from surtitle.pipeline.events import CaptionMode
 from surtitle.pipeline.text import is_spaced
 
-UNSTEADY_WORDS = 2
+UNSTEADY_WORDS = 1
 """Words at the end of a draft that `live` holds back; in languages without spaces, twice as many characters."""
 
 
@@ -35,17 +35,28 @@ class Drafts:
         self._mode = mode
         self._shown: dict[tuple[int, str], Revision] = {}
 
-    def revise(self, cue: int, language: str, text: str, stable: int) -> Revision | None:
-        """What to show, now that the caption begins with `text`, whose first `stable` characters will stand."""
+    def revise(self, cue: int, language: str, text: str, stable: int, *, is_whole: bool = False) -> Revision | None:
+        """What to show, now that the caption begins with `text`, whose first `stable` characters will stand.
+
+        Where it `is_whole`, as it seems, its last words change no more than others.
+        """
         if self._mode == "final":
             return None
-        shown = text[:stable] if self._mode == "steady" else steady_part(text, stable, language)
+        ahead = text if is_whole else steady_part(text, stable, language)
+        shown = text[:stable] if self._mode == "steady" else ahead
         before = self._shown.get((cue, language))
         if shown == (before.text if before else ""):
             return None
         revision = Revision(before.number + 1 if before else 0, shown, min(stable, len(shown)))
         self._shown[cue, language] = revision
         return revision
+
+    def withdraw(self, cue: int) -> list[tuple[str, Revision]]:
+        """Nothing was said there after all: for each language in which something is shown, the revision without it."""
+        shown = [(language, before) for (of, language), before in self._shown.items() if of == cue and before.text]
+        taken = [(language, Revision(before.number + 1, "", 0)) for language, before in shown]
+        self._shown.update({(cue, language): revision for language, revision in taken})
+        return taken
 
     def finish(self, cue: int, language: str) -> int:
         """The number of the final revision; there are no more."""

@@ -20,7 +20,7 @@ class OneSource(Protocol):
         self, text: str, *, in_time: Callable[[], bool], wrote: Callable[[str, int], None]
     ) -> Iterator[tuple[str, Translated]]: ...
 
-    def draft(self, text: str, stop: Callable[[], bool]) -> Iterator[tuple[str, Drafted]]: ...
+    def draft(self, text: str, stop: Callable[[], bool], *, binds: bool) -> Iterator[tuple[str, Drafted]]: ...
 
     def rest(self, stop: Callable[[], bool]) -> None: ...
 
@@ -60,11 +60,11 @@ class Interpreter:
         if translator is not None:
             yield from translator.translate(text, in_time=in_time, wrote=wrote)
 
-    def draft(self, text: str, spoken: str, stop: Callable[[], bool]) -> Iterator[tuple[str, Drafted]]:
+    def draft(self, text: str, spoken: str, stop: Callable[[], bool], *, binds: bool) -> Iterator[tuple[str, Drafted]]:
         """What `Translator.draft` does, of `text` in the language `spoken`."""
         translator = self._from(spoken)
         if translator is not None:
-            yield from translator.draft(text, stop)
+            yield from translator.draft(text, stop, binds=binds)
 
     def rest(self, stop: Callable[[], bool]) -> None:
         """What `Translator.rest` does, for one language that was spoken after the other."""

@@ -221,7 +221,7 @@ class RemoteTranslator:
         self._failures += self._remote.failures - failures
         self._outages += self._remote.outages - outages
 
-    def draft(self, text: str, stop: Callable[[], bool]) -> Iterator[tuple[str, Drafted]]:
+    def draft(self, text: str, stop: Callable[[], bool], *, binds: bool = True) -> Iterator[tuple[str, Drafted]]:
         """Nothing: a draft would send all again, and nothing could hold the translation to what it promised."""
         yield from ()
 

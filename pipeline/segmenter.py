@@ -31,6 +31,17 @@ class SegmentSettings:
     """Words that a sentence needs to be a segment of its own; shorter ones join the next."""
 
 
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How the next segment begins, as far as words were committed or guessed."""
+
+    segment: Segment
+    committed: int
+    """Leading characters of its text that will stand."""
+    is_whole: bool
+    """Whether the segment ends there, if the guess is right."""
+
+
 class Segmenter:
     """The open segment's words."""
 
@@ -40,22 +51,15 @@ class Segmenter:
         self._open: list[Word] = []
         self._next_id = 0
 
-    @property
-    def open(self) -> Segment | None:
-        """Committed words that no segment holds yet: how the next one begins. None where there are none."""
-        if not self._open:
-            return None
-        text = joined((word.text for word in self._open), self._language)
-        return Segment(self._next_id, text, self._open[0].start, self._open[-1].end, self._language, tuple(self._open))
-
-    def opening(self, guess: Sequence[Word]) -> Segment | None:
-        """`open` with as many words of `guess` as may come to be in that segment too. None where nothing is open."""
-        if not self._open:
-            return None
+    def opening(self, guess: Sequence[Word] = ()) -> Opening | None:
+        """The committed words that no segment holds yet, with as many words of `guess` as may come to be in one segment
+        with them. None where there are none of either."""
+        begun = self._segment()
         ahead = Segmenter(self._language, self._settings)
         ahead._open, ahead._next_id = list(self._open), self._next_id
-        ended = (segment for word in guess for segment in ahead.push(word))
-        return next(ended, None) or ahead.open
+        ended = next((segment for word in guess for segment in ahead.push(word)), None)
+        segment = ended or ahead._segment()
+        return Opening(segment, len(begun.text) if begun else 0, ended is not None) if segment else None
 
     def push(self, word: Word) -> list[Segment]:
         """Take the next committed word; return the segment it ends, if it does.
@@ -101,12 +105,19 @@ class Segmenter:
 
     def flush(self) -> list[Segment]:
         """Speech ended: what is open is a segment."""
-        segment = self.open
+        segment = self._segment()
         if segment is None:
             return []
         self._open = []
         self._next_id += 1
         return [segment]
+
+    def _segment(self) -> Segment | None:
+        """The open words. None where there are none."""
+        if not self._open:
+            return None
+        text = joined((word.text for word in self._open), self._language)
+        return Segment(self._next_id, text, self._open[0].start, self._open[-1].end, self._language, tuple(self._open))
 
     def _last_token(self) -> str:
         # a full stop may have been committed after its word

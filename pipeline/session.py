@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -43,7 +43,7 @@ from surtitle.pipeline.gate import Closed, Quiet
 from surtitle.pipeline.pacing import Clock
 from surtitle.pipeline.recognizer import Heard
 from surtitle.pipeline.scrub import Scrubber
-from surtitle.pipeline.segmenter import Segmenter
+from surtitle.pipeline.segmenter import Opening, Segmenter
 from surtitle.pipeline.spoken import Speaks
 from surtitle.pipeline.stamps import Reach, Written
 from surtitle.pipeline.stats import LagStats, MemoryStats
@@ -81,7 +81,9 @@ class Translates(Protocol):
         self, text: str, spoken: str, *, in_time: Callable[[], bool], wrote: Callable[[str, int], None]
     ) -> Iterator[tuple[str, Translated]]: ...
 
-    def draft(self, text: str, spoken: str, stop: Callable[[], bool]) -> Iterator[tuple[str, Drafted]]: ...
+    def draft(
+        self, text: str, spoken: str, stop: Callable[[], bool], *, binds: bool
+    ) -> Iterator[tuple[str, Drafted]]: ...
 
     def rest(self, stop: Callable[[], bool]) -> None: ...
 
@@ -130,7 +132,7 @@ class Session:
         self._captions = captions
         self._idle = idle
         self._drafts = Drafts(captions)
-        self._open: Segment | None = None
+        self._open: Opening | None = None
         self._drafted = 0  # characters of it that were translated ahead
         self._new_text = asyncio.Event()
         self._speech_over = False
@@ -201,6 +203,7 @@ class Session:
         self._new_text.set()
 
     def _recognised(self, segments: list[Segment]) -> None:
+        self._look_ahead(segments)
         for segment in segments:
             now = self._clock.now()
             seen = self._reach.first(segment.end)
@@ -209,16 +212,24 @@ class Session:
             self._segments.append((segment, stamps))
         if segments:
             self._drafted = 0
-        self._look_ahead()
+        if self._open:
+            begun = self._open.segment
+            self._show_draft(self._open, begun.language, begun.text, self._open.committed)
         self._new_text.set()
 
-    def _look_ahead(self) -> None:
-        """Show how the next segment begins: what is committed of it; with `live`, what is guessed behind that too."""
-        committed = self._segmenter.open
-        guess = self._recognizer.pending if self._captions == "live" else ()
+    def _look_ahead(self, segments: list[Segment]) -> None:
+        """How the segment after `segments` begins: what is committed of it; with `live`, what is guessed behind too."""
+        before, guess = self._open, self._recognizer.pending if self._captions == "live" else ()
         self._open = self._segmenter.opening(guess)
-        if committed and self._open:
-            self._show_draft(self._open, self._open.language, self._open.text, len(committed.text))
+        if before and not self._goes_on(before.segment, segments):
+            self._drafted = 0
+            for language, revision in self._drafts.withdraw(before.segment.id):  # it was a guess, and no more
+                self._publish(self._captioned_as(before.segment, language, revision, None))
+
+    def _goes_on(self, begun: Segment, ended: Sequence[Segment] = ()) -> bool:
+        """Whether what is open, or one of those that `ended` now, is what was `begun`."""
+        now = (*ended, self._open.segment) if self._open else ended
+        return any((each.id, each.language) == (begun.id, begun.language) for each in now)
 
     async def _translate(self) -> None:
         while self._segments or not self._speech_over:
@@ -235,17 +246,20 @@ class Session:
             await self._new_text.wait()
             self._new_text.clear()
 
-    def _has_grown(self, segment: Segment) -> bool:
-        return len(segment.text) >= self._drafted + DRAFT_STEP
+    def _has_grown(self, opening: Opening) -> bool:
+        return len(opening.segment.text) >= self._drafted + DRAFT_STEP
 
-    async def _draft(self, segment: Segment) -> None:
-        """While the speaker goes on, translate what is committed: most of it will stand in the final translation."""
+    async def _draft(self, opening: Opening) -> None:
+        """While the speaker goes on, translate how the segment begins: most of that will stand in the final one."""
+        segment = opening.segment
         self._drafted = len(segment.text)
-        drafting = self._translator.draft(segment.text, segment.language, self._final_waits)
+        binds = opening.committed > 0
+        drafting = self._translator.draft(segment.text, segment.language, self._final_waits, binds=binds)
         async with aclosing(self._as_made(drafting)) as drafts:
             async for language, begun in drafts:
-                if not self._final_waits():  # a draft that was cut short says less than the one before
-                    self._show_draft(segment, language, begun.text, begun.stable)
+                # a draft that was cut short says less than the one before
+                if not self._final_waits() and self._goes_on(segment):
+                    self._show_draft(opening, language, begun.text, begun.stable)
 
     def _may_rest(self) -> bool:
         return self._silent and not self._rested
@@ -385,8 +399,9 @@ class Session:
     def _note_memory(self) -> None:
         self._memory.add(self._heard / SAMPLE_RATE, self._process.memory_info().rss / 1e6)
 
-    def _show_draft(self, segment: Segment, language: str, text: str, stable: int) -> None:
-        revision = self._drafts.revise(segment.id, language, text, stable)
+    def _show_draft(self, opening: Opening, language: str, text: str, stable: int) -> None:
+        segment = opening.segment
+        revision = self._drafts.revise(segment.id, language, text, stable, is_whole=opening.is_whole)
         if revision is not None:
             self._publish(self._captioned_as(segment, language, revision, None))
 

@@ -90,16 +90,18 @@ class Translator:
             yield languages[index], translation
         self._cache_tokens_max = max(self._cache_tokens_max, *(each.cache_tokens for each in self.conversations))
 
-    def draft(self, text: str, stop: Callable[[], bool]) -> Iterator[tuple[str, Drafted]]:
+    def draft(self, text: str, stop: Callable[[], bool], *, binds: bool = True) -> Iterator[tuple[str, Drafted]]:
         """The language and the translation of how the next segment begins, as far as time allows, language by language
         as they are finished. They leave no trace in the context.
 
         Where the final translation agrees with the draft, several of its tokens are read in one forward; without
-        `promises` its result is the same with and without drafts, but where two tokens are equally likely. `stop` is
-        asked after every token: true ends the drafts there.
+        `promises` its result is the same with and without drafts, but where two tokens are equally likely. With them,
+        what two drafts in a row agree on is promised, unless this one `binds` nobody: that of a guess, which another
+        segment may take the place of. `stop` is asked after every token: true ends the drafts there.
         """
         languages = list(self._conversations)
-        for index, drafted in together(self._engine.model, [each.drafting(text, stop) for each in self.conversations]):
+        steps = [each.drafting(text, stop, binds=binds) for each in self.conversations]
+        for index, drafted in together(self._engine.model, steps):
             yield languages[index], drafted
 
     def join(self, text: str, translations: Mapping[str, str]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
+import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -58,7 +59,13 @@ class TokenStream:
         self.cache.pin()
 
     def write(
-        self, *, stop: Collection[int], limit: int, draft: Sequence[int] = (), pick: Pick = likeliest
+        self,
+        *,
+        stop: Collection[int],
+        limit: int,
+        draft: Sequence[int] = (),
+        lean: float = 0.0,
+        pick: Pick = likeliest,
     ) -> Iterator[int]:
         """Yield the next token that `pick` chooses, read, until one of `stop` is next (it is not read) or `limit` came.
 
@@ -67,9 +74,13 @@ class TokenStream:
         is the same (but for rounding, where two tokens are equally likely), and several tokens cost little more than
         one, since a step's time goes into reading the weights
         (speculative decoding by lookup; Stern et al. 2018, Saxena 2023).
+
+        With `lean`, the result leans towards the draft: as long as it is what the draft says, so it stays where the
+        draft's token is `lean` nats less likely than the likeliest one or less, unless that is one of `stop` (biased
+        search; Arivazhagan et al. 2020). What is shown while it grows changes less for it.
         """
         said: list[int] = []
-        steps = self.writing(said.append, stop=stop, limit=limit, draft=draft, pick=pick)
+        steps = self.writing(said.append, stop=stop, limit=limit, draft=draft, lean=lean, pick=pick)
         logits: Tensor | None = None
         told = 0
         while True:
@@ -89,38 +100,40 @@ class TokenStream:
         stop: Collection[int],
         limit: int,
         draft: Sequence[int] = (),
+        lean: float = 0.0,
         pick: Pick = likeliest,
     ) -> Steps[None]:
         """`write`, in step with other streams (`lockstep.py`): `say` is told each token."""
         if draft and pick is not likeliest:
             raise ValueError("a draft is verified against the likeliest tokens: expected no other way to pick them")
         place = count = 0
+        follows = True  # so far it is what the draft says
         while count < limit:
             if self._logits is None:
                 raise ValueError("nothing was read since the stream began or rolled back: append something first")
             token = pick(self._logits)
             if token in stop:
                 return
+            if follows and _kept(self._logits[None], draft[place : place + 1], stop, lean):
+                token = draft[place]
             at = _find(draft, token, place)
+            follows = follows and at == place
             guess = () if at is None else draft[at + 1 : at + 1 + min(GUESS, limit - count - 1)]
-            agreed = yield from self._reading_along(token, guess, stop)
+            agreed = yield from self._reading_along(token, guess, stop, lean if follows else 0.0)
             if at is not None:
                 place = at + 1 + len(agreed)
             count += 1 + len(agreed)
             for each in (token, *agreed):
                 say(each)
 
-    def _reading_along(self, token: int, guess: Sequence[int], stop: Collection[int]) -> Steps[list[int]]:
-        """Read `token` and the part of `guess` that would have been written; return that part."""
+    def _reading_along(self, token: int, guess: Sequence[int], stop: Collection[int], lean: float) -> Steps[list[int]]:
+        """Read `token` and the part of `guess` that is to be written; return that part."""
         before = self.mark()
         logits = yield Read((token, *guess), self.cache, keep=1 + len(guess))  # (1 + n, V)
-        wanted = logits.argmax(-1).tolist()
-        agreed = 0
-        while agreed < len(guess) and guess[agreed] == wanted[agreed] and guess[agreed] not in stop:
-            agreed += 1
-        self.cache.rollback(Mark(length=before.length + 1 + agreed, evicted=before.evicted))
-        self._logits = logits[agreed]
-        return list(guess[:agreed])
+        kept = _kept(logits, guess, stop, lean)
+        self.cache.rollback(Mark(length=before.length + 1 + kept, evicted=before.evicted))
+        self._logits = logits[kept]
+        return list(guess[:kept])
 
     def save(self, path: Path) -> None:
         """Write what the stream holds to a safetensors file, whole or not at all.
@@ -179,3 +192,16 @@ class TokenStream:
 def _find(draft: Sequence[int], token: int, place: int) -> int | None:
     """Where `draft` says `token`, at `place` or a little further on."""
     return next((at for at in range(place, min(place + REACH, len(draft))) if draft[at] == token), None)
+
+
+def _kept(logits: Tensor, guess: Sequence[int], stop: Collection[int], lean: float) -> int:
+    """How many of `guess` stand, by the `logits` (n or more, V) of what comes in the place of each of its n tokens."""
+    if not guess:
+        return 0
+    best, likeliest_ids = logits[: len(guess)].max(-1)  # (n,), (n,)
+    said = logits.gather(-1, logits.new_tensor(guess, dtype=torch.long)[:, None])[:, 0]  # (n,)
+    near = (best - said <= lean).tolist()
+    for count, (token, wanted, is_near) in enumerate(zip(guess, likeliest_ids.tolist(), near, strict=True)):
+        if token in stop or wanted in stop or not is_near:
+            return count
+    return len(guess)

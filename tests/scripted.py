@@ -82,12 +82,12 @@ class ScriptedTranslator:
             wrote(target, 2)
             yield target, Translated(text, True) if self.hopeless else Translated(text.upper())
 
-    def draft(self, text: str, spoken: str, stop: Callable[[], bool]) -> Iterator[tuple[str, Drafted]]:
-        """Sure of its first word."""
+    def draft(self, text: str, spoken: str, stop: Callable[[], bool], *, binds: bool) -> Iterator[tuple[str, Drafted]]:
+        """Sure of its first word, if it is to be of any."""
         self.drafts.append(text)
         self.drafted.set()
         for target in self.targets:
-            yield target, Drafted(text.upper(), len(text.split()[0]) * (" " in text))
+            yield target, Drafted(text.upper(), len(text.split()[0]) * (" " in text and binds))
 
     def rest(self, stop: Callable[[], bool]) -> None:
         """As long as it may."""
@@ -126,8 +126,8 @@ class _From(ScriptedTranslator):
     def translate(self, text: str, spoken: str = "", **more: Any) -> Iterator[tuple[str, Translated]]:
         return super().translate(text, self._source, **more)
 
-    def draft(self, text: str, *stop: Any) -> Iterator[tuple[str, Drafted]]:
-        return super().draft(text, self._source, stop[-1])
+    def draft(self, text: str, *stop: Any, binds: bool) -> Iterator[tuple[str, Drafted]]:
+        return super().draft(text, self._source, stop[-1], binds=binds)
 
 
 @asynccontextmanager

@@ -130,8 +130,8 @@ class Spanish:
         assert language == self.target.code
         return translation.text
 
-    def draft(self, text: str, stop: Callable[[], bool] | None = None) -> Drafted:
-        ((language, drafted),) = self.translator.draft(text, stop or (lambda: False))
+    def draft(self, text: str, stop: Callable[[], bool] | None = None, *, binds: bool = True) -> Drafted:
+        ((language, drafted),) = self.translator.draft(text, stop or (lambda: False), binds=binds)
         assert language == self.target.code
         return drafted
 

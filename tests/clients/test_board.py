@@ -14,14 +14,14 @@ SESSION = {"type": "session", "source": "en", "targets": ["es", "de"], "clock": 
 WELCOME = {"type": "welcome", "recovered": False, "session": SESSION}
 
 
-def caption(cue: int, lang: str, text: str = "", *, final: bool = True) -> dict[str, Any]:
+def caption(cue: int, lang: str, text: str | None = None, *, final: bool = True) -> dict[str, Any]:
     return {
         "type": "caption",
         "cue": cue,
         "lang": lang,
         "role": "source" if lang == "en" else "target",
         "final": final,
-        "text": text or f"{lang} {cue}",
+        "text": f"{lang} {cue}" if text is None else text,
         "end_ms": 1000 * cue,
         "elapsed_ms": 1000 * cue + 2500,
     }
@@ -74,6 +74,15 @@ def test_drafts_stay_open_and_give_way() -> None:
     assert shown(board, caption(0, "es", "bue", final=False), caption(0, "es", "buenas", final=False)) == []
     assert [texts(row) for row in board.open] == [{"es": "buenas"}]
     assert shown(board, caption(0, "es", "buenas noches")) == [{"es": "buenas noches"}]
+
+
+def test_a_guess_that_is_taken_back_leaves_no_row() -> None:
+    board = Board(["es", "de"])
+    shown(board, caption(0, "es", "gracias", final=False), caption(0, "de", "danke", final=False))
+    assert shown(board, caption(0, "de", "", final=False)) == []
+    assert [texts(row) for row in board.open] == [{"es": "gracias"}]
+    assert shown(board, caption(0, "es", "", final=False)) == []
+    assert board.open == []
 
 
 def test_without_choice_there_is_a_column_for_what_was_said_and_each_translation() -> None:

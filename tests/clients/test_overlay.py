@@ -109,6 +109,20 @@ async def test_a_draft_is_told_from_what_will_not_change(
     await expect(page.locator(".partial")).to_have_count(0)
 
 
+async def test_a_guess_that_is_taken_back_goes_and_what_comes_in_its_place_is_shown(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    page = await overlay(browser, server, LOOKS, complaints)
+    hub.publish(caption(0, "Buenas noches."))
+    hub.publish(caption(1, "Gracias", final=False, stable=0))
+    await expect(page.locator(".partial .partial")).to_have_text("Gracias")
+    hub.publish(caption(1, "", rev=1, final=False, stable=0))
+    await expect(page.locator(".partial")).to_have_count(0)
+    await expect(page.locator(".line").first).to_have_text("Buenas noches.")
+    hub.publish(caption(1, "Siéntense.", rev=2))
+    await expect(page.locator("#stage")).to_contain_text("Siéntense.")
+
+
 async def test_hostile_text_is_shown_as_text(
     hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
 ) -> None:

@@ -68,12 +68,29 @@ def test_nothing_is_said_twice_and_the_final_comes_after_its_drafts() -> None:
     assert steady.finish(4, "de") == 0
 
 
-def test_the_last_words_are_held_back_unless_they_will_stand() -> None:
-    assert steady_part("one two three four", 0, "en") == "one two"
-    assert steady_part("one two three four", 13, "en") == "one two three"
-    assert steady_part("one two", 0, "en") == ""
+def test_the_last_word_is_held_back_unless_it_will_stand() -> None:
+    assert steady_part("one two three four", 0, "en") == "one two three"
+    assert steady_part("one two three four", 18, "en") == "one two three four"
+    assert steady_part("one", 0, "en") == ""
     assert steady_part("", 0, "en") == ""
-    assert steady_part("火车九点到了", 0, "zh") == "火车"
+    assert steady_part("火车九点到了", 0, "zh") == "火车九点"
+
+
+def test_of_a_whole_sentence_no_word_is_held_back() -> None:
+    revision = Drafts("live").revise(0, "de", "Ein Zug kommt.", 3, is_whole=True)
+    assert revision == Revision(0, "Ein Zug kommt.", 3)
+    assert Drafts("steady").revise(0, "de", "Ein Zug kommt.", 3, is_whole=True) == Revision(0, "Ein", 3)
+
+
+def test_what_is_withdrawn_is_shown_no_more_and_its_final_may_still_come() -> None:
+    live = Drafts("live")
+    live.revise(4, "de", "Ein Zug kommt", 0)
+    live.revise(4, "es", "Un", 0)  # of which nothing is shown
+    live.revise(5, "fr", "Un train arrive", 0)
+    assert live.withdraw(4) == [("de", Revision(1, "", 0))]
+    assert live.withdraw(4) == []
+    assert live.revise(4, "de", "Ein Bus kommt", 0) == Revision(2, "Ein Bus", 0)
+    assert live.finish(4, "de") == 3
 
 
 def test_the_command_line_offers_every_way() -> None:

@@ -84,7 +84,7 @@ class Translator:
         self._thread.take_turn(self._name)
         yield "es", Translated("No.")
 
-    def draft(self, text: str, spoken: str, stop: Callable[[], bool]) -> Iterator[tuple[str, Drafted]]:
+    def draft(self, text: str, spoken: str, stop: Callable[[], bool], *, binds: bool) -> Iterator[tuple[str, Drafted]]:
         yield from ()
 
     def rest(self, stop: Callable[[], bool]) -> None:

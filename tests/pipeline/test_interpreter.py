@@ -28,7 +28,7 @@ class Shouts:
         for target in self._targets:
             yield target, Translated(f"{self._source} {text.upper()}")
 
-    def draft(self, text: str, stop: Callable[[], bool]) -> Iterator[tuple[str, Drafted]]:
+    def draft(self, text: str, stop: Callable[[], bool], *, binds: bool) -> Iterator[tuple[str, Drafted]]:
         for target in self._targets:
             yield target, Drafted(f"{self._source} {text.upper()}", 0)
 
@@ -82,7 +82,7 @@ def test_a_language_that_nobody_speaks_has_no_translator() -> None:
 def test_nothing_is_translated_where_only_the_language_spoken_is_wanted() -> None:
     made = Made(("en", "es"), ("en",))
     assert made.translate("good", "en") == {}
-    assert list(made.interpreter.draft("good", "en", lambda: False)) == []
+    assert list(made.interpreter.draft("good", "en", lambda: False, binds=True)) == []
     assert made.translate("bien", "es") == {"en": "es BIEN"}
 
 

@@ -50,7 +50,7 @@ def test_segments_are_together_exactly_the_words_in_order(tokens: list[str | Non
     assert [segment.id for segment in found] == list(range(len(found)))
     assert all(a.start < a.end <= b.start for a, b in pairwise(found))
     assert segmenter.flush() == []
-    assert segmenter.open is None
+    assert segmenter.opening() is None
 
 
 @given(st.lists(TOKENS, max_size=20), st.lists(TOKENS, max_size=20))
@@ -59,12 +59,28 @@ def test_the_next_segment_goes_on_as_was_told_if_the_guess_is_right(tokens: list
     for index, token in enumerate(tokens):
         segmenter.push(word(token, index))
     guess = [word(token, len(tokens) + index) for index, token in enumerate(guessed)]
-    begun, opening = segmenter.open, segmenter.opening(guess)
-    assert segmenter.open == begun
-    assert (opening is None) == (begun is None)
+    begun, opening = segmenter.opening(), segmenter.opening(guess)
+    assert segmenter.opening() == begun
+    went_on = [*(segment for each in guess for segment in segmenter.push(each)), *segmenter.flush()]
+    assert (opening.segment if opening else None) == next(iter(went_on), None)
     if begun and opening:
-        assert opening.text.startswith(begun.text)
-        assert opening == [*(segment for each in guess for segment in segmenter.push(each)), *segmenter.flush()][0]
+        assert opening.segment.text.startswith(begun.segment.text)
+        assert begun.committed == opening.committed == len(begun.segment.text)
+    elif opening:
+        assert opening.committed == 0
+
+
+def test_an_opening_tells_whether_the_segment_would_end_there() -> None:
+    segmenter = Segmenter("en")
+    assert segmenter.opening() is None
+    told = [segmenter.opening([word(text, index) for index, text in enumerate(said.split())]) for said in (
+        "We will", "We will come.", "We will come. Then",
+    )]  # fmt: skip
+    assert [(each.segment.text, each.is_whole) for each in told if each] == [
+        ("We will", False),
+        ("We will come.", True),
+        ("We will come.", True),
+    ]
 
 
 @given(st.lists(TOKENS, max_size=80))
@@ -78,8 +94,9 @@ def test_no_segment_has_more_words_than_the_longest(tokens: list[str]) -> None:
 def test_a_sentence_is_a_segment_with_the_times_of_its_words() -> None:
     segmenter = Segmenter("en")
     assert segmenter.push(word("That", 3)) + segmenter.push(word("is", 4)) == []
-    assert segmenter.open is not None
-    assert segmenter.open.text == "That is"
+    opening = segmenter.opening()
+    assert opening is not None
+    assert opening.segment.text == "That is"
     assert segmenter.push(word("it.", 5)) == [
         Segment(0, "That is it.", 3.0, 5.8, "en", (word("That", 3), word("is", 4), word("it.", 5)))
     ]

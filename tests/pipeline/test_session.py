@@ -113,6 +113,10 @@ class GuessingEars(ScriptedEars):
         super().__init__(sentence=sentence)
         self._guess = guess.split()
 
+    def flush(self) -> list[Heard]:
+        self._guess = []
+        return super().flush()
+
     @property
     def pending(self) -> tuple[Word, ...]:
         start = self._words / 2
@@ -246,15 +250,16 @@ async def test_steady_captions_show_what_will_stand_while_the_speaker_goes_on(wo
     assert revisions(events, "es") == [(0, False, "INTERNATIONALLY", 15), (1, True, said.upper(), len(said))]
 
 
-async def test_live_captions_show_drafts_without_their_last_words(workers: Workers) -> None:
+async def test_live_captions_show_drafts_without_their_last_word(workers: Workers) -> None:
     sentence = ["We", "acknowledge", "internationally", "recommended", "uninterruptible", "procedures."]
     events = await captioned(chunks(3.0), workers, ears=ScriptedEars(sentence=sentence), captions="live")
     said = " ".join(sentence)
     assert revisions(events, "es") == [
-        (0, False, "WE", 2),  # of 14 letters, and of 30
-        (1, False, "WE ACKNOWLEDGE", 2),  # of 42
-        (2, False, "WE ACKNOWLEDGE INTERNATIONALLY", 2),  # of 58
-        (3, True, said.upper(), len(said)),
+        (0, False, "WE", 2),  # of 14 letters
+        (1, False, "WE ACKNOWLEDGE", 2),  # of 30
+        (2, False, "WE ACKNOWLEDGE INTERNATIONALLY", 2),  # of 42
+        (3, False, "WE ACKNOWLEDGE INTERNATIONALLY RECOMMENDED", 2),  # of 58
+        (4, True, said.upper(), len(said)),
     ]
     drafts = [event for event in events if isinstance(event, Caption) and not event.final]
     assert all(event.stamps is None and event.cue == 0 for event in drafts)
@@ -263,11 +268,54 @@ async def test_live_captions_show_drafts_without_their_last_words(workers: Worke
 async def test_live_captions_show_what_is_only_guessed_and_promise_none_of_it(workers: Workers) -> None:
     ears = GuessingEars(sentence=LONG, guess="three more words")
     events = await captioned(chunks(2.0), workers, ears=ears, captions="live")
-    assert revisions(events, "en")[:2] == [
-        (0, False, "Internationally three", 15),
-        (1, False, "Internationally acknowledged three", 28),
+    assert revisions(events, "en")[:3] == [
+        (0, False, "three more", 0),
+        (1, False, "Internationally three more", 15),
+        (2, False, "Internationally acknowledged three more", 28),
     ]
     assert not [text for *_, text, _ in revisions(events, "en")[-1:] if "three" in text]
+
+
+async def test_a_guess_that_ends_the_sentence_is_shown_whole(workers: Workers) -> None:
+    ears = GuessingEars(sentence=LONG, guess="three more words.")
+    events = await captioned(chunks(0.3), workers, ears=ears, captions="live")
+    assert revisions(events, "es")[:1] == [(0, False, "THREE MORE WORDS.", 0)]
+
+
+class DoubtingEars(GuessingEars):
+    """Takes its guess back after a while, or goes on in German."""
+
+    def __init__(self, guess: str, more: Sequence[Heard] = ()) -> None:
+        super().__init__(sentence=["-"], guess=guess)
+        self._more = list(more)
+
+    def push(self, samples: Samples, *, backlog: float = 0.0) -> list[Heard]:
+        self.samples += len(samples)
+        if self.samples < SAMPLE_RATE or not self._guess:
+            return []
+        self._guess = []
+        return self._more
+
+    def flush(self) -> list[Heard]:
+        return [Quiet(self.samples / SAMPLE_RATE)]
+
+
+async def test_a_guess_that_was_wrong_is_taken_back_in_every_language(workers: Workers) -> None:
+    translator = ScriptedTranslator(["es", "de"])
+    events = await captioned(
+        chunks(2.0), workers, ears=DoubtingEars("thank you very much"), translator=translator, captions="live"
+    )
+    assert translator.drafts == ["thank you very much"]
+    assert revisions(events, "en") == [(0, False, "thank you very", 0), (1, False, "", 0)]
+    assert revisions(events, "es") == revisions(events, "de") == [(0, False, "THANK YOU VERY", 0), (1, False, "", 0)]
+
+
+async def test_what_was_guessed_in_another_language_is_taken_back_where_no_final_comes(workers: Workers) -> None:
+    ears = DoubtingEars("this is so good", [Speaks("de"), *(Word(text, 1, 1.2, 0.9) for text in ["Es", "ist", "gut."])])
+    events = await captioned(chunks(2.0), workers, ears=ears, captions="live")
+    assert revisions(events, "en") == [(0, False, "this is so", 0), (1, False, "", 0)]
+    assert revisions(events, "de") == [(0, True, "Es ist gut.", 11)]
+    assert revisions(events, "es")[1:] == [(1, False, "", 0), (2, True, "ES IST GUT.", 11)]
 
 
 async def test_every_draft_is_followed_by_its_final(workers: Workers) -> None:

@@ -34,7 +34,7 @@ class Shouts:
         yield "es", Translated(text.upper())
         yield "de", Translated(text, untranslated=True)
 
-    def draft(self, text: str, stop: Callable[[], bool]) -> Iterator[tuple[str, Drafted]]:
+    def draft(self, text: str, stop: Callable[[], bool], *, binds: bool) -> Iterator[tuple[str, Drafted]]:
         yield from ()
 
     def figures(self) -> dict[str, int]:

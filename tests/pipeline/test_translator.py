@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 
 import pytest
@@ -210,6 +210,24 @@ def test_two_drafts_of_the_same_words_promise_all_but_the_end(talker: Engine) ->
         assert second.text in (first.text, "")  # of what is no translation nothing is shown
         promised += second.stable
     assert promised > 40
+
+
+def test_drafts_that_are_shown_change_less_than_others(talker: Engine) -> None:
+    def stays(*, promises: bool) -> int:
+        stream = Spanish(talker, promises=promises)
+        said = [text for number in range(10) for text in (numbered(number), f"{numbered(number)} and")]
+        drafts = [stream.draft(text, binds=False).text for text in said]
+        pairs = zip(drafts[::2], drafts[1::2], strict=True)
+        return sum(len(list(takewhile(lambda both: len(set(both)) == 1, zip(*pair, strict=False)))) for pair in pairs)
+
+    assert stays(promises=True) > 1.5 * stays(promises=False)
+
+
+def test_a_draft_of_a_guess_promises_nothing(talker: Engine) -> None:
+    stream = Spanish(talker, promises=True)
+    guesses = [stream.draft(numbered(number), binds=False) for number in (1, 1, 2, 2)]
+    assert [guess.stable for guess in guesses] == [0, 0, 0, 0]
+    assert [guess.text for guess in guesses if guess.text]
 
 
 def test_without_promises_a_draft_promises_nothing(engine: Engine) -> None:

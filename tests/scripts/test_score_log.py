@@ -147,6 +147,12 @@ def test_a_wrong_log_is_refused_with_the_line_and_the_reason(lines: list[str], m
     assert message in str(refused.value)
 
 
+def test_a_guess_that_was_taken_back_needs_no_final_and_counts_as_erased() -> None:
+    lines = log(caption(0, "de", "vielen Dank", 1, final=False), caption(0, "de", "", 2, rev=1, final=False))
+    settled = record_of(read_log(lines), "a", "de").settled
+    assert (settled.units, settled.erased) == ((), 2)
+
+
 def test_the_transcript_of_several_languages_is_what_was_said_in_each() -> None:
     said = {"role": "target", "words": [["x", 0, 900, 0.9]]}
     lines = log(

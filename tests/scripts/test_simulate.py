@@ -42,7 +42,7 @@ class Shouts:
         for target in self._targets:
             yield target, Translated(text.upper())
 
-    def draft(self, text: str, spoken: str, stop: Callable[[], bool]) -> Iterator[tuple[str, Drafted]]:
+    def draft(self, text: str, spoken: str, stop: Callable[[], bool], *, binds: bool) -> Iterator[tuple[str, Drafted]]:
         yield from ()
 
     def rest(self, stop: Callable[[], bool]) -> None:

@@ -138,6 +138,26 @@ def test_a_right_draft_is_read_in_one_forward_and_met_again_after_an_error(decod
     assert counting.forwards < 12
 
 
+@settings(max_examples=25)
+@given(draft=st.lists(TOKEN, min_size=1, max_size=8), stop=st.frozensets(TOKEN, max_size=3))
+def test_a_text_that_leans_on_its_draft_goes_on_as_the_draft_until_it_would_stop(decoder, draft, stop) -> None:
+    def read_to(place: int) -> TokenStream:
+        return stream_of(decoder, [*PROMPT, *draft[:place]])
+
+    goes_on = (draft[place] not in stop and bool(written(read_to(place), 1, stop)) for place in range(len(draft)))
+    stays = next((place for place, goes in enumerate(goes_on) if not goes), len(draft))
+    expected = [*draft[:stays], *written(read_to(stays), 12 - stays, stop)]
+    assert list(stream_of(decoder).write(stop=stop, limit=12, draft=draft, lean=math.inf)) == expected
+
+
+def test_a_draft_is_left_where_its_token_is_too_unlikely(decoder) -> None:
+    logits = decoder.decode(PROMPT, decoder.cache(80), keep=1)[0]  # (V,)
+    best, second = logits.topk(2).indices.tolist()
+    lead = float(logits[best] - logits[second])
+    assert next(stream_of(decoder).write(stop=(), limit=1, draft=[second], lean=lead * 1.01)) == second
+    assert next(stream_of(decoder).write(stop=(), limit=1, draft=[second], lean=lead * 0.99)) == best
+
+
 def test_the_prefix_comes_first_and_stays(decoder) -> None:
     stream = TokenStream(decoder, capacity=30)
     stream.pin(PROMPT)
