@@ -1,8 +1,8 @@
 """Cut committed words into segments worth translating.
 
 In: committed words, pauses and changes of language. Out: segments, in order, together all the words that came in. A
-segment ends with a sentence; a long one ends at a clause, or where it must; so does a pause, unless only a few
-words are open or a number is. Pure policy: knows no audio and no model.
+segment ends with a sentence; a long one ends at a clause, between phrases, or where it must; a pause ends one too,
+unless only a few words are open or a number is. Pure policy: knows no audio and no model.
 """
 
 from __future__ import annotations
@@ -11,8 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from surtitle.pipeline.events import Segment, Word
+from surtitle.pipeline.phrases import begins_clause, is_bound
 from surtitle.pipeline.sentences import ended_after_all, ends_clause, ends_sentence, leads_on
-from surtitle.pipeline.text import count_of, is_punctuation, joined
+from surtitle.pipeline.text import count_of, is_punctuation, is_spaced, joined
+
+_WORD_TIME, _LETTER_TIME = 0.15, 0.08
+"""Seconds that a slowly spoken word takes at most, and each of its letters besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,8 @@ class SegmentSettings:
 
     clause_words: int = 6
     """Words from which a clause boundary ends the segment."""
+    phrase_words: int = 7
+    """Words from which the segment ends before a word that begins a clause, though no mark was heard."""
     longest_words: int = 11
     """Words at which the segment ends wherever it is."""
     longest_time: float = 8.0
@@ -29,6 +35,8 @@ class SegmentSettings:
     """Words more that a segment may have rather than end within a number or behind an abbreviation."""
     sentence_words: int = 3
     """Words that a sentence needs to be a segment of its own; shorter ones join the next."""
+    halt: float = 0.5
+    """Seconds that a speaker halts before a word, which ends a segment of `clause_words`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +81,21 @@ class Segmenter:
         return before + (self.flush() if self._is_whole() else [])
 
     def _ended_before(self, word: Word) -> list[Segment]:
-        """What turns out to have been a sentence, now that the word after it has come."""
-        if not self._open or self._count < self._settings.sentence_words:
+        """What turns out to have been a sentence, or a phrase of a long one, now that the word after it has come."""
+        s, count = self._settings, self._count
+        if not self._open or count < s.sentence_words:
             return []
-        return self.flush() if ended_after_all(self._last_token(), word.text, self._language) else []
+        is_over = ended_after_all(self._last_token(), word.text, self._language)
+        is_clause = count >= s.phrase_words and begins_clause(word.text, self._language)
+        is_halt = count >= s.clause_words and self._silence_before(word) >= s.halt
+        is_between = (is_clause or is_halt) and not (self._leads_on() or is_bound(self._last_token(), self._language))
+        return self.flush() if is_over or is_between else []
+
+    def _silence_before(self, word: Word) -> float:
+        """Seconds, or so: a word's time begins where the one before ends, so what its letters do not take."""
+        if not is_spaced(self._language):
+            return 0.0
+        return word.end - self._open[-1].end - _WORD_TIME - _LETTER_TIME * len(word.text)
 
     def _is_whole(self) -> bool:
         s, count, last = self._settings, self._count, self._last_token()
@@ -86,7 +105,10 @@ class Segmenter:
             return True
         is_slow = count >= s.clause_words and self._open[-1].end - self._open[0].start >= s.longest_time
         is_late = count >= s.longest_words + s.late_words
-        return is_late or ((count >= s.longest_words or is_slow) and not leads_on(last, self._language))
+        return is_late or ((count >= s.longest_words or is_slow) and not self._leads_on())
+
+    def _leads_on(self) -> bool:
+        return leads_on(self._last_token(), self._language)
 
     def speak(self, language: str) -> list[Segment]:
         """Another language is spoken from here on: no segment is in two."""
@@ -97,7 +119,7 @@ class Segmenter:
     def pause(self) -> list[Segment]:
         """The speaker paused: enough words are a segment, few wait for what comes next, and so does half a number."""
         is_enough = self._count >= self._settings.clause_words
-        return self.flush() if is_enough and not leads_on(self._last_token(), self._language) else []
+        return self.flush() if is_enough and not self._leads_on() else []
 
     @property
     def _count(self) -> float:

@@ -32,7 +32,9 @@ def letters(text: str) -> str:
 
 
 def test_a_full_stop_that_comes_after_its_segment_ended_is_left_out() -> None:
-    assert segments_of("one two three four . Next one comes.", SegmentSettings(9, 4, 3)) == [
+    assert segments_of(
+        "one two three four . Next one comes.", SegmentSettings(clause_words=9, longest_words=4, longest_time=3)
+    ) == [
         "one two three four",
         "Next one comes.",
     ]
@@ -197,6 +199,45 @@ def test_a_full_stop_that_comes_alone_ends_its_sentence() -> None:
 
 def test_a_long_segment_ends_at_a_clause() -> None:
     assert segments_of("a b, c d e f g h, i j", SegmentSettings(clause_words=8)) == ["a b, c d e f g h,", "i j"]
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "segments"),
+    [
+        (
+            "we found that there are three main ingredients that are needed for it",
+            "en",
+            ["we found that there are three main ingredients", "that are needed for it"],
+        ),
+        (
+            "heute zeige ich euch die neuen Modelle und was sie können",
+            "de",
+            ["heute zeige ich euch die neuen Modelle", "und was sie können"],
+        ),
+        (
+            "je pense que nous avons besoin d'un modèle qu'il faut entraîner",
+            "fr",
+            ["je pense que nous avons besoin d'un modèle", "qu'il faut entraîner"],
+        ),
+        ("we had a long way in which it was dark", "en", ["we had a long way in which it was dark"]),
+    ],
+)
+def test_a_long_segment_without_marks_ends_between_phrases(text: str, language: str, segments: list[str]) -> None:
+    assert segments_of(text, language=language) == segments
+
+
+def test_a_long_segment_ends_where_the_speaker_halts_but_not_within_a_phrase() -> None:
+    def spoken(text: str, halted: int) -> list[str]:
+        segmenter, end, found = Segmenter("en"), 0.0, list[Segment]()
+        for index, token in enumerate(text.split()):
+            start, end = end, end + (1.3 if index == halted else 0.3)  # the silence belongs to the word behind it
+            found += segmenter.push(Word(token, start, end, 0.9))
+        return [each.text for each in found + segmenter.flush()]
+
+    said = "take those two heavy boxes along into the shop now"
+    assert spoken(said, 6) == ["take those two heavy boxes along", "into the shop now"]
+    assert spoken(said, 8) == [said]  # behind "the"
+    assert spoken(said, 2) == [said]  # of too few words
 
 
 def test_a_segment_without_marks_ends_at_the_longest() -> None:
