@@ -16,6 +16,7 @@ from torch import Tensor
 
 from surtitle.pipeline.aside import PromptTokens, until
 from surtitle.pipeline.ledger import Ledger, Turn
+from surtitle.pipeline.text import shared
 from surtitle.sinks.cache import Mark
 from surtitle.sinks.decoder import Decoder
 from surtitle.sinks.lockstep import Steps
@@ -121,9 +122,3 @@ class Context:
             raise ValueError(f"it has {len(turns)} turns in text and {len(cache.turn_ends)} in the cache")
         self.stream.rollback(self.stream.mark())  # nothing is to be written before something is read
         self.ledger, self.rebuilt = Ledger(turns), rebuilt
-
-
-def shared(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many ids both begin with."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((index for index, (a, b) in pairs if a != b), min(len(one), len(other)))

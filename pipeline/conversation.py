@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from surtitle.pipeline.aside import Aside, PromptTokens, Told, source_tokens, until
-from surtitle.pipeline.context import Context, shared
+from surtitle.pipeline.context import Context
 from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Drafted, Translated
@@ -24,7 +24,7 @@ from surtitle.pipeline.ledger import Turn
 from surtitle.pipeline.memory import TermMemory
 from surtitle.pipeline.state import Counts, Kept, Talk
 from surtitle.pipeline.terms import GlossaryTerms, Terms
-from surtitle.pipeline.text import is_spaced
+from surtitle.pipeline.text import goes_on, is_spaced, shared
 from surtitle.sinks.lockstep import Steps
 from surtitle.sinks.stream import TokenStream
 
@@ -51,6 +51,20 @@ class _Answer:
     fault: Fault | None
     missed: int
     """Terms of the glossary that it does not have."""
+    is_whole: bool
+    """Whether it was not cut short for something more urgent."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """How the open turn's translation would have begun."""
+
+    source: str = ""
+    tokens: Sequence[int] = ()
+
+    def is_of(self, text: str) -> bool:
+        """Whether `text` goes on as what was translated: that may have been a wrong guess."""
+        return goes_on(text, self.source)
 
 
 class Conversation:
@@ -87,7 +101,7 @@ class Conversation:
         self._guards = Guards(source, target, prompt="\n".join(prompt.shown for prompt in prompts), in_source=in_source)
         self._source, self._target = source, target
         self._terms = Terms(engine.tokenizer, self._prompt, terms, memory)
-        self._draft: list[int] = []  # of the open turn's translation
+        self._draft = _Draft()
         self._promised: list[int] = []  # what it will begin with
         self._promises = promises
         self._spaced = is_spaced(target.code)
@@ -110,7 +124,7 @@ class Conversation:
             self._join(text, answer.text, corrected=answer is not first)
             return Translated(answer.text)
         self._context.leave_turn()
-        self._draft, self._promised = [], []
+        self._draft, self._promised = _Draft(), []
         self.counts.untranslated += 1
         return Translated(f"{promised} …" if promised else text, untranslated=True)
 
@@ -122,10 +136,12 @@ class Conversation:
     def drafting(self, text: str, stop: Callable[[], bool], *, binds: bool) -> Steps[Drafted]:
         """See `Translator.draft`. What is no translation is not shown: of it there is no more than was promised."""
         answer = yield from self._answering(text, stop, _ignore)
-        before, self._draft = self._draft, [] if answer.fault else answer.tokens
-        if answer.fault is None and self._promises and binds:
-            agreed = self._whole_words(answer.tokens, shared(before, answer.tokens))
-            self._promised = answer.tokens[: max(agreed, len(self._promised))]
+        if answer.is_whole:  # what was cut short says less than the draft before
+            before = self._draft.tokens if self._draft.is_of(text) else ()
+            self._draft = _Draft(text, () if answer.fault else answer.tokens)
+            if answer.fault is None and self._promises and binds:
+                agreed = self._whole_words(answer.tokens, shared(before, answer.tokens))
+                self._promised = answer.tokens[: max(agreed, len(self._promised))]
         promised = self._text(self._promised)
         return Drafted(promised if answer.fault else answer.text, len(promised))
 
@@ -135,11 +151,11 @@ class Conversation:
         yield from self._recalling(text)
         yield from self._reading_turn(text, self._promised, room=left)
         told = Told(self._promised, wrote)
-        draft = self._draft[len(self._promised) :]
-        lean = LEAN if self._promises else 0.0
+        draft = self._draft.tokens[len(self._promised) :]
+        lean = LEAN if self._promises and self._draft.is_of(text) else 0.0
         writing = self._stream.writing(told.push, stop=self._prompt.stop, limit=left, draft=draft, lean=lean)
-        yield from until(writing, stop)
-        return self._judged(text, told.tokens, limit)
+        is_whole = yield from until(writing, stop)
+        return self._judged(text, told.tokens, limit, is_whole=is_whole)
 
     def _retrying(self, text: str, in_time: Callable[[], bool], wrote: Callable[[int], None]) -> Steps[_Answer]:
         """The first answer of those who know no context that has no fault, read in its place; or the last one."""
@@ -188,7 +204,7 @@ class Conversation:
         self._terms.memory.learn(text, translation)
         told, asked = self._told(text, translation), tuple(self._terms.wanted(text))
         self._context.end_turn(Turn(text, translation, (), told, asked, corrected))
-        self._draft, self._promised = [], []
+        self._draft, self._promised = _Draft(), []
 
     def _told(self, text: str, translation: str) -> tuple[Rendering, ...]:
         """The terms and names of `text` whose words stand in `translation`."""
@@ -273,10 +289,10 @@ class Conversation:
                 return length
         return 0
 
-    def _judged(self, source: str, written: list[int], limit: int) -> _Answer:
+    def _judged(self, source: str, written: list[int], limit: int, *, is_whole: bool = True) -> _Answer:
         text = self._text(written)
         fault = self._guards.fault(source, text, finished=len(written) < limit)
-        return _Answer(written, text, fault, len(missed(self._terms.wanted(source), text, self._target.code)))
+        return _Answer(written, text, fault, len(missed(self._terms.wanted(source), text, self._target.code)), is_whole)
 
     def _text(self, tokens: Sequence[int]) -> str:
         return " ".join(self._tokenizer.decode(tokens).split())

@@ -28,28 +28,27 @@ _BEGIN = _by_language(
 """Conjunctions and relatives."""
 _LEAD_ON = _by_language(
     en="the a an of to in on at by for with from into through over under between about against during without "
-    "within and but or because that which who whose what how when while where if whether than as this these "
-    "those my your his its our their i he she we they there is are was were be been being has have had do does "
-    "did will would can could should may might must no very more most",
-    de="der die das den dem des ein eine einen einem einer eines kein keine keinen und oder aber dass weil wenn ob "
-    "denn in im ins an am auf aus bei beim mit nach von vom vor zu zum zur für über unter um durch gegen ohne "
-    "zwischen mein meine dein deine sein seine ihr ihre unser unsere dieser diese dieses diesen diesem wir ich "
-    "man sehr mehr als wie",
-    es="el la los las un una unos unas de del a al en con por para sin sobre entre hasta desde y e o u pero que "
-    "porque si como cuando mi tu su mis tus sus este esta estos estas ese esa esos esas se lo le les me te nos "
-    "muy más es son ha han",
-    fr="le la les un une des du de à au aux en dans sur sous par pour avec sans entre vers chez et ou mais que qui "
-    "si ce cette ces mon ton son ma ta sa mes tes ses notre votre leur leurs je tu il on ils ne se me te est "
-    "sont a ont",
+    "within than as this these those my your his its our their i he she we they there is are was were be been "
+    "being has have had do does did will would can could should may might must no very more most even just such",
+    de="der die das den dem des ein eine einen einem einer eines kein keine keinen in im ins an am auf aus bei "
+    "beim mit nach von vom vor zu zum zur für über unter um durch gegen ohne zwischen mein meine dein deine "
+    "sein seine ihr ihre unser unsere dieser diese dieses diesen diesem wir ich man sehr mehr als wie so",
+    es="el la los las un una unos unas de del a al en con por para sin sobre entre hasta desde como mi tu su mis "
+    "tus sus este esta estos estas ese esa esos esas se lo le les me te nos muy más es son ha han hay tiene "
+    "tienen tenemos ya así",
+    fr="le la les un une des du de à au aux en dans sur sous par pour avec sans entre vers chez ce cette ces mon "
+    "ton son ma ta sa mes tes ses notre votre leur leurs je tu il on ils ne se me te est sont a ont alors ainsi "
+    "afin pendant bien",
     it="il lo la i gli le un uno una di a da in con su per tra fra del dello della dei degli delle al allo alla ai "
-    "agli alle dal dalla nel nella nei nelle sul sulla e ed o ma che se come mio tuo suo si mi ti ci vi non è "
-    "sono ha hanno più molto",
-    pt="o a os as um uma uns umas de do da dos das em no na nos nas por pelo pela para com sem sobre entre até e "
-    "ou mas que se como meu seu sua seus suas não muito mais é são",
-    nl="de het een van in op aan bij met naar voor door over onder tussen en of maar dat die dit deze mijn zijn "
-    "hun ik hij we zeer meer te is",
+    "agli alle dal dalla nel nella nei nelle sul sulla come mio tuo suo si mi ti ci vi non è sono ha hanno più "
+    "molto prima dopo",
+    pt="o a os as um uma uns umas de do da dos das em no na nos nas por pelo pela para com sem sobre entre até "
+    "como meu seu sua seus suas não muito mais é são já tem têm",
+    nl="de het een van in op aan bij met naar voor door over onder tussen die dit deze mijn zijn hun ik hij we "
+    "zeer meer te is",
 )
-"""What follows them belongs to them. Pronouns that may be objects are left out: a phrase ends with those too."""
+"""What follows them belongs to them, as it does to those that begin a clause. Left out are
+pronouns that are objects as often (you, it): a phrase ends with those too."""
 
 
 def begins_clause(word: str, language: str) -> bool:
@@ -59,7 +58,7 @@ def begins_clause(word: str, language: str) -> bool:
 
 def is_bound(word: str, language: str) -> bool:
     """True if `word` belongs to what follows it: a phrase does not end with it."""
-    return _stem(word) in _LEAD_ON.get(language, _NONE)
+    return _stem(word) in _LEAD_ON.get(language, _NONE) or begins_clause(word, language)
 
 
 def _stem(word: str) -> str:

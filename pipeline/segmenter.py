@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from surtitle.pipeline.events import Segment, Word
 from surtitle.pipeline.phrases import begins_clause, is_bound
 from surtitle.pipeline.sentences import ended_after_all, ends_clause, ends_sentence, leads_on
-from surtitle.pipeline.text import count_of, is_punctuation, is_spaced, joined
+from surtitle.pipeline.text import count_of, is_punctuation, is_rest, is_spaced, joined
 
 _WORD_TIME, _LETTER_TIME = 0.15, 0.08
 """Seconds that a slowly spoken word takes at most, and each of its letters besides."""
@@ -83,7 +83,7 @@ class Segmenter:
     def _ended_before(self, word: Word) -> list[Segment]:
         """What turns out to have been a sentence, or a phrase of a long one, now that the word after it has come."""
         s, count = self._settings, self._count
-        if not self._open or count < s.sentence_words:
+        if not self._open or count < s.sentence_words or is_punctuation(word.text) or is_rest(word.text):
             return []
         is_over = ended_after_all(self._last_token(), word.text, self._language)
         is_clause = count >= s.phrase_words and begins_clause(word.text, self._language)
@@ -92,8 +92,9 @@ class Segmenter:
         return self.flush() if is_over or is_between else []
 
     def _silence_before(self, word: Word) -> float:
-        """Seconds, or so: a word's time begins where the one before ends, so what its letters do not take."""
-        if not is_spaced(self._language):
+        """Seconds, or so: a word's time begins where the one before ends, so what its letters do not take. Numbers are
+        longer than they look."""
+        if not is_spaced(self._language) or any(mark.isdigit() for mark in word.text):
             return 0.0
         return word.end - self._open[-1].end - _WORD_TIME - _LETTER_TIME * len(word.text)
 

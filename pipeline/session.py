@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -47,6 +47,7 @@ from surtitle.pipeline.segmenter import Opening, Segmenter
 from surtitle.pipeline.spoken import Speaks
 from surtitle.pipeline.stamps import Reach, Written
 from surtitle.pipeline.stats import LagStats, MemoryStats
+from surtitle.pipeline.text import goes_on, shared
 
 T = TypeVar("T")
 TURN = 1.0
@@ -133,7 +134,8 @@ class Session:
         self._idle = idle
         self._drafts = Drafts(captions)
         self._open: Opening | None = None
-        self._drafted = 0  # characters of it that were translated ahead
+        self._drafted = ""  # of it, what was translated ahead last
+        self._withdrawn = 0  # guesses that were
         self._new_text = asyncio.Event()
         self._speech_over = False
         self._silent = self._rested = False  # whether nobody speaks, and whether that was of use to the translator
@@ -211,7 +213,7 @@ class Session:
             self._emit(segment, segment.language, Translated(segment.text), stamps)
             self._segments.append((segment, stamps))
         if segments:
-            self._drafted = 0
+            self._drafted = ""
         if self._open:
             begun = self._open.segment
             self._show_draft(self._open, begun.language, begun.text, self._open.committed)
@@ -221,15 +223,12 @@ class Session:
         """How the segment after `segments` begins: what is committed of it; with `live`, what is guessed behind too."""
         before, guess = self._open, self._recognizer.pending if self._captions == "live" else ()
         self._open = self._segmenter.opening(guess)
-        if before and not self._goes_on(before.segment, segments):
-            self._drafted = 0
+        now = (*segments, self._open.segment) if self._open else segments
+        if before and (before.segment.id, before.segment.language) not in {(each.id, each.language) for each in now}:
+            self._drafted = ""
+            self._withdrawn += 1
             for language, revision in self._drafts.withdraw(before.segment.id):  # it was a guess, and no more
                 self._publish(self._captioned_as(before.segment, language, revision, None))
-
-    def _goes_on(self, begun: Segment, ended: Sequence[Segment] = ()) -> bool:
-        """Whether what is open, or one of those that `ended` now, is what was `begun`."""
-        now = (*ended, self._open.segment) if self._open else ended
-        return any((each.id, each.language) == (begun.id, begun.language) for each in now)
 
     async def _translate(self) -> None:
         while self._segments or not self._speech_over:
@@ -247,18 +246,20 @@ class Session:
             self._new_text.clear()
 
     def _has_grown(self, opening: Opening) -> bool:
-        return len(opening.segment.text) >= self._drafted + DRAFT_STEP
+        """Whether enough of it was not in the draft before: it goes on, or was guessed otherwise."""
+        text, before = opening.segment.text, self._drafted
+        return not goes_on(text, before) or len(text) >= shared(text, before) + DRAFT_STEP
 
     async def _draft(self, opening: Opening) -> None:
         """While the speaker goes on, translate how the segment begins: most of that will stand in the final one."""
-        segment = opening.segment
-        self._drafted = len(segment.text)
+        segment, withdrawn = opening.segment, self._withdrawn
+        self._drafted = segment.text
         binds = opening.committed > 0
         drafting = self._translator.draft(segment.text, segment.language, self._final_waits, binds=binds)
         async with aclosing(self._as_made(drafting)) as drafts:
             async for language, begun in drafts:
                 # a draft that was cut short says less than the one before
-                if not self._final_waits() and self._goes_on(segment):
+                if not self._final_waits() and self._withdrawn == withdrawn:
                     self._show_draft(opening, language, begun.text, begun.stable)
 
     def _may_rest(self) -> bool:

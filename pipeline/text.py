@@ -5,7 +5,7 @@ In: words, codes. Out: text. Pure functions; knows no model.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from surtitle.pipeline.sentences import CLAUSE_ENDS, CLOSERS, SENTENCE_ENDS
 
@@ -43,6 +43,17 @@ def is_punctuation(word: str) -> bool:
 def is_rest(word: str) -> bool:
     """True for the second half of a hyphenated word, recognised after its first (`-attention`)."""
     return len(word) > 1 and word[0] == "-" and word[1].isalpha()
+
+
+def shared(one: Sequence[object], other: Sequence[object]) -> int:
+    """How many characters, or tokens, both begin with."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((index for index, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+def goes_on(text: str, before: str) -> bool:
+    """True if `text` is, for the most part, what `before` was the beginning of, or its beginning."""
+    return 2 * shared(before, text) >= min(len(before), len(text))
 
 
 def bare(word: str) -> str:

@@ -92,7 +92,7 @@ class Translator:
 
     def draft(self, text: str, stop: Callable[[], bool], *, binds: bool = True) -> Iterator[tuple[str, Drafted]]:
         """The language and the translation of how the next segment begins, as far as time allows, language by language
-        as they are finished. They leave no trace in the context.
+        as they are finished. They leave no trace in the context, but for what it is told of terms and names.
 
         Where the final translation agrees with the draft, several of its tokens are read in one forward; without
         `promises` its result is the same with and without drafts, but where two tokens are equally likely. With them,

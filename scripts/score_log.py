@@ -136,7 +136,7 @@ def _said(log: Log) -> dict[int, CaptionMessage]:
 
 
 def _finals(log: Log, language: str) -> dict[int, CaptionMessage]:
-    return {cue: revisions[-1] for cue, revisions in _cues(log, language).items()}
+    return {cue: revisions[-1] for cue, revisions in _cues(log, language).items() if revisions[-1].final}
 
 
 def _revision(caption: CaptionMessage, *, real: bool) -> Revision:
@@ -145,12 +145,14 @@ def _revision(caption: CaptionMessage, *, real: bool) -> Revision:
 
 def _shown(revisions: Sequence[CaptionMessage], said: CaptionMessage | None, *, real: bool) -> Shown:
     final = revisions[-1]
+    taken_back = max((place for place, each in enumerate(revisions) if not (each.final or each.text)), default=-1)
+    first = revisions[taken_back + 1]
     return Shown(
         source="" if said is None else said.text,
         text=final.text,
         start=float(final.start_ms),
         end=float(final.end_ms),
-        first=float(revisions[0].elapsed_ms if real else revisions[0].audio_ms),
+        first=float(first.elapsed_ms if real else first.audio_ms),
         final=float(final.elapsed_ms if real else final.audio_ms),
     )
 

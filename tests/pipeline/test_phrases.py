@@ -34,6 +34,8 @@ def test_a_clause_often_ends_before_these(word: str, language: str) -> None:
         ("avec", "fr"),
         ("pela", "pt"),
         ("het", "nl"),
+        ("parce", "fr"),
+        ("so", "en"),
     ],
 )
 def test_these_belong_to_what_follows(word: str, language: str) -> None:

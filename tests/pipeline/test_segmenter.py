@@ -240,6 +240,25 @@ def test_a_long_segment_ends_where_the_speaker_halts_but_not_within_a_phrase() -
     assert spoken(said, 2) == [said]  # of too few words
 
 
+@pytest.mark.parametrize("rest", [".", "?", "-attention"])
+def test_what_belongs_to_the_word_before_is_no_halt(rest: str) -> None:
+    segmenter = Segmenter("en")
+    found = [
+        each
+        for index, token in enumerate(["take", "those", "two", "boxes", "along", "self"])
+        for each in segmenter.push(word(token, index * 0.3, 0.3))
+    ]
+    found += [*segmenter.push(Word(rest, 1.8, 3.0, 0.9)), *segmenter.flush()]
+    assert [each.text for each in found] == [f"take those two boxes along self{rest}"]
+
+
+def test_a_number_is_no_halt_though_it_takes_long_to_say() -> None:
+    segmenter = Segmenter("en")
+    for index, token in enumerate(["back", "then", "there", "lived", "here", "roughly"]):
+        segmenter.push(word(token, index * 0.3, 0.3))
+    assert segmenter.push(Word("350,000", 1.8, 3.2, 0.9)) == []
+
+
 def test_a_segment_without_marks_ends_at_the_longest() -> None:
     settings = SegmentSettings(longest_words=18)
     assert [len(text.split()) for text in segments_of("word " * 40, settings)] == [18, 18, 4]

@@ -310,6 +310,28 @@ async def test_a_guess_that_was_wrong_is_taken_back_in_every_language(workers: W
     assert revisions(events, "es") == revisions(events, "de") == [(0, False, "THANK YOU VERY", 0), (1, False, "", 0)]
 
 
+class WaveringEars(DoubtingEars):
+    """Hears something else after a second."""
+
+    def push(self, samples: Samples, *, backlog: float = 0.0) -> list[Heard]:
+        self.samples += len(samples)
+        if self.samples >= SAMPLE_RATE:
+            self._guess = ["so", "much"]
+        return []
+
+    def flush(self) -> list[Heard]:
+        self._guess = []
+        return super().flush()
+
+
+async def test_a_guess_that_becomes_another_is_translated_anew_though_it_is_shorter(workers: Workers) -> None:
+    translator = ScriptedTranslator()
+    await captioned(
+        chunks(2.0), workers, ears=WaveringEars("thank you very much"), translator=translator, captions="live"
+    )
+    assert translator.drafts == ["thank you very much", "so much"]
+
+
 async def test_what_was_guessed_in_another_language_is_taken_back_where_no_final_comes(workers: Workers) -> None:
     ears = DoubtingEars("this is so good", [Speaks("de"), *(Word(text, 1, 1.2, 0.9) for text in ["Es", "ist", "gut."])])
     events = await captioned(chunks(2.0), workers, ears=ears, captions="live")

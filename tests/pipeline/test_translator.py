@@ -16,6 +16,7 @@ from torch import Tensor
 
 from surtitle.pipeline.engine import GPU_ROWS, Engine, on_gpu
 from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.events import Drafted
 from surtitle.pipeline.glossary import Glossary
 from surtitle.pipeline.languages import find_language
 from surtitle.pipeline.store import open_store
@@ -228,6 +229,28 @@ def test_a_draft_of_a_guess_promises_nothing(talker: Engine) -> None:
     guesses = [stream.draft(numbered(number), binds=False) for number in (1, 1, 2, 2)]
     assert [guess.stable for guess in guesses] == [0, 0, 0, 0]
     assert [guess.text for guess in guesses if guess.text]
+
+
+def test_a_draft_that_was_cut_short_leaves_the_one_before(talker: Engine) -> None:
+    def translated(*, stopped: bool) -> str:
+        stream = Spanish(talker, promises=True)
+        stream.draft(numbered(1))
+        if stopped:
+            stream.draft(f"{numbered(1)} and", stop=lambda: True)
+        return stream.translate(f"{numbered(1)} and more")
+
+    assert translated(stopped=True) == translated(stopped=False)
+
+
+def test_the_draft_of_a_wrong_guess_sways_nothing_that_is_said_after(talker: Engine) -> None:
+    def after(guess: str | None) -> list[Drafted | str]:
+        stream = Spanish(talker, promises=True)
+        if guess is not None:
+            stream.draft(guess, binds=False)
+        said = numbered(2)
+        return [stream.draft(said[:8]), stream.draft(said), stream.translate(said)]
+
+    assert after("something else") == after(None)
 
 
 def test_without_promises_a_draft_promises_nothing(engine: Engine) -> None:

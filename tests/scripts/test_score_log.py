@@ -149,8 +149,15 @@ def test_a_wrong_log_is_refused_with_the_line_and_the_reason(lines: list[str], m
 
 def test_a_guess_that_was_taken_back_needs_no_final_and_counts_as_erased() -> None:
     lines = log(caption(0, "de", "vielen Dank", 1, final=False), caption(0, "de", "", 2, rev=1, final=False))
-    settled = record_of(read_log(lines), "a", "de").settled
-    assert (settled.units, settled.erased) == ((), 2)
+    record = record_of(read_log(lines), "a", "de")
+    assert (record.settled.units, record.settled.erased, record.shown) == ((), 2, ())
+
+
+def test_what_is_said_after_a_guess_was_taken_back_was_not_shown_before() -> None:
+    guess = [caption(0, "de", "Dank", 1000, final=False), caption(0, "de", "", 2000, rev=1, final=False)]
+    lines = log(*guess, caption(0, "de", "Gut", 9000, rev=2, final=False), caption(0, "de", "Gut so.", 9500, rev=3))
+    (shown,) = record_of(read_log(lines), "a", "de").shown
+    assert (shown.first, shown.final) == (9050, 9550)
 
 
 def test_the_transcript_of_several_languages_is_what_was_said_in_each() -> None:
