@@ -217,18 +217,18 @@ class Recognizer:
     def _recognise(self, *, last: bool) -> list[Heard]:
         start, end = self._window_start / SAMPLE_RATE, self._window_end / SAMPLE_RATE
         is_short = end - start <= self._settings.short
-        guess = self._transcribe(
+        heard_now = self._transcribe(
             self._window,
             language=self._spoken.current,
             before=self._context(),
             committed=joined((word.text for word in self._committed), self._spoken.current),
             last=(last and not is_short) or self._is_full,
         )
+        guess = [Word(word.text, start + word.start, start + word.end, word.probability) for word in heard_now]
         self._heard_until = end
-        said = guess if self._was_guessed(guess) else heard(guess)
-        words = [Word(word.text, start + word.start, start + word.end, word.probability) for word in said]
-        is_unsure = is_short and not self._committed and sureness(said) < self._settings.unsure
-        self._waits = last and is_short and bool(guess) and (not said or is_unsure)
+        words = self._believed(guess, last=last)
+        is_unsure = is_short and not self._committed and sureness(words) < self._settings.unsure
+        self._waits = last and is_short and bool(guess) and (not words or is_unsure)
         if self._waits or is_unsure:
             self._policy.hold(words)
             out: list[Heard] = []
@@ -239,9 +239,17 @@ class Recognizer:
             self._forget(self._window_end)
         return out
 
-    def _was_guessed(self, guess: Sequence[Word]) -> bool:
-        """Whether it is what was believed already: the last word alone, which sounds less sure than beside others."""
-        return [bare(word.text) for word in guess] == [bare(word.text) for word in self._policy.pending]
+    def _believed(self, guess: Sequence[Word], *, last: bool) -> list[Word]:
+        """What of `guess` was said.
+
+        The last word alone sounds less sure than beside others. So what was believed before is believed if it is heard
+        again; and before a pause, behind what is committed, if all that is heard is doubted.
+        """
+        before = self._policy.pending
+        if [bare(word.text) for word in guess] == [bare(word.text) for word in before]:
+            return list(guess)
+        believed = heard(guess)
+        return list(before) if last and guess and not believed and self._committed else believed
 
     def _context(self) -> str:
         expected = self._hot_words(self._spoken.current) if self._hot_words else ""

@@ -393,9 +393,19 @@ def test_words_before_a_pause_are_not_looked_for_behind_it() -> None:
     asked = committed
     ears = Recognizer(unsure_of_the_last, probability, languages=["en"])
     heard = ears.push(np.concatenate((speech(1, 2, 3), silence(3.0), speech(4, 5, 6, 7), silence(3.0)))) + ears.flush()
-    assert texts(heard) == ["w1", "w2", "w4", "w5", "w6", "w7"]
+    assert texts(heard) == ["w1", "w2", "w3", "w4", "w5", "w6", "w7"]  # what is doubted took nothing back
     assert "w1 w2" in asked
     assert not any("w2" in each for each in asked[asked.index("w1 w2") + 1 :])
+
+
+def test_what_is_doubted_before_a_pause_is_not_said_where_nothing_was_believed_before() -> None:
+    def invents(samples: Samples, *, committed: str = "", last: bool = False, **asked: object) -> list[Word]:
+        words = transcribe(samples, language="en", committed=committed)
+        return words or [Word("Thanks.", 0.1, 0.4, 0.1)] if last or committed else words
+
+    ears = Recognizer(invents, probability, languages=["en"])
+    heard = ears.push(np.concatenate((speech(1, 2, 3), silence(3.0)))) + ears.flush()
+    assert texts(heard) == ["w1", "w2", "w3"]
 
 
 @settings(max_examples=15)
