@@ -7,15 +7,9 @@ Pure functions; knows no model.
 
 from __future__ import annotations
 
-_OPENERS = "\"'“‘«„([{¿¡"
+from surtitle.pipeline.sentences import NONE, OPENERS, by_language
 
-
-def _by_language(**texts: str) -> dict[str, frozenset[str]]:
-    return {language: frozenset(text.split()) for language, text in texts.items()}
-
-
-_NONE = frozenset[str]()
-_BEGIN = _by_language(
+_BEGIN = by_language(
     en="and but or because that which who whom whose what how when while where if whether although though unless "
     "until since so",
     de="und oder aber denn weil dass ob wenn während obwohl damit sodass nachdem bevor sondern sowie",
@@ -26,7 +20,7 @@ _BEGIN = _by_language(
     nl="en of maar want omdat dat als wanneer terwijl hoewel toen",
 )
 """Conjunctions and relatives."""
-_LEAD_ON = _by_language(
+_LEAD_ON = by_language(
     en="the a an of to in on at by for with from into through over under between about against during without "
     "within than as this these those my your his its our their i he she we they there is are was were be been "
     "being has have had do does did will would can could should may might must no very more most even just such",
@@ -53,14 +47,14 @@ pronouns that are objects as often (you, it): a phrase ends with those too."""
 
 def begins_clause(word: str, language: str) -> bool:
     """True if a clause often ends before `word`."""
-    return _stem(word) in _BEGIN.get(language, _NONE)
+    return _stem(word) in _BEGIN.get(language, NONE)
 
 
 def is_bound(word: str, language: str) -> bool:
     """True if `word` belongs to what follows it: a phrase does not end with it."""
-    return _stem(word) in _LEAD_ON.get(language, _NONE) or begins_clause(word, language)
+    return _stem(word) in _LEAD_ON.get(language, NONE) or begins_clause(word, language)
 
 
 def _stem(word: str) -> str:
     """`that` of `That's`, `qu` of `qu'il`."""
-    return word.lstrip(_OPENERS).lower().replace("’", "'").partition("'")[0]
+    return word.lstrip(OPENERS).lower().replace("’", "'").partition("'")[0]

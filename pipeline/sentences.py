@@ -9,18 +9,19 @@ from __future__ import annotations
 SENTENCE_ENDS = ".?!…。？！؟।"
 CLAUSE_ENDS = ",;:，；：、،—–"
 CLOSERS = "\"'”’»)]}」』）"
-_OPENERS = "\"'“‘«„([{¿¡「『（"
+OPENERS = "\"'“‘«„([{¿¡「『（"
 _CLOSING_QUOTES = CLOSERS + "“‘«"
 """Behind a word, whichever way they look: German closes with “, Danish with «."""
 
 
-def _by_language(**texts: str) -> dict[str, frozenset[str]]:
+def by_language(**texts: str) -> dict[str, frozenset[str]]:
+    """Sets of words, by the code of their language."""
     return {language: frozenset(text.split()) for language, text in texts.items()}
 
 
-_NONE = frozenset[str]()
+NONE = frozenset[str]()
 _ABBREVIATIONS_EVERYWHERE = frozenset({"mr", "mrs", "ms", "dr", "prof", "st", "vs", "nr", "vol", "fig"})
-_ABBREVIATIONS = _by_language(
+_ABBREVIATIONS = by_language(
     en="messrs gen col sgt lt capt rev hon sen rep gov figs vols approx cf pp al",
     de="hr fr bzw bspw ca ggf vgl evtl inkl sog mio mrd abs str bd hrsg",
     es="sr sra srta sres dra dña ud uds núm pág págs aprox av avda ej ee gral lic ing",
@@ -30,11 +31,11 @@ _ABBREVIATIONS = _by_language(
     nl="dhr mevr ir blz ca bijv evt",
 )
 """Without their stop: something always follows them."""
-_LAST_AT_TIMES = _by_language(
+_LAST_AT_TIMES = by_language(
     en="no nos etc inc ltd co corp jr sr", de="etc usw", es="etc uu", fr="etc", it="ecc", pt="etc", nl="enz"
 )
 """Abbreviations that a sentence can end with."""
-_NUMBERED = _by_language(en="no nos")
+_NUMBERED = by_language(en="no nos")
 """Of these, those that stand before numbers, and are words otherwise."""
 _ORDINAL_STOP = frozenset({"de", "da", "no", "fi", "cs", "sk", "pl", "hu", "hr", "sl", "sr", "tr", "et", "lv", "is"})
 """Languages that write ordinal numbers with a stop: `am 3. Mai`."""
@@ -47,7 +48,7 @@ def ends_sentence(word: str, language: str) -> bool:
         return False
     stem = _stem(bare)
     is_initial = len(stem) == 1 and stem.isalpha() and stem != "i"
-    is_known = _is_always_followed(stem, language) or stem in _LAST_AT_TIMES.get(language, _NONE)
+    is_known = _is_always_followed(stem, language) or stem in _LAST_AT_TIMES.get(language, NONE)
     is_short_number = stem.isdigit() and len(stem) < 3
     return bare[-1] != "." or not (is_initial or is_known or is_short_number or "." in stem)
 
@@ -57,10 +58,10 @@ def ended_after_all(word: str, following: str, language: str) -> bool:
     bare = word.rstrip(_CLOSING_QUOTES)
     stem = _stem(bare)
     is_number = stem.isdigit() and language not in _ORDINAL_STOP
-    if not (_hesitates(bare) or (bare[-1:] == "." and (is_number or stem in _LAST_AT_TIMES.get(language, _NONE)))):
+    if not (_hesitates(bare) or (bare[-1:] == "." and (is_number or stem in _LAST_AT_TIMES.get(language, NONE)))):
         return False
-    begins = following.lstrip(_OPENERS)
-    if stem in _NUMBERED.get(language, _NONE):
+    begins = following.lstrip(OPENERS)
+    if stem in _NUMBERED.get(language, NONE):
         return not begins[:1].isdigit()
     # German writes nouns with a capital, and English its I
     tells = language != "de" and not (language == "en" and begins[:1] == "I" and not begins[1:2].isalpha())
@@ -82,11 +83,11 @@ def leads_on(word: str, language: str) -> bool:
 
 
 def _is_always_followed(stem: str, language: str) -> bool:
-    return stem in _ABBREVIATIONS_EVERYWHERE or stem in _ABBREVIATIONS.get(language, _NONE)
+    return stem in _ABBREVIATIONS_EVERYWHERE or stem in _ABBREVIATIONS.get(language, NONE)
 
 
 def _stem(bare: str) -> str:
-    return bare.rstrip(".").lstrip(_OPENERS).lower()
+    return bare.rstrip(".").lstrip(OPENERS).lower()
 
 
 def _hesitates(bare: str) -> bool:
