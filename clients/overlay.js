@@ -58,11 +58,9 @@ class Track {
     piece.final = final;
     piece.text = text.trim() && this.gap + text.trim();
     piece.settled = final ? piece.text.length : (this.gap + [...text].slice(0, stable).join("").trimStart()).length;
-    if (!final && !piece.text) this.pieces = this.pieces.filter((one) => one !== piece); // a guess, taken back
-    if (final) {
-      this.done = Math.max(this.done, cue);
-      this.pieces = this.pieces.filter((one) => one.final || one.cue > cue);
-    }
+    if (final) this.done = Math.max(this.done, cue);
+    // no text: a guess, taken back
+    this.pieces = this.pieces.filter((one) => one.final || (one.cue > this.done && one.text));
     this.pieces.sort((a, b) => b.final - a.final || (!a.final && a.cue - b.cue));
     if (first !== this.pieces[0]) this.cut = 0; // it was taken back, or overtaken
     this.render();
