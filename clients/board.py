@@ -138,16 +138,15 @@ class Board:
             if not self._all:
                 return
             self.columns += (lang,)
-        self._set(
-            lang,
-            cue,
-            Cell(
-                text=message["text"],
-                final=message["final"],
-                source=message["role"] == "source",
-                untranslated=message.get("untranslated", False),
-            ),
+        row = self._row(cue)
+        row.cells[lang] = Cell(
+            text=message["text"],
+            final=message["final"],
+            source=message["role"] == "source",
+            untranslated=message.get("untranslated", False),
         )
+        if not (message["final"] or message["text"]):
+            self._take_back(row, lang)
         if message["final"]:
             self._finals[lang] = max(cue, self._finals.get(lang, cue))
             if self._real and message["role"] == "target":
@@ -155,11 +154,9 @@ class Board:
         while self.open and (self._settled(self.open[0]) or len(self.open) > MOST_OPEN):
             yield from _finals_of([self.open.pop(0)])
 
-    def _set(self, lang: str, cue: int, cell: Cell) -> None:
-        row = self._row(cue)
-        row.cells[lang] = cell
-        if not (cell.final or cell.text):  # a guess, taken back
-            del row.cells[lang]
+    def _take_back(self, row: Row, lang: str) -> None:
+        """What `row` has in `lang` was a guess."""
+        del row.cells[lang]
         if not row.cells:
             self.open.remove(row)
 

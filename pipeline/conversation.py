@@ -30,8 +30,6 @@ from surtitle.sinks.stream import TokenStream
 
 _CUT_CHARACTER = "\N{REPLACEMENT CHARACTER}"
 """What a token decodes to that ends within a character."""
-
-
 LEAN = 1.0
 """Nats by which a token of the draft before may be less likely than another, and stays where drafts are shown."""
 

@@ -135,7 +135,6 @@ class Session:
         self._drafts = Drafts(captions)
         self._open: Opening | None = None
         self._drafted = ""  # of it, what was translated ahead last
-        self._withdrawn = 0  # guesses that were
         self._new_text = asyncio.Event()
         self._speech_over = False
         self._silent = self._rested = False  # whether nobody speaks, and whether that was of use to the translator
@@ -226,7 +225,6 @@ class Session:
         now = (*segments, self._open.segment) if self._open else segments
         if before and (before.segment.id, before.segment.language) not in {(each.id, each.language) for each in now}:
             self._drafted = ""
-            self._withdrawn += 1
             for language, revision in self._drafts.withdraw(before.segment.id):  # it was a guess, and no more
                 self._publish(self._captioned_as(before.segment, language, revision, None))
 
@@ -252,14 +250,14 @@ class Session:
 
     async def _draft(self, opening: Opening) -> None:
         """While the speaker goes on, translate how the segment begins: most of that will stand in the final one."""
-        segment, withdrawn = opening.segment, self._withdrawn
+        segment = opening.segment
         self._drafted = segment.text
         binds = opening.committed > 0
         drafting = self._translator.draft(segment.text, segment.language, self._final_waits, binds=binds)
         async with aclosing(self._as_made(drafting)) as drafts:
             async for language, begun in drafts:
-                # a draft that was cut short says less than the one before
-                if not self._final_waits() and self._withdrawn == withdrawn:
+                # unless it ended meanwhile, and this was cut short, or was taken back
+                if self._drafted == segment.text:
                     self._show_draft(opening, language, begun.text, begun.stable)
 
     def _may_rest(self) -> bool:

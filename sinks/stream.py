@@ -107,19 +107,19 @@ class TokenStream:
         if draft and pick is not likeliest:
             raise ValueError("a draft is verified against the likeliest tokens: expected no other way to pick them")
         place = count = 0
-        follows = True  # so far it is what the draft says
+        leans = lean > 0  # as long as it is what the draft says
         while count < limit:
             if self._logits is None:
                 raise ValueError("nothing was read since the stream began or rolled back: append something first")
             token = pick(self._logits)
             if token in stop:
                 return
-            if follows and _kept(self._logits[None], draft[place : place + 1], stop, lean):
+            if leans and _kept(self._logits[None], draft[place : place + 1], stop, lean):
                 token = draft[place]
             at = _find(draft, token, place)
-            follows = follows and at == place
+            leans = leans and at == place
             guess = () if at is None else draft[at + 1 : at + 1 + min(GUESS, limit - count - 1)]
-            agreed = yield from self._reading_along(token, guess, stop, lean if follows else 0.0)
+            agreed = yield from self._reading_along(token, guess, stop, lean if leans else 0.0)
             if at is not None:
                 place = at + 1 + len(agreed)
             count += 1 + len(agreed)
