@@ -1,8 +1,8 @@
 """`surtitle check`: what this machine has, and which models keep up with speech on it.
 
-In: a model store, shares of the cores, the languages that captions are wanted in. Out: a report, and exit status 0 if
-the default models are here and keep up. Both models are measured at once, on the cores they would have, because alone
-they are faster. Knows no session.
+In: a model store, shares of the cores, the languages that captions are wanted in. Out: a report, the choice of a
+translator that `choice.py` keeps, and exit status 0 if the default models are here and one keeps up. Both models are
+measured at once, on the cores they would have, because alone they are faster. Knows no session.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 
 import psutil
 from rich.console import Console
 from rich.table import Table
 
-from surtitle.pipeline.assembly import Cores
+from surtitle.pipeline.assembly import Cores, available_cores
+from surtitle.pipeline.choice import remember, this_machine
 from surtitle.pipeline.devices import list_devices
 from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.errors import UserError
@@ -29,7 +29,7 @@ from surtitle.pipeline.files import decode
 from surtitle.pipeline.languages import Language, find_language
 from surtitle.pipeline.recognizer import Recognizer
 from surtitle.pipeline.silero import SileroModel, SpeechProbability
-from surtitle.pipeline.store import ModelStore
+from surtitle.pipeline.store import ModelRow, ModelStore
 from surtitle.pipeline.translator import Translator
 from surtitle.pipeline.whisper import Whisper
 
@@ -37,6 +37,8 @@ SPEECH = 4.3
 """Target tokens a second of speech: 2.5 words a second, 1.7 tokens a word."""
 HEADROOM = 0.75
 """Share of real time that a model may use: the rest is for sentences that come in a burst."""
+ROOM = 1.3
+"""Memory that must be free, for each byte of a translator's weights, so that it is measured."""
 _LINES = (
     "The committee will meet again on Thursday to discuss the budget for the coming year.",
     "We had hoped for better weather, but the rain did not stop until late in the evening.",
@@ -60,35 +62,53 @@ class Load:
 def check(
     store: ModelStore, cores: Cores, *, targets: Sequence[Language], port: int, measure: bool, console: Console
 ) -> int:
-    """Print the report; 0 if the default models are here and, where measured, keep up with captions in `targets`."""
+    """Print the report; 0 if the default models are here and, where measured, one keeps up with captions in `targets`.
+
+    Measured is with all of `targets` at once and with one of them; what keeps up is remembered as the choice.
+    """
     _show_machine(cores, console)
     _show_devices(console)
     console.print(f"port {port}: {_port_state(port)}")
-    installed = [row.model for row in store.list() if row.state == "present"]
-    missing = [name for name in (store.manifest.defaults.asr, store.manifest.defaults.llm) if not _has(store, name)]
-    console.print(f"models here: {', '.join(model.name for model in installed) or 'none'}")
+    installed = [row for row in store.list() if row.state == "present"]
+    defaults = store.manifest.defaults
+    here = [row.model.name for row in installed]
+    missing = [name for name in (defaults.asr, defaults.llm, defaults.sample) if name not in here]
+    console.print(f"models here: {', '.join(here) or 'none'}")
     if missing:
         console.print(f"missing: {', '.join(missing)}. Run: surtitle models fetch", style="yellow")
         return 1
     if not measure:
         return 0
-    recogniser = store.manifest.defaults.asr
-    wanted = {language.code for language in targets}
-    translators = [model.name for model in installed if model.kind == "llm" and wanted <= set(model.languages)]
-    if not translators:
-        console.print(f"no model here translates into {', '.join(sorted(wanted))}", style="yellow")
+    able = _able(installed, {language.code for language in targets}, console)
+    if not able:
+        console.print(
+            f"no model here translates into {', '.join(language.code for language in targets)}", style="yellow"
+        )
         return 1
-    loads = _measure(store, cores, recogniser, translators, targets)
-    return _show_loads(loads, store.manifest.defaults.llm, len(targets), console)
+    recogniser, loads = _measure(store, cores, able, targets)
+    _show_loads(recogniser, loads, console)
+    best = {count: choose(of_count) for count, of_count in loads.items()}
+    names = {count: load.name if load else None for count, load in best.items()}
+    remember(store.root, this_machine(available_cores()), names)
+    for count, load in best.items():
+        _show_choice(count, load, console)
+    console.print("A choice is taken from now on where --llm names no other.", style="dim")
+    return 0 if recogniser.keeps_up and best[len(targets)] else 1
+
+
+def _able(installed: Sequence[ModelRow], wanted: set[str], console: Console) -> list[str]:
+    """The translators into `wanted` that memory has room for; the others of them are named."""
+    free = psutil.virtual_memory().available
+    able = [row for row in installed if row.model.kind == "llm" and wanted <= set(row.model.languages)]
+    for row in able:
+        if row.bytes * ROOM > free:
+            console.print(f"not measured: {row.model.name}, which needs {row.bytes * ROOM / 1e9:.1f} GB of memory free")
+    return [row.model.name for row in able if row.bytes * ROOM <= free]
 
 
 def choose(loads: list[Load]) -> Load | None:
     """The most demanding translator that keeps up: it is the best one; None if none does."""
     return max((load for load in loads if load.keeps_up), key=lambda load: load.share, default=None)
-
-
-def _has(store: ModelStore, name: str) -> bool:
-    return any(row.model.name == name and row.state == "present" for row in store.list())
 
 
 def _show_machine(cores: Cores, console: Console) -> None:
@@ -120,21 +140,23 @@ def _port_state(port: int) -> str:
 
 
 def _measure(
-    store: ModelStore, cores: Cores, recogniser: str, translators: list[str], targets: Sequence[Language]
-) -> list[Load]:
-    sample = store.manifest.defaults.sample
-    speech = list(decode(store.path(sample) / f"{sample}.wav")) if _has(store, sample) else []
+    store: ModelStore, cores: Cores, translators: Sequence[str], targets: Sequence[Language]
+) -> tuple[Load, dict[int, list[Load]]]:
+    """What the recogniser takes, and by the number of languages at once (one, and all) what each translator takes."""
+    recogniser, sample = store.manifest.defaults.asr, store.manifest.defaults.sample
+    speech = list(decode(store.path(sample) / f"{sample}.wav"))
     whisper = Whisper(store.path(recogniser), threads=cores.asr)
-    loads: list[Load] = []
-    with ThreadPoolExecutor(2) as pool:
+    heard: list[float] = []
+    loads: dict[int, list[Load]] = {count: [] for count in sorted({1, len(targets)})}
+    with ThreadPoolExecutor(1) as pool:
         for name in translators:
-            path = store.path(name)
-            translating = pool.submit(_translator_share, path, cores.llm, targets)
-            heard = _until_done(translating, lambda: _recogniser_share(whisper, speech))
-            if heard and not loads:
-                loads.append(Load(recogniser, min(heard)))
-            loads.append(Load(name, translating.result()))
-    return loads
+            engine = Engine(store.path(name), threads=cores.llm)
+            for count, of_count in loads.items():
+                translating = pool.submit(_translator_share, engine, targets[:count])
+                heard += _until_done(translating, lambda: _recogniser_share(whisper, speech))
+                of_count.append(Load(name, translating.result()))
+            del engine  # before the next one is loaded: two may be more than there is room for
+    return Load(recogniser, min(heard)), loads
 
 
 def _until_done(other: Future[float], work: Callable[[], float]) -> list[float]:
@@ -151,11 +173,11 @@ def _recogniser_share(whisper: Whisper, speech: list[Samples]) -> float:
         recognizer.push(block)
     recognizer.flush()
     seconds = sum(len(block) for block in speech) / SAMPLE_RATE
-    return (time.perf_counter() - began) / seconds if seconds else 0.0
+    return (time.perf_counter() - began) / seconds
 
 
-def _translator_share(folder: Path, threads: int, targets: Sequence[Language]) -> float:
-    translator = Translator(Engine(folder, threads=threads), find_language("en"), targets)
+def _translator_share(engine: Engine, targets: Sequence[Language]) -> float:
+    translator = Translator(engine, find_language("en"), targets)
     dict(translator.translate(_LINES[0]))  # the first one warms up
     written = -translator.tokens_written
     began = time.perf_counter()
@@ -165,18 +187,19 @@ def _translator_share(folder: Path, threads: int, targets: Sequence[Language]) -
     return seconds / ((written + translator.tokens_written) / len(targets) / SPEECH)
 
 
-def _show_loads(loads: list[Load], default: str, targets: int, console: Console) -> int:
+def _show_loads(recogniser: Load, translators: dict[int, list[Load]], console: Console) -> None:
     table = Table(box=None, pad_edge=False)
-    for heading in ("model", "share of real time", "keeps up"):
+    for heading in ("model", "share of real time", "languages", "keeps up"):
         table.add_column(heading)
-    for load in loads:
-        table.add_row(load.name, f"{load.share:.2f}", "yes" if load.keeps_up else "no")
+    rows = [(recogniser, ""), *((load, str(count)) for count, loads in translators.items() for load in loads)]
+    for load, languages in rows:
+        table.add_row(load.name, f"{load.share:.2f}", languages, "yes" if load.keeps_up else "no")
     console.print(table)
-    best = choose(loads[1:])
-    if best is None:
-        console.print("no installed translator keeps up: captions would fall behind live speech", style="yellow")
-        return 1
-    flag = "the default" if best.name == default else f"use it with --llm {best.name}"
+
+
+def _show_choice(targets: int, best: Load | None, console: Console) -> None:
     languages = "one target language" if targets == 1 else f"{targets} target languages"
-    console.print(f"choice for {languages}: {best.name} ({flag})")
-    return 0 if loads[0].keeps_up else 1
+    if best is None:
+        console.print(f"no translator here keeps up with {languages}: captions would fall behind", style="yellow")
+    else:
+        console.print(f"choice for {languages}: {best.name}")

@@ -218,7 +218,7 @@ def _translate_command(commands: Commands) -> None:
         help="read lines of JSON with text, start_ms and end_ms (or a log), and write them with translations",
     )
     glossary_flag(translate)
-    llm_flags(translate)
+    llm_flags(translate, "the larger of the default ones")
 
 
 def _models_command(commands: Commands) -> None:
@@ -250,7 +250,9 @@ def _check_command(commands: Commands) -> None:
     check.add_argument(
         "--to", dest="targets", default="es", metavar="CODES", help="languages wanted, such as es,de (default es)"
     )
-    check.add_argument("--quick", action="store_true", help="leave out the measuring")
+    how = check.add_mutually_exclusive_group()
+    how.add_argument("--quick", action="store_true", help="leave out the measuring")
+    how.add_argument("--once", action="store_true", help="do nothing where this machine was measured before")
     thread_flags(check)
 
 

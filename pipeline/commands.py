@@ -59,7 +59,7 @@ def run_replay(args: argparse.Namespace) -> None:
     blocks = decode_all(files)  # a missing file is said before models are loaded
     wanted = args.serve or args.port is not None
     server = server_of(args) if wanted else None
-    with load_models(args, store, live=args.clock == "real") as models:
+    with load_models(args, store, targets=len(pair.targets), live=args.clock == "real") as models:
         run = run_of(args, models, glossary)
         replay = run.replay(
             blocks,
@@ -80,7 +80,7 @@ def run_live(args: argparse.Namespace) -> None:
     pair, room, server, glossary = pair_of(args), room_of(args), server_of(args), glossary_of(args)
     outputs = outputs_of(args, pair)
     choose(args.device)  # a missing microphone is said before models are loaded
-    with load_models(args, open_models()) as models:
+    with load_models(args, open_models(), targets=len(pair.targets)) as models:
         run = run_of(args, models, glossary)
         asyncio.run(run.live(args.device, pair, outputs=outputs, server=server, session=room))
 
@@ -90,7 +90,7 @@ def run_serve(args: argparse.Namespace) -> None:
     from surtitle.pipeline.broadcast import OutputPaths
 
     server, glossary = server_of(args), glossary_of(args)
-    with load_models(args, open_models()) as models:
+    with load_models(args, open_models(), targets=None) as models:
         run = run_of(args, models, glossary)
         outputs = OutputPaths(log=args.log, record=args.record)
         asyncio.run(run.serve(outputs=outputs, server=server, max_sessions=args.max_sessions))
@@ -219,8 +219,12 @@ def run_check(args: argparse.Namespace) -> int:
     """Say what this machine has; the exit status."""
     from surtitle.pipeline.assembly import available_cores, share_cores
     from surtitle.pipeline.check import check
+    from surtitle.pipeline.choice import recall, this_machine
     from surtitle.pipeline.languages import find_language, parse_pair
 
-    cores = share_cores(available_cores(), args.asr_threads, args.llm_threads)
+    store = open_models()
     targets = [find_language(code) for code in parse_pair("en", args.targets).targets]
-    return check(open_models(), cores, targets=targets, port=args.port, measure=not args.quick, console=Console())
+    if args.once and recall(store.root, this_machine(available_cores())).translator(len(targets)):
+        return 0
+    cores = share_cores(available_cores(), args.asr_threads, args.llm_threads)
+    return check(store, cores, targets=targets, port=args.port, measure=not args.quick, console=Console())

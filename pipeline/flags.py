@@ -155,9 +155,10 @@ def llm_threads_flag(command: argparse.ArgumentParser, what: str) -> None:
     )
 
 
-def llm_flags(command: argparse.ArgumentParser) -> None:
+def llm_flags(command: argparse.ArgumentParser, default: str) -> None:
+    """What chooses a translator and sets it up; `default` says which one is taken where none is named."""
     command.add_argument(
-        "--llm", metavar="NAME", help="translator model, from the list or a folder (default: the list's)"
+        "--llm", metavar="NAME", help=f"translator model, from the list or a folder (default: {default})"
     )
     command.add_argument(
         "--window",
@@ -215,7 +216,7 @@ def model_flags(command: argparse.ArgumentParser) -> None:
         "--asr", metavar="NAME", help="recogniser model, from the list or a folder (default: the list's)"
     )
     _device_flag(command, "asr", "recogniser")
-    llm_flags(command)
+    llm_flags(command, "the best that `surtitle check` found able")
 
 
 def _device_flag(command: argparse.ArgumentParser, kind: str, what: str) -> None:

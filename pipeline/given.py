@@ -111,13 +111,16 @@ def _tls_of(args: argparse.Namespace) -> ssl.SSLContext | None:
     return load_tls(args.tls_cert, args.tls_key)
 
 
-def load_models(args: argparse.Namespace, store: ModelStore, *, live: bool = True) -> Models:
-    """Everything that is loaded once. Raises UserError for a model that is not here."""
+def load_models(args: argparse.Namespace, store: ModelStore, *, targets: int | None, live: bool = True) -> Models:
+    """Everything that is loaded once, for captions in `targets` languages; None: nobody knows yet how many.
+
+    Raises UserError for a model that is not here.
+    """
     from surtitle.pipeline.assembly import Ears, ModelNames, Models, available_cores, share_cores
     from surtitle.pipeline.remote import LIVE, REPLAY
 
     address = address_of(args, os.environ, captions=args.captions)
-    llm = args.llm or store.manifest.defaults.llm
+    llm = args.llm or _chosen(store, targets, gpu=args.llm_device == "cuda")
     names = ModelNames(args.asr or store.manifest.defaults.asr, address.model if address else llm)
     cores = share_cores(available_cores(), args.asr_threads, args.llm_threads)
     asr = store.path(names.asr)
@@ -128,6 +131,15 @@ def load_models(args: argparse.Namespace, store: ModelStore, *, live: bool = Tru
         return Models(
             names, ears=lambda: Ears(asr, threads=cores.asr, device=args.asr_device).recognizer, engine=translate
         )
+
+
+def _chosen(store: ModelStore, targets: int | None, *, gpu: bool) -> str:
+    from surtitle.pipeline.assembly import available_cores
+    from surtitle.pipeline.choice import recall, this_machine, translator
+
+    here = {row.model.name for row in store.list() if row.state == "present"}
+    found = recall(store.root, this_machine(available_cores()))
+    return translator(found, store.manifest.defaults, here, targets=targets, gpu=gpu)
 
 
 def engine_of(args: argparse.Namespace, folder: Path) -> Engine:

@@ -25,6 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from surtitle.pipeline.choice import this_machine
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.store import open_store
 from surtitle.sinks.cache import SinkCache
@@ -196,14 +197,7 @@ def conclude(bench: str, figures: Row) -> None:
 
 def hardware() -> str:
     """The processor's name, cores and memory."""
-    names = (line.partition(":")[2].strip() for line in _cpuinfo() if line.startswith("model name"))
-    memory = psutil.virtual_memory().total / 2**30
-    return f"{next(names, platform.processor() or platform.machine())}, {psutil.cpu_count()} cores, {memory:.0f} GiB"
-
-
-def _cpuinfo() -> list[str]:
-    path = Path("/proc/cpuinfo")  # on Linux
-    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return this_machine(psutil.cpu_count() or 1)
 
 
 def versions() -> dict[str, str]:
