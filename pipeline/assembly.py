@@ -21,9 +21,10 @@ from surtitle.pipeline.events import Device
 from surtitle.pipeline.glossary import Glossary
 from surtitle.pipeline.interpreter import Interpreter, OneSource
 from surtitle.pipeline.languages import find_language
+from surtitle.pipeline.listener import Hears
 from surtitle.pipeline.recognizer import Recognizer
 from surtitle.pipeline.remote import Remote, RemoteTranslator
-from surtitle.pipeline.session import Hears, Workers
+from surtitle.pipeline.session import Workers
 from surtitle.pipeline.silero import SileroModel, SpeechProbability
 from surtitle.pipeline.state import State
 from surtitle.pipeline.translator import Translator

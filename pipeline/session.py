@@ -17,12 +17,11 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
-import numpy as np
 import psutil
 
 from surtitle.pipeline.backlog import Backlog
 from surtitle.pipeline.condition import Condition
-from surtitle.pipeline.drafts import Drafts, Revision
+from surtitle.pipeline.drafts import Ahead, Drafts, Revision
 from surtitle.pipeline.events import (
     SAMPLE_RATE,
     AudioChunk,
@@ -31,29 +30,22 @@ from surtitle.pipeline.events import (
     Drafted,
     Event,
     Gap,
-    Samples,
     Segment,
     SessionEnd,
     SessionStart,
     Stamps,
     Translated,
-    Word,
 )
-from surtitle.pipeline.gate import Closed, Quiet
+from surtitle.pipeline.listener import Hears, Listener
 from surtitle.pipeline.pacing import Clock
-from surtitle.pipeline.recognizer import Heard
 from surtitle.pipeline.scrub import Scrubber
-from surtitle.pipeline.segmenter import Opening, Segmenter
-from surtitle.pipeline.spoken import Speaks
-from surtitle.pipeline.stamps import Reach, Written
+from surtitle.pipeline.segmenter import Opening
+from surtitle.pipeline.stamps import Written
 from surtitle.pipeline.stats import LagStats, MemoryStats
-from surtitle.pipeline.text import goes_on, shared
 
 T = TypeVar("T")
 TURN = 1.0
 """Seconds of audio, a look or two, that are recognised before other sessions on the same model have their turn."""
-DRAFT_STEP = 12
-"""Characters by which the open text must grow to be translated ahead again: drafts cost the recogniser time."""
 RETRY_WITHIN = 5.0
 """Seconds after the words up to which a failed translation is made again; later, the next segment is more urgent."""
 REPORTS = 256
@@ -62,17 +54,6 @@ REPORTS = 256
 
 def _nothing() -> None:
     """Nobody waits for a pause."""
-
-
-class Hears(Protocol):
-    """What `recognizer.Recognizer` does."""
-
-    def push(self, samples: Samples, *, backlog: float = 0.0) -> list[Heard]: ...
-
-    def flush(self) -> list[Heard]: ...
-
-    @property
-    def pending(self) -> tuple[Word, ...]: ...
 
 
 class Translates(Protocol):
@@ -119,8 +100,7 @@ class Session:
         `idle` is called on the translator's thread, in pauses in which the translator has put all in order.
         """
         self._start = start
-        self._recognizer = recognizer
-        self._segmenter = Segmenter(start.sources[0])
+        self._listener = Listener(recognizer, start.sources[0], now=clock.now)
         self._translator = translator
         self._clock = clock
         self._workers = workers
@@ -133,13 +113,10 @@ class Session:
         self._captions = captions
         self._idle = idle
         self._drafts = Drafts(captions)
-        self._open: Opening | None = None
-        self._drafted = ""  # of it, what was translated ahead last
+        self._ahead = Ahead()
         self._new_text = asyncio.Event()
         self._speech_over = False
-        self._silent = self._rested = False  # whether nobody speaks, and whether that was of use to the translator
-        self._heard = 0  # samples given to the recogniser
-        self._reach = Reach()
+        self._rested = 0  # up to which pause that was of use to the translator
         self._ends: dict[tuple[int, str], float] = {}  # of the newest finals' words, by cue and language
         self.lags = LagStats()
         """How late each stage was so far."""
@@ -157,7 +134,7 @@ class Session:
         else:
             await self._side_by_side(audio)
         self._note_memory()
-        end = SessionEnd(self._heard / SAMPLE_RATE, self._clock.now(), self._figures())
+        end = SessionEnd(self._listener.heard, self._clock.now(), self._figures())
         self._publish(end)
         return end
 
@@ -165,8 +142,8 @@ class Session:
         async for item in audio:
             for chunk in self._admit(item):
                 await self._caption_all(await self._hear([chunk], 0.0))
-                if self._captions != "final" and self._open and self._has_grown(self._open):
-                    await self._draft(self._open)
+                if self._captions != "final" and (opening := self._ahead.due):
+                    await self._draft(opening)
                 if self._may_rest():
                     await self._rest()
         await self._caption_all(await self._hear_the_end())
@@ -204,29 +181,20 @@ class Session:
         self._new_text.set()
 
     def _recognised(self, segments: list[Segment]) -> None:
-        self._look_ahead(segments)
+        opening = self._listener.opening(guessing=self._captions == "live")
+        if (gone := self._ahead.push(segments, opening)) is not None:
+            for language, revision in self._drafts.withdraw(gone.id):
+                self._publish(self._captioned_as(gone, language, revision, None))
         for segment in segments:
             now = self._clock.now()
-            seen = self._reach.first(segment.end)
+            seen = self._listener.first_reached(segment.end)
             stamps = Stamps(recognised=now if seen is None else seen, committed=now)
             self._emit(segment, segment.language, Translated(segment.text), stamps)
             self._segments.append((segment, stamps))
-        if segments:
-            self._drafted = ""
-        if self._open:
-            begun = self._open.segment
-            self._show_draft(self._open, begun.language, begun.text, self._open.committed)
+        if opening:
+            begun = opening.segment
+            self._show_draft(opening, begun.language, begun.text, opening.committed)
         self._new_text.set()
-
-    def _look_ahead(self, segments: list[Segment]) -> None:
-        """How the segment after `segments` begins: what is committed of it; with `live`, what is guessed behind too."""
-        before, guess = self._open, self._recognizer.pending if self._captions == "live" else ()
-        self._open = self._segmenter.opening(guess)
-        now = (*segments, self._open.segment) if self._open else segments
-        if before and (before.segment.id, before.segment.language) not in {(each.id, each.language) for each in now}:
-            self._drafted = ""
-            for language, revision in self._drafts.withdraw(before.segment.id):  # it was a guess, and no more
-                self._publish(self._captioned_as(before.segment, language, revision, None))
 
     async def _translate(self) -> None:
         while self._segments or not self._speech_over:
@@ -234,8 +202,8 @@ class Session:
                 await self._caption_next()
                 self._tell_condition()
                 continue
-            if self._open and self._has_grown(self._open):
-                await self._draft(self._open)
+            if opening := self._ahead.due:
+                await self._draft(opening)
                 continue
             if self._may_rest():
                 await self._rest()
@@ -243,30 +211,24 @@ class Session:
             await self._new_text.wait()
             self._new_text.clear()
 
-    def _has_grown(self, opening: Opening) -> bool:
-        """Whether enough of it was not in the draft before: it goes on, or was guessed otherwise."""
-        text, before = opening.segment.text, self._drafted
-        return not goes_on(text, before) or len(text) >= shared(text, before) + DRAFT_STEP
-
     async def _draft(self, opening: Opening) -> None:
         """While the speaker goes on, translate how the segment begins: most of that will stand in the final one."""
         segment = opening.segment
-        self._drafted = segment.text
+        self._ahead.begin(opening)
         binds = opening.committed > 0
         drafting = self._translator.draft(segment.text, segment.language, self._final_waits, binds=binds)
         async with aclosing(self._as_made(drafting)) as drafts:
             async for language, begun in drafts:
-                # unless it ended meanwhile, and this was cut short, or was taken back
-                if self._drafted == segment.text:
+                if self._ahead.is_current(opening):  # else this was cut short
                     self._show_draft(opening, language, begun.text, begun.stable)
 
     def _may_rest(self) -> bool:
-        return self._silent and not self._rested
+        return self._listener.silent and self._rested < self._listener.pauses
 
     async def _rest(self) -> None:
         """While nobody speaks, the translator puts its contexts in order. On the virtual clock, where nothing takes
         time, it always comes to an end; on the real one it goes on in the next pause."""
-        self._rested = True
+        self._rested = self._listener.pauses
 
         def work() -> None:
             self._translator.rest(self._is_needed)
@@ -276,7 +238,7 @@ class Session:
         await self._timed("llm_s", self._workers.llm, work)
 
     def _is_needed(self) -> bool:
-        return self._final_waits() or self._speech_over or not self._silent
+        return self._final_waits() or self._speech_over or not self._listener.silent
 
     def _final_waits(self) -> bool:
         return bool(self._segments)
@@ -303,7 +265,7 @@ class Session:
         """On the real clock, whenever audio came or a caption was sent."""
         now = self._clock.now()
         waiting = now - self._segments[0][0].end if self._segments else 0.0
-        status = self._condition.status(audio=self._heard / SAMPLE_RATE, now=now, waiting=waiting)
+        status = self._condition.status(audio=self._listener.heard, now=now, waiting=waiting)
         if status is not None:
             self._publish(status)
 
@@ -316,8 +278,7 @@ class Session:
             for chunk in chunks:
                 left -= len(chunk.samples)
                 backlog = waiting + left / SAMPLE_RATE
-                segments += self._cut(self._recognizer.push(self._aligned(chunk), backlog=backlog))
-                self._note_guess()
+                segments += self._listener.push(chunk, backlog=backlog)
             return segments
 
         return await self._timed("asr_s", self._workers.asr, work)
@@ -325,40 +286,7 @@ class Session:
     async def _hear_the_end(self) -> list[Segment]:
         for gap in self._scrubber.flush():
             self._miss(gap)
-
-        def work() -> list[Segment]:
-            return self._cut(self._recognizer.flush()) + self._segmenter.flush()
-
-        return await self._timed("asr_s", self._workers.asr, work)
-
-    def _aligned(self, chunk: AudioChunk) -> Samples:
-        """Skipped audio becomes silence, so that the recogniser's time stays the audio's."""
-        missing = max(0, round(chunk.start * SAMPLE_RATE) - self._heard)
-        self._heard += missing + len(chunk.samples)
-        return np.concatenate((np.zeros(missing, np.float32), chunk.samples)) if missing else chunk.samples
-
-    def _note_guess(self) -> None:
-        if pending := self._recognizer.pending:
-            self._silent = False
-            self._reach.push(pending[-1].end, self._clock.now())
-
-    def _cut(self, heard: list[Heard]) -> list[Segment]:
-        segments: list[Segment] = []
-        for item in heard:
-            match item:
-                case Word():
-                    self._silent = False
-                    self._reach.push(item.end, self._clock.now())
-                    segments += self._segmenter.push(item)
-                case Speaks():
-                    segments += self._segmenter.speak(item.language)
-                case Closed():
-                    self._silent, self._rested = True, False
-                    segments += self._segmenter.pause()
-                case Quiet():
-                    self._silent, self._rested = True, False
-                    segments += self._segmenter.flush()
-        return segments
+        return await self._timed("asr_s", self._workers.asr, self._listener.flush)
 
     async def _caption_next(self) -> None:
         segment, stamps = self._segments[0]
@@ -396,7 +324,7 @@ class Session:
             await working
 
     def _note_memory(self) -> None:
-        self._memory.add(self._heard / SAMPLE_RATE, self._process.memory_info().rss / 1e6)
+        self._memory.add(self._listener.heard, self._process.memory_info().rss / 1e6)
 
     def _show_draft(self, opening: Opening, language: str, text: str, stable: int) -> None:
         segment = opening.segment
@@ -429,7 +357,7 @@ class Session:
             end=segment.end,
             final=stamps is not None,
             stable=revision.stable,
-            audio=self._heard / SAMPLE_RATE,
+            audio=self._listener.heard,
             elapsed=self._clock.now(),
             stamps=stamps,
         )

@@ -1,0 +1,102 @@
+"""A session's ears: audio in, segments out.
+
+In: chunks of audio, in order, and how much more waits behind each. Out: the segments that they end, how the next one
+begins so far, whether anybody speaks, and when the words up to a moment were first guessed. Audio that is missing
+becomes silence, so that the recogniser's time stays the audio's. Knows no thread, and no clock but the function that it
+is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Samples, Segment, Word
+from surtitle.pipeline.gate import Closed, Quiet
+from surtitle.pipeline.recognizer import Heard
+from surtitle.pipeline.segmenter import Opening, Segmenter
+from surtitle.pipeline.spoken import Speaks
+from surtitle.pipeline.stamps import Reach
+
+
+class Hears(Protocol):
+    """What `recognizer.Recognizer` does."""
+
+    def push(self, samples: Samples, *, backlog: float = 0.0) -> list[Heard]: ...
+
+    def flush(self) -> list[Heard]: ...
+
+    @property
+    def pending(self) -> tuple[Word, ...]: ...
+
+
+class Listener:
+    """One session's. Used by one thread at a time; what it says of now may be read by any."""
+
+    def __init__(self, recognizer: Hears, language: str, *, now: Callable[[], float]) -> None:
+        """`language` is what is spoken at first, an ISO 639-1 code; `now` tells seconds since the audio began."""
+        self._recognizer = recognizer
+        self._segmenter = Segmenter(language)
+        self._now = now
+        self._reach = Reach()
+        self._samples = 0  # given to the recogniser
+        self.silent = False
+        """Whether nobody speaks, since somebody did."""
+        self.pauses = 0
+        """How often that began."""
+
+    @property
+    def heard(self) -> float:
+        """Seconds of audio that the recogniser was given."""
+        return self._samples / SAMPLE_RATE
+
+    def push(self, chunk: AudioChunk, *, backlog: float = 0.0) -> list[Segment]:
+        """What `chunk` ends, while `backlog` seconds more wait behind it."""
+        segments = self._cut(self._recognizer.push(self._aligned(chunk), backlog=backlog))
+        if pending := self._recognizer.pending:
+            self._speech_until(pending[-1].end)
+        return segments
+
+    def flush(self) -> list[Segment]:
+        """What the end of the audio ends."""
+        return self._cut(self._recognizer.flush()) + self._segmenter.flush()
+
+    def opening(self, *, guessing: bool) -> Opening | None:
+        """How the next segment begins: what is committed of it and, `guessing`, what is guessed behind that too."""
+        return self._segmenter.opening(self._recognizer.pending if guessing else ())
+
+    def first_reached(self, end: float) -> float | None:
+        """When a guess first reached `end`, seconds of the audio; None if none did. To be asked in order."""
+        return self._reach.first(end)
+
+    def _aligned(self, chunk: AudioChunk) -> Samples:
+        missing = max(0, round(chunk.start * SAMPLE_RATE) - self._samples)
+        self._samples += missing + len(chunk.samples)
+        return np.concatenate((np.zeros(missing, np.float32), chunk.samples)) if missing else chunk.samples
+
+    def _speech_until(self, end: float) -> None:
+        self.silent = False
+        self._reach.push(end, self._now())
+
+    def _cut(self, heard: Sequence[Heard]) -> list[Segment]:
+        segments: list[Segment] = []
+        for item in heard:
+            match item:
+                case Word():
+                    self._speech_until(item.end)
+                    segments += self._segmenter.push(item)
+                case Speaks():
+                    segments += self._segmenter.speak(item.language)
+                case Closed():
+                    self._pause()
+                    segments += self._segmenter.pause()
+                case Quiet():
+                    self._pause()
+                    segments += self._segmenter.flush()
+        return segments
+
+    def _pause(self) -> None:
+        self.silent = True
+        self.pauses += 1

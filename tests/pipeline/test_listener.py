@@ -1,0 +1,128 @@
+"""`surtitle.pipeline.listener`: audio in, segments out, whatever the recogniser does with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from scripted import SAID, ScriptedEars
+
+from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Samples, Segment, Word
+from surtitle.pipeline.gate import Closed, Quiet
+from surtitle.pipeline.listener import Listener
+from surtitle.pipeline.recognizer import Heard
+from surtitle.pipeline.spoken import Speaks
+
+
+class Ears:
+    """What they hear at each push is written down before."""
+
+    def __init__(self, heard: Sequence[Sequence[Heard]], pending: Sequence[str] = ()) -> None:
+        self._heard = iter(heard)
+        self.got: list[Samples] = []
+        self.pending = tuple(word(text, index) for index, text in enumerate(pending))
+
+    def push(self, samples: Samples, *, backlog: float = 0.0) -> list[Heard]:
+        self.got.append(samples)
+        return list(next(self._heard, ()))
+
+    def flush(self) -> list[Heard]:
+        return []
+
+
+def word(text: str, start: float) -> Word:
+    return Word(text, start, start + 0.4, 0.9)
+
+
+def chunk(seconds: float, start: float = 0.0) -> AudioChunk:
+    return AudioChunk(np.ones(round(seconds * SAMPLE_RATE), np.float32), start)
+
+
+def listener_of(ears: Ears | ScriptedEars, now: float = 9.0) -> Listener:
+    return Listener(ears, "en", now=lambda: now)
+
+
+def texts(segments: Sequence[Segment]) -> list[str]:
+    return [segment.text for segment in segments]
+
+
+@given(st.lists(st.floats(0.01, 2.0), min_size=1, max_size=12))
+def test_however_the_audio_is_cut_the_segments_are_the_same(cuts: list[float]) -> None:
+    said = np.zeros(8 * SAMPLE_RATE, np.float32)
+    whole, parts = listener_of(ScriptedEars()), listener_of(ScriptedEars())
+    expected = whole.push(AudioChunk(said, 0.0)) + whole.flush()
+    places = [min(len(said), round(sum(cuts[:n]) * SAMPLE_RATE)) for n in range(len(cuts) + 1)]
+    found: list[Segment] = []
+    for begin, end in pairwise([*places, len(said)]):
+        found += parts.push(AudioChunk(said[begin:end], begin / SAMPLE_RATE))
+    found += parts.flush()
+    assert found == expected
+    assert texts(found) == [SAID] * 4
+
+
+def test_audio_that_is_missing_becomes_silence() -> None:
+    ears = Ears([])
+    listener = listener_of(ears)
+    listener.push(chunk(1.0))
+    listener.push(chunk(0.5, start=3.0))
+    assert listener.heard == 3.5
+    assert len(ears.got[1]) == 2.5 * SAMPLE_RATE
+    assert not ears.got[1][: 2 * SAMPLE_RATE].any()
+    assert ears.got[1][2 * SAMPLE_RATE :].all()
+
+
+def test_audio_that_comes_early_by_a_rounding_is_not_cut() -> None:
+    ears = Ears([])
+    listener = listener_of(ears)
+    listener.push(chunk(1.0))
+    listener.push(chunk(1.0, start=0.9999))
+    assert [len(samples) for samples in ears.got] == [SAMPLE_RATE, SAMPLE_RATE]
+
+
+def test_a_pause_begins_when_speech_is_over_and_ends_with_a_word() -> None:
+    listener = listener_of(Ears([[], [word("Well", 0), Closed(1.0)], [Quiet(1.0)], [word("then", 4)], [Closed(5.0)]]))
+    states = []
+    for second in range(5):
+        listener.push(chunk(1.0, start=second))
+        states.append((listener.silent, listener.pauses))
+    assert states == [(False, 0), (True, 1), (True, 2), (False, 2), (True, 3)]
+
+
+def test_a_guess_ends_a_pause_too() -> None:
+    ears = Ears([[Closed(1.0)]])
+    listener = listener_of(ears)
+    listener.push(chunk(1.0))
+    assert listener.silent
+    ears.pending = (word("Well", 1.0),)
+    listener.push(chunk(1.0, start=1.0))
+    assert not listener.silent
+
+
+def test_a_change_of_language_ends_a_segment() -> None:
+    listener = listener_of(Ears([[word("Well", 0), Speaks("de"), word("Nun", 1)]]))
+    assert [(each.text, each.language) for each in listener.push(chunk(2.0))] == [("Well", "en")]
+    assert [(each.text, each.language) for each in listener.flush()] == [("Nun", "de")]
+
+
+def test_the_opening_has_guesses_only_for_those_who_want_them() -> None:
+    listener = listener_of(Ears([[word("We", 0)]], pending=["will", "meet"]))
+    listener.push(chunk(2.0))
+    plain, guessed = listener.opening(guessing=False), listener.opening(guessing=True)
+    assert plain is not None
+    assert guessed is not None
+    assert (plain.segment.text, plain.committed) == ("We", 2)
+    assert (guessed.segment.text, guessed.committed) == ("We will meet", 2)
+
+
+def test_it_is_known_when_words_were_first_guessed() -> None:
+    moments = iter([3.0, 5.0])
+    ears = Ears([[], [word("We", 0)]], pending=["We"])
+    listener = Listener(ears, "en", now=lambda: next(moments))
+    listener.push(chunk(1.0))
+    ears.pending = ()
+    listener.push(chunk(1.0, start=1.0))
+    assert listener.first_reached(0.4) == 3.0
+    assert listener.first_reached(7.0) is None
