@@ -120,6 +120,7 @@ class Models:
         targets: Sequence[str],
         window: int = WINDOW,
         *,
+        beams: int = 1,
         promises: bool = False,
         glossary: Callable[[], Glossary] = Glossary,
         state: State | None = None,
@@ -133,7 +134,9 @@ class Models:
             spoken, languages = find_language(source), [find_language(target) for target in targets]
             if isinstance(self._engine, Remote):
                 return RemoteTranslator(self._engine, spoken, languages, window=window, glossary=glossary)
-            return Translator(self._engine, spoken, languages, window=window, promises=promises, glossary=glossary)
+            return Translator(
+                self._engine, spoken, languages, window=window, beams=beams, promises=promises, glossary=glossary
+            )
 
         return self.workers.llm.submit(Interpreter, make, sources, targets, state=state).result()
 

@@ -28,6 +28,7 @@ from surtitle.pipeline.commands import (
 )
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.flags import (
+    TEXT_BEAMS,
     TOKEN_VARIABLE,
     captions_flag,
     glossary_flag,
@@ -218,7 +219,7 @@ def _translate_command(commands: Commands) -> None:
         help="read lines of JSON with text, start_ms and end_ms (or a log), and write them with translations",
     )
     glossary_flag(translate)
-    llm_flags(translate, "the larger of the default ones")
+    llm_flags(translate, "the larger of the default ones", beams=TEXT_BEAMS)
 
 
 def _models_command(commands: Commands) -> None:

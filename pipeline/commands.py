@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from surtitle.pipeline.errors import UsageError, UserError
-from surtitle.pipeline.flags import address_of, pair_of, room_of, single_pair_of, token_of
+from surtitle.pipeline.flags import TEXT_BEAMS, address_of, pair_of, room_of, single_pair_of, token_of
 from surtitle.pipeline.given import (
     engine_of,
     glossary_of,
@@ -136,7 +136,9 @@ def run_translate(args: argparse.Namespace) -> None:
     engine = engine_of(args, store.path(llm))
 
     def make(state: State | None = None) -> Translator:
-        translator = Translator(engine, spoken, wanted, window=args.window, glossary=glossary)
+        translator = Translator(
+            engine, spoken, wanted, window=args.window, beams=args.beams or TEXT_BEAMS, glossary=glossary
+        )
         if state is not None:
             translator.restore(state)
         return translator

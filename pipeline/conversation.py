@@ -12,19 +12,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from surtitle.pipeline.answers import Answer, best_of
 from surtitle.pipeline.aside import Aside, PromptTokens, Told, source_tokens, until
 from surtitle.pipeline.context import Context
 from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Drafted, Translated
 from surtitle.pipeline.glossary import Rendering, missed, put_in
-from surtitle.pipeline.guards import Fault, Guards
+from surtitle.pipeline.guards import Guards
 from surtitle.pipeline.languages import Language
 from surtitle.pipeline.ledger import Turn
 from surtitle.pipeline.memory import TermMemory
 from surtitle.pipeline.state import Counts, Kept, Talk
 from surtitle.pipeline.terms import GlossaryTerms, Terms
 from surtitle.pipeline.text import goes_on, is_spaced, shared
+from surtitle.sinks.beams import Beams
 from surtitle.sinks.lockstep import Steps
 from surtitle.sinks.stream import TokenStream
 
@@ -40,17 +42,6 @@ def _never() -> bool:
 
 def _ignore(*tokens: object) -> None:
     """Nobody counts."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    tokens: list[int]
-    text: str
-    fault: Fault | None
-    missed: int
-    """Terms of the glossary that it does not have."""
-    is_whole: bool
-    """Whether it was not cut short for something more urgent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +67,14 @@ class Conversation:
         stream: TokenStream,
         *,
         promises: bool,
+        beams: Beams | None,
         terms: GlossaryTerms,
         memory: TermMemory,
     ) -> None:
         """Pin the prompt in the empty `stream`.
 
-        `terms` tells which terms of the glossary a text mentions; `memory` will learn the names.
+        With `beams`, which others may use too, several translations are weighed. `terms` tells which terms of the
+        glossary a text mentions; `memory` will learn the names.
         """
         self._tokenizer = engine.tokenizer
         prompts = engine.profile.prompts(source, target)
@@ -102,13 +95,17 @@ class Conversation:
         self._draft = _Draft()
         self._promised: list[int] = []  # what it will begin with
         self._promises = promises
+        self._beams = beams
         self._spaced = is_spaced(target.code)
         self.counts = Counts()
         """What happened so far."""
 
     def translating(self, text: str, in_time: Callable[[], bool], wrote: Callable[[int], None]) -> Steps[Translated]:
         """See `Translator.translate`."""
-        first = answer = yield from self._answering(text, _never, wrote)
+        if self._beams and in_time():
+            first = answer = yield from self._weighing(self._beams, text, wrote)
+        else:
+            first = answer = yield from self._answering(text, _never, wrote)
         if answer.fault is not None and in_time():
             self.counts.retries += 1
             answer = yield from self._retrying(text, in_time, wrote)
@@ -143,11 +140,18 @@ class Conversation:
         promised = self._text(self._promised)
         return Drafted(promised if answer.fault else answer.text, len(promised))
 
-    def _answering(self, text: str, stop: Callable[[], bool], wrote: Callable[[int], None]) -> Steps[_Answer]:
+    def _beginning(self, text: str) -> Steps[tuple[int, int]]:
+        """Read the turn of `text` up to what was promised of its translation. How many tokens that may have, and how
+        many of them are left.
+        """
         _, limit = source_tokens(self._tokenizer, text)
         left = limit - len(self._promised)
         yield from self._recalling(text)
         yield from self._reading_turn(text, self._promised, room=left)
+        return limit, left
+
+    def _answering(self, text: str, stop: Callable[[], bool], wrote: Callable[[int], None]) -> Steps[Answer]:
+        limit, left = yield from self._beginning(text)
         told = Told(self._promised, wrote)
         draft = self._draft.tokens[len(self._promised) :]
         lean = LEAN if self._promises and self._draft.is_of(text) else 0.0
@@ -155,7 +159,18 @@ class Conversation:
         is_whole = yield from until(writing, stop)
         return self._judged(text, told.tokens, limit, is_whole=is_whole)
 
-    def _retrying(self, text: str, in_time: Callable[[], bool], wrote: Callable[[int], None]) -> Steps[_Answer]:
+    def _weighing(self, beams: Beams, text: str, wrote: Callable[[int], None]) -> Steps[Answer]:
+        """The answer that the likely ones agree with most, read. Others wait for the search, which fills a forward."""
+        limit, left = yield from self._beginning(text)
+        found = beams.search(self._stream, stop=self._prompt.stop, limit=left)
+        answers = [self._judged(text, [*self._promised, *each.tokens], limit) for each in found]
+        best, told = best_of(answers), Told(self._promised, wrote)
+        for token in best.tokens[len(self._promised) :]:
+            told.push(token)
+        yield from self._stream.reading(best.tokens[len(self._promised) :])
+        return best
+
+    def _retrying(self, text: str, in_time: Callable[[], bool], wrote: Callable[[int], None]) -> Steps[Answer]:
         """The first answer of those who know no context that has no fault, read in its place; or the last one."""
         for aside in self._ladder:
             answer = yield from self._asking(aside, text, text, Told(self._promised, wrote))
@@ -165,7 +180,7 @@ class Conversation:
                 break
         return answer
 
-    def _insisting(self, text: str, answer: _Answer, wrote: Callable[[int], None]) -> Steps[_Answer]:
+    def _insisting(self, text: str, answer: Answer, wrote: Callable[[int], None]) -> Steps[Answer]:
         """`answer`, or another with more of the glossary's words, made without context and read in its place."""
         again = yield from self._asking(self._ladder[0], text, self._put_in(text), Told(self._promised, wrote))
         if again.fault is not None or again.missed >= answer.missed:
@@ -173,7 +188,7 @@ class Conversation:
         yield from self._reading_turn(text, again.tokens)
         return again
 
-    def _asking(self, aside: Aside, text: str, shown: str, told: Told) -> Steps[_Answer]:
+    def _asking(self, aside: Aside, text: str, shown: str, told: Told) -> Steps[Answer]:
         """What one who knows no context makes of `text`, or of what is `shown` in its place."""
         source, limit = source_tokens(self._tokenizer, shown)
         terms = [self._terms.ids(term) for term in self._terms.known(text)]
@@ -287,10 +302,10 @@ class Conversation:
                 return length
         return 0
 
-    def _judged(self, source: str, written: list[int], limit: int, *, is_whole: bool = True) -> _Answer:
+    def _judged(self, source: str, written: list[int], limit: int, *, is_whole: bool = True) -> Answer:
         text = self._text(written)
         fault = self._guards.fault(source, text, finished=len(written) < limit)
-        return _Answer(written, text, fault, len(missed(self._terms.wanted(source), text, self._target.code)), is_whole)
+        return Answer(written, text, fault, len(missed(self._terms.wanted(source), text, self._target.code)), is_whole)
 
     def _text(self, tokens: Sequence[int]) -> str:
         return " ".join(self._tokenizer.decode(tokens).split())

@@ -34,6 +34,9 @@ TOKEN_VARIABLE = "SURTITLE_TOKEN"
 KEY = "SURTITLE_TRANSLATOR_KEY"
 """The environment variable of the endpoint's key: a flag would show it to every process."""
 
+TEXT_BEAMS = 4
+"""Beginnings of a translation that are kept where nobody waits for it: more find little more."""
+
 
 def number(lowest: int, highest: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
@@ -155,8 +158,10 @@ def llm_threads_flag(command: argparse.ArgumentParser, what: str) -> None:
     )
 
 
-def llm_flags(command: argparse.ArgumentParser, default: str) -> None:
-    """What chooses a translator and sets it up; `default` says which one is taken where none is named."""
+def llm_flags(command: argparse.ArgumentParser, default: str, *, beams: int = 1) -> None:
+    """What chooses a translator and sets it up; `default` says which one is taken where none is named, `beams` how many
+    beginnings of a translation it keeps there.
+    """
     command.add_argument(
         "--llm", metavar="NAME", help=f"translator model, from the list or a folder (default: {default})"
     )
@@ -166,6 +171,12 @@ def llm_flags(command: argparse.ArgumentParser, default: str) -> None:
         default=1024,
         metavar="TOKENS",
         help="context the translator keeps (default 1024)",
+    )
+    command.add_argument(
+        "--beams",
+        type=number(1, 16),
+        metavar="N",
+        help=f"beginnings of each translation that are kept: several are better and take longer (default {beams})",
     )
     command.add_argument(
         "--state",
@@ -255,6 +266,8 @@ def address_of(
         raise UsageError("got --translator-url and --llm or --llm-device, expected a model there or one here")
     if args.state is not None:
         raise UsageError("--state keeps the cache of a model that is here: expected --state or --translator-url")
+    if args.beams is not None:
+        raise UsageError("--beams weighs what a model that is here may write: expected --beams or --translator-url")
     if captions != "final":
         raise UsageError(
             f"--captions {captions} needs a translator that is here: an endpoint takes no translation that has "

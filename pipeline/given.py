@@ -58,6 +58,7 @@ def run_of(args: argparse.Namespace, models: Models, glossary: Callable[[], Glos
     return Run(
         models,
         window=args.window,
+        beams=args.beams or 1,
         console=Console(),
         captions=args.captions,
         glossary=glossary,

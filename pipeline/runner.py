@@ -74,17 +74,20 @@ class Run:
         models: Models,
         *,
         window: int,
+        beams: int = 1,
         console: Console,
         captions: CaptionMode = "final",
         glossary: Callable[[], Glossary] = Glossary,
         state: Path | None = None,
     ) -> None:
-        """`window` is each language's cache in tokens; captions and addresses go to `console`.
+        """`window` is each language's cache in tokens, `beams` how many beginnings of a translation are kept; captions
+        and addresses go to `console`.
 
         What the translator knows is kept in the file `state`, and taken up from there.
         """
         self._models = models
         self._window = window
+        self._beams = beams
         self._console = console
         self._captions = captions
         self._glossary = glossary
@@ -228,6 +231,7 @@ class Run:
                 pair.sources,
                 pair.targets,
                 self._window,
+                beams=self._beams,
                 promises=self._captions != "final",
                 glossary=self._glossary,
                 state=state,

@@ -17,6 +17,7 @@ from surtitle.pipeline.glossary import Glossary, Rendering
 from surtitle.pipeline.languages import Language
 from surtitle.pipeline.memory import CAPACITY, TermMemory
 from surtitle.pipeline.state import State
+from surtitle.sinks.beams import Beams
 from surtitle.sinks.lockstep import alone, together
 from surtitle.sinks.stream import TokenStream
 
@@ -44,17 +45,21 @@ class Translator:
         *,
         window: int = WINDOW,
         promises: bool = False,
+        beams: int = 1,
         glossary: Callable[[], Glossary] = Glossary,
         names: int = CAPACITY,
     ) -> None:
         """`window` is the tokens that each conversation holds. Raises UserError for one that is too small.
 
-        With `promises`, translations begin with what two drafts of them agreed on. `glossary` is asked at each segment.
-        As many `names` are remembered, for each language.
+        With `promises`, translations begin with what two drafts of them agreed on. With several `beams`, as many
+        beginnings of a translation are kept while it is written, and of what comes of them the one is taken that the
+        others agree with most (`consensus.py`); languages are then written one after the other. `glossary` is asked at
+        each segment. As many `names` are remembered, for each language.
         """
         self._engine = engine
         self._source = source
         caches = engine.model.caches(len(targets), window)
+        room = Beams(engine.model, width=beams, capacity=window) if beams > 1 else None
         self._conversations = {
             target.code: Conversation(
                 engine,
@@ -62,6 +67,7 @@ class Translator:
                 target,
                 TokenStream(engine.model, cache),
                 promises=promises,
+                beams=room,
                 terms=partial(_renderings, glossary, source.code, target.code),
                 memory=TermMemory(source, target, capacity=names),
             )

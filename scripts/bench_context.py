@@ -131,7 +131,7 @@ def both_ways(
     else:
         memory = TermMemory(_ENGLISH, language, capacity=CAPACITY)
         conversation = Conversation(
-            engine, _ENGLISH, language, streams[0], promises=False, terms=lambda text: (), memory=memory
+            engine, _ENGLISH, language, streams[0], promises=False, beams=None, terms=lambda text: (), memory=memory
         )
         with_context = served(conversation, sources, out[0])
     return [with_context, sentences.apart(streams[1], sources, out[1])], out

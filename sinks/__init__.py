@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from surtitle.sinks.beams import Beams
     from surtitle.sinks.cache import Mark, SinkCache
     from surtitle.sinks.chat import Chat
     from surtitle.sinks.contrastive import ContrastiveSearch
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AutoModelForCausalLM": "drop_in",
+    "Beams": "beams",
     "CacheFull": "layer",
     "Chat": "chat",
     "ContrastiveSearch": "contrastive",
@@ -53,6 +55,7 @@ _HOMES = {
 
 __all__ = [
     "AutoModelForCausalLM",
+    "Beams",
     "CacheFull",
     "Chat",
     "ContrastiveSearch",

@@ -42,6 +42,16 @@ class Mark:
     """Tokens evicted up to then: a mark does not outlive an eviction."""
 
 
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """Copies of the newest slots of a cache."""
+
+    layers: tuple[tuple[Tensor, Tensor], ...]
+    """Keys and values of each layer, (B, H, n, d) each."""
+    ids: Tensor | None
+    """(B, n): what they were made from, where that is known."""
+
+
 class SinkCache:
     """A pinned prefix (the attention sinks: four tokens, or a whole system prompt) and whole turns behind it."""
 
@@ -329,6 +339,23 @@ class SinkCache:
         self._at_first = tuple(keys.clone() for keys in other._at_first)
         self._turn_ends = list(other._turn_ends)
         self._ids = None if other._ids is None else other._ids.clone()
+
+    def tail(self, slot: int) -> Tail:
+        """What is held from `slot` on."""
+        held = [layer.held() for layer in self.layers]
+        layers = tuple((keys[:, :, slot:].clone(), values[:, :, slot:].clone()) for keys, values in held)
+        return Tail(layers, None if self._ids is None else self._ids[:, slot:].clone())
+
+    def graft(self, slot: int, tail: Tail) -> None:
+        """Hold `tail` from `slot` on, instead of what is there: that of a cache that holds the same before `slot`.
+
+        Raises ValueError where `slot` is in the prefix or beyond what is held, CacheFull where it does not fit.
+        """
+        self.forget(self.length - slot)
+        for layer, fresh in zip(self.layers, tail.layers, strict=True):
+            layer.update(*fresh)
+        if tail.ids is not None:
+            self.record(tail.ids)
 
     def nbytes(self) -> int:
         """Bytes of key and value storage (0 before the first forward)."""

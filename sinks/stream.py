@@ -51,6 +51,13 @@ class TokenStream:
             logits = yield Read(ids[start : start + SLICE], self.cache, keep=1)
             self._logits = logits[-1]
 
+    @property
+    def logits(self) -> Tensor:
+        """(V,) of the token that comes next. Raises ValueError where nothing was read that it could follow."""
+        if self._logits is None:
+            raise ValueError("nothing was read since the stream began or rolled back: append something first")
+        return self._logits
+
     def pin(self, prefix: Sequence[int]) -> None:
         """Read `prefix` into an empty stream and pin it."""
         if self.cache.length:
@@ -109,12 +116,11 @@ class TokenStream:
         place = count = 0
         leans = lean > 0  # as long as it is what the draft says
         while count < limit:
-            if self._logits is None:
-                raise ValueError("nothing was read since the stream began or rolled back: append something first")
-            token = pick(self._logits)
+            logits = self.logits
+            token = pick(logits)
             if token in stop:
                 return
-            if leans and _kept(self._logits[None], draft[place : place + 1], stop, lean):
+            if leans and _kept(logits[None], draft[place : place + 1], stop, lean):
                 token = draft[place]
             at = _find(draft, token, place)
             leans = leans and at == place
@@ -140,10 +146,9 @@ class TokenStream:
 
         Raises ValueError if it holds nothing, OSError where it can't be written.
         """
-        if self._logits is None:
-            raise ValueError("nothing was read since the stream began or rolled back: append something first")
+        logits = self.logits
         new = path.with_name(f"{path.name}.new")
-        save_file({**self.cache.state(), "logits": self._logits.contiguous()}, new)
+        save_file({**self.cache.state(), "logits": logits.contiguous()}, new)
         new.replace(path)
 
     def load(self, path: Path) -> None:

@@ -106,6 +106,7 @@ class Spanish:
         window: int = WINDOW,
         *,
         promises: bool = False,
+        beams: int = 1,
         glossary: Glossary | None = None,
         names: int = CAPACITY,
     ) -> None:
@@ -116,6 +117,7 @@ class Spanish:
             [self.target],
             window=window,
             promises=promises,
+            beams=beams,
             glossary=lambda: self.glossary,
             names=names,
         )

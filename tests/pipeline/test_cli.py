@@ -339,6 +339,11 @@ def test_a_state_where_no_file_can_be_is_wrong_usage(
         assert "expected a file, in a folder that is there" in capsys.readouterr().err
 
 
+def test_beams_of_a_model_behind_an_endpoint_are_wrong_usage(run: Run) -> None:
+    where = ("--translator-url", "http://127.0.0.1:9/v1", "--translator-model", "m", "--beams", "2")
+    assert_said(run("translate", *PAIR, *where), 2, "--beams weighs what a model that is here may write")
+
+
 def test_a_state_of_a_model_behind_an_endpoint_is_wrong_usage(run: Run, tmp_path: Path) -> None:
     where = ("--translator-url", "http://127.0.0.1:9/v1", "--translator-model", "m", "--state", tmp_path / "talk.state")
     assert_said(run("translate", *PAIR, *where), 2, "--state keeps the cache of a model that is here")

@@ -93,6 +93,43 @@ def test_the_ledger_tells_what_was_said_and_what_it_became(engine: Engine) -> No
     assert corrected == {True, False}
 
 
+# --- several beginnings ---
+
+
+def test_with_beams_too_the_context_holds_what_is_shown_and_stays_in_its_window(engine: Engine) -> None:
+    stream = Spanish(engine, WINDOW, beams=3)
+    shown = set()
+    for number in range(40):
+        before, counts = stream.conversation.counts.untranslated, []
+        text = stream.translate(numbered(number), wrote=counts.append)
+        assert_in_step(stream)
+        assert stream.conversation.cache_tokens <= WINDOW
+        if stream.conversation.counts.untranslated == before:
+            turn = stream.conversation.turns[-1]
+            assert (turn.source, turn.translation) == (numbered(number), text)
+            assert counts
+            shown.add(text)
+    assert len(shown) > 1
+    assert stream.conversation.evictions > 0
+
+
+def test_the_search_is_for_those_who_have_time(engine: Engine) -> None:
+    late, plain, weighed = Spanish(engine, beams=3), Spanish(engine), Spanish(engine, beams=3)
+    texts = [numbered(number) for number in range(12)]
+    in_a_hurry = [late.translate(text, in_time=never) for text in texts]
+    assert in_a_hurry == [plain.translate(text, in_time=never) for text in texts]
+    assert in_a_hurry != [weighed.translate(text) for text in texts]
+
+
+def test_a_conversation_with_beams_is_saved_and_goes_on_as_if_it_had_not_been(engine: Engine) -> None:
+    whole, first, second = (Spanish(engine, WINDOW, beams=3) for _ in range(3))
+    texts = [numbered(number) for number in range(12)]
+    expected = [whole.translate(text) for text in texts]
+    before = [first.translate(text) for text in texts[:6]]
+    second.translator.restore(first.translator.state())
+    assert before + [second.translate(text) for text in texts[6:]] == expected
+
+
 # --- rests ---
 
 

@@ -213,6 +213,17 @@ def test_two_drafts_of_the_same_words_promise_all_but_the_end(talker: Engine) ->
     assert promised > 40
 
 
+def test_what_was_promised_begins_what_is_weighed_too(talker: Engine) -> None:
+    promised = 0
+    for number in range(20):
+        stream = Spanish(talker, promises=True, beams=3)
+        stream.draft(numbered(number))
+        drafted = stream.draft(numbered(number))
+        assert stream.translate(numbered(number)).startswith(drafted.text[: drafted.stable])
+        promised += drafted.stable
+    assert promised > 40
+
+
 def test_drafts_that_are_shown_change_less_than_others(talker: Engine) -> None:
     def stays(*, promises: bool) -> int:
         stream = Spanish(talker, promises=promises)

@@ -67,7 +67,7 @@ def make_model() -> MakeModel:
             "qwen3": (Qwen3Config, Qwen3ForCausalLM),
         }[family]
         torch.manual_seed(1)
-        model: PreTrainedModel = model_class(config_class(vocab_size=len(TOKENS), **SIZES | changes)).eval()
+        model: PreTrainedModel = model_class(config_class(**{"vocab_size": len(TOKENS), **SIZES, **changes})).eval()
         for name, parameter in model.named_parameters():
             if parameter.dim() == 1:  # biases start as zeros and norms as ones: that would hide a mix-up
                 nn.init.normal_(parameter, mean=0.0 if name.endswith("bias") else 1.0, std=0.1)

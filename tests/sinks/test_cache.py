@@ -279,6 +279,34 @@ def test_the_ids_held_are_known_through_evictions_rollbacks_and_choices_of_rows(
         _ = cache.ids
 
 
+@pytest.mark.parametrize("anchored", [False, True])
+def test_the_tail_of_a_cache_that_went_another_way_from_the_same_place_is_held_bit_for_bit(anchored: bool) -> None:
+    cache, other = some_cache(anchored=anchored), some_cache(anchored=anchored)
+    for each, tokens in ((cache, [5, 6]), (other, [7])):
+        each.evict(2)
+        fresh = torch.randn(2, 1, len(tokens), 2, generator=torch.Generator().manual_seed(len(tokens)))
+        each.layers[0].update(fresh, fresh)
+        each.record(torch.tensor([tokens, tokens]))
+    tail = other.tail(6)
+    other.layers[0].held()[0].zero_()  # it is a copy
+    cache.graft(6, tail)
+    again = some_cache(anchored=anchored)
+    again.evict(2)
+    fresh = torch.randn(2, 1, 1, 2, generator=torch.Generator().manual_seed(1))
+    again.layers[0].update(fresh, fresh)
+    assert torch.equal(cache.layers[0].held()[0], again.layers[0].held()[0])
+    assert cache.ids.tolist() == [[0, 1, 2, 5, 6, 7, 7], [8, 9, 10, 13, 14, 15, 7]]
+    assert cache.position == other.position
+
+
+def test_a_tail_is_not_grafted_into_the_prefix_nor_behind_what_is_held() -> None:
+    cache = some_cache()
+    tail = cache.tail(7)
+    for slot in (2, 9):
+        with pytest.raises(ValueError, match="tokens to forget of 8 with 3 pinned"):
+            cache.graft(slot, tail)
+
+
 @pytest.mark.parametrize(("tokens", "message"), [(0, "0 tokens to evict, expected 1 to 5"), (6, "6 tokens to evict")])
 def test_the_prefix_is_not_evicted(tokens: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
