@@ -30,9 +30,11 @@ def best_of(answers: Sequence[Answer]) -> Answer:
     """Of those that are translations the ones with most of the glossary's terms, and of these the one that the others
     agree with most. The first, which is the likeliest, where none is a translation. Raises ValueError for no answers.
     """
+    if not answers:
+        raise ValueError("no answers, expected at least one to choose")
     sound = [answer for answer in answers if answer.fault is None]
     if not sound:
-        return next(iter(answers))
+        return answers[0]
     least = min(answer.missed for answer in sound)
     chosen = [answer for answer in sound if answer.missed == least]
     return chosen[most_agreed([answer.text for answer in chosen])]

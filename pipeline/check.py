@@ -10,8 +10,8 @@ from __future__ import annotations
 import platform
 import socket
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -19,7 +19,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from surtitle.pipeline.assembly import Cores, available_cores
+from surtitle.pipeline.assembly import Cores, available_cores, share_cores
 from surtitle.pipeline.choice import remember, this_machine
 from surtitle.pipeline.devices import list_devices
 from surtitle.pipeline.engine import Engine
@@ -48,15 +48,17 @@ _LINES = (
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How much of real time a model uses."""
+    """How much of real time a translator uses, and the recogniser beside it."""
 
     name: str
     share: float
-    """Seconds of work per second of speech."""
+    """Seconds of the translator's work per second of speech."""
+    beside: float
+    """Seconds of the recogniser's work per second of speech, meanwhile."""
 
     @property
     def keeps_up(self) -> bool:
-        return self.share <= HEADROOM
+        return max(self.share, self.beside) <= HEADROOM
 
 
 def check(
@@ -64,7 +66,8 @@ def check(
 ) -> int:
     """Print the report; 0 if the default models are here and, where measured, one keeps up with captions in `targets`.
 
-    Measured is with all of `targets` at once and with one of them; what keeps up is remembered as the choice.
+    Measured is with all of `targets` at once and with one of them. What keeps up is remembered as the choice if it was
+    measured as sessions run: on the cores that they take unless told otherwise, and with every translator that is here.
     """
     _show_machine(cores, console)
     _show_devices(console)
@@ -79,36 +82,48 @@ def check(
         return 1
     if not measure:
         return 0
-    able = _able(installed, {language.code for language in targets}, console)
+    wanted = {language.code for language in targets}
+    able = [row for row in installed if row.model.kind == "llm" and wanted <= set(row.model.languages)]
     if not able:
-        console.print(
-            f"no model here translates into {', '.join(language.code for language in targets)}", style="yellow"
-        )
+        console.print(f"no model here translates into {', '.join(sorted(wanted))}", style="yellow")
         return 1
-    recogniser, loads = _measure(store, cores, able, targets)
-    _show_loads(recogniser, loads, console)
+    fitting = _fitting(able, console)
+    loads = _measure(store, cores, fitting, targets)
+    _show_loads(loads, console)
     best = {count: choose(of_count) for count, of_count in loads.items()}
-    names = {count: load.name if load else None for count, load in best.items()}
-    remember(store.root, this_machine(available_cores()), names)
     for count, load in best.items():
         _show_choice(count, load, console)
-    console.print("A choice is taken from now on where --llm names no other.", style="dim")
-    return 0 if recogniser.keeps_up and best[len(targets)] else 1
+    if len(fitting) == len(able) and cores == share_cores(available_cores()):
+        _remember(store, best, console)
+    return 0 if best[len(targets)] else 1
 
 
-def _able(installed: Sequence[ModelRow], wanted: set[str], console: Console) -> list[str]:
-    """The translators into `wanted` that memory has room for; the others of them are named."""
+def _fitting(translators: Sequence[ModelRow], console: Console) -> list[str]:
+    """Those of `translators` that memory has room for; the others are named."""
     free = psutil.virtual_memory().available
-    able = [row for row in installed if row.model.kind == "llm" and wanted <= set(row.model.languages)]
-    for row in able:
+    for row in translators:
         if row.bytes * ROOM > free:
             console.print(f"not measured: {row.model.name}, which needs {row.bytes * ROOM / 1e9:.1f} GB of memory free")
-    return [row.model.name for row in able if row.bytes * ROOM <= free]
+    return [row.model.name for row in translators if row.bytes * ROOM <= free]
 
 
 def choose(loads: list[Load]) -> Load | None:
     """The most demanding translator that keeps up: it is the best one; None if none does."""
     return max((load for load in loads if load.keeps_up), key=lambda load: load.share, default=None)
+
+
+def _remember(store: ModelStore, best: Mapping[int, Load | None], console: Console) -> None:
+    """What sessions will take where no translator is named. A folder that others provide, read only, stays as it is."""
+    try:
+        remember(
+            store.root,
+            this_machine(available_cores()),
+            {count: load.name if load else None for count, load in best.items()},
+        )
+    except UserError as error:
+        console.print(f"not remembered: {error}", style="yellow")
+    else:
+        console.print("A choice is taken from now on where --llm names no other.", style="dim")
 
 
 def _show_machine(cores: Cores, console: Console) -> None:
@@ -141,29 +156,23 @@ def _port_state(port: int) -> str:
 
 def _measure(
     store: ModelStore, cores: Cores, translators: Sequence[str], targets: Sequence[Language]
-) -> tuple[Load, dict[int, list[Load]]]:
-    """What the recogniser takes, and by the number of languages at once (one, and all) what each translator takes."""
-    recogniser, sample = store.manifest.defaults.asr, store.manifest.defaults.sample
+) -> dict[int, list[Load]]:
+    """By the number of languages at once, one and all, what each translator takes."""
+    sample = store.manifest.defaults.sample
     speech = list(decode(store.path(sample) / f"{sample}.wav"))
-    whisper = Whisper(store.path(recogniser), threads=cores.asr)
-    heard: list[float] = []
+    whisper = Whisper(store.path(store.manifest.defaults.asr), threads=cores.asr)
     loads: dict[int, list[Load]] = {count: [] for count in sorted({1, len(targets)})}
     with ThreadPoolExecutor(1) as pool:
         for name in translators:
             engine = Engine(store.path(name), threads=cores.llm)
             for count, of_count in loads.items():
                 translating = pool.submit(_translator_share, engine, targets[:count])
-                heard += _until_done(translating, lambda: _recogniser_share(whisper, speech))
-                of_count.append(Load(name, translating.result()))
+                heard = [_recogniser_share(whisper, speech)]
+                while not translating.done():
+                    heard.append(_recogniser_share(whisper, speech))
+                of_count.append(Load(name, translating.result(), min(heard)))
             del engine  # before the next one is loaded: two may be more than there is room for
-    return Load(recogniser, min(heard)), loads
-
-
-def _until_done(other: Future[float], work: Callable[[], float]) -> list[float]:
-    results = []
-    while not other.done():
-        results.append(work())
-    return results
+    return loads
 
 
 def _recogniser_share(whisper: Whisper, speech: list[Samples]) -> float:
@@ -187,13 +196,15 @@ def _translator_share(engine: Engine, targets: Sequence[Language]) -> float:
     return seconds / ((written + translator.tokens_written) / len(targets) / SPEECH)
 
 
-def _show_loads(recogniser: Load, translators: dict[int, list[Load]], console: Console) -> None:
+def _show_loads(loads: Mapping[int, Sequence[Load]], console: Console) -> None:
+    """Shares of real time, of 1."""
     table = Table(box=None, pad_edge=False)
-    for heading in ("model", "share of real time", "languages", "keeps up"):
+    for heading in ("translator", "languages", "share of real time", "recogniser beside it", "keeps up"):
         table.add_column(heading)
-    rows = [(recogniser, ""), *((load, str(count)) for count, loads in translators.items() for load in loads)]
-    for load, languages in rows:
-        table.add_row(load.name, f"{load.share:.2f}", languages, "yes" if load.keeps_up else "no")
+    for count, of_count in loads.items():
+        for load in of_count:
+            verdict = "yes" if load.keeps_up else "no"
+            table.add_row(load.name, str(count), f"{load.share:.2f}", f"{load.beside:.2f}", verdict)
     console.print(table)
 
 

@@ -27,8 +27,8 @@ class Found(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     machine: str
     """As `this_machine` names it."""
-    translators: dict[int, str]
-    """By the number of languages at once, the best translator that keeps up; the number is missing where none does."""
+    translators: dict[int, str | None]
+    """By the number of languages at once, the best translator that keeps up; None where none does."""
 
     def translator(self, targets: int | None) -> str | None:
         """What keeps up with `targets` languages: measured with as many, or with more. None where that is unknown.
@@ -42,7 +42,7 @@ class Found(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def this_machine(cores: int) -> str:
-    """The processor's name and how many of its cores are ours."""
+    """The processor's name, how many of its cores are ours, and its memory."""
     info = Path("/proc/cpuinfo")  # on Linux
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
@@ -50,15 +50,13 @@ def this_machine(cores: int) -> str:
     return f"{next(names, platform.processor() or platform.machine())}, {cores} cores, {memory:.0f} GiB"
 
 
-def translator(
-    found: Found, defaults: Defaults, here: Collection[str], *, targets: int | None, gpu: bool = False
-) -> str:
+def translator(found: Found | None, defaults: Defaults, here: Collection[str], *, targets: int | None) -> str:
     """The name of the translator of speech into `targets` languages at once; None: nobody knows yet how many.
 
-    A GPU keeps up with the larger one of the defaults. What is not `here`, among the models that were fetched, is not
-    taken, except the default that everybody has.
+    `found` is None for a GPU, which keeps up with the larger one of the defaults. What is not `here`, among the models
+    that were fetched, is not taken, except the default that everybody has.
     """
-    best = defaults.text_llm if gpu else found.translator(targets)
+    best = found.translator(targets) if found else defaults.text_llm
     return best if best is not None and best in here else defaults.llm
 
 
@@ -75,13 +73,12 @@ def recall(root: Path, machine: str) -> Found:
 
 
 def remember(root: Path, machine: str, translators: Mapping[int, str | None]) -> None:
-    """Keep what was found out now, and what was before with other numbers of languages; None: none keeps up.
+    """Keep what was found out now, and what was before with other numbers of languages.
 
     Raises UserError if the file is damaged or can't be written.
     """
     file, new = root / FILE, root / f"{FILE}.new"
-    all_found = {**recall(root, machine).translators, **translators}
-    known = {count: name for count, name in sorted(all_found.items()) if name is not None}
+    known = dict(sorted({**recall(root, machine).translators, **translators}.items()))
     try:
         new.write_bytes(msgspec.json.format(msgspec.json.encode(Found(machine, known))))
         new.replace(file)

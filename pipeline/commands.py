@@ -226,7 +226,7 @@ def run_check(args: argparse.Namespace) -> int:
 
     store = open_models()
     targets = [find_language(code) for code in parse_pair("en", args.targets).targets]
-    if args.once and recall(store.root, this_machine(available_cores())).translator(len(targets)):
+    if args.once and len(targets) in recall(store.root, this_machine(available_cores())).translators:
         return 0
     cores = share_cores(available_cores(), args.asr_threads, args.llm_threads)
     return check(store, cores, targets=targets, port=args.port, measure=not args.quick, console=Console())

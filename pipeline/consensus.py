@@ -23,25 +23,25 @@ def most_agreed(texts: Sequence[str]) -> int:
 
     Raises ValueError for no texts.
     """
-    pieces = {text: _pieces(text) for text in texts}
-    return texts.index(
-        max(pieces, key=lambda text: sum(_likeness(pieces[text], of) for other, of in pieces.items() if other != text))
-    )
+    found = {text: pieces(text) for text in texts}
+    alike = {
+        text: sum(likeness(mine, other) for other in found.values() if other is not mine)
+        for text, mine in found.items()
+    }
+    return texts.index(max(alike, key=alike.__getitem__))
 
 
-def likeness(text: str, other: str) -> float:
-    """chrF of `text` where `other` would be right, 0 to 1."""
-    return _likeness(_pieces(text), _pieces(other))
-
-
-def _pieces(text: str) -> Pieces:
+def pieces(text: str) -> Pieces:
     """By length, how often each piece of that many characters is there."""
     said = "".join(text.split())
     return tuple(Counter(said[at : at + n] for at in range(len(said) - n + 1)) for n in range(1, ORDER + 1))
 
 
-def _likeness(mine: Pieces, other: Pieces) -> float:
-    """Precision and recall are means over the lengths that both texts have pieces of."""
+def likeness(mine: Pieces, other: Pieces) -> float:
+    """chrF of a text of the pieces `mine` where one of `other` would be right, 0 to 1.
+
+    Precision and recall are means over the lengths that both texts have pieces of.
+    """
     both = [(a & b, a, b) for a, b in zip(mine, other, strict=True) if a and b]
     if not both:
         return 0.0

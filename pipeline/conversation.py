@@ -162,6 +162,8 @@ class Conversation:
     def _weighing(self, beams: Beams, text: str, wrote: Callable[[int], None]) -> Steps[Answer]:
         """The answer that the likely ones agree with most, read. Others wait for the search, which fills a forward."""
         limit, left = yield from self._beginning(text)
+        if left < 1:  # more was promised of it, when it was guessed to be longer, than it may have
+            return self._judged(text, self._promised, limit)
         found = beams.search(self._stream, stop=self._prompt.stop, limit=left)
         answers = [self._judged(text, [*self._promised, *each.tokens], limit) for each in found]
         best, told = best_of(answers), Told(self._promised, wrote)

@@ -17,6 +17,7 @@ from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Device
 from surtitle.pipeline.identify import Identifier
 from surtitle.pipeline.profiles import find_profile
+from surtitle.sinks.beams import Beams
 from surtitle.sinks.decoder import Decoder
 from surtitle.sinks.load import load_model
 from surtitle.sinks.tokenizer import Tokenizer
@@ -26,8 +27,8 @@ WINDOW = 1024
 _MORE = 512
 """Tokens that a conversation without context may need more than one with, for its longer prompt and terms."""
 GPU_ROWS = 64
-"""Conversations that a GPU has room for: those of a session's languages, those that have nothing behind them, and one
-that is read again."""
+"""Conversations that a GPU has room for: those of a session's languages, those that have nothing behind them, one that
+is read again, and the beginnings of a translation that are kept."""
 
 
 def convert_gguf(gguf: Path, out_dir: Path, progress: Callable[[float], None]) -> None:
@@ -76,3 +77,13 @@ class Engine:
             ) from error
         self.profile = find_profile(folder.resolve().name, family)
         """How this model is asked for translations."""
+        self._beams: dict[tuple[int, int], Beams] = {}
+
+    def beams(self, width: int, window: int) -> Beams | None:
+        """Room to keep `width` beginnings in behind conversations of `window` tokens; None for one, which needs none.
+
+        All who ask for as much have the same: they search one after the other.
+        """
+        if width > 1 and (width, window) not in self._beams:
+            self._beams[width, window] = Beams(self.model, width=width, capacity=window)
+        return self._beams.get((width, window))

@@ -174,7 +174,7 @@ def llm_flags(command: argparse.ArgumentParser, default: str, *, beams: int = 1)
     )
     command.add_argument(
         "--beams",
-        type=number(1, 16),
+        type=number(1, 8),
         metavar="N",
         help=f"beginnings of each translation that are kept: several are better and take longer (default {beams})",
     )

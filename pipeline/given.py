@@ -121,8 +121,8 @@ def load_models(args: argparse.Namespace, store: ModelStore, *, targets: int | N
     from surtitle.pipeline.remote import LIVE, REPLAY
 
     address = address_of(args, os.environ, captions=args.captions)
-    llm = args.llm or _chosen(store, targets, gpu=args.llm_device == "cuda")
-    names = ModelNames(args.asr or store.manifest.defaults.asr, address.model if address else llm)
+    llm = address.model if address else args.llm or _chosen(args, store, targets)
+    names = ModelNames(args.asr or store.manifest.defaults.asr, llm)
     cores = share_cores(available_cores(), args.asr_threads, args.llm_threads)
     asr = store.path(names.asr)
     translate = (
@@ -134,13 +134,15 @@ def load_models(args: argparse.Namespace, store: ModelStore, *, targets: int | N
         )
 
 
-def _chosen(store: ModelStore, targets: int | None, *, gpu: bool) -> str:
+def _chosen(args: argparse.Namespace, store: ModelStore, targets: int | None) -> str:
+    """The translator where none is named."""
     from surtitle.pipeline.assembly import available_cores
     from surtitle.pipeline.choice import recall, this_machine, translator
 
     here = {row.model.name for row in store.list() if row.state == "present"}
-    found = recall(store.root, this_machine(available_cores()))
-    return translator(found, store.manifest.defaults, here, targets=targets, gpu=gpu)
+    machine = this_machine(available_cores())
+    found = recall(store.root, machine) if args.llm_device == "cpu" else None
+    return translator(found, store.manifest.defaults, here, targets=targets)
 
 
 def engine_of(args: argparse.Namespace, folder: Path) -> Engine:

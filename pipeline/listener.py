@@ -45,7 +45,7 @@ class Listener:
         self.silent = False
         """Whether nobody speaks, since somebody did."""
         self.pauses = 0
-        """How often that began."""
+        """How often that was told: when speech ended, and once more when it was sure that nobody goes on."""
 
     @property
     def heard(self) -> float:

@@ -214,6 +214,7 @@ class Run:
             workers=self._models.workers,
             publish=out.publish,
             captions=self._captions,
+            hastened=self._beams == 1,
             idle=keeper.keep_if_due if keeper else _nothing,
         )
         out.follow(session.lags, session.painted)

@@ -19,9 +19,10 @@ from typing import Protocol, TypeVar
 
 import psutil
 
+from surtitle.pipeline.ahead import Ahead
 from surtitle.pipeline.backlog import Backlog
 from surtitle.pipeline.condition import Condition
-from surtitle.pipeline.drafts import Ahead, Drafts, Revision
+from surtitle.pipeline.drafts import Drafts, Revision
 from surtitle.pipeline.events import (
     SAMPLE_RATE,
     AudioChunk,
@@ -93,11 +94,13 @@ class Session:
         workers: Workers,
         publish: Callable[[Event], None],
         captions: CaptionMode = "final",
+        hastened: bool = True,
         idle: Callable[[], object] = _nothing,
     ) -> None:
         """`translator` writes the languages of `start`; `publish` is called on the event loop, and must not block.
 
-        `idle` is called on the translator's thread, in pauses in which the translator has put all in order.
+        `hastened` says whether on the real clock a final comes sooner by drafts that nobody sees. `idle` is called on
+        the translator's thread, in pauses in which the translator has put all in order.
         """
         self._start = start
         self._listener = Listener(recognizer, start.sources[0], now=clock.now)
@@ -112,6 +115,7 @@ class Session:
         self._segments: deque[tuple[Segment, Stamps]] = deque()
         self._captions = captions
         self._idle = idle
+        self._drafts_help = captions != "final" or (hastened and start.clock == "real")
         self._drafts = Drafts(captions)
         self._ahead = Ahead()
         self._new_text = asyncio.Event()
@@ -142,7 +146,7 @@ class Session:
         async for item in audio:
             for chunk in self._admit(item):
                 await self._caption_all(await self._hear([chunk], 0.0))
-                if self._captions != "final" and (opening := self._ahead.due):
+                if self._drafts_help and (opening := self._ahead.due):
                     await self._draft(opening)
                 if self._may_rest():
                     await self._rest()
@@ -202,7 +206,7 @@ class Session:
                 await self._caption_next()
                 self._tell_condition()
                 continue
-            if opening := self._ahead.due:
+            if self._drafts_help and (opening := self._ahead.due):
                 await self._draft(opening)
                 continue
             if self._may_rest():

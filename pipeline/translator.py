@@ -17,7 +17,6 @@ from surtitle.pipeline.glossary import Glossary, Rendering
 from surtitle.pipeline.languages import Language
 from surtitle.pipeline.memory import CAPACITY, TermMemory
 from surtitle.pipeline.state import State
-from surtitle.sinks.beams import Beams
 from surtitle.sinks.lockstep import alone, together
 from surtitle.sinks.stream import TokenStream
 
@@ -59,7 +58,6 @@ class Translator:
         self._engine = engine
         self._source = source
         caches = engine.model.caches(len(targets), window)
-        room = Beams(engine.model, width=beams, capacity=window) if beams > 1 else None
         self._conversations = {
             target.code: Conversation(
                 engine,
@@ -67,7 +65,7 @@ class Translator:
                 target,
                 TokenStream(engine.model, cache),
                 promises=promises,
-                beams=room,
+                beams=engine.beams(beams, window),
                 terms=partial(_renderings, glossary, source.code, target.code),
                 memory=TermMemory(source, target, capacity=names),
             )
@@ -100,10 +98,11 @@ class Translator:
         """The language and the translation of how the next segment begins, as far as time allows, language by language
         as they are finished. They leave no trace in the context, but for what it is told of terms and names.
 
-        Where the final translation agrees with the draft, several of its tokens are read in one forward; without
-        `promises` its result is the same with and without drafts, but where two tokens are equally likely. With them,
-        what two drafts in a row agree on is promised, unless this one `binds` nobody: that of a guess, which another
-        segment may take the place of. `stop` is asked after every token: true ends the drafts there.
+        Where the final translation agrees with the draft, several of its tokens are read in one forward, unless there
+        are several beams, and it is searched for anew. Without `promises` its result is the same with and without
+        drafts, but where two tokens are equally likely. With them, what two drafts in a row agree on is promised,
+        unless this one `binds` nobody: that of a guess, which another segment may take the place of. `stop` is asked
+        after every token: true ends the drafts there.
         """
         languages = list(self._conversations)
         steps = [each.drafting(text, stop, binds=binds) for each in self.conversations]

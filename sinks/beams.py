@@ -59,8 +59,10 @@ class Beams:
 
         Each ends before one of `stop`; where none does within `limit` tokens, they are what is likeliest until there.
         Ends when no beginning is as likely any more as the `width`th of what has ended. Raises ValueError for a stream
-        that has read nothing, CacheFull where `limit` tokens have no room.
+        that has read nothing and for a limit below 1, CacheFull where `limit` tokens have no room.
         """
+        if limit < 1:
+            raise ValueError(f"a limit of {limit} tokens, expected at least 1 to write")
         rows, logits = [_Begun((), 0.0, 0)], stream.logits[None]  # (1, V)
         stream.cache.require(limit)
         for cache in self._caches:

@@ -349,7 +349,7 @@ class SinkCache:
     def graft(self, slot: int, tail: Tail) -> None:
         """Hold `tail` from `slot` on, instead of what is there: that of a cache that holds the same before `slot`.
 
-        Raises ValueError where `slot` is in the prefix or beyond what is held, CacheFull where it does not fit.
+        Raises ValueError where `slot` is in the prefix or beyond what is held.
         """
         self.forget(self.length - slot)
         for layer, fresh in zip(self.layers, tail.layers, strict=True):

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from e2e_running import read_log, surtitle
+from e2e_running import surtitle
 
 from surtitle.pipeline.store import open_store
 
@@ -28,37 +28,22 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_models_are_measured_with_all_the_languages_that_are_wanted_and_the_choice_is_kept(
-    models: Path, tmp_path: Path
+    models: Path,
 ) -> None:
     done = surtitle("check", "--to", "es,de,fr,pt", "--port", "0")
     assert done.stderr == ""
     rows = [line.split() for line in done.stdout.splitlines()]
-    ears = [row for row in rows if row[0] == "whisper-base" and row[-1] in ("yes", "no")]
-    assert len(ears) == 1
-    loads = {
-        (row[0], int(row[2])): (float(row[1]), row[3]) for row in rows if len(row) == 4 and row[3] in ("yes", "no")
-    }
-    assert {("qwen2.5-coder-0.5b", 1), ("qwen2.5-coder-0.5b", 4)} <= loads.keys()
+    loads = {(row[0], row[1]): row[2:] for row in rows if row[-1:] in (["yes"], ["no"])}
+    assert {("qwen2.5-coder-0.5b", "1"), ("qwen2.5-coder-0.5b", "4")} <= loads.keys()
     assert not any(name == "smollm2-135m" for name, _ in loads)  # it knows English alone
-    assert all(0 < share < 100 for share, _ in loads.values())
+    assert all(0 < float(share) < 100 for load in loads.values() for share in load[:2])
 
     found = json.loads((models / "choice.json").read_text())["translators"]
-    assert set(found) == {str(count) for (_, count), (_, keeps_up) in loads.items() if keeps_up == "yes"}
-    assert done.returncode == (0 if "4" in found and ears[0][-1] == "yes" else 1)
+    assert set(found) == {"1", "4"}
     for count, name in found.items():
-        languages = "one target language" if count == "1" else f"{count} target languages"
-        assert f"choice for {languages}: {name}" in done.stdout
-    if "1" in found:
-        once = surtitle("check", "--once", "--port", "0")
-        assert (once.returncode, once.stdout) == (0, "")
-        log = tmp_path / "log.jsonl"
-        assert (
-            surtitle(
-                "replay", "sample:jfk", "--from", "en", "--to", "es", "--clock", "virtual", "--log", str(log)
-            ).returncode
-            == 0
-        )
-        assert read_log(log)[0]["models"]["llm"] == found["1"]
+        able = {name for (name, languages), load in loads.items() if languages == count and load[2] == "yes"}
+        assert name in able if able else name is None
+    assert done.returncode == (0 if found["4"] else 1)
 
 
 def test_languages_that_no_model_here_knows_are_said() -> None:

@@ -38,5 +38,5 @@ def test_where_none_is_a_translation_the_likeliest_is_taken_to_be_made_again() -
 
 
 def test_no_answers_are_a_mistake() -> None:
-    with pytest.raises(StopIteration):
+    with pytest.raises(ValueError, match="expected at least one"):
         best_of([])

@@ -6,15 +6,19 @@ from surtitle.pipeline.check import HEADROOM, Load, choose
 
 
 def test_the_most_demanding_that_keeps_up_is_chosen() -> None:
-    loads = [Load("small", 0.2), Load("middle", 0.6), Load("large", 1.4)]
-    assert choose(loads) == Load("middle", 0.6)
+    loads = [Load("small", 0.2, 0.3), Load("middle", 0.6, 0.4), Load("large", 1.4, 0.5)]
+    assert choose(loads) == Load("middle", 0.6, 0.4)
+
+
+def test_one_beside_which_the_recogniser_does_not_keep_up_is_not_chosen() -> None:
+    assert choose([Load("small", 0.2, 0.3), Load("middle", 0.6, 0.9)]) == Load("small", 0.2, 0.3)
 
 
 def test_none_is_chosen_where_none_keeps_up() -> None:
-    assert choose([Load("large", 1.4)]) is None
+    assert choose([Load("large", 1.4, 0.5)]) is None
     assert choose([]) is None
 
 
 def test_a_model_that_leaves_no_room_for_a_burst_does_not_keep_up() -> None:
-    assert Load("exactly", HEADROOM).keeps_up
-    assert not Load("almost real time", 0.95).keeps_up
+    assert Load("exactly", HEADROOM, HEADROOM).keeps_up
+    assert not Load("almost real time", 0.95, 0.3).keeps_up

@@ -41,13 +41,19 @@ def test_a_server_that_does_not_know_yet_counts_on_the_most_that_were_measured()
     assert translator(NOTHING, DEFAULTS, HERE, targets=None) == "small"
 
 
+def test_where_none_keeps_up_it_is_the_one_that_slow_machines_run() -> None:
+    found = Found(MACHINE, {1: "large", 4: None})
+    assert translator(found, DEFAULTS, HERE, targets=3) == "small"
+    assert translator(found, DEFAULTS, HERE, targets=None) == "small"
+
+
 def test_a_gpu_keeps_up_with_the_larger_one() -> None:
-    assert translator(NOTHING, DEFAULTS, HERE, targets=None, gpu=True) == "large"
+    assert translator(None, DEFAULTS, HERE, targets=None) == "large"
 
 
 def test_what_was_not_fetched_or_removed_is_not_taken() -> None:
     assert translator(FOUND, DEFAULTS, HERE - {"large"}, targets=1) == "small"
-    assert translator(FOUND, DEFAULTS, HERE - {"large"}, targets=1, gpu=True) == "small"
+    assert translator(None, DEFAULTS, HERE - {"large"}, targets=1) == "small"
 
 
 def test_what_was_found_out_is_known_afterwards(tmp_path: Path) -> None:
@@ -58,7 +64,7 @@ def test_what_was_found_out_is_known_afterwards(tmp_path: Path) -> None:
 def test_another_measurement_adds_to_what_is_known_and_corrects_it(tmp_path: Path) -> None:
     remember(tmp_path, MACHINE, {1: "large", 4: "small"})
     remember(tmp_path, MACHINE, {1: "small", 2: "small", 4: None})
-    assert recall(tmp_path, MACHINE) == Found(MACHINE, {1: "small", 2: "small"})
+    assert recall(tmp_path, MACHINE) == Found(MACHINE, {1: "small", 2: "small", 4: None})
 
 
 def test_what_was_found_out_on_another_machine_is_not_known_here(tmp_path: Path) -> None:

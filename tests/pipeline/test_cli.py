@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from chat_server import ChatServer
 
+from surtitle.pipeline.assembly import available_cores
+from surtitle.pipeline.choice import FILE, remember, this_machine
 from surtitle.pipeline.cli import LIBRARY_SETTINGS, main
 
 Run = Callable[..., tuple[int, str]]
@@ -322,6 +324,34 @@ def test_models_are_listed_without_any_of_them(run: Run, capsys: pytest.CaptureF
 def test_a_check_without_models_says_which_to_fetch(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--quick", "--port", "0"]) == 1
     assert "missing: whisper-base" in capsys.readouterr().out
+
+
+@pytest.fixture
+def models(run: Run, tmp_path: Path) -> Path:
+    """The folder of models, where none is yet."""
+    models = tmp_path / "models"
+    models.mkdir()
+    return models
+
+
+def test_a_machine_that_was_measured_is_not_measured_again_where_once_will_do(
+    models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    remember(models, this_machine(available_cores()), {1: None, 4: "qwen2.5-coder-0.5b"})
+    for targets in ("es", "es,de,fr,pt"):
+        assert main(["check", "--once", "--to", targets]) == 0
+        assert capsys.readouterr().out == ""
+    assert main(["check", "--once", "--to", "es,de"]) == 1
+    assert "missing: whisper-base" in capsys.readouterr().out
+
+
+def test_a_damaged_choice_is_said_where_it_would_be_obeyed_and_nowhere_else(
+    models: Path, run: Run, recording: Path
+) -> None:
+    (models / FILE).write_text("{}")
+    assert_said(run("replay", recording, *PAIR), 1, r"can't read .*choice\.json")
+    for named in (("--llm", "qwen2.5-coder-0.5b"), (*HERE, "--translator-model", "m"), ("--llm-device", "cuda")):
+        assert_said(run("replay", recording, *PAIR, *named), 1, "model whisper-base is not here")
 
 
 def test_no_library_is_loaded_before_its_settings_are_made() -> None:

@@ -61,6 +61,7 @@ async def captioned(
     ears: ScriptedEars | None = None,
     translator: ScriptedTranslator | None = None,
     captions: CaptionMode = "final",
+    hastened: bool = True,
 ) -> list[Event]:
     """Everything that a session published, checked to begin and end as every session does."""
     events: list[Event] = []
@@ -75,6 +76,7 @@ async def captioned(
         workers=workers,
         publish=events.append,
         captions=captions,
+        hastened=hastened,
     )
     end = await session.run(audio)
     assert events[0] == start
@@ -225,6 +227,14 @@ async def test_the_virtual_clock_has_no_time_for_drafts_that_nobody_sees(workers
     ears = ScriptedEars(sentence=["Internationally", "acknowledged", "recommendations", "follow."])
     await captioned(chunks(10.0), workers, ears=ears, translator=translator)
     assert translator.drafts == []
+
+
+async def test_where_finals_are_not_hastened_by_drafts_none_are_made_that_nobody_sees(workers: Workers) -> None:
+    translator = ScriptedTranslator()
+    ears = ScriptedEars(sentence=["Internationally", "acknowledged", "recommendations", "follow."])
+    await captioned(chunks(10.0), workers, kind="real", ears=ears, translator=translator, hastened=False)
+    assert translator.drafts == []
+    assert len(translator.finals) == 5
 
 
 LONG = ["Internationally", "acknowledged", "recommendations", "follow."]

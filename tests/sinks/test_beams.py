@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from surtitle.sinks.beams import Beams, Candidate
 from surtitle.sinks.layer import CacheFull
+from surtitle.sinks.static import StaticDecoder
 from surtitle.sinks.stock import StockDecoder
 from surtitle.sinks.stream import TokenStream
 
@@ -20,8 +21,10 @@ FEW = 5
 PROMPT = [3, 1, 4, 1, 5, 9, 2, 6]
 
 
-@pytest.fixture(scope="module", params=["stock", "lean"])
+@pytest.fixture(params=["stock", "lean", "static"])
 def decoder(request, make_model, make_lean):
+    if request.param == "static":
+        return StaticDecoder(make_model("qwen2"), sequences=12, capacity=CAPACITY)
     return StockDecoder(make_model("qwen2")) if request.param == "stock" else make_lean("qwen2")
 
 
@@ -105,8 +108,10 @@ def test_no_room_is_said_before_anything_is_read(decoder) -> None:
         Beams(decoder, width=2, capacity=CAPACITY).search(stream_of(decoder), stop=(), limit=CAPACITY)
 
 
-def test_a_stream_that_has_read_nothing_and_a_single_beginning_are_refused(decoder) -> None:
+def test_a_stream_that_has_read_nothing_no_limit_and_a_single_beginning_are_refused(decoder) -> None:
     with pytest.raises(ValueError, match="append something first"):
         Beams(decoder, width=2, capacity=CAPACITY).search(TokenStream(decoder, capacity=CAPACITY), stop=(), limit=3)
+    with pytest.raises(ValueError, match="a limit of 0 tokens"):
+        Beams(decoder, width=2, capacity=CAPACITY).search(stream_of(decoder), stop=(), limit=0)
     with pytest.raises(ValueError, match="a width of 1"):
         Beams(decoder, width=1, capacity=CAPACITY)

@@ -1,0 +1,68 @@
+"""`surtitle.pipeline.ahead`: what of the open segment is worth a draft."""
+
+from __future__ import annotations
+
+from surtitle.pipeline.ahead import STEP, Ahead
+from surtitle.pipeline.events import Segment
+from surtitle.pipeline.segmenter import Opening
+
+
+def segment(text: str, cue: int = 0, language: str = "en") -> Segment:
+    return Segment(cue, text, 0.0, 1.0, language, ())
+
+
+def opening(text: str, cue: int = 0, language: str = "en") -> Opening:
+    return Opening(segment(text, cue, language), 0, False)
+
+
+def drafted(text: str) -> Ahead:
+    """Who made a draft of `text`, and has heard nothing since."""
+    ahead = Ahead()
+    ahead.push([], opening(text))
+    ahead.begin(opening(text))
+    return ahead
+
+
+def test_what_opens_is_due_and_when_it_is_drafted_no_more() -> None:
+    ahead = Ahead()
+    assert ahead.due is None
+    ahead.push([], opening("We"))
+    assert ahead.due is None
+    ahead.push([], opening("We will meet"))
+    assert ahead.due == opening("We will meet")
+    ahead.begin(opening("We will meet"))
+    assert ahead.due is None
+
+
+def test_it_is_due_again_when_it_has_grown_enough_or_was_guessed_otherwise() -> None:
+    ahead = drafted("We will meet")
+    ahead.push([], opening("We will meet" + "x" * (STEP - 1)))
+    assert ahead.due is None
+    ahead.push([], opening("We will meet" + "x" * STEP))
+    assert ahead.due is not None
+    ahead.push([], opening("We shall"))
+    assert ahead.due is not None
+
+
+def test_when_the_segment_ends_the_next_one_is_due_whatever_was_drafted() -> None:
+    ahead = drafted("We will meet")
+    assert ahead.push([segment("We will meet.")], opening("We will meet", 1)) is None
+    assert ahead.due == opening("We will meet", 1)
+    assert not ahead.is_current(opening("We will meet", 1))
+
+
+def test_a_guess_that_is_gone_is_told_once_and_its_draft_is_of_no_use() -> None:
+    ahead = drafted("We will")
+    assert ahead.push([], None) == segment("We will")
+    assert not ahead.is_current(opening("We will"))
+    assert ahead.push([], None) is None
+    assert ahead.due is None
+
+
+def test_a_guess_that_becomes_a_segment_or_goes_on_is_not_gone() -> None:
+    assert drafted("We will").push([segment("We will.")], None) is None
+    assert drafted("We will").push([], opening("We will meet")) is None
+
+
+def test_a_guess_in_another_language_is_gone_though_its_number_is_taken_again() -> None:
+    assert drafted("We will").push([], opening("Wir werden", language="de")) == segment("We will")
