@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from surtitle.pipeline.agreement import SETTLE, ended_before
 from surtitle.pipeline.events import Word
 
-BEHIND = 0.7
+BEHIND = 0.65
 """Seconds between the end of a word and that of the audio from which it is committed, if another follows it."""
 
 

@@ -70,6 +70,7 @@ class ToyModels:
         targets: tuple[str, ...],
         window: int,
         *,
+        beams: int,
         promises: bool,
         glossary: object,
         state: object,
