@@ -1,6 +1,7 @@
 """The language model and its tokenizer, loaded once.
 
-In: a folder of a fetched model. Out: an `Engine` for all conversations of the process. Knows no language and no prompt.
+In: a folder of a fetched model, or of a transformers model as its makers publish it. Out: an `Engine` for all
+conversations of the process. Knows no language and no prompt.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from surtitle.pipeline.events import Device
 from surtitle.pipeline.identify import Identifier
 from surtitle.pipeline.profiles import find_profile
 from surtitle.sinks.beams import Beams
+from surtitle.sinks.blocks import WEIGHTS
 from surtitle.sinks.decoder import Decoder
 from surtitle.sinks.load import load_model
 from surtitle.sinks.tokenizer import Tokenizer
@@ -43,10 +45,24 @@ def on_gpu(folder: Path, device: str, *, window: int) -> Decoder:
     """The model in `folder` on torch's `device`, for up to `GPU_ROWS` conversations of `window` tokens each."""
     # imported here: they need transformers, which takes seconds, and a session on processor cores does not
     from surtitle.sinks.static import StaticDecoder
-    from surtitle.sinks.stock import load_stock
+    from surtitle.sinks.stock import from_pretrained
 
-    model = load_stock(folder, dtype=torch.bfloat16)
+    model = from_pretrained(folder, dtype=torch.bfloat16, use_safetensors=True, local_files_only=True)
     return StaticDecoder(model.to(torch.device(device)), sequences=GPU_ROWS, capacity=window + _MORE)
+
+
+def as_published(folder: Path, *, window: int) -> Decoder:
+    """The model in `folder` as transformers has it, in fp32, on cores: larger and slower than what is fetched.
+
+    Raises ValueError where it can't bear conversations of `window` tokens.
+    """
+    from surtitle.sinks.stock import StockDecoder, from_pretrained
+
+    model = from_pretrained(folder, dtype=torch.float32, use_safetensors=True, local_files_only=True)
+    decoder = StockDecoder(model)
+    if decoder.limit is not None and decoder.limit < window + _MORE:
+        raise ValueError(f"it bears {decoder.limit} tokens, expected {window + _MORE}: --window, and {_MORE} more")
+    return decoder
 
 
 class Engine:
@@ -57,16 +73,20 @@ class Engine:
 
         Raises UserError if it can't be loaded.
         """
-        torch.set_num_threads(1)  # what torch does here, moving keys at an eviction, is over in a millisecond
+        published = not (folder / WEIGHTS).is_file() and any(folder.glob("*.safetensors"))
+        # with our own engine what torch does, moving keys at an eviction, is over in a millisecond
+        torch.set_num_threads(threads if published else 1)
         if device == "cuda" and not torch.cuda.is_available():
             raise UserError("--llm-device cuda: torch finds no GPU, expected one: leave the flag out to use the cores")
         try:
             with ThreadPoolExecutor(1) as beside:  # most of the weights' loading is outside the interpreter's lock
-                loading = beside.submit(
-                    partial(on_gpu, folder, device, window=window)
-                    if device == "cuda"
-                    else partial(load_model, folder, threads=threads)
-                )
+                if device == "cuda":
+                    load = partial(on_gpu, folder, device, window=window)
+                elif published:
+                    load = partial(as_published, folder, window=window)
+                else:
+                    load = partial(load_model, folder, threads=threads)
+                loading = beside.submit(load)
                 self.tokenizer = Tokenizer(folder)
                 self.identifier = Identifier()
                 self.model: Decoder = loading.result()

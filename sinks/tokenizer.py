@@ -28,7 +28,7 @@ class Tokenizer:
         self._tokenizer = _Tokenizer.from_str(text)
         template = _template_in(folder, config)
         self._template = None if template is None else _environment().from_string(template)
-        self._names = {name: config.get(name) or "" for name in ("bos_token", "eos_token")}
+        self._names = {name: _text_of(config.get(name)) for name in ("bos_token", "eos_token")}
         eos = self._tokenizer.token_to_id(self._names["eos_token"])
         if eos is None:
             raise ValueError(f"{folder} names no end-of-sequence token that its tokenizer knows")
@@ -83,6 +83,13 @@ def _environment() -> ImmutableSandboxedEnvironment:
     environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
     environment.globals["raise_exception"] = raise_exception
     return environment
+
+
+def _text_of(token: str | dict[str, Any] | None) -> str:
+    """A special token, which some settings spell out with how it is cut off."""
+    if isinstance(token, dict):
+        return str(token["content"])
+    return token or ""
 
 
 def _template_in(folder: Path, config: dict[str, Any]) -> str | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from itertools import pairwise, takewhile
 from pathlib import Path
@@ -326,6 +328,42 @@ def test_the_least_window_holds_the_longest_turn(endless: Engine) -> None:
 def test_a_segment_that_is_longer_than_speech_is_refused(ask: Callable[[Spanish, str], object], engine: Engine) -> None:
     with pytest.raises(UserError, match="a segment of 281 tokens, expected at most 280: cut it into sentences"):
         ask(Spanish(engine), "x" * 281)
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    """A folder as a model's makers publish it."""
+    made, published = write_model(tmp_path, ending=3.0, seed=6), tmp_path / "published"
+    load_stock(made).save_pretrained(published)
+    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        shutil.copy(made / name, published)
+    return published
+
+
+def test_a_model_as_its_makers_publish_it_translates_too(published: Path) -> None:
+    engine = Engine(published, threads=1, window=SMALLEST)
+    assert isinstance(engine.model, StockDecoder)
+    same = Engine(published.parent, threads=1)
+    same.model = StockDecoder(load_stock(published.parent))
+    theirs, ours = Spanish(engine, SMALLEST), Spanish(same, SMALLEST)
+    texts = [numbered(number) for number in range(12)]
+    assert [theirs.translate(text) for text in texts] == [ours.translate(text) for text in texts]
+    assert len(theirs.conversation.turns) == len(ours.conversation.turns) > 0
+
+
+def test_a_published_model_that_can_not_bear_the_window_is_refused(published: Path) -> None:
+    config = json.loads((published / "config.json").read_text())
+    (published / "config.json").write_text(
+        json.dumps(
+            {
+                **config,
+                "rope_parameters": {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 10_000.0},
+                "max_position_embeddings": 1024,
+            }
+        )
+    )
+    with pytest.raises(UserError, match=r"it bears 1024 tokens, expected 1759"):
+        Engine(published, threads=1, window=SMALLEST)
 
 
 def test_a_folder_without_a_model_is_refused_with_what_mends_it(tmp_path: Path) -> None:

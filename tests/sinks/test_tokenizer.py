@@ -58,6 +58,14 @@ def test_a_tokenizer_without_an_end_is_refused(folder: Path, tmp_path: Path) -> 
         Tokenizer(tmp_path)
 
 
+def test_an_end_may_be_spelled_out_with_how_it_is_cut_off(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_bytes((folder / "tokenizer.json").read_bytes())
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    spelled = {"content": config["eos_token"], "lstrip": False, "special": True}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({**config, "eos_token": spelled}))
+    assert Tokenizer(tmp_path).eos == Tokenizer(folder).eos
+
+
 def test_a_template_may_stand_among_the_tokenizers_settings_alone_or_by_name(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_bytes((folder / "tokenizer.json").read_bytes())
     config = json.loads((folder / "tokenizer_config.json").read_text())
