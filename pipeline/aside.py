@@ -19,6 +19,8 @@ from surtitle.sinks.tokenizer import Tokenizer
 
 LONGEST_SOURCE = 280
 """Tokens of one segment: longer ones are refused, for no speech segment is."""
+_USUAL = 1.6
+"""Tokens of a translation for each of its source that are nothing unusual."""
 TERM_TOKENS = 160
 """Tokens that the terms of one segment may have as turns."""
 
@@ -35,6 +37,8 @@ class PromptTokens:
         ends = [tokenizer.encode(text) for text in prompt.stop]
         ends.append(tokenizer.encode(turns.before_speech.lstrip())[:1])
         self.stop = frozenset({tokenizer.eos, *(ids[0] for ids in ends if len(ids) == 1)})
+        said, translated = (len(tokenizer.encode_plain(side.example)) for side in (prompt.source, prompt.target))
+        self._stretch = max(1.0, translated / said / _USUAL)
         self.room = len(self.prefix) + len(self.turn(())) + LONGEST_SOURCE + longest(LONGEST_SOURCE)
         """Tokens that it takes with the longest turn behind it."""
 
@@ -42,6 +46,12 @@ class PromptTokens:
     def digest(self) -> str:
         """What tells this prompt from others."""
         return sha256(repr((self.prefix, self.turn(()))).encode()).hexdigest()
+
+    def limit(self, source: int) -> int:
+        """Tokens that the translation of `source` tokens may have; in a language that the tokenizer spells out letter
+        by letter as many more as the worked example has.
+        """
+        return min(round(self._stretch * longest(source)), longest(LONGEST_SOURCE))
 
     def turn(self, source: Sequence[int]) -> list[int]:
         """What stands between two translations."""
@@ -88,12 +98,12 @@ class Aside:
         yield from self._stream.writing(told.push, stop=self._prompt.stop, limit=limit - len(told.tokens))
 
 
-def source_tokens(tokenizer: Tokenizer, text: str) -> tuple[list[int], int]:
-    """The tokens of a segment, and how many its translation may have. Raises UserError for too long a segment."""
+def source_tokens(tokenizer: Tokenizer, text: str) -> list[int]:
+    """The tokens of a segment. Raises UserError for too long a segment."""
     source = tokenizer.encode_plain(text)
     if len(source) > LONGEST_SOURCE:
         raise UserError(f"a segment of {len(source)} tokens, expected at most {LONGEST_SOURCE}: cut it into sentences")
-    return source, longest(len(source))
+    return source
 
 
 def longest(source: int) -> int:

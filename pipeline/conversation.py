@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from surtitle.pipeline.answers import Answer, best_of
-from surtitle.pipeline.aside import Aside, PromptTokens, Told, source_tokens, until
+from surtitle.pipeline.aside import LONGEST_SOURCE, Aside, PromptTokens, Told, source_tokens, until
 from surtitle.pipeline.context import Context
 from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.errors import UserError
@@ -144,8 +144,8 @@ class Conversation:
         """Read the turn of `text` up to what was promised of its translation. How many tokens that may have, and how
         many of them are left.
         """
-        _, limit = source_tokens(self._tokenizer, text)
-        left = limit - len(self._promised)
+        limit = self._prompt.limit(len(source_tokens(self._tokenizer, text)))
+        left = max(0, limit - len(self._promised))
         yield from self._recalling(text)
         yield from self._reading_turn(text, self._promised, room=left)
         return limit, left
@@ -184,7 +184,10 @@ class Conversation:
 
     def _insisting(self, text: str, answer: Answer, wrote: Callable[[int], None]) -> Steps[Answer]:
         """`answer`, or another with more of the glossary's words, made without context and read in its place."""
-        again = yield from self._asking(self._ladder[0], text, self._put_in(text), Told(self._promised, wrote))
+        shown = self._put_in(text)
+        if not self._fits(shown):
+            return answer
+        again = yield from self._asking(self._ladder[0], text, shown, Told(self._promised, wrote))
         if again.fault is not None or again.missed >= answer.missed:
             return answer
         yield from self._reading_turn(text, again.tokens)
@@ -192,14 +195,19 @@ class Conversation:
 
     def _asking(self, aside: Aside, text: str, shown: str, told: Told) -> Steps[Answer]:
         """What one who knows no context makes of `text`, or of what is `shown` in its place."""
-        source, limit = source_tokens(self._tokenizer, shown)
+        source = source_tokens(self._tokenizer, shown)
+        limit = self._prompt.limit(len(source))
         terms = [self._terms.ids(term) for term in self._terms.known(text)]
         yield from aside.answering(terms, source, told, limit)
         return self._judged(text, told.tokens, limit)
 
     def _reading_turn(self, text: str, written: Sequence[int], *, room: int = 0) -> Steps[None]:
-        source, _ = source_tokens(self._tokenizer, text)
+        source = source_tokens(self._tokenizer, text)
         yield from self._context.reading_turn([*self._prompt.turn(source), *written], room)
+
+    def _fits(self, text: str) -> bool:
+        """Whether it is short enough to be translated: the glossary's words may be longer than those said."""
+        return len(self._tokenizer.encode_plain(text)) <= LONGEST_SOURCE
 
     def _put_in(self, text: str) -> str:
         """`text` with the words that the glossary wants in it already."""
@@ -265,14 +273,16 @@ class Conversation:
             if turn.term and turn.tells[0] not in self._terms.known(turn.source):
                 ledger.correct(turn, replace(turn, ids=()))
             elif not turn.term and not set(wanted) <= set(turn.asked):
+                absent = len(missed(wanted, turn.translation, self._target.code))
+                shown, better = self._put_in(turn.source), ""
+                if absent and self._fits(shown):
+                    answer = yield from self._asking(self._ladder[0], turn.source, shown, Told((), _ignore))
+                    better = answer.text if answer.fault is None and answer.missed < absent else ""
+                # not before: a rest that is cut short asks again
                 looked_at = replace(turn, asked=wanted, tells=self._told(turn.source, turn.translation))
                 ledger.correct(turn, looked_at)
-                absent = len(missed(wanted, turn.translation, self._target.code))
-                if absent:
-                    shown, told = self._put_in(turn.source), Told((), _ignore)
-                    answer = yield from self._asking(self._ladder[0], turn.source, shown, told)
-                    if answer.fault is None and answer.missed < absent:
-                        self.correct(looked_at, answer.text)
+                if better:
+                    self.correct(looked_at, better)
 
     def state(self) -> Kept:
         """All that it knows, for `restore`; a draft that is open is left."""

@@ -80,6 +80,7 @@ class Engine:
             raise UserError("--llm-device cuda: torch finds no GPU, expected one: leave the flag out to use the cores")
         try:
             with ThreadPoolExecutor(1) as beside:  # most of the weights' loading is outside the interpreter's lock
+                load: Callable[[], Decoder]
                 if device == "cuda":
                     load = partial(on_gpu, folder, device, window=window)
                 elif published:

@@ -59,18 +59,9 @@ class Glossary:
 
         A word may have an ending more than the glossary's. Of two terms at one place the longer one is meant.
         """
-        found: list[tuple[int, int, Rendering]] = []
-        for term in self.terms:
-            said, wanted = _called(term, source), _called(term, target)
-            if said and wanted:
-                places = _pattern(said, source).finditer(text)
-                found += [(place.start(), place.end(), Rendering(said, wanted)) for place in places]
-        found.sort(key=lambda each: each[0] - each[1])  # the longest first
-        taken: list[tuple[int, int, Rendering]] = []
-        for start, end, rendering in found:
-            if all(end <= other or start >= last for other, last, _ in taken):
-                taken.append((start, end, rendering))
-        return tuple(dict.fromkeys(rendering for _, _, rendering in sorted(taken, key=lambda each: each[0])))
+        both = [(_called(term, source), _called(term, target)) for term in self.terms]
+        known = [Rendering(said, wanted) for said, wanted in both if said and wanted]
+        return tuple(dict.fromkeys(rendering for _, _, rendering in _places(known, text, source)))
 
     def hot_words(self, language: str, limit: int) -> str:
         """What the terms are called in `language`, as a recogniser's context: as many as `limit` characters hold."""
@@ -86,8 +77,8 @@ class Glossary:
 def put_in(renderings: Iterable[Rendering], text: str, source: str) -> str:
     """`text` with the wanted words where the terms were said: what stands there in the target language already, a model
     mostly leaves (Dinu et al. 2019)."""
-    for each in renderings:
-        text = each.wanted.join(_pattern(each.said, source).split(text))
+    for start, end, each in reversed(_places(renderings, text, source)):
+        text = text[:start] + each.wanted + text[end:]
     return text
 
 
@@ -150,14 +141,35 @@ def _called(term: Mapping[str, str], language: str) -> str:
     return term.get(language) or term.get(KEEP, "")
 
 
+def _places(renderings: Iterable[Rendering], text: str, source: str) -> list[tuple[int, int, Rendering]]:
+    """Where in `text` which of them is said, in order: of two at one place the longer one."""
+    found = [
+        (place.start(), place.end(), each)
+        for each in renderings
+        for place in _pattern(each.said, source).finditer(text)
+    ]
+    taken: list[tuple[int, int, Rendering]] = []
+    for start, end, rendering in sorted(found, key=lambda each: each[0] - each[1]):
+        if all(end <= other or start >= last for other, last, _ in taken):
+            taken.append((start, end, rendering))
+    return sorted(taken, key=lambda each: each[0])
+
+
 def _pattern(said: str, language: str) -> re.Pattern[str]:
+    """Where `said` stands in a text; its last word may have an ending if it is no short one (UN is not in "unit"). What
+    is all capitals is no other word in small letters (US, us).
+    """
     words = r"\s+".join(map(re.escape, said.split()))
-    bounded = rf"(?<!\w){words}\w{{0,{_ENDING}}}(?!\w)" if is_spaced(language) else words
-    return re.compile(bounded, re.IGNORECASE)
+    flags = re.NOFLAG if said.isupper() else re.IGNORECASE
+    if not is_spaced(language):
+        return re.compile(words, flags)
+    ending = rf"\w{{0,{_ENDING}}}" if len(said.split()[-1]) >= _STEM else ""
+    return re.compile(rf"(?<!\w){words}{ending}(?!\w)", flags)
 
 
 def _stems(wanted: str, language: str) -> re.Pattern[str]:
     if not is_spaced(language):
         return re.compile(re.escape(wanted), re.IGNORECASE)
-    words = (word[:-_ENDING] if len(word) >= _STEM + _ENDING else word for word in wanted.split())
-    return re.compile(r"(?<!\w)" + r"\w*\W+".join(map(re.escape, words)), re.IGNORECASE)
+    words = [word[:-_ENDING] if len(word) >= _STEM + _ENDING else word for word in wanted.split()]
+    end = rf"\w{{0,{_ENDING}}}(?!\w)" if len(words[-1]) < _STEM else ""  # "red" is not in "reduce"
+    return re.compile(r"(?<!\w)" + r"\w*\W+".join(map(re.escape, words)) + end, re.IGNORECASE)

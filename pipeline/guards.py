@@ -28,6 +28,8 @@ _LOOP = re.compile(r"(.{2,60}?)\1{3}")
 _PROMPT_SHARE = 24
 """Letters in a row of the prompt that no translation has by chance."""
 _QUESTION = re.compile("[?？؟;]")
+_QUESTION_IN = {"ja": re.compile("[?？]|か[。」]?$"), "th": re.compile("")}
+"""Where a question need not have a mark: it ends in か, or in a word of many."""
 _ONE_QUESTION = re.compile('[^:"“”„«»「」『』.!?。！]+[?？؟]')
 """A question and no more: what is quoted may be told instead."""
 _TRANSLATING = (
@@ -38,8 +40,13 @@ _BEING_A_MODEL = (
     "language model|modelo de lenguaje|modèle de langage|sprachmodell"
     r"|as an (ai|assistant)\b|en tant qu['’](ia|assistante?)\b|als (ki|assistent(in)?)\b|como (ia|asistente)\b"
 )
+_LEADING_TO = re.compile(
+    r"\b(se tradu(ce|cen|jo|jeron|z|zem|it|isent|isait) (en|em|par)|traduz(em)?-se em|si traduc(e|ono) in)\b",
+    re.IGNORECASE,
+)
+"""What one says of a cause and what comes of it, in the word for translating."""
 _COMMENT = re.compile(f"{_TRANSLATING}|{_BEING_A_MODEL}", re.IGNORECASE)
-_OF_COMMENTS = re.compile(f"{_COMMENT.pattern}|interpret|dolmetsch|render|version", re.IGNORECASE)
+_OF_COMMENTS = re.compile(f"{_COMMENT.pattern}|interpret|dolmetsch|render|version|assist", re.IGNORECASE)
 """What one says of translating, or of being a model, who does not translate; and what that may be a translation of."""
 
 
@@ -52,15 +59,17 @@ class Guards:
         self._letters = _scripts(target.example) | {"LATIN", "GREEK"}  # names, and 5 µm
         self._prompt = _runs(f"{prompt}\n{source.example}\n{target.example}")
         self._example = _runs(source.example)
+        self._letters_of_example = _letters(source.example)
+        self._question = _QUESTION_IN.get(target.code, _QUESTION)
 
     def fault(self, source: str, translation: str, *, finished: bool) -> Fault | None:
         """What is wrong with `translation`, or None for a text that can be one of `source`.
 
         `empty`; `runaway`: the model did not end its turn by itself (`finished`); `echo`: most of the source's longer
         words, names (capitals) left out, stand in it unchanged; `language`: it is in the source's; `script`: letters
-        that neither the target language nor the source has; `loop`: something said four times in a row, once in the
-        source; `prompt`: part of what the model was shown; `answer`: no question, of a question; `comment`: talk
-        about translating.
+        that neither language has, or for the most part such as the target has not; `loop`: something said four times in
+        a row, once in the source; `prompt`: part of what the model was shown; `answer`: no question, of a question;
+        `comment`: talk about translating.
         """
         if not any(letter.isalnum() for letter in translation) and any(letter.isalnum() for letter in source):
             return "empty"
@@ -70,15 +79,27 @@ class Guards:
             ("prompt", self._shows_the_prompt(source, translation)),
             ("echo", self._is_echo(source, translation)),
             ("language", self._is_in_the_source_language(source, translation)),
-            ("script", bool(_scripts(translation) - self._letters - _scripts(source))),
+            ("script", self._is_in_another_script(source, translation)),
             ("loop", _is_loop(translation) and not _is_loop(source)),
-            ("answer", bool(_ONE_QUESTION.fullmatch(source)) and not _QUESTION.search(translation)),
-            ("comment", bool(_COMMENT.search(translation)) and not _OF_COMMENTS.search(source)),
+            ("answer", bool(_ONE_QUESTION.fullmatch(source)) and not self._question.search(translation)),
+            ("comment", bool(_COMMENT.search(_LEADING_TO.sub("", translation))) and not _OF_COMMENTS.search(source)),
         )
         return next((kind for kind, found in faults if found), None)
 
     def _shows_the_prompt(self, source: str, translation: str) -> bool:
-        return bool(_runs(translation) & self._prompt) and not _runs(source) & self._example
+        """What says the example's words, or most of them, may be translated as the example is."""
+        of_example = _runs(source) & self._example or (
+            len(source) >= _PROMPT_SHARE and _letters(source) in self._letters_of_example
+        )
+        return bool(_runs(translation) & self._prompt) and not of_example
+
+    def _is_in_another_script(self, source: str, translation: str) -> bool:
+        """One that neither language has; or, for the most part, one that only the source has."""
+        strange = _scripts(translation) - self._letters
+        if strange - _scripts(source):
+            return True
+        letters = [letter for letter in translation if letter.isalpha()]
+        return 2 * sum(bool(_scripts(letter) & strange) for letter in letters) > len(letters)
 
     def _is_echo(self, source: str, translation: str) -> bool:
         words = [word for word in _PLAIN_WORD.findall(source) if word.islower()]
@@ -90,6 +111,11 @@ class Guards:
         words = sum(word.islower() for word in _WORD.findall(translation))
         is_short = words < _FEW_WORDS and translation.casefold() != source.casefold()  # a copy is suspect however short
         return words > 1 and self._in_source(translation) > (_SURE if is_short else _LIKELY)
+
+
+def _letters(text: str) -> str:
+    """Its letters and digits, one after the other."""
+    return "".join(filter(str.isalnum, text.casefold()))
 
 
 def _is_loop(text: str) -> bool:
@@ -109,7 +135,7 @@ def _runs(text: str) -> set[str]:
     """Every run of `_PROMPT_SHARE` letters in a line, whatever stands between them; of half as many wide ones."""
     found: set[str] = set()
     for line in text.casefold().splitlines():
-        letters = "".join(filter(str.isalnum, line))
+        letters = _letters(line)
         wide = any(unicodedata.east_asian_width(letter) == "W" for letter in letters)
         size = _PROMPT_SHARE // 2 if wide else _PROMPT_SHARE
         found.update(letters[start : start + size] for start in range(len(letters) - size + 1))

@@ -224,7 +224,11 @@ class Recognizer:
             committed=joined((word.text for word in self._committed), self._spoken.current),
             last=(last and not is_short) or self._is_full,
         )
-        guess = [Word(word.text, start + word.start, start + word.end, word.probability) for word in heard_now]
+        floor = self._committed[-1].end if self._committed else start  # where it ended is guessed anew in each look
+        guess = [
+            Word(word.text, max(floor, start + word.start), max(floor, start + word.end), word.probability)
+            for word in heard_now
+        ]
         self._heard_until = end
         words = self._believed(guess, last=last)
         is_unsure = is_short and not self._committed and sureness(words) < self._settings.unsure

@@ -41,13 +41,17 @@ _ORDINAL_STOP = frozenset({"de", "da", "no", "fi", "cs", "sk", "pl", "hu", "hr",
 """Languages that write ordinal numbers with a stop: `am 3. Mai`."""
 
 
+_WORDS_OF_ONE_LETTER = frozenset({"i", "é", "è"})
+"""With which a sentence can end: `So do I.`, `Não sei o que é.`"""
+
+
 def ends_sentence(word: str, language: str) -> bool:
     """True if `word` ends a sentence for certain: no abbreviation, initial, short number or hesitation does."""
     bare = word.rstrip(_CLOSING_QUOTES)
     if not bare or bare[-1] not in SENTENCE_ENDS or _hesitates(bare):
         return False
     stem = _stem(bare)
-    is_initial = len(stem) == 1 and stem.isalpha() and stem != "i"
+    is_initial = len(stem) == 1 and stem.lower() != stem.upper() and stem not in _WORDS_OF_ONE_LETTER
     is_known = _is_always_followed(stem, language) or stem in _LAST_AT_TIMES.get(language, NONE)
     is_short_number = stem.isdigit() and len(stem) < 3
     return bare[-1] != "." or not (is_initial or is_known or is_short_number or "." in stem)

@@ -112,6 +112,7 @@ class Session:
         self._waiting = Backlog()
         self._arrived = asyncio.Event()
         self._source_over = False
+        self._stalled = 0.0  # seconds by which the newest audio came later than it is old: the source's, not ours
         self._segments: deque[tuple[Segment, Stamps]] = deque()
         self._captions = captions
         self._idle = idle
@@ -248,7 +249,11 @@ class Session:
         return bool(self._segments)
 
     def _has_time(self, segment: Segment) -> bool:
-        return self._clock.now() - segment.end < RETRY_WITHIN
+        return self._lateness(segment) < RETRY_WITHIN
+
+    def _lateness(self, segment: Segment) -> float:
+        """Seconds since the end of its words, but for those in which a source that stalled sent nothing."""
+        return self._clock.now() - segment.end - self._stalled
 
     def _admit(self, item: AudioChunk | Gap) -> list[AudioChunk]:
         """Publish gaps; return clean audio."""
@@ -256,6 +261,7 @@ class Session:
             self._miss(item)
             return []
         self._condition.heard()
+        self._stalled = max(0.0, self._clock.now() - item.end)
         chunk, gaps = self._scrubber.push(item)
         for gap in gaps:
             self._miss(gap)
@@ -268,7 +274,7 @@ class Session:
     def _tell_condition(self) -> None:
         """On the real clock, whenever audio came or a caption was sent."""
         now = self._clock.now()
-        waiting = now - self._segments[0][0].end if self._segments else 0.0
+        waiting = self._lateness(self._segments[0][0]) if self._segments else 0.0
         status = self._condition.status(audio=self._listener.heard, now=now, waiting=waiting)
         if status is not None:
             self._publish(status)
@@ -343,7 +349,7 @@ class Session:
             caption = replace(caption, words=segment.words)
         if caption.role == "target":
             self.lags.add(segment.end, caption.elapsed - segment.end, stamps)
-            self._condition.captioned(caption.elapsed - segment.end)
+            self._condition.captioned(self._lateness(segment))
             self._ends[segment.id, language] = segment.end
             if len(self._ends) > REPORTS:
                 del self._ends[next(iter(self._ends))]

@@ -13,6 +13,10 @@ _LETTERS_A_WORD = {"zh": 1.6, "yue": 1.6, "ja": 2.2, "th": 4.0, "lo": 4.0, "my":
 """About, in languages without spaces: where a text is cut into words there, recognisers do not say."""
 
 
+_CONTRACTED = frozenset({"'s", "'re", "'ll", "'ve", "'d", "'m", "'t"})
+"""What English words end with that others were contracted to."""
+
+
 def is_spaced(language: str) -> bool:
     """Whether words of `language` are written with spaces between them."""
     return language not in _LETTERS_A_WORD
@@ -26,13 +30,22 @@ def count_of(words: Iterable[str], language: str) -> float:
 
 
 def joined(words: Iterable[str], language: str) -> str:
-    """One line of text: spaces between words where the language has them, none before closing punctuation."""
-    if not is_spaced(language):
-        return "".join(words)
-    text = ""
+    """One line of text: spaces between words where the language has them, none before closing punctuation. In others
+    there are some between Latin words.
+    """
+    spaced, text = is_spaced(language), ""
     for word in words:
-        text += word if not text or is_punctuation(word) or is_rest(word) else f" {word}"
+        if spaced:
+            apart = bool(text) and not is_punctuation(word) and not is_rest(word)
+        else:
+            apart = is_latin(text[-1:]) and is_latin(word[:1])
+        text += f" {word}" if apart else word
     return text
+
+
+def is_latin(letter: str) -> bool:
+    """True for a letter or a digit of ASCII."""
+    return letter.isascii() and letter.isalnum()
 
 
 def is_punctuation(word: str) -> bool:
@@ -41,8 +54,9 @@ def is_punctuation(word: str) -> bool:
 
 
 def is_rest(word: str) -> bool:
-    """True for the second half of a hyphenated word, recognised after its first (`-attention`)."""
-    return len(word) > 1 and word[0] == "-" and word[1].isalpha()
+    """True for what belongs to the word before, recognised after it: `-attention`, `'s`."""
+    is_second_half = len(word) > 1 and word[0] == "-" and word[1].isalpha()
+    return is_second_half or word.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").lower() in _CONTRACTED
 
 
 def shared(one: Sequence[object], other: Sequence[object]) -> int:

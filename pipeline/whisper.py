@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,13 @@ from ctranslate2 import get_cuda_device_count
 from faster_whisper import WhisperModel
 from faster_whisper.feature_extractor import FeatureExtractor
 from faster_whisper.tokenizer import Tokenizer
-from faster_whisper.transcribe import merge_punctuations
 
+from surtitle.pipeline.aligned import words_of
 from surtitle.pipeline.cublas import load_cublas
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import SAMPLE_RATE, Device, Samples, Word
 from surtitle.pipeline.inventions import doubted, heard, sureness
+from surtitle.pipeline.text import is_spaced
 
 LONGEST = 25.0
 """Seconds of audio that one call takes."""
@@ -40,8 +41,10 @@ _TOKENS_PER_SECOND = 12
 """More than anybody speaks: decoding that goes on is a loop."""
 _LOUD_ENOUGH = 0.1
 """Peak below which audio is made louder: Whisper hears nothing in what is very quiet."""
-_PREPENDED = "\"'“¿([{-"
-_APPENDED = "\"'.。,，!！?？:：”)]}、"
+_FRAME = 320
+"""Samples below which there is nothing that words could be aligned with."""
+_CONTEXT = 200
+"""Tokens of the text before at most: with it and what is written, Whisper has 448."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +134,12 @@ class Whisper:
         word that is only punctuation belongs to the last committed word.
         """
         tokenizer = self._tokenizer(language)
-        prompt = [tokenizer.sot_prev, *tokenizer.encode(" " + before)] if before else []
+        if len(samples) < _FRAME:
+            return []
+        prompt = [tokenizer.sot_prev, *tokenizer.encode(" " + before)[-_CONTEXT:]] if before else []
         prompt += [*tokenizer.sot_sequence, tokenizer.no_timestamps]
-        prefix = tokenizer.encode(" " + committed) if committed else []
+        space = " " if is_spaced(language) else ""
+        prefix = tokenizer.encode(space + committed) if committed else []
         asked = _Asked(tokenizer, prompt, prefix, len(samples) / SAMPLE_RATE)
         words = self._guess(self._encode(samples), asked)
         # what is doubted is not read again: of noise the whole 30 s make a phrase that is likely
@@ -197,10 +203,8 @@ class Whisper:
         if len(tokens) == known:
             return []
         aligned = self._whisper.find_alignment(asked.tokenizer, [tokens], encoded, int(asked.seconds * 100))[0]
-        ends = np.cumsum([len(item["tokens"]) for item in aligned])
-        fresh = [item for item, end in zip(aligned, ends, strict=True) if end > known]
-        merge_punctuations(fresh, _PREPENDED, _APPENDED)
-        return _words(fresh, spaced=any(item["word"].startswith(" ") for item in aligned))
+        tokenizer = asked.tokenizer
+        return words_of(aligned, known=known, language=tokenizer.language_code, decode=tokenizer.decode)
 
     def _tokenizer(self, language: str) -> Tokenizer:
         if language not in self._tokenizers:
@@ -216,18 +220,3 @@ class Whisper:
 def _loud_enough(samples: Samples) -> Samples:
     peak = float(np.abs(samples).max(initial=0.0))
     return samples * np.float32(_LOUD_ENOUGH / peak) if 0 < peak < _LOUD_ENOUGH else samples
-
-
-def _words(aligned: list[dict[str, Any]], *, spaced: bool) -> list[Word]:
-    """Whole words: in a language with spaces, what comes without one belongs to the word before (`cross-attention`)."""
-    words: list[Word] = []
-    for item in aligned:
-        text, start, end = item["word"].strip(), float(item["start"]), float(item["end"])
-        if not text:
-            continue
-        if words and spaced and not item["word"].startswith(" "):
-            last = words[-1]
-            words[-1] = replace(last, text=last.text + text, end=max(last.end, end))
-        else:
-            words.append(Word(text, start, max(start, end), float(item["probability"])))
-    return words

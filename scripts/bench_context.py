@@ -80,7 +80,8 @@ class Sentences:
 
     def answering(self, stream: TokenStream, source: str) -> Steps[tuple[str, bool]]:
         """What the model makes of `source` behind what `stream` holds, and whether that can be a translation."""
-        ids, limit = source_tokens(self.tokenizer, source)
+        ids = source_tokens(self.tokenizer, source)
+        limit = self.prompt.limit(len(ids))
         written: list[int] = []
         yield from stream.reading(self.prompt.turn(ids))
         yield from stream.writing(written.append, stop=self.prompt.stop, limit=limit)
@@ -88,7 +89,8 @@ class Sentences:
 
     def _insisting(self, source: str, text: str) -> Steps[tuple[str, bool]]:
         for aside in self._stricter:
-            (ids, limit), told = source_tokens(self.tokenizer, source), Told((), lambda tokens: None)
+            ids, told = source_tokens(self.tokenizer, source), Told((), lambda tokens: None)
+            limit = self.prompt.limit(len(ids))
             yield from aside.answering((), ids, told, limit)
             text, is_fine = self._judged(source, told.tokens, limit)
             if is_fine:
@@ -104,7 +106,8 @@ def following(sentences: Sentences, stream: TokenStream, sources: Sequence[str],
     """Translate one after the other, all turns kept as far as the window reaches; no guard looks at them."""
     stream.pin(sentences.prompt.prefix)
     for source in sources:
-        ids, limit = source_tokens(sentences.tokenizer, source)
+        ids = source_tokens(sentences.tokenizer, source)
+        limit = sentences.prompt.limit(len(ids))
         stream.cache.make_room(len(sentences.prompt.turn(ids)) + limit)
         text, _ = yield from sentences.answering(stream, source)
         out.texts.append(text)

@@ -213,21 +213,45 @@ def test_corrections_that_are_too_long_push_out_the_oldest_turns(engine: Engine)
     assert stream.conversation.cache_tokens <= WINDOW
 
 
-def test_turns_that_lack_a_new_term_are_made_again_in_a_rest(engine: Engine) -> None:
+def lacking(engine: Engine, letter: str) -> Spanish:
+    """Two turns that lack a term which the glossary has by now, and which has `letter`."""
+    stream = filled(engine, 2)
+    for turn in stream.conversation.turns:
+        stream.conversation.correct(turn, "-")
+    stream.glossary = Glossary(({"en": "number", "es": letter},))
+    return stream
+
+
+@pytest.fixture(scope="module")
+def letter(engine: Engine) -> str:
     """A tiny random model writes a word with some letter only now and then: which one, is tried."""
     for letter in "abcdefghijklmnopqrstuvwxyz":
-        stream = filled(engine, 2)
-        for turn in stream.conversation.turns:
-            stream.conversation.correct(turn, "-")
-        stream.glossary = Glossary(({"en": "number", "es": letter},))
-        before = stream.conversation.counts.corrected
+        stream = lacking(engine, letter)
         stream.translator.rest(never)
-        made = [turn for turn in stream.conversation.turns if turn.translation != "-"]
-        assert stream.conversation.counts.corrected == before + len(made)
-        assert all(turn.corrected and any(w.startswith(letter) for w in turn.translation.split()) for turn in made)
-        if made:
-            return
+        if any(turn.translation != "-" for turn in stream.conversation.turns):
+            return letter
     raise AssertionError("no turn was made again: the tiny model's seed must change")
+
+
+def test_turns_that_lack_a_new_term_are_made_again_in_a_rest(engine: Engine, letter: str) -> None:
+    stream = lacking(engine, letter)
+    before = stream.conversation.counts.corrected
+    stream.translator.rest(never)
+    made = [turn for turn in stream.conversation.turns if turn.translation != "-"]
+    assert stream.conversation.counts.corrected == before + len(made) > before
+    assert all(turn.corrected and any(w.startswith(letter) for w in turn.translation.split()) for turn in made)
+
+
+@pytest.mark.parametrize("forwards", [1, 2, 5, 9])
+def test_a_turn_that_was_being_made_again_when_a_rest_was_cut_short_is_made_in_the_next(
+    engine: Engine, letter: str, forwards: int
+) -> None:
+    whole, cut = lacking(engine, letter), lacking(engine, letter)
+    whole.translator.rest(never)
+    cut.translator.rest(partial(next, after(forwards)))
+    cut.translator.rest(never)
+    made = [[turn.translation for turn in stream.conversation.turns] for stream in (whole, cut)]
+    assert made[0] == made[1]
 
 
 def test_a_term_that_the_glossary_has_no_longer_is_left_out(engine: Engine) -> None:

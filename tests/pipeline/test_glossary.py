@@ -87,6 +87,34 @@ def test_a_translation_has_a_term_whatever_its_endings(translation: str, is_miss
     assert missed([SINK], translation, "es") == ((SINK,) if is_missed else ())
 
 
+@pytest.mark.parametrize(
+    ("said", "text", "is_said"),
+    [
+        ("UN", "The unit was closed.", False),
+        ("UN", "The UN was closed.", True),
+        ("US", "Tell us more.", False),
+        ("AI", "The air is clear.", False),
+        ("AI", "AI is everywhere.", True),
+        ("red", "Reduce it.", False),
+        ("sink", "Sinks are full.", True),
+    ],
+)
+def test_a_short_term_is_not_found_in_another_word(said: str, text: str, is_said: bool) -> None:
+    glossary = Glossary(({"en": said, "es": "otro"},))
+    assert bool(glossary.renderings(text, "en", "es")) == is_said
+
+
+def test_a_short_word_of_a_translation_is_not_had_by_a_longer_one() -> None:
+    net = Rendering("net", "red")
+    assert missed([net], "Se reduce el ruido.", "es") == (net,)
+    assert missed([net], "Las redes son lentas.", "es") == ()
+
+
+def test_a_term_in_another_is_put_in_once() -> None:
+    sinks = [Rendering("sink", "Becken"), Rendering("attention sink", "Attention-Sink")]
+    assert put_in(sinks, "A sink and an attention sink.", "en") == "A Becken and an Attention-Sink."
+
+
 def test_wanted_words_are_put_where_the_terms_were_said() -> None:
     found = put_in([SINK, Rendering("Kessler", r"\1 K")], "Attention sinks stay, and Kessler's attention sink.", "en")
     assert found == r"sumidero de atención stay, and \1 K's sumidero de atención."

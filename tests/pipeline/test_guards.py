@@ -49,6 +49,35 @@ def test_a_translation_has_no_fault(spanish: Guards, source: str, translation: s
     assert spanish.fault(source, translation, finished=True) is None
 
 
+@pytest.mark.parametrize(
+    ("pair", "source", "translation"),
+    [
+        ("en-ja", "What time is it?", "今何時ですか。"),
+        ("en-th", "What time is it?", "ตอนนี้กี่โมงแล้ว"),
+        ("de-en", "Wann kommt der nächste Zug?", "When does the next train arrive?"),
+        ("en-es", "That results in higher costs.", "Eso se traduce en costes más altos."),
+        ("en-de", "He started as assistant to the president.", "Er begann als Assistent des Präsidenten."),
+    ],
+)
+def test_a_translation_has_no_fault_in_other_pairs(
+    identifier: Identifier, pair: str, source: str, translation: str
+) -> None:
+    assert guards_of(identifier, *pair.split("-")).fault(source, translation, finished=True) is None
+
+
+@pytest.mark.parametrize(
+    ("pair", "text"),
+    [
+        ("zh-en", "我们明天再讨论这个问题。"),
+        ("ar-en", "سنجتمع غدا."),
+        ("ja-es", "明日また会います。"),
+        ("ko-de", "내일 다시 만나요."),
+    ],
+)
+def test_what_stays_in_the_sources_own_script_is_no_translation(identifier: Identifier, pair: str, text: str) -> None:
+    assert guards_of(identifier, *pair.split("-")).fault(text, text, finished=True) == "script"
+
+
 @pytest.mark.parametrize("names", ["Angela Merkel, Emmanuel Macron", "OK", "taxi total", "Anna, Berlin, Paris 2024"])
 def test_names_and_few_words_may_stay_as_they_are(spanish: Guards, names: str) -> None:
     assert spanish.fault(names, names, finished=True) is None

@@ -71,6 +71,22 @@ def heard_in(audio: Samples, *cuts: int) -> list[Heard]:
 TALK = np.concatenate((silence(1), speech(*range(1, 24)), silence(1), speech(*range(24, 30)), silence(3)))
 
 
+def test_words_never_begin_before_what_was_committed_ends() -> None:
+    def restless(
+        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+    ) -> list[Word]:
+        """Where a word begins is guessed more than a second too early once another one is committed."""
+        found = transcribe(samples, language=language, committed=committed)
+        return [replace(word, start=max(0.0, word.start - 1.2 * bool(committed))) for word in found]
+
+    ears = Recognizer(restless, probability, languages=["en"])
+    heard = [each for part in np.split(speech(*range(1, 13)), 12) for each in ears.push(part)] + ears.flush()
+    words = [each for each in heard if isinstance(each, Word)]
+    assert [word.text for word in words] == [name(number) for number in range(1, 13)]
+    assert all(word.start <= word.end for word in words)
+    assert all(earlier.start <= later.start for earlier, later in pairwise(words))
+
+
 @settings(max_examples=15)
 @given(st.lists(st.integers(0, len(TALK)), max_size=30))
 def test_however_the_samples_are_cut_the_same_is_heard(cuts: list[int]) -> None:

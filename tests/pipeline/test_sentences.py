@@ -17,6 +17,8 @@ from surtitle.pipeline.sentences import ended_after_all, ends_clause, ends_sente
         ("Ende.“", "de"),
         ("slut.«", "da"),
         ("no.", "es"),
+        ("é.", "pt"),
+        ("好.", "zh"),
         ("art.", "en"),
         ("你好。", "zh"),
         ("لماذا؟", "ar"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
@@ -26,6 +26,7 @@ from surtitle.pipeline.events import (
     SessionStart,
     Stamps,
     Status,
+    Translated,
     Word,
 )
 from surtitle.pipeline.gate import Closed, Quiet
@@ -495,6 +496,45 @@ async def test_a_source_that_stalls_and_returns_leaves_nothing_out(workers: Work
     assert shown(events) == [
         (cue, language, text) for cue in (0, 1) for language, text in (("en", SAID), ("es", SAID.upper()))
     ]
+
+
+class Hurried(ScriptedTranslator):
+    """Asks at each segment whether there is time for another try."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.had_time: list[bool] = []
+
+    def translate(
+        self, text: str, spoken: str, *, in_time: Callable[[], bool], wrote: Callable[[str, int], None]
+    ) -> Iterator[tuple[str, Translated]]:
+        self.had_time.append(in_time())
+        return super().translate(text, spoken, in_time=in_time, wrote=wrote)
+
+
+@pytest.mark.parametrize(("stalled", "had_time"), [(0.0, [True, False]), (20.0, [True, True])])
+async def test_a_source_that_stalled_makes_nothing_late_and_a_slow_recogniser_does(
+    stalled: float, had_time: list[bool], workers: Workers
+) -> None:
+    clock, translator, heard = HandClock(), Hurried(), asyncio.Event()
+
+    async def stalling() -> AsyncIterator[AudioChunk | Gap]:
+        clock.advance(2.0)
+        yield AudioChunk(np.zeros(2 * SAMPLE_RATE, np.float32), 0.0)
+        await heard.wait()
+        clock.advance(2.0 + stalled)
+        yield AudioChunk(np.zeros(2 * SAMPLE_RATE, np.float32), 2.0)
+
+    def publish(event: Event) -> None:
+        if isinstance(event, Caption) and event.role == "target":
+            heard.set()
+        if isinstance(event, Caption) and event.cue == 1 and event.role == "source" and not stalled:
+            clock.advance(20.0)  # it took long to hear it
+
+    start = SessionStart("s", ("en",), ("es",), {}, "real")
+    session = Session(start, ScriptedEars(), translator, clock=clock, workers=workers, publish=publish)
+    await asyncio.wait_for(session.run(stalling()), 20)
+    assert translator.had_time == had_time
 
 
 class Broken(Exception):

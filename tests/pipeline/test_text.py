@@ -25,6 +25,15 @@ def test_joining_nothing_is_empty() -> None:
     assert joined([], "en") == joined([], "zh") == ""
 
 
+def test_latin_words_among_them_have_spaces_between_each_other() -> None:
+    assert joined(["我们", "用", "machine", "learning", "做"], "zh") == "我们用machine learning做"
+
+
+def test_what_was_contracted_clings_to_the_word_before() -> None:
+    assert joined(["that", "'s", "what", "they", "’ll", "say"], "en") == "that's what they’ll say"
+    assert joined(["stay", "'cause"], "en") == "stay 'cause"
+
+
 @given(st.lists(st.text("abc.,é", min_size=1), max_size=8), st.sampled_from(["en", "ja"]))
 def test_joining_loses_and_adds_nothing_but_spaces(words: list[str], language: str) -> None:
     assert joined(words, language).replace(" ", "") == "".join(words)

@@ -1,0 +1,57 @@
+"""What Whisper's alignment says, as words.
+
+In: the words of an alignment as faster-whisper cuts them, each with its tokens, times and probability; how many tokens
+are known. Out: the words behind those. Knows no model and no audio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import accumulate
+from typing import Any
+
+from faster_whisper.transcribe import merge_punctuations
+
+from surtitle.pipeline.events import Word
+from surtitle.pipeline.text import is_latin, is_spaced
+
+Decode = Callable[[list[int]], str]
+"""The text of some tokens."""
+
+_PREPENDED = "\"'“¿([{-"
+_APPENDED = "\"'.。,，!！?？:：”)]}、"
+
+
+def words_of(aligned: Sequence[dict[str, Any]], *, known: int, language: str, decode: Decode) -> list[Word]:
+    """The words of `aligned` behind its first `known` tokens, with times as it has them.
+
+    What comes without a space belongs to the word before (`cross-attention`); in a language without spaces, where words
+    are cut anywhere, that is so for Latin letters alone.
+    """
+    fresh = list(_behind(aligned, known, decode))
+    merge_punctuations(fresh, _PREPENDED, _APPENDED)
+    spaced = is_spaced(language)
+    words: list[Word] = []
+    for item in fresh:
+        text, start, end = item["word"].strip(), float(item["start"]), float(item["end"])
+        if not text:
+            continue
+        last = words[-1] if words else None
+        clings = last is not None and (spaced or (is_latin(last.text[-1]) and is_latin(text[0])))
+        if last is not None and clings and not item["word"].startswith(" "):
+            words[-1] = replace(last, text=last.text + text, end=max(last.end, end))
+        else:
+            words.append(Word(text, start, max(start, end), float(item["probability"])))
+    return words
+
+
+def _behind(aligned: Sequence[dict[str, Any]], known: int, decode: Decode) -> Iterator[dict[str, Any]]:
+    """What ends behind the first `known` tokens; of a word that begins before them the rest: the `'s` of `that's`."""
+    ends = accumulate(len(item["tokens"]) for item in aligned)
+    for item, end in zip(aligned, ends, strict=True):
+        rest = item["tokens"][-(end - known) :] if end > known else []
+        if len(rest) == len(item["tokens"]):
+            yield item
+        elif rest:
+            yield {**item, "tokens": rest, "word": decode(rest)}

@@ -1,0 +1,57 @@
+"""`surtitle.pipeline.aligned`: words, from what an alignment has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from surtitle.pipeline.aligned import words_of
+from surtitle.pipeline.events import Word
+
+
+def aligned(*pieces: tuple[str, ...]) -> list[dict[str, Any]]:
+    """A word a tuple, a token a text: half a second each."""
+    return [
+        {"word": "".join(tokens), "tokens": list(tokens), "start": at / 2, "end": at / 2 + 0.5, "probability": 0.9}
+        for at, tokens in enumerate(pieces)
+    ]
+
+
+def texts(*pieces: tuple[str, ...], known: int = 0, language: str = "en") -> list[str]:
+    found = words_of(aligned(*pieces), known=known, language=language, decode="".join)  # type: ignore[arg-type]
+    return [word.text for word in found]
+
+
+def test_words_have_their_times_and_no_spaces() -> None:
+    found = words_of(aligned((" We",), (" will",)), known=1, language="en", decode=str)
+    assert found == [Word("will", 0.5, 1.0, 0.9)]
+
+
+def test_what_comes_without_a_space_belongs_to_the_word_before() -> None:
+    assert texts(
+        (" a",),
+        (" cross",),
+        (
+            "-att",
+            "ention",
+        ),
+        (" layer",),
+    ) == ["a", "cross-attention", "layer"]
+    assert texts((" It",), (" ends",), (".",)) == ["It", "ends."]
+
+
+def test_where_words_have_no_spaces_each_stays_its_own_whatever_is_known() -> None:
+    assert texts(("今",), ("天",), ("很",), ("好",), known=2, language="zh") == ["很", "好"]
+    assert texts((" 今",), ("天",), ("很",), ("好",), known=2, language="zh") == ["很", "好"]
+    assert texts(("用",), (" use",), ("很",), ("好",), language="zh") == ["用", "use", "很", "好"]
+
+
+def test_latin_words_are_whole_there_too() -> None:
+    assert texts(("用",), (" mach",), ("ine",), (" learning",), ("做",), language="zh") == [
+        "用", "machine", "learning", "做",
+    ]  # fmt: skip
+
+
+def test_of_a_word_that_is_known_in_part_there_is_the_rest() -> None:
+    assert texts((" that", "'s"), (" it",), known=1) == ["'s", "it"]
+    assert texts((" that", "'s"), (" it",), known=2) == ["it"]
+    assert texts((" that", "'s"), known=3) == []
