@@ -93,8 +93,9 @@ class Engine:
                 self.model: Decoder = loading.result()
             family = json.loads((folder / "config.json").read_text("utf-8"))["model_type"]
         except (OSError, ValueError, KeyError) as error:
+            why = " ".join(str(error).split())  # transformers says it in several lines
             raise UserError(
-                f"{folder} holds no loadable translator model ({error}): mend it with `surtitle models fetch`"
+                f"{folder} holds no loadable translator model ({why}): mend it with `surtitle models fetch`"
             ) from error
         self.profile = find_profile(folder.resolve().name, family)
         """How this model is asked for translations."""

@@ -125,7 +125,7 @@ def from_pretrained(name: str | Path, *args: Any, **kwargs: Any) -> PreTrainedMo
     """`transformers.AutoModelForCausalLM.from_pretrained`, which also knows the engine's folders."""
     if not (Path(name) / WEIGHTS).is_file():
         return AutoModelForCausalLM.from_pretrained(name, *args, **kwargs)
-    hub = ("revision", "trust_remote_code", "token", "cache_dir", "local_files_only")
+    hub = ("revision", "trust_remote_code", "token", "cache_dir", "local_files_only", "use_safetensors")
     return load_stock(Path(name), **{key: value for key, value in kwargs.items() if key not in hub})
 
 
