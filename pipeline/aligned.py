@@ -14,7 +14,7 @@ from typing import Any
 from faster_whisper.transcribe import merge_punctuations
 
 from surtitle.pipeline.events import Word
-from surtitle.pipeline.text import is_latin, is_spaced
+from surtitle.pipeline.text import is_latin, is_rest, is_spaced
 
 Decode = Callable[[list[int]], str]
 """The text of some tokens."""
@@ -47,11 +47,13 @@ def words_of(aligned: Sequence[dict[str, Any]], *, known: int, language: str, de
 
 
 def _behind(aligned: Sequence[dict[str, Any]], known: int, decode: Decode) -> Iterator[dict[str, Any]]:
-    """What ends behind the first `known` tokens; of a word that begins before them the rest: the `'s` of `that's`."""
+    """What ends behind the first `known` tokens. Of a word that begins before them there is the rest where it clings to
+    what is known (`'s` of `that's`), else all of it once more: half a word would be none.
+    """
     ends = accumulate(len(item["tokens"]) for item in aligned)
     for item, end in zip(aligned, ends, strict=True):
-        rest = item["tokens"][-(end - known) :] if end > known else []
-        if len(rest) == len(item["tokens"]):
-            yield item
-        elif rest:
-            yield {**item, "tokens": rest, "word": decode(rest)}
+        if end <= known:
+            continue
+        rest = item["tokens"][-(end - known) :]
+        clings = len(rest) < len(item["tokens"]) and is_rest(decode(rest).strip())
+        yield {**item, "tokens": rest, "word": decode(rest)} if clings else item

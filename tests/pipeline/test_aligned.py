@@ -51,7 +51,11 @@ def test_latin_words_are_whole_there_too() -> None:
     ]  # fmt: skip
 
 
-def test_of_a_word_that_is_known_in_part_there_is_the_rest() -> None:
+def test_of_a_word_that_is_known_in_part_there_is_what_clings_to_that() -> None:
     assert texts((" that", "'s"), (" it",), known=1) == ["'s", "it"]
     assert texts((" that", "'s"), (" it",), known=2) == ["it"]
     assert texts((" that", "'s"), known=3) == []
+
+
+def test_of_another_word_that_is_known_in_part_there_is_all_of_it() -> None:
+    assert texts((" Hong", "kong"), (" und",), known=1, language="de") == ["Hongkong", "und"]
