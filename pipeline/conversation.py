@@ -167,9 +167,10 @@ class Conversation:
         found = beams.search(self._stream, stop=self._prompt.stop, limit=left)
         answers = [self._judged(text, [*self._promised, *each.tokens], limit) for each in found]
         best, told = best_of(answers), Told(self._promised, wrote)
-        for token in best.tokens[len(self._promised) :]:
+        written = best.tokens[len(self._promised) :]
+        for token in written:
             told.push(token)
-        yield from self._stream.reading(best.tokens[len(self._promised) :])
+        yield from self._stream.reading(written)
         return best
 
     def _retrying(self, text: str, in_time: Callable[[], bool], wrote: Callable[[int], None]) -> Steps[Answer]:

@@ -88,16 +88,16 @@ class Guards:
 
     def _shows_the_prompt(self, source: str, translation: str) -> bool:
         """What says the example's words, or most of them, may be translated as the example is."""
-        of_example = _runs(source) & self._example or (
-            len(source) >= _PROMPT_SHARE and _letters(source) in self._letters_of_example
-        )
-        return bool(_runs(translation) & self._prompt) and not of_example
+        if not _runs(translation) & self._prompt:
+            return False
+        is_part = len(source) >= _PROMPT_SHARE and _letters(source) in self._letters_of_example
+        return not is_part and not _runs(source) & self._example
 
     def _is_in_another_script(self, source: str, translation: str) -> bool:
         """One that neither language has; or, for the most part, one that only the source has."""
         strange = _scripts(translation) - self._letters
-        if strange - _scripts(source):
-            return True
+        if not strange or strange - _scripts(source):
+            return bool(strange)
         letters = [letter for letter in translation if letter.isalpha()]
         return 2 * sum(bool(_scripts(letter) & strange) for letter in letters) > len(letters)
 

@@ -15,9 +15,9 @@ from time import perf_counter
 
 import bench_common as common
 from bench_common import Row
-from bench_context import gained
+from bench_context import scores_over, shown_gain
 from bench_quality import read_lines
-from score_quality import Quality, bleu_of, chrf_of, quality
+from score_quality import Quality, quality
 
 from surtitle.pipeline.cli import exit_status
 from surtitle.pipeline.engine import Engine
@@ -42,13 +42,8 @@ def translated(
 
 
 def judge(found: Quality, first: Quality, seconds: float) -> Row:
-    return {
-        "chrf": round(found.chrf, 2),
-        "bleu": round(found.bleu, 2),
-        "chrf_gain": [round(each, 2) for each in gained(found.chrf_counts, first.chrf_counts, chrf_of)],
-        "bleu_gain": [round(each, 2) for each in gained(found.bleu_counts, first.bleu_counts, bleu_of)],
-        "seconds_a_sentence": round(seconds, 2),
-    }
+    """Scores, their gains over the first width, and the seconds of a sentence."""
+    return scores_over(found, first) | {"seconds_a_sentence": round(seconds, 2)}
 
 
 def parse() -> argparse.Namespace:
@@ -78,9 +73,8 @@ def main() -> None:
             found = quality(lines, texts[code], code)
             first = first or found
             row = figures[code][str(width)] = judge(found, first, seconds)
-            gain, low, high = row["chrf_gain"]
-            rows.append([code, str(width), str(row["chrf"]), f"{gain:+.2f} ({low:+.2f} to {high:+.2f})",
-                         str(row["bleu"]), str(row["seconds_a_sentence"])])  # fmt: skip
+            shown = (row["chrf"], shown_gain(row), row["bleu"], row["seconds_a_sentence"])
+            rows.append([code, str(width), *map(str, shown)])
     print(common.table(rows))
     common.conclude(
         "beams", {"model": arguments.model, "window": arguments.window, "lines": len(texts["en"]), "to": figures}

@@ -21,7 +21,7 @@ import bench_common as common
 import numpy as np
 from bench_common import Row
 from bench_quality import read_lines
-from score_quality import Counts, bleu_of, chrf_of, quality, summed
+from score_quality import Counts, Quality, bleu_of, chrf_of, quality, summed
 from suite_compare import difference
 
 from surtitle.pipeline.aside import Aside, PromptTokens, Told, source_tokens
@@ -147,20 +147,30 @@ def gained(with_context: Counts, without: Counts, score: Score) -> tuple[float, 
     return score(summed(with_context)) - score(summed(without)), low, high
 
 
+def scores_over(ours: Quality, theirs: Quality) -> Row:
+    """What scores the first, and its gains over the second: each with the bounds of 95 % around it."""
+    return {
+        "chrf": round(ours.chrf, 2),
+        "bleu": round(ours.bleu, 2),
+        "chrf_gain": [round(each, 2) for each in gained(ours.chrf_counts, theirs.chrf_counts, chrf_of)],
+        "bleu_gain": [round(each, 2) for each in gained(ours.bleu_counts, theirs.bleu_counts, bleu_of)],
+    }
+
+
+def shown_gain(row: Row) -> str:
+    """The gain in chrF, for a table."""
+    gain, low, high = row["chrf_gain"]
+    return f"{gain:+.2f} ({low:+.2f} to {high:+.2f})"
+
+
 def judge(with_context: Sequence[str], without: Sequence[str], references: Sequence[str], language: str) -> Row:
     """Scores of both, over all and in the first and the last quarter."""
     found: Row = {}
     for part, (start, end) in _QUARTERS.items():
         chosen = slice(round(start * len(references)), round(end * len(references)))
         ours, theirs = (quality(lines[chosen], references[chosen], language) for lines in (with_context, without))
-        found[part] = {
-            "chrf": round(ours.chrf, 2),
-            "chrf_isolated": round(theirs.chrf, 2),
-            "chrf_gain": [round(each, 2) for each in gained(ours.chrf_counts, theirs.chrf_counts, chrf_of)],
-            "bleu": round(ours.bleu, 2),
-            "bleu_isolated": round(theirs.bleu, 2),
-            "bleu_gain": [round(each, 2) for each in gained(ours.bleu_counts, theirs.bleu_counts, bleu_of)],
-        }
+        isolated = {"chrf_isolated": round(theirs.chrf, 2), "bleu_isolated": round(theirs.bleu, 2)}
+        found[part] = scores_over(ours, theirs) | isolated
     return found
 
 
@@ -201,9 +211,8 @@ def main() -> None:
             figures[code][name] = [getattr(way, name) for way in written[code]]
         for part in _QUARTERS:
             row = figures[code][part]
-            gain, low, high = row["chrf_gain"]
             scores = [str(row[key]) for key in ("chrf", "chrf_isolated")]
-            rows.append([code, part, *scores, f"{gain:+.2f} ({low:+.2f} to {high:+.2f})", str(row["bleu"]),
+            rows.append([code, part, *scores, shown_gain(row), str(row["bleu"]),
                          str(row["bleu_isolated"])])  # fmt: skip
         for name, lines in (("context", with_context.texts), ("isolated", without.texts)):
             (arguments.out / f"context.{code}.{name}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
