@@ -10,8 +10,10 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any, Literal
+
+from quiet_handler import QuietHandler
 
 Mode = Literal[
     "well",
@@ -79,8 +81,8 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
 
-def _handler(chat: ChatServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+def _handler(chat: ChatServer) -> type[QuietHandler]:
+    class Handler(QuietHandler):
         protocol_version = "HTTP/1.1"
 
         def setup(self) -> None:
@@ -94,10 +96,7 @@ def _handler(chat: ChatServer) -> type[BaseHTTPRequestHandler]:
             chat.headers.append(dict(self.headers))
             if chat.meet is not None:
                 chat.meet.wait(timeout=10)
-            try:
-                self._answer(body)
-            except (BrokenPipeError, ConnectionResetError):
-                self.close_connection = True
+            self._answer(body)
 
         def _answer(self, body: dict[str, Any]) -> None:
             match chat.mode:
@@ -162,9 +161,6 @@ def _handler(chat: ChatServer) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content.encode())
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
 
     return Handler
 

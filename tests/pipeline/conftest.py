@@ -7,9 +7,10 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
 import pytest
+from quiet_handler import QuietHandler
 
 
 class Shelf:
@@ -58,8 +59,8 @@ class Shelf:
         return [span for asked, span in self.asked if asked == path]
 
 
-def _handler(shelf: Shelf) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+def _handler(shelf: Shelf) -> type[QuietHandler]:
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             span = self.headers.get("Range")
             shelf.asked.append((self.path, span))
@@ -91,9 +92,6 @@ def _handler(shelf: Shelf) -> type[BaseHTTPRequestHandler]:
             cuts = shelf.cuts.get(self.path, [])
             end = start + cuts.pop(0) if cuts else len(content)
             self.wfile.write(content[start:end])
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
 
     return Handler
 

@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from quiet_handler import QuietHandler
 from said import caption
 
 from surtitle.pipeline.broadcast import Broadcast, OutputPaths, Outputs
@@ -81,7 +82,7 @@ class Endpoint:
         return 200, "2026-11-25T12:00:00.000"
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     endpoint: Endpoint
 
     def do_GET(self) -> None:
@@ -97,9 +98,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text.encode())
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nobody reads it."""
 
 
 @pytest.fixture
