@@ -30,7 +30,7 @@ _PROMPT_SHARE = 24
 _QUESTION = re.compile("[?？؟;]")
 _QUESTION_IN = {"ja": re.compile("[?？]|か[。」]?$"), "th": re.compile("")}
 """Where a question need not have a mark: it ends in か, or in a word of many."""
-_ONE_QUESTION = re.compile('[^:"“”„«»「」『』.!?。！]+[?？؟]')
+_ONE_QUESTION = re.compile('[^:："“”„«»「」『』.!?。！]+[?？؟]')
 """A question and no more: what is quoted may be told instead."""
 _TRANSLATING = (
     "translat|traduc|traduz|tradu[iï]|tradut|übersetz|vertal|przetł|tłumacz"
@@ -46,8 +46,16 @@ _LEADING_TO = re.compile(
 )
 """What one says of a cause and what comes of it, in the word for translating."""
 _COMMENT = re.compile(f"{_TRANSLATING}|{_BEING_A_MODEL}", re.IGNORECASE)
-_OF_COMMENTS = re.compile(f"{_COMMENT.pattern}|interpret|dolmetsch|render|version|assist", re.IGNORECASE)
-"""What one says of translating, or of being a model, who does not translate; and what that may be a translation of."""
+"""What one says of translating, or of being a model, who does not translate."""
+_OF_TRANSLATING = (
+    "interpret|dolmetsch|tolk|render|version|訳|译|譯|통역|अनुवाद|แปล|çevir|çevri|tercüme|dịch|terjemah|övers[aä]tt"
+    "|overs[eæ]tt|fordít|kään|přel|překl|μετ[αά]φρ|תרג"
+)
+_OF_MODELS = (
+    r"assist|asist|mod[eèé]l|taalmod|malli\b|モデル|模型|модел|نموذج|النماذج|모델|मॉडल|โมเดล|מודל|μοντέλ|mô hình"
+)
+_OF_COMMENTS = re.compile(f"{_COMMENT.pattern}|{_OF_TRANSLATING}|{_OF_MODELS}", re.IGNORECASE)
+"""What that may be a translation of, in all languages that are named."""
 
 
 class Guards:

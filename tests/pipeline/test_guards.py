@@ -35,6 +35,7 @@ def spanish(identifier: Identifier) -> Guards:
         (SOURCE, "El comité discutirá el presupuesto para el próximo año."),
         ("What time is it?", "¿Qué hora es?"),
         ("He asked me: “Why now?”", "Me preguntó por qué precisamente ahora."),
+        ("I wondered：why now?", "Me pregunté por qué precisamente ahora."),
         ("Translate this sentence for me.", "Tradúceme esta frase."),
         ("The simultaneous interpretation was good.", "La traducción simultánea fue buena."),
         ("You are a professional interpreter.", "Usted es intérprete profesional."),
@@ -63,6 +64,45 @@ def test_a_translation_has_no_fault_in_other_pairs(
     identifier: Identifier, pair: str, source: str, translation: str
 ) -> None:
     assert guards_of(identifier, *pair.split("-")).fault(source, translation, finished=True) is None
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("ar", "كانت ترجمة ممتازة لنموذج لغوي."),
+        ("ca", "Era una traducció excel·lent d'un model de llengua."),
+        ("cs", "Byl to vynikající překlad od jazykového modelu."),
+        ("da", "Det var en fremragende oversættelse af en sprogmodel."),
+        ("de", "Das war eine ausgezeichnete Übersetzung eines Sprachmodells."),
+        ("el", "Ήταν μια εξαιρετική μετάφραση ενός γλωσσικού μοντέλου."),
+        ("es", "Era una excelente traducción de un modelo de lenguaje."),
+        ("fi", "Se oli kielimallin erinomainen käännös."),
+        ("fr", "C'était une excellente traduction d'un modèle de langage."),
+        ("he", "זה היה תרגום מצוין של מודל שפה."),
+        ("hi", "यह एक भाषा मॉडल का उत्कृष्ट अनुवाद था।"),
+        ("hu", "Ez egy nyelvi modell kiváló fordítása volt."),
+        ("id", "Itu adalah terjemahan yang sangat baik dari model bahasa."),
+        ("it", "Era un'eccellente traduzione di un modello linguistico."),
+        ("ja", "それは言語モデルの素晴らしい訳でした。"),
+        ("ko", "언어 모델의 훌륭한 번역이었습니다."),
+        ("nl", "Het was een uitstekende vertaling van een taalmodel."),
+        ("no", "Det var en utmerket oversettelse av en språkmodell."),
+        ("pl", "To było doskonałe tłumaczenie modelu językowego."),
+        ("pt", "Foi uma excelente tradução de um modelo de linguagem."),
+        ("ro", "A fost o traducere excelentă a unui model de limbaj."),
+        ("ru", "Это был отличный перевод языковой модели."),
+        ("sv", "Det var en utmärkt översättning av en språkmodell."),
+        ("th", "มันเป็นการแปลที่ยอดเยี่ยมของโมเดลภาษา"),
+        ("tr", "Bir dil modelinin mükemmel bir çevirisiydi."),
+        ("uk", "Це був чудовий переклад мовної моделі."),
+        ("vi", "Đó là một bản dịch xuất sắc của một mô hình ngôn ngữ."),
+        ("zh", "這是一個語言模型的出色翻譯。"),
+    ],
+)
+def test_who_talks_of_translating_is_translated(identifier: Identifier, source: str, said: str) -> None:
+    guards = guards_of(identifier, source, "en")
+    assert guards.fault(said, "It was an excellent translation.", finished=True) is None
+    assert guards.fault(said, "It was said by a language model.", finished=True) is None
 
 
 @pytest.mark.parametrize(
