@@ -1,7 +1,8 @@
 """Which words belong together, where no mark tells: before which a clause may end, and which lead on to the next.
 
 In: a word as a recogniser writes it, and the code of its language. Out: yes or no. Known are closed classes of seven
-languages (conjunctions and relatives; articles, prepositions, pronouns, auxiliaries); in others all answers are no.
+languages (conjunctions and relatives; articles, prepositions, pronouns, auxiliaries), and how Japanese is written; in
+others all answers are no.
 Pure functions; knows no model.
 """
 
@@ -44,6 +45,10 @@ _LEAD_ON = by_language(
 """What follows them belongs to them, as it does to those that begin a clause. Left out are
 pronouns that are objects as often (you, it): a phrase ends with those too."""
 
+_LONG_VOWEL = "\N{KATAKANA-HIRAGANA PROLONGED SOUND MARK}"
+_HONORIFICS = "おご"
+"""Written before the stem that they belong to."""
+
 
 def begins_clause(word: str, language: str) -> bool:
     """True if a clause often ends before `word`."""
@@ -53,6 +58,23 @@ def begins_clause(word: str, language: str) -> bool:
 def is_bound(word: str, language: str) -> bool:
     """True if `word` belongs to what follows it: a phrase does not end with it."""
     return _stem(word) in _LEAD_ON.get(language, NONE) or begins_clause(word, language)
+
+
+def shows_phrases(language: str) -> bool:
+    """Whether the writing shows where phrases begin, so that `begins_phrase` may say yes."""
+    return language == "ja"
+
+
+def begins_phrase(word: str, before: str, language: str) -> bool:
+    """True if, as Japanese is written, `word` begins a phrase behind `before`: phrases begin with a stem, in kanji,
+    katakana or digits, and end in hiragana, with what tells the stem's part."""
+    is_stem = not _is_hiragana(word[:1]) and word[:1] != _LONG_VOWEL
+    ends = _is_hiragana(before[-1:]) and before[-1:] not in _HONORIFICS
+    return shows_phrases(language) and is_stem and ends
+
+
+def _is_hiragana(letter: str) -> bool:
+    return "\N{HIRAGANA LETTER SMALL A}" <= letter <= "\N{HIRAGANA LETTER SMALL KE}"
 
 
 def _stem(word: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from surtitle.pipeline.events import Segment, Word
-from surtitle.pipeline.phrases import begins_clause, is_bound
+from surtitle.pipeline.phrases import begins_clause, begins_phrase, is_bound, shows_phrases
 from surtitle.pipeline.sentences import ended_after_all, ends_clause, ends_sentence, leads_on
 from surtitle.pipeline.text import count_of, is_punctuation, is_rest, is_spaced, joined
 
@@ -39,6 +39,11 @@ class SegmentSettings:
     """Seconds that a speaker halts before a word, which ends a segment of `clause_words`."""
 
 
+SPACED = SegmentSettings()
+UNSPACED = SegmentSettings(longest_words=15, late_words=5)
+"""In languages without spaces, where no word tells that a clause begins, and the verb may come last."""
+
+
 @dataclass(frozen=True, slots=True)
 class Opening:
     """How the next segment begins, as far as words were committed or guessed."""
@@ -54,8 +59,9 @@ class Segmenter:
     """The open segment's words."""
 
     def __init__(self, language: str, settings: SegmentSettings | None = None) -> None:
+        """`settings` are by default those of the language that is spoken, SPACED or UNSPACED."""
         self._language = language
-        self._settings = settings or SegmentSettings()
+        self._given = settings
         self._open: list[Word] = []
         self._next_id = 0
 
@@ -63,11 +69,15 @@ class Segmenter:
         """The committed words that no segment holds yet, with as many words of `guess` as may come to be in one segment
         with them. None where there are none of either."""
         begun = self._segment()
-        ahead = Segmenter(self._language, self._settings)
+        ahead = Segmenter(self._language, self._given)
         ahead._open, ahead._next_id = list(self._open), self._next_id
         ended = next((segment for word in guess for segment in ahead.push(word)), None)
         segment = ended or ahead._segment()
         return Opening(segment, len(begun.text) if begun else 0, ended is not None) if segment else None
+
+    @property
+    def _settings(self) -> SegmentSettings:
+        return self._given or (SPACED if is_spaced(self._language) else UNSPACED)
 
     def push(self, word: Word) -> list[Segment]:
         """Take the next committed word; return the segment it ends, if it does.
@@ -89,7 +99,8 @@ class Segmenter:
         is_clause = count >= s.phrase_words and begins_clause(word.text, self._language)
         is_halt = count >= s.clause_words and self._silence_before(word) >= s.halt
         is_between = (is_clause or is_halt) and not (self._leads_on() or is_bound(self._last_token(), self._language))
-        return self.flush() if is_over or is_between else []
+        is_phrase = self._is_due and begins_phrase(word.text, self._last_token(), self._language)
+        return self.flush() if is_over or is_between or is_phrase else []
 
     def _silence_before(self, word: Word) -> float:
         """Seconds, or so: a word's time begins where the one before ends, so what its letters do not take. Numbers are
@@ -104,9 +115,15 @@ class Segmenter:
             return True
         if count >= s.clause_words and ends_clause(last, self._language):
             return True
-        is_slow = count >= s.clause_words and self._open[-1].end - self._open[0].start >= s.longest_time
         is_late = count >= s.longest_words + s.late_words
-        return is_late or ((count >= s.longest_words or is_slow) and not self._leads_on())
+        return is_late or (self._is_due and not self._leads_on() and not shows_phrases(self._language))
+
+    @property
+    def _is_due(self) -> bool:
+        """Whether the segment is as long as it may be, and ends where it can."""
+        s, count = self._settings, self._count
+        is_slow = count >= s.clause_words and self._open[-1].end - self._open[0].start >= s.longest_time
+        return count >= s.longest_words or is_slow
 
     def _leads_on(self) -> bool:
         return leads_on(self._last_token(), self._language)

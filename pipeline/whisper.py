@@ -45,6 +45,12 @@ _FRAME = 320
 """Samples below which there is nothing that words could be aligned with."""
 _CONTEXT = 200
 """Tokens of the text before at most: with it and what is written, Whisper has 448."""
+_WRITTEN = {
+    "ja": "昨日、隣の人に「次の電車はいつ来ますか」と聞かれました。",
+    "zh": "昨天，我的邻居问我，下一班火车什么时候到。我说不知道。",
+}
+"""How a language is written, shown before all else: Whisper leaves its marks out, and writes Chinese in either script,
+until it has seen some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +142,7 @@ class Whisper:
         tokenizer = self._tokenizer(language)
         if len(samples) < _FRAME:
             return []
+        before = f"{_WRITTEN.get(language, '')} {before}".strip()
         prompt = [tokenizer.sot_prev, *tokenizer.encode(" " + before)[-_CONTEXT:]] if before else []
         prompt += [*tokenizer.sot_sequence, tokenizer.no_timestamps]
         space = " " if is_spaced(language) else ""

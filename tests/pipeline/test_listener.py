@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scripted import SAID, ScriptedEars
 
+from surtitle.pipeline import assembly
 from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Samples, Segment, Word
 from surtitle.pipeline.gate import Closed, Quiet
 from surtitle.pipeline.listener import Listener
 from surtitle.pipeline.recognizer import Heard
+from surtitle.pipeline.resample import Resampler
 from surtitle.pipeline.spoken import Speaks
+from surtitle.pipeline.store import open_store
 
 
 class Ears:
@@ -126,3 +131,28 @@ def test_it_is_known_when_words_were_first_guessed() -> None:
     listener.push(chunk(1.0, start=1.0))
     assert listener.first_reached(0.4) == 3.0
     assert listener.first_reached(7.0) is None
+
+
+@pytest.mark.weights
+def test_japanese_is_written_with_its_marks_and_cut_into_its_sentences() -> None:
+    import pyopenjtalk  # it warns of what it could do with more installed
+
+    said = [
+        "皆さん、おはようございます。",
+        "研究者たちは、五年以内に問題が解決すると考えていました。",
+        "ご清聴ありがとうございました。",
+    ]
+    parts = [part for text in said for part in (pyopenjtalk.tts(text)[0], np.zeros(12_000))]  # 48 kHz
+    speech = Resampler(48_000).push(np.concatenate(parts).astype(np.float32) / 2**16)
+    ears = assembly.Ears(open_store(os.environ).path("whisper-base"), threads=1)
+    listener = Listener(ears.recognizer(["ja"]), "ja", now=lambda: 0.0)
+    segments = [
+        each
+        for start in range(0, len(speech), 1600)
+        for each in listener.push(AudioChunk(speech[start : start + 1600], start / SAMPLE_RATE))
+    ]
+    texts = [segment.text for segment in segments + listener.flush()]
+    assert len(texts) == len(said)
+    assert all(text.endswith("。") for text in texts)
+    assert "、" in texts[1]
+    assert texts[1].endswith("と考えていました。")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from surtitle.pipeline.phrases import begins_clause, is_bound
+from surtitle.pipeline.phrases import begins_clause, begins_phrase, is_bound
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,29 @@ def test_these_belong_to_what_follows(word: str, language: str) -> None:
 def test_others_stand_alone(word: str, language: str) -> None:
     assert not begins_clause(word, language)
     assert not is_bound(word, language)
+
+
+@pytest.mark.parametrize(
+    ("before", "word"), [("英語に", "訳"), ("では", "コンピューター"), ("は", "60"), ("を", "「はい")]
+)
+def test_a_japanese_phrase_begins_with_a_stem_behind_what_tells_the_part_of_the_one_before(
+    before: str, word: str
+) -> None:
+    assert begins_phrase(word, before, "ja")
+    assert not begins_phrase(word, before, "zh")
+
+
+@pytest.mark.parametrize(
+    ("before", "word"),
+    [
+        ("ニ", "ュー"),
+        ("理解", "しなければ"),
+        ("てい", "ました"),
+        ("日本", "語"),
+        ("お", "話"),
+        ("らあ", "ー"),
+        ("", "日"),
+    ],
+)
+def test_within_a_phrase_none_begins(before: str, word: str) -> None:
+    assert not begins_phrase(word, before, "ja")

@@ -192,6 +192,12 @@ def test_a_text_without_spaces_or_marks_ends_at_the_longest_too() -> None:
     assert max(lengths) < 80
 
 
+def test_japanese_without_marks_ends_between_phrases() -> None:
+    first = "聞き手は前の文から誰の話なのかを理解しなければならず人間にとっては簡単なことでも"
+    rest = "コンピューターにとってはとても難しいのです"
+    assert segments_of(first + rest, language="ja") == [first, rest]
+
+
 def test_a_full_stop_that_comes_alone_ends_its_sentence() -> None:
     assert segments_of("That is it . More") == ["That is it.", "More"]
     assert segments_of("I met Mr . Smith") == ["I met Mr. Smith"]
