@@ -44,10 +44,12 @@ def doubted(words: Sequence[Word], settings: InventionSettings | None = None) ->
     return sureness(words) < (settings or InventionSettings()).doubt
 
 
-def heard(words: Sequence[Word], settings: InventionSettings | None = None) -> list[Word]:
+def heard(
+    words: Sequence[Word], settings: InventionSettings | None = None, *, after: Sequence[Word] = ()
+) -> list[Word]:
     """The first of `words`, as far as they can have been said: up to a loop's second round, or words without time.
 
-    None of a guess that the model itself doubts.
+    A loop may have begun in what was heard `after` which they are. None of a guess that the model itself doubts.
     """
     s = settings or InventionSettings()
     if doubted(words, s):
@@ -55,12 +57,18 @@ def heard(words: Sequence[Word], settings: InventionSettings | None = None) -> l
     rush = _before_rush(words, s)
     if rush < len(words) and rush <= s.few:
         return []
-    return list(words[: min(rush, _before_loop([bare(word.text) for word in words], s))])
+    loop = _before_loop([bare(word.text) for word in (*after, *words)], s, len(after)) - len(after)
+    return list(words[: min(rush, max(0, loop))])
 
 
-def _before_loop(texts: Sequence[str], s: InventionSettings) -> int:
-    """Words up to the end of the first round of a loop; all where there is none."""
-    for end in range(len(texts)):
+def loops(words: Sequence[Word], after: Sequence[Word], settings: InventionSettings | None = None) -> bool:
+    """Whether `words` do no more than go on with a loop that began in what was heard before."""
+    return bool(heard(words, settings)) and not heard(words, settings, after=after)
+
+
+def _before_loop(texts: Sequence[str], s: InventionSettings, known: int) -> int:
+    """Words up to the end of the first round of a loop that goes on behind `known` of them; all where there is none."""
+    for end in range(known, len(texts)):
         for size in range(1, s.loop_words + 1):
             rounds = 1 + (s.word_rounds if size == 1 else s.loop_rounds)
             start = end + 1 - size * rounds

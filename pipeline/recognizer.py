@@ -19,13 +19,15 @@ from surtitle.pipeline.agreement import CommitPolicy
 from surtitle.pipeline.alignment import Alignment
 from surtitle.pipeline.events import SAMPLE_RATE, Samples, Word
 from surtitle.pipeline.gate import Closed, GateEvent, GateSettings, Opened, Quiet, SpeechGate
-from surtitle.pipeline.inventions import heard, sureness
+from surtitle.pipeline.inventions import heard, loops, sureness
 from surtitle.pipeline.level import Level
 from surtitle.pipeline.sentences import ends_sentence
 from surtitle.pipeline.spoken import Speaks, SpokenLanguage
 from surtitle.pipeline.text import bare, is_spaced, joined
 
 _FRAME = 512
+_RECENT = 40
+"""Committed words in which a loop may have begun."""
 _EDGE = 0.05
 """Seconds before the end of the audio: a word that reaches into them was cut short, unless it ends there by chance."""
 
@@ -107,6 +109,7 @@ class Recognizer:
         self._level = Level()
         self._policy = policy or Alignment()
         self._committed: list[Word] = []
+        self._recent: list[Word] = []  # the last that were ever committed
         self._before = ""
         self._rest: Samples = np.zeros(0, np.float32)
         self._window: Samples = np.zeros(0, np.float32)
@@ -230,7 +233,7 @@ class Recognizer:
             for word in heard_now
         ]
         self._heard_until = end
-        words = self._believed(guess, last=last)
+        words, is_loop = self._believed(guess, last=last), loops(guess, self._recent)
         is_unsure = is_short and not self._committed and sureness(words) < self._settings.unsure
         self._waits = last and is_short and bool(guess) and (not words or is_unsure)
         if self._waits or is_unsure:
@@ -238,6 +241,9 @@ class Recognizer:
             out: list[Heard] = []
         else:
             out = self._commit(self._policy.push(words, end))
+        if is_loop:  # the model goes on with what it wrote: it is not shown that again
+            self._drop(len(self._committed))
+            self._before = ""
         if self._is_full:  # though what was committed went: nothing can wait for what follows
             out += self._commit(self._policy.flush())
             self._forget(self._window_end)
@@ -252,7 +258,7 @@ class Recognizer:
         before = self._policy.pending
         if [bare(word.text) for word in guess] == [bare(word.text) for word in before]:
             return list(guess)
-        believed = heard(guess)
+        believed = heard(guess, after=self._recent)
         return list(before) if last and guess and not believed and self._committed else believed
 
     def _context(self) -> str:
@@ -261,6 +267,7 @@ class Recognizer:
 
     def _commit(self, words: list[Word]) -> list[Heard]:
         self._committed += words
+        self._recent = [*self._recent, *words][-_RECENT:]
         language = self._spoken.current
         sentences = [i for i, word in enumerate(self._committed, 1) if ends_sentence(word.text, language)]
         is_long = len(self._window) / SAMPLE_RATE >= self._settings.window

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from surtitle.pipeline.events import Word
-from surtitle.pipeline.inventions import heard
+from surtitle.pipeline.inventions import heard, loops
 
 
 def said(text: str, seconds: float = 0.3, start: float = 0.0) -> list[Word]:
@@ -44,6 +44,14 @@ def test_what_goes_round_and_round_is_said_once(guess: str, kept: str) -> None:
 )
 def test_what_people_repeat_stays(text: str) -> None:
     assert text_of(heard(said(text))) == text
+
+
+@given(st.integers(0, 24))
+def test_a_loop_may_have_begun_in_what_is_committed(known: int) -> None:
+    words = said("and so we will see that we will see that we will see that we will see that we will")
+    kept = heard(words[known:], after=words[:known])
+    assert text_of(words[: known + len(kept)]) == text_of(words[: max(known, 6)])
+    assert loops(words[known:], words[:known]) == (6 <= known < len(words))
 
 
 def test_words_that_take_no_time_were_not_said() -> None:

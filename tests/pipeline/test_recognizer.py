@@ -180,6 +180,22 @@ def test_the_model_is_told_when_nothing_follows_but_of_short_speech_which_can_wa
     assert not told[-1][1]
 
 
+def test_a_model_that_goes_round_on_what_it_wrote_is_not_shown_it_again() -> None:
+    def obsessed(
+        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+    ) -> list[Word]:
+        """Once it has seen a word of its own, it says that again, one at a time."""
+        words = transcribe(samples, language=language)
+        seen = committed.split()
+        known = next((index for index, word in enumerate(words, 1) if word.text == seen[-1]), len(seen)) if seen else 0
+        return [replace(word, text="again") for word in words[known:]] if seen or before else words
+
+    ears = Recognizer(obsessed, probability, languages=["en"])
+    heard = texts([item for part in np.split(speech(*range(1, 61)), 60) for item in ears.push(part)] + ears.flush())
+    assert max(len(run) for run in "".join("a" if text == "again" else " " for text in heard).split()) < 6
+    assert len([text for text in heard if text != "again"]) > 30
+
+
 def test_a_loop_is_heard_once_however_sure_the_model_is() -> None:
     def looping(
         samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
