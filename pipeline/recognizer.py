@@ -27,7 +27,7 @@ from surtitle.pipeline.text import bare, is_spaced, joined
 
 _FRAME = 512
 _RECENT = 40
-"""Committed words in which a loop may have begun."""
+"""Committed words, since the last pause, in which a loop may have begun."""
 _EDGE = 0.05
 """Seconds before the end of the audio: a word that reaches into them was cut short, unless it ends there by chance."""
 
@@ -109,7 +109,7 @@ class Recognizer:
         self._level = Level()
         self._policy = policy or Alignment()
         self._committed: list[Word] = []
-        self._recent: list[Word] = []  # the last that were ever committed
+        self._recent: list[Word] = []  # the last that were committed since a pause
         self._before = ""
         self._rest: Samples = np.zeros(0, np.float32)
         self._window: Samples = np.zeros(0, np.float32)
@@ -188,6 +188,7 @@ class Recognizer:
         out = self._update(last=True)
         if not self._waits:
             out += self._finish()
+        self._recent = []  # what is said again behind a pause is said again
         return out
 
     def _finish(self) -> list[Heard]:

@@ -196,6 +196,19 @@ def test_a_model_that_goes_round_on_what_it_wrote_is_not_shown_it_again() -> Non
     assert len([text for text in heard if text != "again"]) > 30
 
 
+def test_who_says_the_same_after_each_pause_is_heard_each_time() -> None:
+    def polite(
+        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+    ) -> list[Word]:
+        return [
+            replace(word, text="thanks") for word in transcribe(samples, language=language)[len(committed.split()) :]
+        ]
+
+    ears = Recognizer(polite, probability, languages=["en"])
+    said = np.concatenate([np.concatenate((speech(number), silence(3))) for number in range(1, 9)])
+    assert texts(ears.push(said) + ears.flush()) == ["thanks"] * 8
+
+
 def test_a_loop_is_heard_once_however_sure_the_model_is() -> None:
     def looping(
         samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
