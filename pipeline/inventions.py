@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from surtitle.pipeline.events import Word
 from surtitle.pipeline.text import bare
@@ -33,6 +34,10 @@ class InventionSettings:
     few: int = 2
     """Words that, alone before others that take no time, were not said either."""
 
+    def rounds(self, size: int) -> int:
+        """So many rounds of `size` words are a loop."""
+        return 1 + (self.word_rounds if size == 1 else self.loop_rounds)
+
 
 def sureness(words: Sequence[Word]) -> float:
     """The mean probability of `words`; 0.0 of none."""
@@ -44,12 +49,10 @@ def doubted(words: Sequence[Word], settings: InventionSettings | None = None) ->
     return sureness(words) < (settings or InventionSettings()).doubt
 
 
-def heard(
-    words: Sequence[Word], settings: InventionSettings | None = None, *, after: Sequence[Word] = ()
-) -> list[Word]:
+def heard(words: Sequence[Word], settings: InventionSettings | None = None) -> list[Word]:
     """The first of `words`, as far as they can have been said: up to a loop's second round, or words without time.
 
-    A loop may have begun in what was heard `after` which they are. None of a guess that the model itself doubts.
+    None of a guess that the model itself doubts.
     """
     s = settings or InventionSettings()
     if doubted(words, s):
@@ -57,21 +60,32 @@ def heard(
     rush = _before_rush(words, s)
     if rush < len(words) and rush <= s.few:
         return []
-    loop = _before_loop([bare(word.text) for word in (*after, *words)], s, len(after)) - len(after)
-    return list(words[: min(rush, max(0, loop))])
+    return list(words[: min(rush, _before_loop([bare(word.text) for word in words], s))])
 
 
 def loops(words: Sequence[Word], after: Sequence[Word], settings: InventionSettings | None = None) -> bool:
-    """Whether `words` do no more than go on with a loop that began in what was heard before."""
-    return bool(heard(words, settings)) and not heard(words, settings, after=after)
+    """Whether `words` do no more than go on with a loop that began in what was heard `after` which they come.
+
+    Who repeats something and then says something else is no loop.
+    """
+    s = settings or InventionSettings()
+    texts = [bare(word.text) for word in (*after, *words)]
+    return bool(words) and any(
+        _repeated(texts, size) >= max(len(words), size * (s.rounds(size) - 1)) for size in range(1, s.loop_words + 1)
+    )
 
 
-def _before_loop(texts: Sequence[str], s: InventionSettings, known: int) -> int:
-    """Words up to the end of the first round of a loop that goes on behind `known` of them; all where there is none."""
-    for end in range(known, len(texts)):
+def _repeated(texts: Sequence[str], size: int) -> int:
+    """How many of the last `texts` are what stands `size` before them."""
+    pairs = zip(reversed(texts), reversed(texts[:-size]), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _before_loop(texts: Sequence[str], s: InventionSettings) -> int:
+    """Words up to the end of the first round of a loop; all where there is none."""
+    for end in range(len(texts)):
         for size in range(1, s.loop_words + 1):
-            rounds = 1 + (s.word_rounds if size == 1 else s.loop_rounds)
-            start = end + 1 - size * rounds
+            start = end + 1 - size * s.rounds(size)
             if start >= 0 and all(texts[i] == texts[i + size] for i in range(start, end + 1 - size)):
                 return start + size
     return len(texts)

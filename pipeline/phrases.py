@@ -46,8 +46,9 @@ _LEAD_ON = by_language(
 pronouns that are objects as often (you, it): a phrase ends with those too."""
 
 _LONG_VOWEL = "\N{KATAKANA-HIRAGANA PROLONGED SOUND MARK}"
-_HONORIFICS = "おご"
-"""Written before the stem that they belong to."""
+_OPENING = tuple("「『（")
+_ENDINGS = tuple("はがをにへともでやばてらどたす")
+"""Of particles and verbs. Left out are those that words have within: 取り組み, 三か月, この人."""
 
 
 def begins_clause(word: str, language: str) -> bool:
@@ -67,10 +68,9 @@ def shows_phrases(language: str) -> bool:
 
 def begins_phrase(word: str, before: str, language: str) -> bool:
     """True if, as Japanese is written, `word` begins a phrase behind `before`: phrases begin with a stem, in kanji,
-    katakana or digits, and end in hiragana, with what tells the stem's part."""
-    is_stem = not _is_hiragana(word[:1]) and word[:1] != _LONG_VOWEL
-    ends = _is_hiragana(before[-1:]) and before[-1:] not in _HONORIFICS
-    return shows_phrases(language) and is_stem and ends
+    katakana or digits, and many end with a particle or an ending that stands within no word."""
+    is_stem = word[:1] in _OPENING or (word[:1].isalnum() and not _is_hiragana(word[:1]) and word[:1] != _LONG_VOWEL)
+    return shows_phrases(language) and is_stem and before[-1:] in _ENDINGS
 
 
 def _is_hiragana(letter: str) -> bool:

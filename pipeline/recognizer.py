@@ -72,6 +72,8 @@ class RecognizerSettings:
     unsure: float = 0.6
     """Mean probability of its words below which nothing of a short speech is committed: it waits for more, over a pause
     too; if nothing follows, it was said so. Also the probability below which a word that was cut short is not shown."""
+    unheard: float = 1.0
+    """Seconds of speech before a pause, behind the last word, from which the model is asked once more."""
     context: int = 120
     """Characters of committed text before the window that the model is shown."""
 
@@ -172,7 +174,7 @@ class Recognizer:
                 # a soft beginning, and what waits, were heard already: a look is due when as much more was said
                 self._looked_at = max(self._window_start, self._window_end - self._beginning)
             elif isinstance(event, Closed):
-                out += self._close()
+                out += self._close(event.time)
                 out.append(event)
             else:
                 if self._waits:  # for nothing: what was said stands alone
@@ -183,18 +185,24 @@ class Recognizer:
             self._trim(self._window_end - self._keep)
         return out
 
-    def _close(self) -> list[Heard]:
-        """Speech pauses: what was heard is committed, unless it was doubted and may be clearer with what follows."""
+    def _close(self, end: float) -> list[Heard]:
+        """Speech paused at `end`: what was heard is committed, unless it was doubted and may be clearer with what
+        follows. A model stops at times where a sentence ends: if speech went on, it is asked what comes behind that.
+        """
         out = self._update(last=True)
         if not self._waits:
+            out += self._commit(self._policy.flush())
+            if self._committed and end - self._committed[-1].end > self._settings.unheard:
+                out += self._update(last=True)
+        if not self._waits:
             out += self._finish()
-        self._recent = []  # what is said again behind a pause is said again
         return out
 
     def _finish(self) -> list[Heard]:
         """What was heard is committed, and its audio goes."""
         out = self._commit(self._policy.flush())
         self._forget(self._window_end - self._keep)
+        self._recent = []  # what is said again behind a pause is said again
         return out
 
     def _update(self, *, last: bool = False) -> list[Heard]:
@@ -209,13 +217,13 @@ class Recognizer:
         if self._identify is None:
             return [], True
         before, likelihoods = self._spoken.current, self._identify(self._window, self._spoken.languages)
-        is_sure = self._spoken.push(likelihoods, fresh=not self._committed, last=last)
+        is_sure = self._spoken.push(likelihoods, fresh=not self._recent, last=last)
         if self._spoken.current == before:
             return [], is_sure
         # what was guessed in the other language was no word of it, and no context for this one
         self._policy.hold([])
         self._drop(len(self._committed))
-        self._before = ""
+        self._before, self._recent = "", []
         return [Speaks(self._spoken.current)], is_sure
 
     def _recognise(self, *, last: bool) -> list[Heard]:
@@ -234,7 +242,8 @@ class Recognizer:
             for word in heard_now
         ]
         self._heard_until = end
-        words, is_loop = self._believed(guess, last=last), loops(guess, self._recent)
+        is_loop = loops(guess, self._recent)
+        words = [] if is_loop else self._believed(guess, last=last)
         is_unsure = is_short and not self._committed and sureness(words) < self._settings.unsure
         self._waits = last and is_short and bool(guess) and (not words or is_unsure)
         if self._waits or is_unsure:
@@ -259,7 +268,7 @@ class Recognizer:
         before = self._policy.pending
         if [bare(word.text) for word in guess] == [bare(word.text) for word in before]:
             return list(guess)
-        believed = heard(guess, after=self._recent)
+        believed = heard(guess)
         return list(before) if last and guess and not believed and self._committed else believed
 
     def _context(self) -> str:

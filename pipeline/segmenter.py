@@ -28,11 +28,14 @@ class SegmentSettings:
     phrase_words: int = 7
     """Words from which the segment ends before a word that begins a clause, though no mark was heard."""
     longest_words: int = 11
-    """Words at which the segment ends wherever it is."""
+    """Words at which the segment ends as soon as it can."""
     longest_time: float = 8.0
     """Seconds that a segment of `clause_words` may last: slow speakers are not waited for."""
     late_words: int = 2
-    """Words more that a segment may have rather than end within a number or behind an abbreviation."""
+    """Words more that a segment may have rather than end within a number, behind an abbreviation or, where the writing
+    shows them, within a phrase."""
+    late_time: float = 4.0
+    """Seconds more that it may last for the same."""
     sentence_words: int = 3
     """Words that a sentence needs to be a segment of its own; shorter ones join the next."""
     halt: float = 0.5
@@ -115,15 +118,19 @@ class Segmenter:
             return True
         if count >= s.clause_words and ends_clause(last, self._language):
             return True
-        is_late = count >= s.longest_words + s.late_words
-        return is_late or (self._is_due and not self._leads_on() and not shows_phrases(self._language))
+        if self._is_past(s.late_words, s.late_time):
+            return True
+        return self._is_due and not self._leads_on() and not shows_phrases(self._language)
 
     @property
     def _is_due(self) -> bool:
         """Whether the segment is as long as it may be, and ends where it can."""
+        return self._is_past(0, 0.0)
+
+    def _is_past(self, more_words: int, more_time: float) -> bool:
         s, count = self._settings, self._count
-        is_slow = count >= s.clause_words and self._open[-1].end - self._open[0].start >= s.longest_time
-        return count >= s.longest_words or is_slow
+        is_slow = count >= s.clause_words and self._open[-1].end - self._open[0].start >= s.longest_time + more_time
+        return is_slow or count >= s.longest_words + more_words
 
     def _leads_on(self) -> bool:
         return leads_on(self._last_token(), self._language)

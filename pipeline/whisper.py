@@ -26,6 +26,7 @@ from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import SAMPLE_RATE, Device, Samples, Word
 from surtitle.pipeline.inventions import doubted, heard, sureness
 from surtitle.pipeline.text import is_spaced
+from surtitle.pipeline.written import echoes, shown_before
 
 LONGEST = 25.0
 """Seconds of audio that one call takes."""
@@ -43,14 +44,6 @@ _LOUD_ENOUGH = 0.1
 """Peak below which audio is made louder: Whisper hears nothing in what is very quiet."""
 _FRAME = 320
 """Samples below which there is nothing that words could be aligned with."""
-_CONTEXT = 200
-"""Tokens of the text before at most: with it and what is written, Whisper has 448."""
-_WRITTEN = {
-    "ja": "昨日、隣の人に「次の電車はいつ来ますか」と聞かれました。",
-    "zh": "昨天，我的邻居问我，下一班火车什么时候到。我说不知道。",
-}
-"""How a language is written, shown before all else: Whisper leaves its marks out, and writes Chinese in either script,
-until it has seen some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,17 +135,15 @@ class Whisper:
         tokenizer = self._tokenizer(language)
         if len(samples) < _FRAME:
             return []
-        before = f"{_WRITTEN.get(language, '')} {before}".strip()
-        prompt = [tokenizer.sot_prev, *tokenizer.encode(" " + before)[-_CONTEXT:]] if before else []
-        prompt += [*tokenizer.sot_sequence, tokenizer.no_timestamps]
+        prompt = [*shown_before(before, language, tokenizer), *tokenizer.sot_sequence, tokenizer.no_timestamps]
         space = " " if is_spaced(language) else ""
         prefix = tokenizer.encode(space + committed) if committed else []
         asked = _Asked(tokenizer, prompt, prefix, len(samples) / SAMPLE_RATE)
         words = self._guess(self._encode(samples), asked)
         # what is doubted is not read again: of noise the whole 30 s make a phrase that is likely
         if last and not doubted(words) and heard(words) != words and self._span(samples) < _WHOLE:
-            return self._guess(self._read(samples, _WHOLE), asked)
-        return words
+            words = self._guess(self._read(samples, _WHOLE), asked)
+        return [] if echoes(words, language) else words
 
     def likelihoods(self, samples: Samples, languages: Sequence[str]) -> dict[str, float]:
         """How likely each of `languages` is to be spoken in `samples`: shares of 1 over all that the model knows.

@@ -66,43 +66,70 @@ def test_a_translation_has_no_fault_in_other_pairs(
     assert guards_of(identifier, *pair.split("-")).fault(source, translation, finished=True) is None
 
 
+# in each language but English: of translating, and of models
+TALK = {
+    "ar": (["كانت ترجمة ممتازة.", "الكتاب مترجم."], ["نموذج لغوي قال ذلك.", "نماذج اللغة الكبيرة مفيدة."]),
+    "ca": (["La traducció era bona.", "Ella tradueix el llibre."], ["Un model de llengua ho va dir."]),
+    "cs": (["Byl to dobrý překlad.", "Přeložila tu knihu."], ["Řekl to jazykový model."]),
+    "da": (["Oversættelsen var god.", "Hun har oversat bogen."], ["En sprogmodel sagde det."]),
+    "de": (["Die Übersetzung war gut.", "Sie hat das Buch übersetzt."], ["Das sagte ein Sprachmodell."]),
+    "el": (["Ήταν καλή μετάφραση.", "Μετέφρασε το βιβλίο."], ["Το είπε ένα γλωσσικό μοντέλο."]),
+    "es": (["La traducción fue buena.", "Ella tradujo el libro."], ["Lo dijo un modelo de lenguaje."]),
+    "fi": (["Käännös oli hyvä.", "Hän käänsi... kääntäjä sanoi."], ["Kielimallit ovat suuria.", "Kielimallin sanat."]),
+    "fr": (["La traduction était bonne.", "Elle a traduit le livre."], ["Un modèle de langage l'a dit."]),
+    "he": (["התרגום היה טוב.", "הספר תורגם אתמול.", "המתורגמן דיבר."], ["מודל שפה אמר את זה."]),
+    "hi": (["अनुवाद अच्छा था।", "किताब अनूदित हुई।"], ["एक भाषा मॉडल ने कहा।"]),
+    "hu": (["A fordítás jó volt.", "Lefordította a könyvet."], ["Egy nyelvi modell mondta."]),
+    "id": (["Terjemahannya bagus.", "Dia menerjemahkan buku itu."], ["Sebuah model bahasa mengatakannya."]),
+    "it": (["La traduzione era buona.", "Il libro è stato tradotto.", "Bisogna tradurre."], ["Modelli linguistici."]),
+    "ja": (["良い訳でした。", "本を翻訳しました。"], ["言語モデルが言いました。"]),
+    "ko": (["좋은 번역이었습니다.", "통역사가 말했습니다."], ["언어 모델이 말했습니다."]),
+    "nl": (["De vertaling was goed.", "Het boek is vertaald.", "Hij vertaalt."], ["Een taalmodel zei het."]),
+    "no": (["Oversettelsen var god.", "Hun har oversatt boken."], ["En språkmodell sa det."]),
+    "pl": (["Tłumaczenie było dobre.", "Dobry przekład."], ["Powiedział to model językowy."]),
+    "pt": (["A tradução foi excelente.", "Ela traduziu o livro."], ["Um modelo de linguagem disse isso."]),
+    "ro": (["Traducerea a fost bună.", "Cartea a fost tradusă."], ["A spus-o un model de limbaj."]),
+    "ru": (["Перевод был хорош.", "Она перевела книгу.", "Надо перевести."], ["Это сказала языковая модель."]),
+    "sv": (["Översättningen var bra.", "Hon har översatt boken."], ["En språkmodell sa det."]),
+    "th": (["การแปลดีมาก", "เธอแปลหนังสือ"], ["โมเดลภาษาพูด", "แบบจำลองภาษาพูด"]),
+    "tr": (["Çeviri iyiydi.", "Kitabı çevirdi."], ["Bir dil modeli söyledi."]),
+    "uk": (["Переклад був добрий.", "Вона переклала книгу."], ["Це сказала мовна модель."]),
+    "vi": (["Bản dịch rất tốt.", "Cô ấy dịch sang tiếng Anh."], ["Một mô hình ngôn ngữ đã nói."]),
+    "zh": (["翻译很好。", "她譯了這本書。"], ["语言模型说的。"]),
+}
+
+
+def test_all_languages_that_are_named_talk_of_translating() -> None:
+    assert {*TALK, "en"} == set(LANGUAGES)
+
+
+@pytest.mark.parametrize("source", TALK)
+def test_who_talks_of_translating_or_of_models_is_translated(identifier: Identifier, source: str) -> None:
+    guards = guards_of(identifier, source, "en")
+    of_translating, of_models = TALK[source]
+    for said in of_translating:
+        assert guards.fault(said, "It was a good translation.", finished=True) is None, said
+    for said in of_models:
+        assert guards.fault(said, "It was said by a language model.", finished=True) is None, said
+
+
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("ar", "كانت ترجمة ممتازة لنموذج لغوي."),
-        ("ca", "Era una traducció excel·lent d'un model de llengua."),
-        ("cs", "Byl to vynikající překlad od jazykového modelu."),
-        ("da", "Det var en fremragende oversættelse af en sprogmodel."),
-        ("de", "Das war eine ausgezeichnete Übersetzung eines Sprachmodells."),
-        ("el", "Ήταν μια εξαιρετική μετάφραση ενός γλωσσικού μοντέλου."),
-        ("es", "Era una excelente traducción de un modelo de lenguaje."),
-        ("fi", "Se oli kielimallin erinomainen käännös."),
-        ("fr", "C'était une excellente traduction d'un modèle de langage."),
-        ("he", "זה היה תרגום מצוין של מודל שפה."),
-        ("hi", "यह एक भाषा मॉडल का उत्कृष्ट अनुवाद था।"),
-        ("hu", "Ez egy nyelvi modell kiváló fordítása volt."),
-        ("id", "Itu adalah terjemahan yang sangat baik dari model bahasa."),
-        ("it", "Era un'eccellente traduzione di un modello linguistico."),
-        ("ja", "それは言語モデルの素晴らしい訳でした。"),
-        ("ko", "언어 모델의 훌륭한 번역이었습니다."),
-        ("nl", "Het was een uitstekende vertaling van een taalmodel."),
-        ("no", "Det var en utmerket oversettelse av en språkmodell."),
-        ("pl", "To było doskonałe tłumaczenie modelu językowego."),
-        ("pt", "Foi uma excelente tradução de um modelo de linguagem."),
-        ("ro", "A fost o traducere excelentă a unui model de limbaj."),
-        ("ru", "Это был отличный перевод языковой модели."),
-        ("sv", "Det var en utmärkt översättning av en språkmodell."),
-        ("th", "มันเป็นการแปลที่ยอดเยี่ยมของโมเดลภาษา"),
-        ("tr", "Bir dil modelinin mükemmel bir çevirisiydi."),
-        ("uk", "Це був чудовий переклад мовної моделі."),
-        ("vi", "Đó là một bản dịch xuất sắc của một mô hình ngôn ngữ."),
-        ("zh", "這是一個語言模型的出色翻譯。"),
+        ("ja", "申し訳ありません。"),
+        ("ja", "それは言い訳です。"),
+        ("vi", "Đại dịch đã qua."),
+        ("th", "มันเปลี่ยนแปลงไป"),
+        ("fi", "Hän kääntyi pois."),
+        ("es", "Hay que comprender."),
+        ("fr", "La conversion est faite."),
+        ("cs", "To byl přelom."),
+        ("he", "זה היה תרגיל."),
     ],
 )
-def test_who_talks_of_translating_is_translated(identifier: Identifier, source: str, said: str) -> None:
+def test_words_that_look_like_it_are_no_talk_of_translating(identifier: Identifier, source: str, said: str) -> None:
     guards = guards_of(identifier, source, "en")
-    assert guards.fault(said, "It was an excellent translation.", finished=True) is None
-    assert guards.fault(said, "It was said by a language model.", finished=True) is None
+    assert guards.fault(said, "As an AI language model, I cannot translate that.", finished=True) == "comment"
 
 
 @pytest.mark.parametrize(

@@ -46,12 +46,27 @@ def test_what_people_repeat_stays(text: str) -> None:
     assert text_of(heard(said(text))) == text
 
 
-@given(st.integers(0, 24))
+ROUND = [*["we", "will", "see", "that"] * 4, "we", "will"]
+
+
+@given(st.integers(1, len(ROUND) - 1))
 def test_a_loop_may_have_begun_in_what_is_committed(known: int) -> None:
-    words = said("and so we will see that we will see that we will see that we will see that we will")
-    kept = heard(words[known:], after=words[:known])
-    assert text_of(words[: known + len(kept)]) == text_of(words[: max(known, 6)])
-    assert loops(words[known:], words[:known]) == (6 <= known < len(words))
+    words = said(" ".join(["and", "so", *ROUND]))
+    assert loops(words[known:], words[:known]) == (known >= 6)  # the first round is no repetition
+
+
+@pytest.mark.parametrize(
+    ("committed", "guess"),
+    [
+        ("and so we will see that we will see that", "we will see that we will see that if we wait"),
+        ("no no no no no", "no that is not what I said"),
+        ("no no no", "no no"),
+        ("thank you thank you thank you", ""),
+        ("", "beep beep beep beep beep beep"),
+    ],
+)
+def test_who_says_something_else_behind_it_repeats_and_does_not_loop(committed: str, guess: str) -> None:
+    assert not loops(said(guess), said(committed))
 
 
 def test_words_that_take_no_time_were_not_said() -> None:

@@ -79,7 +79,11 @@ def test_a_japanese_phrase_begins_with_a_stem_behind_what_tells_the_part_of_the_
         ("てい", "ました"),
         ("日本", "語"),
         ("お", "話"),
-        ("らあ", "ー"),
+        ("は", "ー"),
+        ("取り", "組み"),
+        ("三か", "月"),
+        ("この", "人"),
+        ("で", "・"),
         ("", "日"),
     ],
 )

@@ -196,6 +196,43 @@ def test_a_model_that_goes_round_on_what_it_wrote_is_not_shown_it_again() -> Non
     assert len([text for text in heard if text != "again"]) > 30
 
 
+def test_what_a_model_leaves_out_behind_a_sentence_is_heard_before_a_pause() -> None:
+    def hasty(
+        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+    ) -> list[Word]:
+        """It stops where a sentence ends, unless that is committed."""
+        found = transcribe(samples, language=language, before=before, committed=committed)
+        ends = [index for index, word in enumerate(found, 1) if word.text.endswith(".")]
+        return found[: ends[0]] if ends else found
+
+    ears = Recognizer(hasty, probability, languages=["en"])
+    said = np.concatenate((speech(*range(5, 13)), silence(3)))
+    assert texts(ears.push(said) + ears.flush()) == [name(number) for number in range(5, 13)]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "no no no no no no no that is not what i said and you know it very well so do not ask me again",
+        "well thank you thank you thank you thank you so much for coming here today my name is anna and i work here",
+        "now one two three four one two three four one two three four one two three four and turn to the left now",
+    ],
+)
+def test_what_follows_a_real_repetition_is_heard(said: str) -> None:
+    words = said.split()
+
+    def hearing(
+        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+    ) -> list[Word]:
+        """Each word is a number in the audio: its place."""
+        found = transcribe(samples, language=language)[len(committed.split()) :]
+        return [replace(word, text=words[int(word.text.strip("w.")) - 1]) for word in found if "cut" not in word.text]
+
+    ears = Recognizer(hearing, probability, languages=["en"])
+    audio = speech(*range(1, len(words) + 1))
+    assert texts([item for part in np.split(audio, len(words)) for item in ears.push(part)] + ears.flush()) == words
+
+
 def test_who_says_the_same_after_each_pause_is_heard_each_time() -> None:
     def polite(
         samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False

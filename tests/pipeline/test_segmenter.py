@@ -165,6 +165,12 @@ def test_a_slow_speaker_is_not_waited_for() -> None:
     assert [len(segment.words) for segment in found] == [6, 6]
 
 
+def test_a_slow_speaker_of_japanese_is_not_waited_for_until_a_phrase_ends() -> None:
+    segmenter = Segmenter("ja")
+    found = [each for index in range(60) for each in segmenter.push(word("あ", index * 0.5, 0.5))]
+    assert [segment.end - segment.start for segment in found] == [12.0, 12.0]
+
+
 @pytest.mark.parametrize(
     ("language", "text", "segments"),
     [
@@ -187,9 +193,9 @@ def test_sentences_of_languages_without_spaces_are_as_long_as_others(
 
 
 def test_a_text_without_spaces_or_marks_ends_at_the_longest_too() -> None:
-    lengths = [len(text) for text in segments_of("รถไฟขบวนต่อไปจะมาถึงเมื่อไหร่" * 6, language="th")]
-    assert min(lengths[:-1]) > 30
-    assert max(lengths) < 80
+    lengths = [len(letters(text)) for text in segments_of("รถไฟขบวนต่อไปจะมาถึงเมื่อไหร่" * 6, language="th")]
+    assert set(lengths[:-1]) == {60}
+    assert {len(text) for text in segments_of("火车" * 24, language="zh")} == {24}
 
 
 def test_japanese_without_marks_ends_between_phrases() -> None:
