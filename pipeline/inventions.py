@@ -35,8 +35,8 @@ class InventionSettings:
     """Words that, alone before others that take no time, were not said either."""
 
     def rounds(self, size: int) -> int:
-        """So many rounds of `size` words are a loop."""
-        return 1 + (self.word_rounds if size == 1 else self.loop_rounds)
+        """Times that `size` words are said in a row before the next time is a loop."""
+        return self.word_rounds if size == 1 else self.loop_rounds
 
 
 def sureness(words: Sequence[Word]) -> float:
@@ -71,7 +71,7 @@ def loops(words: Sequence[Word], after: Sequence[Word], settings: InventionSetti
     s = settings or InventionSettings()
     texts = [bare(word.text) for word in (*after, *words)]
     return bool(words) and any(
-        _repeated(texts, size) >= max(len(words), size * (s.rounds(size) - 1)) for size in range(1, s.loop_words + 1)
+        _repeated(texts, size) >= max(len(words), size * s.rounds(size)) for size in range(1, s.loop_words + 1)
     )
 
 
@@ -83,11 +83,11 @@ def _repeated(texts: Sequence[str], size: int) -> int:
 
 def _before_loop(texts: Sequence[str], s: InventionSettings) -> int:
     """Words up to the end of the first round of a loop; all where there is none."""
-    for end in range(len(texts)):
+    for end in range(1, len(texts) + 1):
         for size in range(1, s.loop_words + 1):
-            start = end + 1 - size * s.rounds(size)
-            if start >= 0 and all(texts[i] == texts[i + size] for i in range(start, end + 1 - size)):
-                return start + size
+            again = size * s.rounds(size)
+            if _repeated(texts[:end], size) >= again:
+                return end - again
     return len(texts)
 
 

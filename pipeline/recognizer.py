@@ -190,13 +190,12 @@ class Recognizer:
         follows. A model stops at times where a sentence ends: if speech went on, it is asked what comes behind that.
         """
         out = self._update(last=True)
-        if not self._waits:
-            out += self._commit(self._policy.flush())
-            if self._committed and end - self._committed[-1].end > self._settings.unheard:
-                out += self._update(last=True)
-        if not self._waits:
-            out += self._finish()
-        return out
+        if self._waits:
+            return out
+        out += self._commit(self._policy.flush())
+        if self._committed and end - self._committed[-1].end > self._settings.unheard:
+            out += self._update(last=True)
+        return out if self._waits else out + self._finish()
 
     def _finish(self) -> list[Heard]:
         """What was heard is committed, and its audio goes."""

@@ -11,9 +11,9 @@ from sound_card import ASOUND, Card
 
 from surtitle.pipeline.devices import restart
 
-# The machines that run these tests are shared: how long one example takes says nothing. Two fifths of the usual
-# hundred examples keep the tests without weights under a minute.
-settings.register_profile("surtitle", deadline=None, max_examples=40)
+# The machines that run these tests are shared: how long one example takes says nothing. Half of the usual hundred
+# examples keep the tests without weights under a minute.
+settings.register_profile("surtitle", deadline=None, max_examples=50)
 settings.load_profile("surtitle")
 
 

@@ -80,7 +80,7 @@ def test_words_never_begin_before_what_was_committed_ends() -> None:
         return [replace(word, start=max(0.0, word.start - 1.2 * bool(committed))) for word in found]
 
     ears = Recognizer(restless, probability, languages=["en"])
-    heard = [each for part in np.split(speech(*range(1, 13)), 12) for each in ears.push(part)] + ears.flush()
+    heard = ears.push(speech(*range(1, 13))) + ears.flush()
     words = [each for each in heard if isinstance(each, Word)]
     assert [word.text for word in words] == [name(number) for number in range(1, 13)]
     assert all(word.start <= word.end for word in words)
@@ -191,7 +191,7 @@ def test_a_model_that_goes_round_on_what_it_wrote_is_not_shown_it_again() -> Non
         return [replace(word, text="again") for word in words[known:]] if seen or before else words
 
     ears = Recognizer(obsessed, probability, languages=["en"])
-    heard = texts([item for part in np.split(speech(*range(1, 61)), 60) for item in ears.push(part)] + ears.flush())
+    heard = texts(ears.push(speech(*range(1, 61))) + ears.flush())
     assert max(len(run) for run in "".join("a" if text == "again" else " " for text in heard).split()) < 6
     assert len([text for text in heard if text != "again"]) > 30
 
@@ -229,8 +229,7 @@ def test_what_follows_a_real_repetition_is_heard(said: str) -> None:
         return [replace(word, text=words[int(word.text.strip("w.")) - 1]) for word in found if "cut" not in word.text]
 
     ears = Recognizer(hearing, probability, languages=["en"])
-    audio = speech(*range(1, len(words) + 1))
-    assert texts([item for part in np.split(audio, len(words)) for item in ears.push(part)] + ears.flush()) == words
+    assert texts(ears.push(speech(*range(1, len(words) + 1))) + ears.flush()) == words
 
 
 def test_who_says_the_same_after_each_pause_is_heard_each_time() -> None:
