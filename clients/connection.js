@@ -13,7 +13,8 @@ export const refusal = (code, why) => (code === 4505 ? NO_ACCESS : why || `The s
 
 // Calls handlers[type](message) for what comes, and say(text) of trouble ("": it is over).
 export function captions(langs, handlers, say) {
-  let epoch; // none: the next welcome brings a snapshot
+  let epoch; // none: the next welcome brings a snapshot, and that this
+  let coming;
   let seq = 0;
   let attempt = 0;
   let socket;
@@ -34,18 +35,19 @@ export function captions(langs, handlers, say) {
       if (silence > 60000) lost({});
       else if (silence > 30000) tell("Captions may be stale: the server is silent");
     }, 5000);
-    here.onopen = () => send({ type: "hello", v: 1, langs, session, token, since: epoch && { epoch, seq } });
+    here.onopen = () => send({ type: "hello", v: 1, langs, session, token, since: epoch ? { epoch, seq } : undefined });
     here.onmessage = ({ data }) => {
       heard = Date.now();
       const message = JSON.parse(data);
       const { type } = message;
       if (type === "error") return (why = message.message);
       if (type === "welcome") {
-        if (!message.recovered) seq = message.seq;
-        epoch = message.epoch;
+        if (!message.recovered) [seq, epoch] = [message.seq];
+        coming = `${message.langs}` === `${[...new Set(langs)].sort()}` && message.epoch; // of several the last counts
         attempt = 0;
         complaint = clearTimeout(complaint);
-      } else if (type !== "beat" && message.seq) {
+      } else if (type === "snapshot") epoch = coming;
+      else if (type !== "beat" && message.seq) {
         if (message.seq <= seq && type !== "status") return;
         seq = Math.max(seq, message.seq);
       }
@@ -56,7 +58,10 @@ export function captions(langs, handlers, say) {
       clearInterval(watch);
       here.onclose = here.onmessage = null;
       here.close();
-      if (code >= 4500 && code < 5000) return tell(refusal(code, why));
+      if (code >= 4500 && code < 5000) {
+        clearTimeout(complaint);
+        return tell(refusal(code, why));
+      }
       complaint ??= setTimeout(() => tell(why || "Captions disconnected, reconnecting…"), 3000);
       waiting = setTimeout(connect, (0.2 + Math.random()) * Math.min(500 * 2 ** attempt++, 15000));
     });
@@ -75,6 +80,9 @@ export function captions(langs, handlers, say) {
       send({ type: "subscribe", langs });
     },
     // After the frame that shows it, so that the server can say how late captions are on a screen.
-    painted: (number) => requestAnimationFrame(() => setTimeout(() => send({ type: "painted", seq: number }))),
+    painted(number) {
+      const here = socket; // another server numbers anew
+      requestAnimationFrame(() => setTimeout(() => here === socket && send({ type: "painted", seq: number })));
+    },
   };
 }

@@ -3,10 +3,12 @@ import { open, refusal, session, token } from "/connection.js";
 import { RATE } from "/pcm.js";
 
 const ON_THE_WAY = 2 * 2 * RATE; // bytes: two seconds
+const STUCK = 10; // seconds in which nothing of what waits leaves
 
 export class Publisher {
   skipped = 0; // samples that were heard and not sent
   #socket;
+  #sent = 0; // bytes, to this socket
   #start;
   #tell;
   #attempt = 0;
@@ -30,8 +32,9 @@ export class Publisher {
   }
 
   send(frame) {
-    if (this.takes) this.#socket.send(frame);
-    else this.skipped += frame.length;
+    if (!this.takes) return void (this.skipped += frame.length);
+    this.#sent += frame.byteLength;
+    this.#socket.send(frame);
   }
 
   // Everything was said; "over" comes when the server has said the rest.
@@ -52,8 +55,17 @@ export class Publisher {
 
   #connect() {
     this.#tell("waiting", "Connecting…");
-    this.#socket = open("/publish");
+    const here = (this.#socket = open("/publish"));
     let why;
+    let gone = 0; // bytes that have left
+    let since = Date.now();
+    this.#sent = 0;
+    const watch = setInterval(() => {
+      const left = this.#sent - here.bufferedAmount;
+      if (left !== gone || !here.bufferedAmount) since = Date.now();
+      gone = left;
+      if (Date.now() - since > STUCK * 1000) lost({}); // the browser itself waits for many minutes
+    }, 1000);
     this.#socket.onopen = () => {
       this.#socket.send(JSON.stringify(this.#start));
       this.#tell("open", "Getting ready. You can speak already.");
@@ -65,12 +77,15 @@ export class Publisher {
       this.#attempt = 0;
       this.#tell("ready", "You are being heard.");
     };
-    this.#socket.onclose = ({ code }) => {
+    const lost = (here.onclose = ({ code }) => {
+      clearInterval(watch);
+      here.onclose = here.onmessage = null;
+      here.close();
       if (code === 1000) return this.#end("over", "All was said, and its captions are there.");
       if (code >= 4500 && code < 5000) return this.#end("failed", refusal(code, why));
       if (this.#stopped) return this.#end("failed", "The connection was cut before the last captions came.");
       this.#tell("waiting", code === 4409 ? "Somebody else is speaking in this session: waiting." : why || "Disconnected, reconnecting…");
       this.#timer = setTimeout(() => this.#connect(), (0.5 + Math.random()) * Math.min(500 * 2 ** this.#attempt++, 15000));
-    };
+    });
   }
 }

@@ -120,15 +120,19 @@ function level(peak) {
   find("level").textContent = source?.deviceId ? hint : "";
 }
 
+let asked = 0; // how often a microphone was asked for: people take their time to allow it
+
 async function listen() {
+  const mine = ++asked;
   source?.close();
   source = undefined;
   try {
     const opened = await openMicrophone(settings.device, heard, () => stop("The microphone is gone."));
-    if (!publisher) return void opened.close(); // it was stopped meanwhile
+    if (!publisher || mine !== asked) return void opened.close(); // it was stopped meanwhile, or another is wanted
     source = opened;
   } catch (error) {
     if (!(error instanceof DOMException)) throw error;
+    if (mine !== asked) return;
     const denied = error.name === "NotAllowedError";
     return stop(denied ? "The browser was not allowed to use the microphone." : `No microphone: ${error.message}`);
   }
