@@ -42,6 +42,16 @@ class Patience:
     """Seconds a client may take to say what it wants."""
     beat: float = 20.0
     """Seconds a viewer hears nothing before it hears a `beat`: browsers cannot see pings."""
+    silence: float = 5.0
+    """Seconds a publisher may send nothing before it is asked whether it is there: a laptop that changes its network
+    says no goodbye, and nobody else may speak in its place."""
+    answer: float = 10.0
+    """Seconds it may then take to answer, or to send something."""
+    stall: float = 300.0
+    """Seconds a viewer may take nothing of what is sent to it: it costs its socket's buffers, no more, and TCP may be
+    slow."""
+    goodbye: float = CLOSE_SECONDS
+    """Seconds a connection that is closed may take to say goodbye."""
 
 
 PATIENCE = Patience()
@@ -50,22 +60,23 @@ PATIENCE = Patience()
 class Audio:
     """A publisher's audio as it comes; reading slowly makes TCP hold the publisher back."""
 
-    def __init__(self, connection: ServerConnection, rate: int) -> None:
+    def __init__(self, connection: ServerConnection, rate: int, patience: Patience = PATIENCE) -> None:
         """`rate` is the samples' in hertz."""
         self._connection = connection
+        self._patience = patience
         self._pace = Pace(rate)
         self._began = asyncio.get_running_loop().time()
         self.refused: Refused | None = None
         """Why the audio ended, when it was the publisher's mistake: the session still says what it heard."""
 
     async def chunks(self) -> AsyncIterator[Samples]:
-        """Yield float32 samples until the publisher stops, leaves or sends nonsense."""
+        """Yield float32 samples until the publisher stops, leaves, is there no more or sends nonsense."""
         clock = asyncio.get_running_loop().time
         listened_at = self._began
         while True:
             self._pace.waited(clock() - listened_at)
             try:
-                message = await self._connection.recv()
+                message = await self._next()
                 if isinstance(message, str):
                     parse_stop(message)
                     return
@@ -82,6 +93,23 @@ class Audio:
                 return
             listened_at = clock()
             yield samples
+
+    async def _next(self) -> str | bytes:
+        """The next message. Raises ConnectionClosed, also when the publisher neither sends nor answers."""
+        coming = asyncio.ensure_future(self._connection.recv())
+        try:
+            while not (await asyncio.wait([coming], timeout=self._patience.silence))[0]:
+                answer = asyncio.ensure_future(await self._connection.ping())
+                # what is sent meanwhile will do: behind much of it the answer is not read
+                here, _ = await asyncio.wait(
+                    [coming, answer], timeout=self._patience.answer, return_when=asyncio.FIRST_COMPLETED
+                )
+                if not here:
+                    self._connection.transport.abort()
+            return coming.result()
+        finally:
+            coming.cancel()
+            await asyncio.wait([coming])  # only one may receive: who says goodbye is next
 
 
 async def first_message(connection: ServerConnection, seconds: float) -> str | bytes:
@@ -139,7 +167,16 @@ async def refuse(
     except (TimeoutError, ConnectionClosed):
         return
     finally:
-        await connection.close(refused.close_code, refused.code)
+        await close(connection, refused.close_code, refused.code)
+
+
+async def close(connection: ServerConnection, code: int, reason: str = "") -> None:
+    """Close a connection, one that takes nothing any more too: `websockets` waits for it before it says goodbye."""
+    try:
+        async with asyncio.timeout(2 * CLOSE_SECONDS):
+            await connection.close(code, reason)
+    except TimeoutError:
+        connection.transport.abort()
 
 
 async def hear_goodbye(connection: ServerConnection) -> None:

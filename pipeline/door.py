@@ -100,7 +100,8 @@ class Pipe(asyncio.Protocol):
         self._eof = True
         self._readable.set()
         self.on_eof()
-        return True  # we close: there may be an answer on its way
+        # we close: there may be an answer on its way. With TLS asyncio closes, and complains of any other answer
+        return self.transport.get_extra_info("sslcontext") is None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._eof = True

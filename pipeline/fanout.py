@@ -21,7 +21,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
-from surtitle.pipeline.connection import WRITE_LIMIT
+from surtitle.pipeline.connection import WRITE_LIMIT, Patience, close
 from surtitle.pipeline.hub import Viewer
 from surtitle.pipeline.messages import Refused
 from surtitle.pipeline.operations import Traffic
@@ -62,9 +62,9 @@ class Lane:
 class Fanout:
     """One hub's viewers. All on one event loop."""
 
-    def __init__(self, beat: float, traffic: Traffic) -> None:
-        """`beat` is how many seconds a viewer hears nothing before it hears that we are there."""
-        self._beat = beat
+    def __init__(self, patience: Patience, traffic: Traffic) -> None:
+        self._beat = patience.beat
+        self._stall = patience.stall
         self._traffic = traffic
         self._loop = asyncio.get_running_loop()
         self._lanes: dict[Lane, None] = {}
@@ -144,7 +144,7 @@ class Fanout:
     def _close(self, lanes: Iterable[Lane]) -> None:
         for lane in lanes:
             if lane.free:
-                self._occupy(lane, lane.connection.close(GOING_AWAY))
+                self._occupy(lane, close(lane.connection, GOING_AWAY))
 
     def _occupy(self, lane: Lane, work: Coroutine[None, None, None]) -> None:
         lane.free = False
@@ -153,7 +153,11 @@ class Fanout:
     async def _catch_up(self, lane: Lane) -> None:
         # One at a time: while the socket is full, drafts in the ring give way to newer ones.
         while (message := lane.viewer.next()) is not None:
-            await lane.connection.send(message, text=True)
+            try:
+                async with asyncio.timeout(self._stall):
+                    await lane.connection.send(message, text=True)
+            except TimeoutError:  # its pings wait behind what it does not take: nobody else finds out
+                return lane.transport.abort()
             self._traffic.sent += len(message)
         lane.free = True
         self.send([lane])

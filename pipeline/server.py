@@ -23,12 +23,12 @@ from websockets.exceptions import ConnectionClosed
 
 from surtitle.pipeline.access import Access, netloc
 from surtitle.pipeline.connection import (
-    CLOSE_SECONDS,
     PATIENCE,
     WRITE_LIMIT,
     Audio,
     Patience,
     as_refused,
+    close,
     error_message,
     first_error,
     first_message,
@@ -65,9 +65,8 @@ VIEWER_MAX_BYTES = 64 * 1024
 """The largest message a viewer may send."""
 PUBLISHER_MAX_BYTES = 1024 * 1024
 """The largest message a publisher may send: 32 s of 16 kHz audio."""
-PING_TIMEOUT_SECONDS = 300.0
-"""How long a viewer may stall before it counts as dead. It costs its socket's buffers, no more; TCP may be
-slow."""
+SESSIONS_SECONDS = 15.0
+"""How long publishers' sessions may take to say what they heard when the server stops."""
 TOKENS_SECONDS = 0.5
 """How often it is looked whether a token was revoked."""
 EXPEL_SECONDS = 1.0
@@ -148,7 +147,7 @@ class CaptionServer:
         self._telling: asyncio.TimerHandle | None = None
         self._stopping = False
         self._draining = False
-        self._connected = 0
+        self._connected: set[ServerConnection] = set()
         self._idle = asyncio.Event()
         self._idle.set()
         self._silent = asyncio.Event()
@@ -181,8 +180,8 @@ class CaptionServer:
                 compression=None,
                 max_size=PUBLISHER_MAX_BYTES,
                 write_limit=WRITE_LIMIT,
-                ping_timeout=PING_TIMEOUT_SECONDS,
-                close_timeout=CLOSE_SECONDS,
+                ping_timeout=self._patience.stall,
+                close_timeout=self._patience.goodbye,
                 server_header=None,
                 logger=logging.getLogger("surtitle.server"),
             )
@@ -205,18 +204,25 @@ class CaptionServer:
         self._telling.cancel()
         self._server.close()
         await self._web.close()
+        cutting = asyncio.get_running_loop().call_later(self._patience.goodbye, self._cut)
         await self._server.wait_closed()
+        cutting.cancel()
+
+    def _cut(self) -> None:
+        """Leave those who take nothing any more: `websockets` waits for them before it says goodbye."""
+        for connection in self._connected:
+            connection.transport.abort()
 
     def _rules(self) -> Access:
         return Access(self._host, self._port, self._allow_origins, secure=self._tls is not None)
 
     def _left(self) -> int:
         """How many connections more are taken."""
-        return self._max_viewers - self._connected - self._web.connections
+        return self._max_viewers - len(self._connected) - self._web.connections
 
     def _count(self) -> dict[str, int]:
         viewers, publishers = sum(room.hub.viewers for room in self._rooms), len(self._publishers)
-        return {"viewer": viewers, "publisher": publishers, "all": self._connected + self._web.connections}
+        return {"viewer": viewers, "publisher": publishers, "all": len(self._connected) + self._web.connections}
 
     def _tell_rates(self) -> None:
         self._telling = asyncio.get_running_loop().call_later(RATES_SECONDS, self._tell_rates)
@@ -229,10 +235,14 @@ class CaptionServer:
             seconds: How long to wait for slow viewers; those that need longer lose the rest.
         """
         self._stopping = self._site.stopping = True
+        closing = [asyncio.create_task(close(each, GOING_AWAY, "the server is stopping")) for each in self._publishers]
+        with suppress(TimeoutError):  # what is said later is in the log alone
+            async with asyncio.timeout(SESSIONS_SECONDS):
+                await self._silent.wait()
+        for each in closing:  # one that is not there any more says no goodbye
+            each.cancel()
         try:
             async with asyncio.timeout(seconds):
-                await asyncio.gather(*(each.close(GOING_AWAY, "the server is stopping") for each in self._publishers))
-                await self._silent.wait()
                 self._draining = True
                 for fanout in self._fanouts.values():
                     fanout.finish()
@@ -259,7 +269,7 @@ class CaptionServer:
         path = _path(connection)
         visit = self._operations.opened("viewer" if path == "/captions" else "publisher", peer(connection.transport))
         visit.code = INTERNAL_ERROR
-        self._connected += 1
+        self._connected.add(connection)
         self._idle.clear()
         try:
             if self._left() < 0:
@@ -283,7 +293,7 @@ class CaptionServer:
             visit.code = connection.close_code or visit.code
             self._operations.closed(visit)
             self._admitted.pop(connection, None)
-            self._connected -= 1
+            self._connected.discard(connection)
             if not self._connected:
                 self._idle.set()
 
@@ -305,7 +315,7 @@ class CaptionServer:
 
     def _fanout(self, room: Room) -> Fanout:
         if room not in self._fanouts:
-            self._fanouts[room] = Fanout(self._patience.beat, self._operations.traffic)
+            self._fanouts[room] = Fanout(self._patience, self._operations.traffic)
             if self._draining:
                 self._fanouts[room].finish()
         return self._fanouts[room]
@@ -313,7 +323,7 @@ class CaptionServer:
     async def _serve_publisher(self, connection: ServerConnection, visit: Visit) -> None:
         on_publish = self._takes_publishers()
         start = parse_start(await first_message(connection, self._patience.hello))
-        audio = Audio(connection, start.sample_rate)
+        audio = Audio(connection, start.sample_rate, self._patience)
 
         async def ready() -> None:
             with suppress(ConnectionClosed):  # what it had to say before it left is captioned

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from serving import START, Listener, at, caption, closing, hello, receive
 
+from surtitle.pipeline.connection import Patience
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Samples
 from surtitle.pipeline.hub import Hub
@@ -43,6 +44,43 @@ async def test_a_publisher_that_vanishes_ends_its_session_in_order(hub: Hub) -> 
             await publisher.send(b"\x00\x40")
             publisher.transport.abort()
         await asyncio.wait_for(listener.ended.wait(), 5)
+
+
+async def test_a_publisher_whose_network_is_gone_leaves_the_room_to_others(hub: Hub) -> None:
+    listener = Listener()
+    patience = Patience(silence=0.05, answer=0.2)
+    async with (
+        CaptionServer(Rooms(lambda: hub), port=0, on_publish=listener, patience=patience) as server,
+        at(server, "/publish", close_timeout=0.1) as gone,
+        at(server, "/publish") as back,
+    ):
+        await gone.send(START)
+        assert await receive(gone) == {"type": "ready", "session": "main"}
+        await gone.send(b"\x00\x40")
+        gone.transport.pause_reading()  # a ping is not answered: nobody says that it is gone
+        await asyncio.wait_for(listener.ended.wait(), 5)
+        await back.send(START)
+        assert await receive(back) == {"type": "ready", "session": "main"}
+        await back.send('{"type":"stop"}')
+        assert (await closing(back))[1] == 1000
+        gone.transport.abort()
+    assert listener.heard == [0.5]
+
+
+async def test_a_publisher_that_is_silent_but_there_keeps_its_room(hub: Hub) -> None:
+    listener = Listener()
+    patience = Patience(silence=0.01, answer=5)
+    async with (
+        CaptionServer(Rooms(lambda: hub), port=0, on_publish=listener, patience=patience) as server,
+        at(server, "/publish") as publisher,
+    ):
+        await publisher.send(START)
+        for _ in range(3):
+            await asyncio.sleep(0.05)
+            await publisher.send(b"\x00\x40")
+        await publisher.send('{"type":"stop"}')
+        assert (await closing(publisher))[1] == 1000
+    assert listener.heard == [0.5] * 3
 
 
 @pytest.mark.parametrize("nonsense", [b"abc", '{"type":"start"', '{"type":"hello","v":1}'])

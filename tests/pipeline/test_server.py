@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import pytest
 from serving import SESSION, at, caption, closing, hello, receive
@@ -154,12 +155,31 @@ async def test_draining_gives_every_viewer_everything_before_it_closes() -> None
 
 
 async def test_draining_does_not_wait_for_ever_for_a_viewer_that_does_not_read(hub: Hub) -> None:
-    async with CaptionServer(Rooms(lambda: hub), port=0) as server, at(server, max_queue=1) as stalled:
+    async with (
+        asyncio.timeout(5),
+        AsyncExitStack() as clients,  # who is there when the server goes
+        CaptionServer(Rooms(lambda: hub), port=0, patience=Patience(goodbye=0.1)) as server,
+    ):
+        stalled = await clients.enter_async_context(at(server, max_queue=1, close_timeout=0.1))
         await hello(stalled)
-        for cue in range(200):
+        for cue in range(400):
             hub.publish(caption(cue, text="x" * 20_000))
-        await asyncio.wait_for(server.drain(0.2), 5)
-        stalled.transport.abort()
+            await asyncio.sleep(0)
+        await server.drain(0.2)
+
+
+async def test_a_viewer_that_takes_nothing_for_too_long_is_there_no_more(hub: Hub) -> None:
+    async with (
+        CaptionServer(Rooms(lambda: hub), port=0, patience=Patience(stall=0.2)) as server,
+        at(server, max_queue=1, close_timeout=0.1) as stalled,
+    ):
+        await hello(stalled)
+        for cue in range(400):
+            hub.publish(caption(cue, text="x" * 20_000))
+            await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            while hub.viewers:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.05)
 
 
 async def test_a_silent_viewer_hears_a_beat(hub: Hub) -> None:

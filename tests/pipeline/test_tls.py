@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 import trustme
 
 from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.hub import Hub
+from surtitle.pipeline.rooms import Rooms
+from surtitle.pipeline.server import CaptionServer
 from surtitle.pipeline.tls import load_tls
 
 
@@ -23,6 +27,19 @@ def written(folder: Path, name: str) -> tuple[Path, Path]:
 
 def test_a_certificate_and_its_key_make_a_context_of_modern_tls(tmp_path: Path) -> None:
     assert load_tls(*written(tmp_path, "a")).minimum_version >= ssl.TLSVersion.TLSv1_2
+
+
+async def test_a_page_over_tls_is_served_without_complaints(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    context = load_tls(*written(tmp_path, "a"))
+    async with CaptionServer(Rooms(lambda: Hub("e")), port=0, tls=context) as server:
+        trusting = ssl.create_default_context(cafile=tmp_path / "a.pem")
+        trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=trusting)
+        writer.write(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 200")
+        writer.close()
+        await writer.wait_closed()
+    assert not caplog.records
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
