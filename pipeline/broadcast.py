@@ -14,7 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import MAIN_ROOM, Caption, Event, SessionEnd, SessionStart
+from surtitle.pipeline.hub import ignore_painted
 from surtitle.pipeline.operations import Operations
 from surtitle.pipeline.outputs import CaptionFiles, JsonLog, Recorder
 from surtitle.pipeline.posting import Service
@@ -91,6 +93,11 @@ class Outputs:
         if self._terminal:
             self._terminal.follow(lags)
 
+    def leave(self, room: str) -> None:
+        """The session of `room` is over: where its end could not be written, its files are closed here."""
+        if room in self._recorders:
+            self._recorders.pop(room).close()
+
     def __enter__(self) -> Self:
         return self
 
@@ -122,6 +129,8 @@ class WayOut(Protocol):
 
     def follow(self, lags: LagStats, painted: Callable[[int, str], None]) -> None: ...
 
+    def unfollow(self) -> None: ...
+
 
 class Kept:
     """The way out of a session that nobody watches: what it says is counted, and kept for who asked for it."""
@@ -140,6 +149,9 @@ class Kept:
 
     def follow(self, lags: LagStats, painted: Callable[[int, str], None]) -> None:
         """Nobody is shown how late it is."""
+
+    def unfollow(self) -> None:
+        """Nobody was."""
 
 
 class Broadcast:
@@ -161,7 +173,12 @@ class Broadcast:
         if isinstance(event, SessionStart) and self._shared:
             self._fields = {"session": event.session}
         hub = self.room.hub
-        self._outputs.write(event, hub.seq + 1, self.room.name, **self._fields)
+        try:
+            self._outputs.write(event, hub.seq + 1, self.room.name, **self._fields)
+        except UserError:
+            if isinstance(event, SessionEnd):  # who reads is told that it is over all the same
+                hub.publish(event)
+            raise
         hub.publish(event)
         self._outputs.show(event, self.room.name)
 
@@ -169,3 +186,8 @@ class Broadcast:
         """Show how late the session is that begins, and tell `painted` what viewers have on their screens."""
         self.room.hub.on_painted = painted
         self._outputs.follow(lags)
+
+    def unfollow(self) -> None:
+        """The session is over, however it ended: nothing here holds it any more."""
+        self.room.hub.on_painted = ignore_painted
+        self._outputs.leave(self.room.name)

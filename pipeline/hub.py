@@ -58,7 +58,7 @@ def _ignore() -> None:
     """The wake of a viewer that polls."""
 
 
-def _ignore_painted(cue: int, language: str) -> None:
+def ignore_painted(cue: int, language: str) -> None:
     """No session asks who has painted what."""
 
 
@@ -79,7 +79,7 @@ class Hub:
         """The sequence number of the newest event; 0 before the first."""
         self.session: SessionMessage | None = None
         """The running session."""
-        self.on_painted: Callable[[int, str], None] = _ignore_painted
+        self.on_painted: Callable[[int, str], None] = ignore_painted
         """Told the cue and language of each final that a viewer says it has painted."""
         self._limit = ring
         self._ring: list[_Entry] = []

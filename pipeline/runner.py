@@ -218,9 +218,12 @@ class Run:
             idle=keeper.keep_if_due if keeper else _nothing,
         )
         out.follow(session.lags, session.painted)
-        if ready is not None:
-            await ready()
-        await session.run(audio)
+        try:
+            if ready is not None:
+                await ready()
+            await session.run(audio)
+        finally:
+            out.unfollow()
         if keeper:
             await asyncio.get_running_loop().run_in_executor(self._models.workers.llm, keeper.keep)
 
@@ -275,6 +278,7 @@ def _rooms(sessions: int | None = None) -> Rooms:
 async def until(items: AsyncIterator[T], stop: asyncio.Event) -> AsyncIterator[T]:
     """`items` until they end or `stop` is set, whichever is first."""
     stopped = asyncio.ensure_future(stop.wait())
+    coming: asyncio.Future[T | None] | None = None
     try:
         # asked each time: a source that always has an item ready would never let `stopped` win
         while not stop.is_set():
@@ -290,6 +294,9 @@ async def until(items: AsyncIterator[T], stop: asyncio.Event) -> AsyncIterator[T
             yield item
     finally:
         stopped.cancel()
+        if coming is not None:  # who asked for an item was cancelled: nothing waits for the next one any more
+            coming.cancel()
+            await asyncio.wait((coming,))
 
 
 async def begun(items: AsyncIterator[AudioChunk | Gap], clock: Clock) -> AsyncIterator[AudioChunk | Gap]:

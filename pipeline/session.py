@@ -17,12 +17,14 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
+import numpy as np
 import psutil
 
 from surtitle.pipeline.ahead import Ahead
 from surtitle.pipeline.backlog import Backlog
 from surtitle.pipeline.condition import Condition
 from surtitle.pipeline.drafts import Drafts, Revision
+from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import (
     SAMPLE_RATE,
     AudioChunk,
@@ -49,6 +51,11 @@ TURN = 1.0
 """Seconds of audio, a look or two, that are recognised before other sessions on the same model have their turn."""
 RETRY_WITHIN = 5.0
 """Seconds after the words up to which a failed translation is made again; later, the next segment is more urgent."""
+PAUSE = 2.0
+"""Seconds of silence that are heard where a device is lost, so that what was said before is over; the rest of it when
+the device is back."""
+REST_TURN = 0.25
+"""Seconds of a pause's work before other sessions on the same model have their turn."""
 REPORTS = 256
 """Final captions, the newest, of which viewers may still report that they were painted."""
 
@@ -112,6 +119,7 @@ class Session:
         self._waiting = Backlog()
         self._arrived = asyncio.Event()
         self._source_over = False
+        self._broken: UserError | None = None  # what ended the source too early
         self._stalled = 0.0  # seconds by which the newest audio came later than it is old: the source's, not ours
         self._segments: deque[tuple[Segment, Stamps]] = deque()
         self._captions = captions
@@ -132,15 +140,22 @@ class Session:
         self._captioned = 0
 
     async def run(self, audio: AsyncIterator[AudioChunk | Gap]) -> SessionEnd:
-        """Publish everything that `audio` leads to, the end included; return the end."""
+        """Publish everything that `audio` leads to, the end included, however it ends; return the end.
+
+        Raises UserError where `audio` does, when what was heard is captioned.
+        """
         self._publish(self._start)
-        if self._start.clock == "virtual":
-            await self._in_step(audio)
-        else:
-            await self._side_by_side(audio)
-        self._note_memory()
-        end = SessionEnd(self._listener.heard, self._clock.now(), self._figures())
-        self._publish(end)
+        try:
+            if self._start.clock == "virtual":
+                await self._in_step(audio)
+            else:
+                await self._side_by_side(audio)
+        finally:
+            self._note_memory()
+            end = SessionEnd(self._listener.heard, self._clock.now(), self._figures())
+            self._publish(end)
+        if self._broken is not None:
+            raise self._broken
         return end
 
     async def _in_step(self, audio: AsyncIterator[AudioChunk | Gap]) -> None:
@@ -165,11 +180,14 @@ class Session:
             group.create_task(self._translate())
 
     async def _listen(self, audio: AsyncIterator[AudioChunk | Gap]) -> None:
-        async for item in audio:
-            for gap in self._waiting.push(self._admit(item)):
-                self._miss(gap)
-            self._arrived.set()
-            self._tell_condition()
+        try:
+            async for item in audio:
+                for gap in self._waiting.push(self._admit(item)):
+                    self._miss(gap)
+                self._arrived.set()
+                self._tell_condition()
+        except UserError as error:
+            self._broken = error
         self._source_over = True
         self._arrived.set()
 
@@ -234,13 +252,23 @@ class Session:
         """While nobody speaks, the translator puts its contexts in order. On the virtual clock, where nothing takes
         time, it always comes to an end; on the real one it goes on in the next pause."""
         self._rested = self._listener.pauses
+        is_whole = False
+        while not is_whole and not self._is_needed():
+            is_whole = await self._timed("llm_s", self._workers.llm, self._rest_a_while)
 
-        def work() -> None:
-            self._translator.rest(self._is_needed)
-            if not self._is_needed():
-                self._idle()
+    def _rest_a_while(self) -> bool:
+        """Whether all is in order; for no longer than others may have to wait for the translator's thread."""
+        until, is_cut = time.perf_counter() + REST_TURN, False
 
-        await self._timed("llm_s", self._workers.llm, work)
+        def stop() -> bool:
+            nonlocal is_cut
+            is_cut = self._is_needed() or time.perf_counter() >= until
+            return is_cut
+
+        self._translator.rest(stop)
+        if not is_cut:
+            self._idle()
+        return not is_cut
 
     def _is_needed(self) -> bool:
         return self._final_waits() or self._speech_over or not self._listener.silent
@@ -256,10 +284,14 @@ class Session:
         return self._clock.now() - segment.end - self._stalled
 
     def _admit(self, item: AudioChunk | Gap) -> list[AudioChunk]:
-        """Publish gaps; return clean audio."""
+        """Publish gaps; return clean audio. Where a device is lost nobody speaks: what was said before is over."""
         if isinstance(item, Gap):
             self._miss(item)
-            return []
+            if item.why != "device" or item.end <= item.start:
+                return []
+            return [
+                AudioChunk(np.zeros(round(min(item.end - item.start, PAUSE) * SAMPLE_RATE), np.float32), item.start)
+            ]
         self._condition.heard()
         self._stalled = max(0.0, self._clock.now() - item.end)
         chunk, gaps = self._scrubber.push(item)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from surtitle.pipeline.events import Caption, SessionEnd, SessionStart
 from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.protocol import parse_event
 from surtitle.pipeline.rooms import Room
+from surtitle.pipeline.stats import LagStats
 from surtitle.pipeline.terminal import TerminalCaptions
 
 START = SessionStart("s", ("en",), ("es", "de"), {"asr": "a", "llm": "b"}, "virtual")
@@ -63,6 +65,45 @@ def test_the_log_holds_what_viewers_get_with_the_same_numbers(tmp_path: Path) ->
         sent = [json.loads(message) for message in viewer.take()]
     assert [json.loads(line) for line in log.read_text().splitlines()] == sent
     assert [each["type"] for each in sent] == ["session", "caption", "end"]
+
+
+def test_a_session_that_is_over_is_held_by_nobody(tmp_path: Path) -> None:
+    class Session:
+        def painted(self, cue: int, language: str) -> None: ...
+
+    session = Session()
+    held = weakref.ref(session)
+    with Outputs(OutputPaths(), ("es",), None) as outputs:
+        broadcast = Broadcast(room(), outputs)
+        broadcast.follow(LagStats(), session.painted)
+        del session
+        assert held() is not None
+        broadcast.unfollow()
+    assert held() is None
+
+
+def test_viewers_are_told_of_an_end_that_can_not_be_written() -> None:
+    with Outputs(OutputPaths(log=Path("/dev/full")), (), None) as outputs:
+        broadcast = Broadcast(room("hall"), outputs)
+        broadcast.room.hub.publish(START)
+        viewer = broadcast.room.hub.join()
+        viewer.take()
+        with pytest.raises(UserError, match="full"):
+            broadcast.publish(END)
+        assert [json.loads(message)["type"] for message in viewer.take()] == ["end"]
+        assert broadcast.room.hub.session is None
+
+
+def test_the_files_of_a_session_that_failed_are_closed(tmp_path: Path) -> None:
+    with Outputs(OutputPaths(record=tmp_path), (), None) as outputs:
+        broadcast = Broadcast(room("hall"), outputs)
+        for event in (START, final("es", "hola")):
+            broadcast.publish(event)
+        broadcast.unfollow()
+        assert "hola" in (tmp_path / "hall-1.es.srt").read_text()
+        broadcast.publish(START)
+        broadcast.publish(final("es", "otra vez"))
+    assert "otra vez" in (tmp_path / "hall-2.es.srt").read_text()
 
 
 def test_each_target_gets_its_subtitles_and_the_terminal_all(tmp_path: Path) -> None:

@@ -592,14 +592,49 @@ async def test_what_could_not_be_translated_is_marked(workers: Workers) -> None:
     assert captions == [("en", said, False), ("es", said, True)]
 
 
-async def test_a_source_that_fails_ends_the_session_with_its_cause(workers: Workers) -> None:
+async def test_a_source_that_fails_ends_the_session_with_its_cause_when_what_was_heard_is_captioned(
+    workers: Workers,
+) -> None:
     async def unplugged() -> AsyncIterator[AudioChunk | Gap]:
-        yield AudioChunk(np.zeros(1600, np.float32), 0.0)
+        yield AudioChunk(np.zeros(64000, np.float32), 0.0)
         raise UserError("the microphone is gone")
 
-    with pytest.raises(ExceptionGroup) as caught:
-        await captioned(unplugged(), workers, kind="real", clock=RealClock())
-    assert caught.group_contains(UserError, match="the microphone is gone")
+    events: list[Event] = []
+    start = SessionStart("s", ("en",), ("es",), {}, "real")
+    session = Session(
+        start, ScriptedEars(), ScriptedTranslator(), clock=RealClock(), workers=workers, publish=events.append
+    )
+    with pytest.raises(UserError, match="the microphone is gone"):
+        await session.run(unplugged())
+    assert {text for _, language, text in shown(events) if language == "es"} == {"WE WILL MEET AGAIN."}
+    assert isinstance(events[-1], SessionEnd)
+
+
+async def test_a_session_that_fails_tells_who_reads_that_it_is_over(workers: Workers) -> None:
+    class Broken(ScriptedEars):
+        def push(self, samples: Samples, *, backlog: float = 0.0) -> list[Heard]:
+            raise RuntimeError("a bug")
+
+    events: list[Event] = []
+    start = SessionStart("s", ("en",), ("es",), {}, "virtual")
+    session = Session(
+        start, Broken(), ScriptedTranslator(), clock=VirtualClock(), workers=workers, publish=events.append
+    )
+    with pytest.raises(RuntimeError, match="a bug"):
+        await session.run(chunks(1.0))
+    assert [type(event) for event in events] == [SessionStart, SessionEnd]
+
+
+async def test_where_a_device_is_lost_what_was_said_before_is_over_at_once(workers: Workers) -> None:
+    async def unplugged() -> AsyncIterator[AudioChunk | Gap]:
+        yield AudioChunk(np.zeros(16000, np.float32), 0.0)
+        yield Gap(1.0, 1.5, "device")
+        yield Gap(1.5, 31.5, "device")
+
+    ears = ScriptedEars()
+    events = await captioned(unplugged(), workers, ears=ears)
+    assert [event for event in events if isinstance(event, Gap)] == [Gap(1.0, 1.5, "device"), Gap(1.5, 31.5, "device")]
+    assert ears.samples == 16000 * (1 + 0.5 + 2), "silence, and no minute of it in one go"
 
 
 class TwoSpeakers(ScriptedEars):
@@ -680,6 +715,25 @@ async def test_a_rest_ends_as_soon_as_somebody_speaks(workers: Workers) -> None:
     events = await captioned(and_then_more(), workers, kind="real", clock=RealClock(), ears=ears, translator=translator)
     assert translator.rests >= 1
     assert len(shown(events)) == 6
+
+
+async def test_a_rest_lets_other_sessions_have_their_turn(workers: Workers) -> None:
+    translator = ScriptedTranslator()
+
+    async def while_another_translates() -> AsyncIterator[AudioChunk | Gap]:
+        async for item in until_it_rests(translator):
+            yield item
+        await asyncio.wrap_future(workers.llm.submit(lambda: None))
+
+    await captioned(
+        while_another_translates(),
+        workers,
+        kind="real",
+        clock=RealClock(),
+        ears=PausingEars(),
+        translator=translator,
+    )
+    assert translator.rests > 1
 
 
 async def test_a_rest_does_not_keep_a_session_whose_source_is_over(workers: Workers) -> None:
