@@ -54,13 +54,15 @@ def parse() -> argparse.Namespace:
     add("--to", type=parse_languages, default=("es", "de", "fr"), metavar="CODES", help="targets (default es,de,fr)")
     add("--lines", type=common.positive, default=40, help="how many of the first lines (default 40)")
     add("--widths", type=common.numbers, default=(1, 4), help="beginnings that are kept (default 1,4)")
+    add("--device", choices=("cpu", "cuda"), default="cpu", help="what the model runs on (default cpu)")
     add("--window", type=common.positive, default=1024, help="tokens in the cache, at least some 960 (default 1024)")
     return parser.parse_args()
 
 
 def main() -> None:
     arguments = parse()
-    engine = Engine(common.model_folder(arguments.model), threads=arguments.threads)
+    folder = common.model_folder(arguments.model)
+    engine = Engine(folder, threads=arguments.threads, device=arguments.device, window=arguments.window)
     texts = {code: read_lines(arguments.texts, code, arguments.lines) for code in ("en", *arguments.to)}
     arguments.out.mkdir(parents=True, exist_ok=True)
     rows, figures = [["to", "beams", "chrF", "gain, 95 %", "BLEU", "seconds a sentence"]], dict[str, dict[str, Row]]()
@@ -76,9 +78,8 @@ def main() -> None:
             shown = (row["chrf"], shown_gain(row), row["bleu"], row["seconds_a_sentence"])
             rows.append([code, str(width), *map(str, shown)])
     print(common.table(rows))
-    common.conclude(
-        "beams", {"model": arguments.model, "window": arguments.window, "lines": len(texts["en"]), "to": figures}
-    )
+    asked = {"model": arguments.model, "device": arguments.device, "window": arguments.window}
+    common.conclude("beams", {**asked, "lines": len(texts["en"]), "to": figures})
 
 
 if __name__ == "__main__":

@@ -26,6 +26,10 @@ class Read:
     """Of how many of the last ids the logits are wanted."""
 
 
+class NoRoom(ValueError):
+    """A decoder holds as many caches as it has storage for."""
+
+
 class Decoder(Protocol):
     """A model, shared by its caches; used from one thread at a time."""
 
@@ -34,7 +38,7 @@ class Decoder(Protocol):
         """How the keys of each layer turn."""
 
     def cache(self, capacity: int) -> SinkCache:
-        """An empty cache for this model."""
+        """An empty cache for this model. Raises NoRoom where there is storage for no more."""
 
     def caches(self, count: int, capacity: int) -> tuple[SinkCache, ...]:
         """Empty caches that will be read into together."""

@@ -3,9 +3,9 @@
 In: token ids for some of the caches that it handed out, each a row of its storage. Out: their logits, all from one
 forward, which reads the weights once for all rows. On a GPU the forward of each size is captured once and replayed, so
 that launching its few hundred kernels costs nothing; elsewhere it runs as it is, and gives the same. Tokens are written
-into the slots that the inputs name: what fills a row up, and rows that read nothing, go into one slot more than caches
-may hold, which nobody looks at. Evictions happen between forwards, in place, in views of the same storage. Knows no
-sessions and no scheduling.
+into the rows and slots that the inputs name: what fills a row or a forward up goes into one slot more than caches may
+hold, which nobody looks at. So a forward costs what is read in it, wherever that lies. Evictions happen between
+forwards, in place, in views of the same storage. Knows no sessions and no scheduling.
 """
 
 from __future__ import annotations
@@ -21,12 +21,17 @@ from transformers import AttentionInterface, PreTrainedModel
 from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache
 
 from surtitle.sinks.cache import HORIZON, SinkCache
-from surtitle.sinks.decoder import Read
+from surtitle.sinks.decoder import NoRoom, Read
 from surtitle.sinks.positions import positions_of, takes_positions
 
 LONGEST = 64
 """Tokens of a row that one forward reads at most."""
 _LENGTHS = (1, 16, LONGEST)  # a step, a draft to verify, a slice of a prompt: each size is a graph
+_FILLING = 256
+"""Tokens that may fill up the rows of a forward: what would fill up more of them goes into one of its own, which takes
+about as long as these do (measured on an H100)."""
+_ALIGNED = 16
+"""Storage has a multiple of so many slots: attention copies masks of any other length, at every layer."""
 _ATTENTION = "surtitle_grouped"
 
 
@@ -48,7 +53,8 @@ class StaticDecoder:
         self._model = model
         self._capacity = capacity
         self._horizon = min(HORIZON, positions.limit or HORIZON)
-        self._stores = _storage(model, rows=sequences, slots=capacity + 1)  # (S, H, T + 1, d) each
+        slots = -(-(capacity + 1) // _ALIGNED) * _ALIGNED
+        self._stores = _storage(model, rows=sequences, slots=slots)  # (S, H, T, d) each
         AttentionInterface.register(_ATTENTION, grouped_attention)
         model.set_attn_implementation(_ATTENTION)
         self._free = list(range(sequences))
@@ -64,14 +70,13 @@ class StaticDecoder:
     def cache(self, capacity: int) -> SinkCache:
         """An empty cache in a row of its own, which is free again when nobody holds the cache any more.
 
-        Raises ValueError for more tokens than there is storage for, and where no row is free.
+        Raises ValueError for more tokens than there is storage for, and NoRoom where no row is free.
         """
-        if capacity > self._capacity or not self._free:
-            raise ValueError(
-                f"a cache of {capacity} tokens, and {len(self._free)} rows are free: expected at most "
-                f"{self._capacity} tokens, and a free row"
-            )
-        row = self._free.pop(self._free.index(min(self._free)))  # forwards go up to the highest row in use
+        if capacity > self._capacity:
+            raise ValueError(f"a cache of {capacity} tokens, expected at most {self._capacity}")
+        if not self._free:
+            raise NoRoom(f"all {len(self._stores[0])} caches that there is storage for are in use")
+        row = self._free.pop()
         cache = SinkCache(
             capacity=capacity,
             rotations=self.rotations,
@@ -93,8 +98,11 @@ class StaticDecoder:
 
     @torch.inference_mode()
     def decode_rows(self, reads: Sequence[Read]) -> list[Tensor]:
-        """As `decode`, for several caches in one forward. Raises CacheFull before anything is written, ValueError for
-        more tokens than go into a forward and for a cache of another decoder."""
+        """As `decode`, for several caches in one forward, or in a few where what they read is of different lengths.
+
+        Raises CacheFull before anything is written, ValueError for more tokens than go into a forward and for a cache
+        of another decoder.
+        """
         for read in reads:
             read.cache.require(len(read.ids))
             if len(read.ids) > LONGEST or read.cache not in self._rows:
@@ -103,12 +111,19 @@ class StaticDecoder:
                     f"decoder's: expected at most {LONGEST} in a forward, and its own"
                 )
             self._place(read.cache)
-        n = next(size for size in _LENGTHS if size >= max(len(read.ids) for read in reads))
-        highest = max(self._rows[read.cache] for read in reads)
-        rows = min(1 << highest.bit_length(), len(self._stores[0]))
+        found: dict[int, Tensor] = {}
+        for chosen in _alike([len(read.ids) for read in reads]):
+            logits = self._decode_alike([reads[index] for index in chosen])
+            found.update(zip(chosen, logits, strict=True))
+        return [found[index] for index in range(len(reads))]
+
+    def _decode_alike(self, reads: Sequence[Read]) -> list[Tensor]:
+        """`decode_rows` in one forward."""
+        n = _size_of(max(len(read.ids) for read in reads))
+        rows = 1 << (len(reads) - 1).bit_length()
         keep = 1 if all(read.keep == 1 for read in reads) else n
         logits = self._forward(rows, n, keep)(self._inputs(reads, rows, n))  # (B, keep, V)
-        found = [logits[self._rows[read.cache], keep - read.keep :].clone() for read in reads]
+        found = [logits[index, keep - read.keep :].clone() for index, read in enumerate(reads)]
         for read in reads:
             read.cache.extend(len(read.ids))
             read.cache.record(torch.tensor([list(read.ids)]))
@@ -122,31 +137,48 @@ class StaticDecoder:
                 layer.move_to(keys[row : row + 1, :, : cache.capacity], values[row : row + 1, :, : cache.capacity])
 
     def _inputs(self, reads: Sequence[Read], rows: int, n: int) -> Tensor:
-        """Ids, slots and positions, (3, B, n): a row's tokens stand at its end, behind what fills it up."""
-        inputs = torch.zeros(3, rows, n, dtype=torch.int64)
-        inputs[1] = self._capacity  # the slot that nobody looks at
-        for read in reads:
+        """Ids, rows, slots and positions, (4, B, n): a row's tokens stand at its end, behind what fills it up."""
+        inputs = torch.zeros(4, rows, n, dtype=torch.int64)
+        inputs[2] = self._capacity  # the slot that nobody looks at
+        for index, read in enumerate(reads):
             cache, count = read.cache, len(read.ids)
-            row = inputs[:, self._rows[cache], n - count :]  # (3, count)
-            row[0] = torch.tensor(list(read.ids))
-            row[1] = torch.arange(cache.length, cache.length + count)
-            row[2] = torch.arange(cache.position, cache.position + count)
+            inputs[1, index] = self._rows[cache]
+            ids, _, slots, positions = inputs[:, index, n - count :]  # (count,) each
+            ids[:] = torch.tensor(list(read.ids))
+            slots[:] = torch.arange(cache.length, cache.length + count)
+            positions[:] = torch.arange(cache.position, cache.position + count)
         return inputs
 
     def _forward(self, rows: int, n: int, keep: int) -> _Forward:
         size = (rows, n, keep)
         if size not in self._forwards:
-            stores = [store[:rows] for store in self._stores]
             idle = self._inputs((), rows, n).to(self._model.device)
-            self._forwards[size] = _Forward(_reader(self._model, stores, keep), idle)
+            self._forwards[size] = _Forward(_reader(self._model, self._stores, keep), idle)
         return self._forwards[size]
+
+
+def _size_of(count: int) -> int:
+    """Tokens a row of the smallest forward that reads `count`."""
+    return next(size for size in _LENGTHS if size >= count)
+
+
+def _alike(counts: Sequence[int]) -> list[list[int]]:
+    """Which of the reads, of so many tokens each, go into one forward: all, unless that would fill up too much."""
+    groups: list[list[int]] = []
+    for size in sorted({_size_of(count) for count in counts}, reverse=True):
+        chosen = [index for index, count in enumerate(counts) if _size_of(count) == size]
+        if groups and len(chosen) * _size_of(counts[groups[-1][0]]) <= _FILLING:
+            groups[-1] += chosen
+        else:
+            groups.append(chosen)
+    return groups
 
 
 class _Forward:
     """The forward of one size: captured where there is a GPU."""
 
     def __init__(self, run: Callable[[Tensor], Tensor], inputs: Tensor) -> None:
-        """`inputs` (3, B, n) write nothing that anybody looks at: capturing runs them."""
+        """`inputs` (4, B, n) write nothing that anybody looks at: capturing runs them."""
         self._run = run
         self._inputs = inputs
         self._graph: torch.cuda.CUDAGraph | None = None
@@ -177,16 +209,18 @@ def _capture(run: Callable[[Tensor], Tensor], inputs: Tensor) -> tuple[torch.cud
 
 
 def _reader(model: PreTrainedModel, stores: Sequence[Tensor], keep: int) -> Callable[[Tensor], Tensor]:
-    """The model on inputs (3, B, n): logits (B, keep, V)."""
-    slots_of_all = torch.arange(stores[0].shape[2], device=model.device)  # (T + 1,)
+    """The model on inputs (4, B, n): logits (B, keep, V)."""
+    slots_of_all = torch.arange(stores[0].shape[2], device=model.device)  # (T,)
 
     def run(inputs: Tensor) -> Tensor:
-        ids, slots, positions = inputs
-        layers = [_Slots(keys, values, slots) for keys, values in zip(stores[::2], stores[1::2], strict=True)]
+        ids, rows, slots, positions = inputs
+        layers = [_Slots(keys, values, rows, slots) for keys, values in zip(stores[::2], stores[1::2], strict=True)]
+        unseen = slots_of_all > slots[:, None, :, None]  # (B, 1, n, T)
         output = model(
             input_ids=ids,
             position_ids=positions,
-            attention_mask=slots_of_all <= slots[:, None, :, None],  # (B, 1, n, T + 1)
+            # added to the scores: made once, while attention would make it of truth values at every layer
+            attention_mask=torch.zeros_like(unseen, dtype=model.dtype).masked_fill_(unseen, -torch.inf),
             past_key_values=Cache(layers=layers),
             use_cache=True,
             logits_to_keep=keep,
@@ -211,15 +245,15 @@ def _storage(model: PreTrainedModel, *, rows: int, slots: int) -> list[Tensor]:
 
 
 class _Slots(CacheLayerMixin):  # type: ignore[misc]
-    """Some rows of a layer's storage: tokens are written into the slots they are aimed at, and all are given back."""
+    """Some rows of a layer's storage: tokens are written into the slots they are aimed at, and the rows are given."""
 
     is_sliding = False
 
-    def __init__(self, keys: Tensor, values: Tensor, slots: Tensor) -> None:
-        """Storage (B, H, T, d) each, and where the tokens that come next go, (B, n)."""
+    def __init__(self, keys: Tensor, values: Tensor, rows: Tensor, slots: Tensor) -> None:
+        """Storage (S, H, T, d) each, and where the tokens that come next go, (B, n) each: all of a row into one."""
         super().__init__()
         self._stores = (keys, values)
-        self._slots = slots[:, None, :, None]  # (B, 1, n, 1)
+        self._rows, self._slots = rows, slots
         self.is_initialized = True
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
@@ -227,8 +261,9 @@ class _Slots(CacheLayerMixin):  # type: ignore[misc]
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         for store, states in zip(self._stores, (key_states, value_states), strict=True):
-            store.scatter_(2, self._slots.expand_as(states), states)
-        return self._stores
+            store[self._rows, :, self._slots] = states.transpose(1, 2)  # (B, n, H, d)
+        keys, values = (store.index_select(0, self._rows[:, 0]) for store in self._stores)  # (B, H, T, d) each
+        return keys, values
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         return self.get_max_length(), 0

@@ -10,7 +10,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import BloomConfig, BloomForCausalLM
 
 from surtitle.sinks.cache import SinkCache
-from surtitle.sinks.decoder import Read
+from surtitle.sinks.decoder import NoRoom, Read
 from surtitle.sinks.layer import CacheFull
 from surtitle.sinks.static import LONGEST, StaticDecoder, grouped_attention
 from surtitle.sinks.stock import StockDecoder
@@ -92,6 +92,24 @@ def test_rows_read_side_by_side_are_what_the_stock_model_reads_alone(
             assert together[row].ids.tolist() == alone[row].ids.tolist()
 
 
+@pytest.mark.parametrize(("steps", "forwards"), [(4, 1), (5, 2)])
+def test_who_reads_long_fills_up_the_steps_of_few_others_and_leaves_many_to_a_forward_of_theirs(
+    make_model, steps: int, forwards: int
+) -> None:
+    model, stock = make_model("llama"), StockDecoder(make_model("llama"))
+    static = StaticDecoder(model, sequences=steps + 1, capacity=CAPACITY)
+    together = static.caches(steps + 1, CAPACITY)
+    alone = [stock.cache(CAPACITY) for _ in together]
+    counted: list[int] = []
+    model.register_forward_pre_hook(lambda *_: counted.append(1))
+    for texts in ([TEXT[row:] for row in range(steps + 1)], [[7]] * steps + [TEXT[:20]]):
+        counted.clear()
+        got = static.decode_rows([Read(ids, cache, 1) for ids, cache in zip(texts, together, strict=True)])
+        for ids, cache, logits in zip(texts, alone, got, strict=True):
+            torch.testing.assert_close(logits, stock.decode(ids, cache, keep=1), atol=1e-4, rtol=0)
+    assert len(counted) == forwards
+
+
 def test_a_stream_writes_what_the_stock_model_writes_with_and_without_a_draft(
     static: StaticDecoder, stock: StockDecoder
 ) -> None:
@@ -106,7 +124,7 @@ def test_a_stream_writes_what_the_stock_model_writes_with_and_without_a_draft(
 def test_a_row_is_free_again_when_nobody_holds_its_cache(make_model) -> None:
     static = StaticDecoder(make_model("llama"), sequences=2, capacity=20)
     one, _ = kept = list(static.caches(2, 20))
-    with pytest.raises(ValueError, match="0 rows are free"):
+    with pytest.raises(NoRoom, match="all 2 caches"):
         static.cache(20)
     kept.clear()
     del _
