@@ -127,7 +127,7 @@ class Models:
     ) -> Interpreter:
         """New conversations for the targets; reads each prompt, so it takes a moment. See `Translator`.
 
-        They go on from `state`. Raises ValueError where that does not fit.
+        They go on from `state`. Raises ValueError where that does not fit, UserError where a GPU holds no more.
         """
 
         def make(source: str, targets: tuple[str, ...]) -> OneSource:

@@ -18,7 +18,7 @@ from surtitle.pipeline.aside import PromptTokens, until
 from surtitle.pipeline.ledger import Ledger, Turn
 from surtitle.pipeline.text import shared
 from surtitle.sinks.cache import Mark
-from surtitle.sinks.decoder import Decoder
+from surtitle.sinks.decoder import Decoder, NoRoom
 from surtitle.sinks.lockstep import Steps
 from surtitle.sinks.shadow import Shadow
 from surtitle.sinks.stream import TokenStream
@@ -54,6 +54,13 @@ class Context:
         self.stream.rollback(replace(self._turn, length=self._turn.length + same))
         yield from self.stream.reading(ids[same:])
         self._read = ids
+
+    def make_room(self, tokens: int) -> None:
+        """Evict now what would have to go for a turn of `tokens`, which are no more than the window takes."""
+        cache = self.stream.cache
+        if self._turn is None or self._turn.length + tokens > cache.capacity:
+            self.leave_turn()
+            self._make_room(min(tokens, cache.capacity - cache.pinned))
 
     def leave_turn(self) -> None:
         """Nothing of the open turn stays; it may be read again."""
@@ -92,7 +99,10 @@ class Context:
             return False
         self.ledger.fit(cache.capacity - cache.pinned)
         if self._shadow is None:
-            self._shadow = Shadow(self._model, cache.capacity)
+            try:
+                self._shadow = Shadow(self._model, cache.capacity)
+            except NoRoom:  # others are read again: in the next pause, then
+                return False
         if not (yield from until(self._shadow.reading(self._prompt.prefix, self.ledger.ids), stop)):
             return False
         self._shadow.replace(self.stream)

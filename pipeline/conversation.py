@@ -87,7 +87,7 @@ class Conversation:
             )
         self._context = Context(engine.model, stream, self._prompt)
         self._stream = stream
-        self._ladder = tuple(Aside(engine.model, prompt) for prompt in ladder)
+        self._ladder = tuple(engine.aside(prompt) for prompt in ladder)
         in_source = engine.identifier.likelihood(source.code, other=target.code)
         self._guards = Guards(source, target, prompt="\n".join(prompt.shown for prompt in prompts), in_source=in_source)
         self._source, self._target = source, target
@@ -144,8 +144,12 @@ class Conversation:
         """Read the turn of `text` up to what was promised of its translation. How many tokens that may have, and how
         many of them are left.
         """
-        limit = self._prompt.limit(len(source_tokens(self._tokenizer, text)))
+        source = source_tokens(self._tokenizer, text)
+        limit = self._prompt.limit(len(source))
         left = max(0, limit - len(self._promised))
+        if known := self._terms.known(text):  # or what tells them would be evicted for this turn
+            terms = sum(len(self._prompt.turn(said)) + len(wanted) for said, wanted in map(self._terms.ids, known))
+            self._context.make_room(len(self._prompt.turn(source)) + len(self._promised) + left + terms)
         yield from self._recalling(text)
         yield from self._reading_turn(text, self._promised, room=left)
         return limit, left

@@ -11,9 +11,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import torch
 
+from surtitle.pipeline.aside import Aside, PromptTokens
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Device
 from surtitle.pipeline.identify import Identifier
@@ -100,6 +102,7 @@ class Engine:
         self.profile = find_profile(folder.resolve().name, family)
         """How this model is asked for translations."""
         self._beams: dict[tuple[int, int], Beams] = {}
+        self._asides = WeakValueDictionary[str, Aside]()
 
     def beams(self, width: int, window: int) -> Beams | None:
         """Room to keep `width` beginnings in behind conversations of `window` tokens; None for one, which needs none.
@@ -109,3 +112,10 @@ class Engine:
         if width > 1 and (width, window) not in self._beams:
             self._beams[width, window] = Beams(self.model, width=width, capacity=window)
         return self._beams.get((width, window))
+
+    def aside(self, prompt: PromptTokens) -> Aside:
+        """One who knows nothing but `prompt`: the same for all conversations that want it, one after the other."""
+        aside = self._asides.get(prompt.digest)
+        if aside is None:
+            aside = self._asides[prompt.digest] = Aside(self.model, prompt)
+        return aside

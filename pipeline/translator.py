@@ -12,11 +12,13 @@ from functools import partial
 
 from surtitle.pipeline.conversation import Conversation
 from surtitle.pipeline.engine import WINDOW, Engine
+from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Drafted, Translated
 from surtitle.pipeline.glossary import Glossary, Rendering
 from surtitle.pipeline.languages import Language
 from surtitle.pipeline.memory import CAPACITY, TermMemory
 from surtitle.pipeline.state import State
+from surtitle.sinks.decoder import NoRoom
 from surtitle.sinks.lockstep import alone, together
 from surtitle.sinks.stream import TokenStream
 
@@ -48,7 +50,8 @@ class Translator:
         glossary: Callable[[], Glossary] = Glossary,
         names: int = CAPACITY,
     ) -> None:
-        """`window` is the tokens that each conversation holds. Raises UserError for one that is too small.
+        """`window` is the tokens that each conversation holds. Raises UserError for one that is too small, and where a
+        GPU holds no more conversations.
 
         With `promises`, translations begin with what two drafts of them agreed on. With several `beams`, as many
         beginnings of a translation are kept while it is written, and of what comes of them the one is taken that the
@@ -57,7 +60,10 @@ class Translator:
         """
         self._engine = engine
         self._source = source
-        caches = engine.model.caches(len(targets), window)
+        try:
+            caches = engine.model.caches(len(targets), window)
+        except NoRoom as error:
+            raise UserError(f"{error}: no more languages can be translated at once; try again later") from error
         self._conversations = {
             target.code: Conversation(
                 engine,

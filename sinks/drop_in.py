@@ -126,7 +126,7 @@ class Endless(GenerationMixin):  # type: ignore[misc]
         """Read again what `cache` holds: nothing evicted is left in its keys and values then. Raises ValueError where
         the ids are not known, since embeddings were read.
         """
-        ids, seen = cache.slots.ids, cache.get_seq_length()
+        ids, seen = cache.slots.ids.to(self.device), cache.get_seq_length()
         cache.reset()
         self(ids, past_key_values=cache, logits_to_keep=1)
         cache._seen = seen
@@ -276,8 +276,8 @@ def _check_history(cache: EndlessCache, ids: Tensor, mask: Tensor | None) -> Non
     seen = cache.get_seq_length()
     if not seen or (mask is not None and mask.shape[1] == seen + ids.shape[1]):
         return
-    recent = cache.slots.length - cache.slots.pinned
-    if ids.shape[1] <= seen or not torch.equal(ids[:, seen - recent : seen].cpu(), cache.slots.ids[:, -recent:].cpu()):
+    held = cache.slots.ids[:, cache.slots.pinned :].cpu()
+    if ids.shape[1] <= seen or not torch.equal(ids[:, seen - held.shape[1] : seen].cpu(), held):
         raise ValueError(
             f"{ids.shape[1]} ids for a cache that has read {seen}: expected all of these and new ones behind them (or "
             f"new ones alone with an attention_mask of {seen} more ones than ids)"

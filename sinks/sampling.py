@@ -36,8 +36,8 @@ class Sampler:
         self._random = torch.Generator().manual_seed(seed)
 
     def __call__(self, logits: Tensor) -> int:
-        """Draw a token."""
-        shares, ids = torch.softmax(logits.float() / self._temperature, dim=-1).sort(descending=True)  # (V,) each
+        """Draw a token, on the processor wherever the logits are: one seed gives the same choices on every device."""
+        shares, ids = torch.softmax(logits.float().cpu() / self._temperature, dim=-1).sort(descending=True)  # (V,) each
         # the token that crosses the bound belongs to the nucleus: there is always one
         outside = shares.cumsum(-1) - shares >= self._nucleus  # (V,)
         chosen = torch.multinomial(shares.masked_fill(outside, 0.0), 1, generator=self._random)

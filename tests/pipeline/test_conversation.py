@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Iterator
 from functools import partial
 from itertools import accumulate, chain
@@ -12,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_translator import ENGLISH, SMALLEST, SPANISH, TERMS, Spanish, numbered, write_model
 
+from surtitle.pipeline.aside import PromptTokens
 from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.events import Translated
 from surtitle.pipeline.glossary import Glossary
@@ -284,6 +287,28 @@ def test_a_name_is_recalled_only_when_its_turn_has_left_the_window(engine: Engin
         stream.translator.join(numbered(number), {"es": LONG})
     assert recalled(stream, "we saw nobody") == []
     assert recalled(stream, "we saw Marenko") == ["Marenko"]
+
+
+def test_a_name_is_told_also_where_its_turn_leaves_the_window_for_the_one_that_mentions_it(engine: Engine) -> None:
+    for turns in range(12):
+        stream = Spanish(engine, WINDOW)
+        stream.translator.join(*one("then Marenko left", "luego Marenko se fue"))
+        for number in range(turns):
+            stream.translator.join(numbered(number), {"es": LONG})
+        stream.draft("we saw Marenko")
+        assert any("Marenko" in turn.source for turn in stream.conversation.turns), turns
+
+
+def test_conversations_between_the_same_languages_share_those_who_know_no_context(engine: Engine) -> None:
+    one, other = (engine.profile.prompts(find_language("en"), find_language(code))[0] for code in ("es", "de"))
+    tokens = PromptTokens(engine.tokenizer, one)
+    aside = engine.aside(tokens)
+    assert engine.aside(PromptTokens(engine.tokenizer, one)) is aside
+    assert engine.aside(PromptTokens(engine.tokenizer, other)) is not aside
+    held = weakref.ref(aside)
+    del aside
+    gc.collect()
+    assert held() is None, "nobody wants it any more"
 
 
 def test_the_glossary_has_the_last_word_on_a_name(engine: Engine) -> None:

@@ -193,6 +193,15 @@ def test_embeddings_are_read_as_ids_are(model: PreTrainedModel) -> None:
         model.rebuild(cache)
 
 
+@pytest.mark.parametrize("read", [3, 4, 5])
+def test_a_cache_of_the_sinks_alone_is_gone_on_with(model: PreTrainedModel, read: int) -> None:
+    cache = model.new_cache()
+    ids = generated(model, PROMPT[:, :read], max_new_tokens=1, past_key_values=cache)
+    assert cache.get_seq_length() == read
+    more = generated(model, ids, max_new_tokens=5, past_key_values=cache)
+    assert torch.equal(more, generated(model, PROMPT[:, :read], max_new_tokens=6))
+
+
 def test_a_rebuilt_cache_is_that_of_what_it_holds_alone(model: PreTrainedModel) -> None:
     cache, fresh = model.new_cache(), model.new_cache()
     model(TEXT, past_key_values=cache)
