@@ -146,8 +146,10 @@ async def _read(response: httpx2.Response, limit: int, wrote: Callable[[int], No
 
 
 async def _drain(events: AsyncIterator[httpx2.ServerSentEvent]) -> None:
-    """Read the last marks, so that the connection can be used again; who sends none is not waited for."""
-    with suppress(TimeoutError):
+    """Read the last marks, so that the connection can be used again; who sends none is not waited for, and who hangs up
+    has said all.
+    """
+    with suppress(TimeoutError, httpx2.HTTPError):
         async with asyncio.timeout(_LAST_MARKS):
             async for _ in events:
                 pass

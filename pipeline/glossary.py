@@ -22,6 +22,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from surtitle.pipeline.errors import UserError
@@ -35,6 +36,10 @@ _ENDING = 2
 """Letters that an inflection adds, or takes the place of."""
 _STEM = 4
 """Letters that a word has at least for its last ones to be taken for an ending."""
+_PARTICLES = 4
+"""Letters of Korean particles, which stand behind words of any length."""
+_BEFORE = {"he": "[והבלכמש]{0,3}", "ar": "[وفبلك]{0,2}(?:ال|لل)?"}
+"""The article and the small words that are written as one with what follows them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,21 +160,26 @@ def _places(renderings: Iterable[Rendering], text: str, source: str) -> list[tup
     return sorted(taken, key=lambda each: each[0])
 
 
+@lru_cache(maxsize=2**16)  # `re` remembers 512, and a glossary may have thousands
 def _pattern(said: str, language: str) -> re.Pattern[str]:
     """Where `said` stands in a text; its last word may have an ending if it is no short one (UN is not in "unit"). What
-    is all capitals is no other word in small letters (US, us).
+    is all capitals is no other word in small letters (US, us). Korean has particles behind short words too, Hebrew and
+    Arabic the article and small words before.
     """
     words = r"\s+".join(map(re.escape, said.split()))
     flags = re.NOFLAG if said.isupper() else re.IGNORECASE
     if not is_spaced(language):
         return re.compile(words, flags)
-    ending = rf"\w{{0,{_ENDING}}}" if len(said.split()[-1]) >= _STEM else ""
-    return re.compile(rf"(?<!\w){words}{ending}(?!\w)", flags)
+    letters = _PARTICLES if language == "ko" else _ENDING * (len(said.split()[-1]) >= _STEM)
+    ending = rf"\w{{0,{letters}}}"
+    return re.compile(rf"(?<!\w){_BEFORE.get(language, '')}{words}{ending}(?!\w)", flags)
 
 
+@lru_cache(maxsize=2**16)
 def _stems(wanted: str, language: str) -> re.Pattern[str]:
     if not is_spaced(language):
         return re.compile(re.escape(wanted), re.IGNORECASE)
     words = [word[:-_ENDING] if len(word) >= _STEM + _ENDING else word for word in wanted.split()]
     end = rf"\w{{0,{_ENDING}}}(?!\w)" if len(words[-1]) < _STEM else ""  # "red" is not in "reduce"
-    return re.compile(r"(?<!\w)" + r"\w*\W+".join(map(re.escape, words)) + end, re.IGNORECASE)
+    before = _BEFORE.get(language, "")
+    return re.compile(rf"(?<!\w){before}" + r"\w*\W+".join(map(re.escape, words)) + end, re.IGNORECASE)

@@ -41,10 +41,19 @@ _BEING_A_MODEL = (
     r"|as an (ai|assistant)\b|en tant qu['’](ia|assistante?)\b|als (ki|assistent(in)?)\b|como (ia|asistente)\b"
 )
 _LEADING_TO = re.compile(
-    r"\b(se tradu(ce|cen|jo|jeron|z|zem|it|isent|isait) (en|em|par)|traduz(em)?-se em|si traduc(e|ono) in)\b",
+    r"\b(?:s[ei](?: \w+)? |s['’](?:est|était|étaient) |se sont )tradu\w+ (?:\w+ )?(?:en|em|par|in)\b"
+    r"|\btradu\w+-se(?:-\w+)? em\b|\btradursi in\b|\btraduci(?:rse|éndose) en\b|\btradui\w+ en justice\b"
+    r"|\btranslat\w+ (?:\w+ )?(?:in)?to (?-i:[a-z])|\bübersetzungs(?:verhältni|getriebe)",
     re.IGNORECASE,
 )
-"""What one says of a cause and what comes of it, in the word for translating."""
+"""What one says of a cause and what comes of it, of courts and of gears, in the word for translating."""
+_MOVING = re.compile(
+    r"transf|\bmov(?:e|ing)|shift|switch|remit|\bwir(?:e|ing)|überweis|übertrag|verleg|verschieb|virement|traslad"
+    r"|\bgir(?:o|ar)\b|trasfer|spost|bonific|przele|przen|przesu|overmak|överför|siirr|送金|振り?込|移|转|匯|汇|송금|이체",
+    re.IGNORECASE,
+)
+_TO_MOVE = re.compile("перевод|перевед|переклад", re.IGNORECASE)
+"""In Russian and Ukrainian one word is for translating, for moving, and for sending money."""
 _COMMENT = re.compile(f"{_TRANSLATING}|{_BEING_A_MODEL}", re.IGNORECASE)
 """What one says of translating, or of being a model, who does not translate."""
 _OF_TRANSLATING = (
@@ -92,7 +101,7 @@ class Guards:
             ("script", self._is_in_another_script(source, translation)),
             ("loop", _is_loop(translation) and not _is_loop(source)),
             ("answer", bool(_ONE_QUESTION.fullmatch(source)) and not self._question.search(translation)),
-            ("comment", bool(_COMMENT.search(_LEADING_TO.sub("", translation))) and not _OF_COMMENTS.search(source)),
+            ("comment", _is_comment(source, translation)),
         )
         return next((kind for kind, found in faults if found), None)
 
@@ -126,6 +135,13 @@ class Guards:
 def _letters(text: str) -> str:
     """Its letters and digits, one after the other."""
     return "".join(filter(str.isalnum, text.casefold()))
+
+
+def _is_comment(source: str, translation: str) -> bool:
+    said = _LEADING_TO.sub("", translation)
+    if _MOVING.search(source):
+        said = _TO_MOVE.sub("", said)
+    return bool(_COMMENT.search(said)) and not _OF_COMMENTS.search(source)
 
 
 def _is_loop(text: str) -> bool:

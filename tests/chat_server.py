@@ -29,6 +29,7 @@ Mode = Literal[
     "deep",
     "nothing",
     "breaks off",
+    "hangs up",
     "endless",
 ]
 
@@ -122,7 +123,7 @@ def _handler(chat: ChatServer) -> type[QuietHandler]:
             self.end_headers()
             for event in self._events(body):
                 self._send(f"data: {event}\n\n".encode())
-            if chat.mode == "breaks off":
+            if chat.mode in ("breaks off", "hangs up"):
                 self.close_connection = True
                 self.wfile.flush()
                 self.connection.close()

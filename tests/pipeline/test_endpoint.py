@@ -71,6 +71,13 @@ async def test_an_answer_may_come_byte_by_byte(chat: ChatServer) -> None:
     assert answer.text == "Buenos días, señoras."
 
 
+async def test_who_hangs_up_behind_a_whole_answer_has_given_it(chat: ChatServer) -> None:
+    chat.mode = "hangs up"
+    (answer,), _ = await answers_of(Address(chat.url, "m"), ASK)
+    assert answer.text == "Buenos días, señoras."
+    assert answer.finished
+
+
 async def test_an_answer_that_was_cut_is_not_finished(chat: ChatServer) -> None:
     chat.finish = "length"
     (answer,), _ = await answers_of(Address(chat.url, "m"), ASK)

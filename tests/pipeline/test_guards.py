@@ -58,6 +58,17 @@ def test_a_translation_has_no_fault(spanish: Guards, source: str, translation: s
         ("de-en", "Wann kommt der nächste Zug?", "When does the next train arrive?"),
         ("en-es", "That results in higher costs.", "Eso se traduce en costes más altos."),
         ("en-de", "He started as assistant to the president.", "Er begann als Assistent des Präsidenten."),
+        ("en-ru", "I made a bank transfer yesterday.", "Вчера я сделал банковский перевод."),
+        ("en-ru", "They moved him to another hospital.", "Его перевели в другую больницу."),
+        ("en-uk", "They want to shift responsibility.", "Вони хочуть перекладати відповідальність."),
+        ("de-ru", "Die Überweisung dauert zwei Tage.", "Перевод занимает два дня."),
+        ("en-fr", "He will be brought to justice.", "Il sera traduit en justice."),
+        ("en-fr", "That resulted in higher prices.", "Cela s'est traduit par une hausse des prix."),
+        ("en-es", "This will result in job losses.", "Esto se traducirá en pérdidas de empleo."),
+        ("en-es", "That has resulted in losses.", "Eso se ha traducido finalmente en pérdidas."),
+        ("en-pt", "It resulted in losses.", "Traduziu-se em perdas."),
+        ("de-en", "Das bedeutet niedrigere Kosten.", "That translates into lower costs."),
+        ("en-de", "The gear ratio is three to one.", "Das Übersetzungsverhältnis ist drei zu eins."),
     ],
 )
 def test_a_translation_has_no_fault_in_other_pairs(
