@@ -14,7 +14,7 @@ from typing import Any
 from faster_whisper.transcribe import merge_punctuations
 
 from surtitle.pipeline.events import Word
-from surtitle.pipeline.text import is_latin, is_rest, is_spaced
+from surtitle.pipeline.text import is_one, is_rest, is_spaced
 
 Decode = Callable[[list[int]], str]
 """The text of some tokens."""
@@ -27,7 +27,7 @@ def words_of(aligned: Sequence[dict[str, Any]], *, known: int, language: str, de
     """The words of `aligned` behind its first `known` tokens, with times as it has them.
 
     What comes without a space belongs to the word before (`cross-attention`); in a language without spaces, where words
-    are cut anywhere, that is so for Latin letters alone.
+    are cut anywhere, that is so for Latin letters, and for what is no letter of its own: vowels and tones of Thai.
     """
     fresh = list(_behind(aligned, known, decode))
     merge_punctuations(fresh, _PREPENDED, _APPENDED)
@@ -38,7 +38,7 @@ def words_of(aligned: Sequence[dict[str, Any]], *, known: int, language: str, de
         if not text:
             continue
         last = words[-1] if words else None
-        clings = last is not None and (spaced or (is_latin(last.text[-1]) and is_latin(text[0])))
+        clings = last is not None and (spaced or is_one(last.text, text))
         if last is not None and clings and not item["word"].startswith(" "):
             words[-1] = replace(last, text=last.text + text, end=max(last.end, end))
         else:

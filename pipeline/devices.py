@@ -7,6 +7,7 @@ may be missing, so it is loaded when it is first needed and not when the program
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +58,8 @@ def restart() -> None:
     """
     sounddevice = portaudio()
     # Private names, but PortAudio has no other way and its Python package no public one.
-    sounddevice._terminate()
+    with suppress(sounddevice.PortAudioError):  # it was not started: the time before, that failed
+        sounddevice._terminate()
     try:
         sounddevice._initialize()
     except sounddevice.PortAudioError as error:

@@ -41,6 +41,7 @@ _ORDINAL_STOP = frozenset({"de", "da", "no", "fi", "cs", "sk", "pl", "hu", "hr",
 """Languages that write ordinal numbers with a stop: `am 3. Mai`."""
 
 
+_GREEK_QUESTION = (";", "\N{GREEK QUESTION MARK}")
 _WORDS_OF_ONE_LETTER = frozenset({"i", "é", "è"})
 """With which a sentence can end: `So do I.`, `Não sei o que é.`"""
 
@@ -48,6 +49,8 @@ _WORDS_OF_ONE_LETTER = frozenset({"i", "é", "è"})
 def ends_sentence(word: str, language: str) -> bool:
     """True if `word` ends a sentence for certain: no abbreviation, initial, short number or hesitation does."""
     bare = word.rstrip(_CLOSING_QUOTES)
+    if language == "el" and bare.endswith(_GREEK_QUESTION):
+        return True
     if not bare or bare[-1] not in SENTENCE_ENDS or _hesitates(bare):
         return False
     stem = _stem(bare)

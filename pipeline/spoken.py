@@ -29,6 +29,8 @@ class SpokenSettings:
     """Looks in a row at audio, some words of which are committed already, that another language must be likely in."""
     patience: int = 3
     """Looks in a row at which another language is likelier, but not likely enough: then all stays as it was."""
+    unlikely: float = 0.1
+    """Share below which the first language is not taken for granted, as long as none was likely: the likeliest is."""
 
 
 class SpokenLanguage:
@@ -39,6 +41,7 @@ class SpokenLanguage:
         self.languages = tuple(languages)
         self.current = self.languages[0]
         self._settings = settings or SpokenSettings()
+        self._is_believed = False  # whether one was likely so far
         self._doubts = 0  # looks in a row at which another language was likelier
         self._votes = 0  # of them, those at which it was likely, and the same as before
         self._rival = self.current
@@ -49,18 +52,22 @@ class SpokenLanguage:
         `likelihoods` holds one for each language. `fresh`: no word of the open audio is committed. `last`: there will
         be no other look at it.
         """
+        s = self._settings
         total = sum(likelihoods[code] for code in self.languages)
         best = max(self.languages, key=lambda code: likelihoods[code])
+        is_likely = likelihoods[best] >= s.likely * total > 0
         if best == self.current or not total:
+            self._is_believed |= is_likely
             self._doubts = self._votes = 0
             return True
-        s = self._settings
         self._doubts += 1
-        is_likely = likelihoods[best] / total >= s.likely
         self._votes = (self._votes + 1 if best == self._rival else 1) if is_likely else 0
         self._rival = best
-        if is_likely and (fresh or last or self._votes >= s.looks):
+        decides = last or self._doubts > s.patience
+        is_guess = decides and not self._is_believed and likelihoods[self.current] < s.unlikely * total
+        if is_guess or (is_likely and (fresh or last or self._votes >= s.looks)):
             self.current = best
+            self._is_believed |= is_likely
             self._doubts = self._votes = 0
             return True
-        return last or self._doubts > s.patience
+        return decides

@@ -5,6 +5,7 @@ In: words, codes. Out: text. Pure functions; knows no model.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 from surtitle.pipeline.sentences import CLAUSE_ENDS, CLOSERS, SENTENCE_ENDS
@@ -13,6 +14,8 @@ _LETTERS_A_WORD = {"zh": 1.6, "yue": 1.6, "ja": 2.2, "th": 4.0, "lo": 4.0, "my":
 """About, in languages without spaces: where a text is cut into words there, recognisers do not say."""
 
 
+_LEADING, _TRAILING = "เแโใไເແໂໃໄ", "ะาำๅๆฯະາຳໆຯ"
+"""Vowels of Thai and Lao that are written before the consonant that they follow, and letters that begin no syllable."""
 _CONTRACTED = frozenset({"'s", "'re", "'ll", "'ve", "'d", "'m", "'t"})
 """What English words end with that others were contracted to."""
 
@@ -41,6 +44,19 @@ def joined(words: Iterable[str], language: str) -> str:
             apart = is_latin(text[-1:]) and is_latin(word[:1])
         text += f" {word}" if apart else word
     return text
+
+
+def is_one(before: str, after: str) -> bool:
+    """Whether what ends with `before` and begins with `after`, without a space between, is cut within a word of Latin
+    letters, or within a syllable: Thai and Lao write some vowels before the consonant and some behind it.
+    """
+    last, first = before[-1], after[0]
+    return (is_latin(last) and is_latin(first)) or last in _LEADING or first in _TRAILING or is_mark(first)
+
+
+def is_mark(letter: str) -> bool:
+    """True for what is written with the letter before: a vowel's sign, a tone's."""
+    return unicodedata.category(letter).startswith("M")
 
 
 def is_latin(letter: str) -> bool:

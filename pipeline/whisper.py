@@ -189,7 +189,8 @@ class Whisper:
             encoded,
             [prompt],
             beam_size=beams,
-            max_length=min(448, len(prompt) + limit),
+            # of which CTranslate2 lets half be written, the prefix included, and no more than the prompt leaves
+            max_length=min(448, max(len(prompt) + limit, 2 * (len(asked.prefix) + limit))),
             suppress_blank=not asked.prefix,
             suppress_tokens=[-1],
         )[0]

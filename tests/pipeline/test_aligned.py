@@ -45,6 +45,12 @@ def test_where_words_have_no_spaces_each_stays_its_own_whatever_is_known() -> No
     assert texts(("用",), (" use",), ("很",), ("好",), language="zh") == ["用", "use", "很", "好"]
 
 
+def test_what_is_no_letter_of_its_own_belongs_to_the_piece_before() -> None:
+    pieces = ["เม", "ื่", "อ", "ว", "าน", "เพ", "ื่", "อน", "บ", "้", "าน"]
+    assert texts(*((piece,) for piece in pieces), language="th") == ["เมื่", "อ", "วาน", "เพื่", "อน", "บ้าน"]
+    assert texts(("แ",), ("ม่",), ("น",), ("้",), ("ำ",), language="th") == ["แม่", "น้ำ"]
+
+
 def test_latin_words_are_whole_there_too() -> None:
     assert texts(("用",), (" mach",), ("ine",), (" learning",), ("做",), language="zh") == [
         "用", "machine", "learning", "做",

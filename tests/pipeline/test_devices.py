@@ -67,6 +67,29 @@ except UserError as error:
 """
 
 
+STARTED_IN_VAIN = """
+import sounddevice
+from surtitle.pipeline.devices import restart
+start = sounddevice._initialize
+def fail(): raise sounddevice.PortAudioError("no sound server")
+sounddevice._initialize = fail
+for _ in range(2):
+    try:
+        restart()
+    except Exception as error:
+        print(type(error).__name__)
+sounddevice._initialize = start
+restart()
+print("again")
+"""
+
+
+@pytest.mark.soundcard
+def test_a_sound_system_that_could_not_be_started_is_started_the_next_time() -> None:
+    child = subprocess.run([sys.executable, "-c", STARTED_IN_VAIN], capture_output=True, text=True)
+    assert child.stdout.split() == ["UserError", "UserError", "again"], child.stderr
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the Python package brings PortAudio")
 def test_a_machine_without_portaudio_is_told_what_to_install() -> None:
     child = subprocess.run([sys.executable, "-c", WITHOUT_PORTAUDIO], capture_output=True, text=True)

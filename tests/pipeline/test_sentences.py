@@ -23,6 +23,8 @@ from surtitle.pipeline.sentences import ended_after_all, ends_clause, ends_sente
         ("你好。", "zh"),
         ("لماذا؟", "ar"),
         ("है।", "hi"),
+        ("ώρα;", "el"),
+        ("ώρα\N{GREEK QUESTION MARK}»", "el"),
     ],
 )
 def test_these_end_a_sentence(word: str, language: str) -> None:
@@ -38,6 +40,7 @@ def test_these_end_a_sentence(word: str, language: str) -> None:
         *((word, "de") for word in ("21.", "z.B.", "Nr.", "Mio.", "3.")),
         *((word, "es") for word in ("núm.", "EE.", "UU.", "Sra.", "(¿no?", "¿Qué")),
         ("av.", "fr"),
+        ("hora;", "es"),
     ],
 )
 def test_these_do_not_end_a_sentence_for_certain(word: str, language: str) -> None:

@@ -67,6 +67,20 @@ def test_the_last_look_decides() -> None:
     assert spoken.current == "es"
 
 
+def test_before_any_was_likely_the_first_is_not_spoken_if_it_is_out_of_the_question() -> None:
+    norwegian = {"ar": 0.001, "no": 0.6, "da": 0.3, "en": 0.01}
+    spoken = SpokenLanguage(["ar", "no", "da", "en"])
+    assert [spoken.push(norwegian, fresh=True) for _ in range(4)] == [False, False, False, True]
+    assert spoken.current == "no"
+    assert spoken.push(norwegian | {"da": 0.9}, fresh=True, last=True)
+    assert spoken.current == "no", "it may be that"
+    assert spoken.push({"ar": 0.0, "no": 0.02, "da": 0.1, "en": 0.4}, fresh=True, last=True)
+    assert spoken.current == "en", "nothing was likely so far"
+    assert spoken.push({"ar": 0.0, "no": 0.0, "da": 0.01, "en": 0.9}, fresh=True)
+    assert spoken.push({"ar": 0.0, "no": 0.5, "da": 0.3, "en": 0.01}, fresh=True, last=True)
+    assert spoken.current == "en", "it was"
+
+
 def test_a_model_that_hears_none_of_the_languages_changes_nothing() -> None:
     spoken = SpokenLanguage(CODES)
     assert spoken.push(dict.fromkeys(CODES, 0.0), fresh=True)
