@@ -7,6 +7,7 @@ const STUCK = 10; // seconds in which nothing of what waits leaves
 
 export class Publisher {
   skipped = 0; // samples that were heard and not sent
+  #hole = 0; // of them, those before what is sent next
   #socket;
   #sent = 0; // bytes, to this socket
   #start;
@@ -32,7 +33,13 @@ export class Publisher {
   }
 
   send(frame) {
-    if (!this.takes) return void (this.skipped += frame.length);
+    if (!this.takes) {
+      this.skipped += frame.length;
+      this.#hole += frame.length;
+      return;
+    }
+    if (this.#hole) this.#socket.send(JSON.stringify({ type: "skipped", samples: this.#hole }));
+    this.#hole = 0;
     this.#sent += frame.byteLength;
     this.#socket.send(frame);
   }
@@ -67,6 +74,7 @@ export class Publisher {
       if (Date.now() - since > STUCK * 1000) lost({}); // the browser itself waits for many minutes
     }, 1000);
     this.#socket.onopen = () => {
+      this.#hole = 0; // a session begins with what it hears first
       this.#socket.send(JSON.stringify(this.#start));
       this.#tell("open", "Getting ready. You can speak already.");
     };

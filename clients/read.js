@@ -137,7 +137,7 @@ function show(caption) {
   if (wanted().includes(caption.lang)) transcript.show(caption);
 }
 
-const WHY = { overload: "the computer could not keep up", device: "the microphone was gone", invalid: "the sound was broken" };
+const WHY = { overload: "the computer could not keep up", device: "the microphone was gone", invalid: "the sound was broken", network: "the speaker's network was too slow" };
 
 const handlers = {
   welcome(message) {

@@ -16,11 +16,11 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.events import Samples
+from surtitle.pipeline.events import Skipped, Sound
 from surtitle.pipeline.hub import Viewer
 from surtitle.pipeline.limits import AUDIO_PACE, MESSAGES_AT_ONCE, MESSAGES_PER_SECOND, Bucket, Pace
-from surtitle.pipeline.messages import CloseCode, ErrorMessage, Painted, Refused
-from surtitle.pipeline.protocol import encode, parse_pcm, parse_stop, parse_viewer
+from surtitle.pipeline.messages import CloseCode, ErrorMessage, Painted, PublishSkipped, Refused
+from surtitle.pipeline.protocol import encode, parse_pcm, parse_publisher, parse_viewer
 
 CLOSE_SECONDS = 5.0
 """How long a closing connection may take to say goodbye."""
@@ -69,7 +69,7 @@ class Audio:
         self.refused: Refused | None = None
         """Why the audio ended, when it was the publisher's mistake: the session still says what it heard."""
 
-    async def chunks(self) -> AsyncIterator[Samples]:
+    async def chunks(self) -> AsyncIterator[Sound]:
         """Yield float32 samples until the publisher stops, leaves, is there no more or sends nonsense."""
         clock = asyncio.get_running_loop().time
         listened_at = self._began
@@ -77,11 +77,11 @@ class Audio:
             self._pace.waited(clock() - listened_at)
             try:
                 message = await self._next()
-                if isinstance(message, str):
-                    parse_stop(message)
+                sound = _sound(message)
+                if sound is None:
                     return
-                samples = parse_pcm(message)
-                if not self._pace.take(len(samples), clock()):
+                samples = sound.samples if isinstance(sound, Skipped) else len(sound)
+                if not self._pace.take(samples, clock()):
                     raise Refused(
                         CloseCode.FLOOD,
                         f"saw audio faster than {AUDIO_PACE:g} times the pace of speech, expected it as it is spoken",
@@ -92,7 +92,7 @@ class Audio:
                 self.refused = refused
                 return
             listened_at = clock()
-            yield samples
+            yield sound
 
     async def _next(self) -> str | bytes:
         """The next message. Raises ConnectionClosed, also when the publisher neither sends nor answers."""
@@ -110,6 +110,14 @@ class Audio:
         finally:
             coming.cancel()
             await asyncio.wait([coming])  # only one may receive: who says goodbye is next
+
+
+def _sound(message: str | bytes) -> Sound | None:
+    """What a publisher's `message` brings; None if it is the last one."""
+    if isinstance(message, bytes):
+        return parse_pcm(message)
+    said = parse_publisher(message)
+    return Skipped(said.samples) if isinstance(said, PublishSkipped) else None
 
 
 async def first_message(connection: ServerConnection, seconds: float) -> str | bytes:

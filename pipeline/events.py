@@ -160,7 +160,19 @@ class Gap:
     end: float
     """Seconds on the audio clock."""
     why: str
-    """A short word for the cause: `overload`, `device`, `invalid`."""
+    """A short word for the cause: `overload`, `device`, `invalid`, `network`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Audio that a publisher did not send."""
+
+    samples: int
+    """At the publisher's rate."""
+
+
+Sound: TypeAlias = "Samples | Skipped"
+"""What comes of a publisher."""
 
 
 @dataclass(frozen=True, slots=True)

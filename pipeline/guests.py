@@ -14,7 +14,7 @@ from contextlib import aclosing, suppress
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from surtitle.pipeline.events import Samples
+from surtitle.pipeline.events import Samples, Sound
 from surtitle.pipeline.foreign import Guest
 from surtitle.pipeline.hub import Viewer
 from surtitle.pipeline.messages import PublishStart, Refused
@@ -25,7 +25,7 @@ AHEAD = 30.0
 """Seconds of audio that may come at once; from there on it is taken at the pace of speech."""
 
 
-Speak = Callable[[PublishStart, AsyncIterator[Samples], Room, Callable[[], Awaitable[None]]], Awaitable[None]]
+Speak = Callable[[PublishStart, AsyncIterator[Sound], Room, Callable[[], Awaitable[None]]], Awaitable[None]]
 """As `server.OnPublish`."""
 
 

@@ -132,6 +132,13 @@ class PublishStop(_ClientMessage, tag="stop", frozen=True):
     """The publisher has said everything; captions still to come will come."""
 
 
+class PublishSkipped(_ClientMessage, tag="skipped", frozen=True):
+    """Some of the publisher's sound was not sent, such as where the network was too slow: a gap is where it was."""
+
+    samples: Annotated[int, Meta(ge=1)]
+    """How many, before the audio that comes next."""
+
+
 class Painted(_ClientMessage, tag="painted", frozen=True):
     """A viewer has a final caption on its screen."""
 
@@ -281,6 +288,6 @@ class ReadyMessage(_ServerMessage, tag="ready", frozen=True):
     """The room's name."""
 
 
-ClientMessage = Hello | Subscribe | Painted | PublishStart | PublishStop
+ClientMessage = Hello | Subscribe | Painted | PublishStart | PublishStop | PublishSkipped
 EventMessage = CaptionMessage | GapMessage | SessionMessage | StatusMessage | EndMessage
 ServerMessage = EventMessage | WelcomeMessage | SnapshotMessage | BeatMessage | ReadyMessage | ErrorMessage

@@ -37,6 +37,7 @@ from surtitle.pipeline.messages import (
     GapMessage,
     Hello,
     Painted,
+    PublishSkipped,
     PublishStart,
     PublishStop,
     Refused,
@@ -228,9 +229,10 @@ def parse_start(message: str | bytes) -> PublishStart:
     return start
 
 
-def parse_stop(message: str | bytes) -> PublishStop:
-    """Return a publisher's last message; raises `Refused` (bad message)."""
-    return _decode((PublishStop,), message, '{"type":"stop"} or binary PCM')
+def parse_publisher(message: str | bytes) -> PublishStop | PublishSkipped:
+    """Return what a publisher says beside its audio; raises `Refused` (bad message)."""
+    kinds: tuple[type[PublishStop | PublishSkipped], ...] = (PublishStop, PublishSkipped)
+    return _decode(kinds, message, '{"type":"skipped","samples":1600}, {"type":"stop"} or binary PCM')
 
 
 def parse_pcm(message: bytes) -> Samples:

@@ -21,7 +21,18 @@ from rich.console import Console
 
 from surtitle.pipeline.assembly import Models
 from surtitle.pipeline.broadcast import Broadcast, Kept, OutputPaths, Outputs, WayOut
-from surtitle.pipeline.events import MAIN_ROOM, SAMPLE_RATE, AudioChunk, CaptionMode, Event, Gap, Samples, SessionStart
+from surtitle.pipeline.events import (
+    MAIN_ROOM,
+    SAMPLE_RATE,
+    AudioChunk,
+    CaptionMode,
+    Event,
+    Gap,
+    Samples,
+    SessionStart,
+    Skipped,
+    Sound,
+)
 from surtitle.pipeline.files import decode_all
 from surtitle.pipeline.glossary import Glossary
 from surtitle.pipeline.http import Handler
@@ -151,9 +162,7 @@ class Run:
         async with AsyncExitStack() as stack:
             opened = await self._outputs(stack, outputs, (), server.operations)
 
-            async def on_publish(
-                start: PublishStart, samples: AsyncIterator[Samples], room: Room, ready: Ready
-            ) -> None:
+            async def on_publish(start: PublishStart, samples: AsyncIterator[Sound], room: Room, ready: Ready) -> None:
                 pair = parse_pair(",".join(start.sources), ",".join(start.targets))
                 clock = RealClock()
                 audio = until(begun(resampled(samples, start.sample_rate), clock), self._stop)
@@ -309,15 +318,19 @@ async def begun(items: AsyncIterator[AudioChunk | Gap], clock: Clock) -> AsyncIt
         yield item
 
 
-async def resampled(blocks: AsyncIterator[Samples], rate: int) -> AsyncIterator[AudioChunk | Gap]:
-    """A publisher's samples, at `rate` hertz, as chunks of the session's."""
+async def resampled(sound: AsyncIterator[Sound], rate: int) -> AsyncIterator[AudioChunk | Gap]:
+    """A publisher's sound, at `rate` hertz, as chunks of the session's, and gaps where there is none."""
     resampler = Resampler(rate)
     position = 0
-    async for block in blocks:
-        samples = resampler.push(block)
+    async for block in sound:
+        samples = resampler.flush() if isinstance(block, Skipped) else resampler.push(block)
         if len(samples):
             yield AudioChunk(samples, position / SAMPLE_RATE)
             position += len(samples)
+        if isinstance(block, Skipped):
+            end = position + round(block.samples * SAMPLE_RATE / rate)
+            yield Gap(position / SAMPLE_RATE, end / SAMPLE_RATE, "network")
+            resampler, position = Resampler(rate), end
     rest = resampler.flush()
     if len(rest):
         yield AudioChunk(rest, position / SAMPLE_RATE)

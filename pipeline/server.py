@@ -39,7 +39,7 @@ from surtitle.pipeline.connection import (
     refuse,
 )
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.events import Samples
+from surtitle.pipeline.events import Sound
 from surtitle.pipeline.fanout import GOING_AWAY, Fanout
 from surtitle.pipeline.foreign import Guest, asked_of
 from surtitle.pipeline.guests import Conversation
@@ -57,8 +57,8 @@ from surtitle.pipeline.web import Web
 
 Ready = Callable[[], Awaitable[None]]
 """To be called once a publisher's audio is heard."""
-OnPublish = Callable[[PublishStart, AsyncIterator[Samples], Room, Ready], Awaitable[None]]
-"""Runs one publisher's session in its room: the samples are at the rate that `PublishStart` names; the iterator ends
+OnPublish = Callable[[PublishStart, AsyncIterator[Sound], Room, Ready], Awaitable[None]]
+"""Runs one publisher's session in its room: the sound is at the rate that `PublishStart` names; the iterator ends
 when the publisher stops, leaves or sends nonsense. A `UserError` is told to the publisher."""
 
 VIEWER_MAX_BYTES = 64 * 1024

@@ -52,8 +52,8 @@ TURN = 1.0
 RETRY_WITHIN = 5.0
 """Seconds after the words up to which a failed translation is made again; later, the next segment is more urgent."""
 PAUSE = 2.0
-"""Seconds of silence that are heard where a device is lost, so that what was said before is over; the rest of it when
-the device is back."""
+"""Seconds of silence that are heard where a device or a network is lost, so that what was said before is over; the rest
+of it when the device is back."""
 REST_TURN = 0.25
 """Seconds of a pause's work before other sessions on the same model have their turn."""
 REPORTS = 256
@@ -284,10 +284,12 @@ class Session:
         return self._clock.now() - segment.end - self._stalled
 
     def _admit(self, item: AudioChunk | Gap) -> list[AudioChunk]:
-        """Publish gaps; return clean audio. Where a device is lost nobody speaks: what was said before is over."""
+        """Publish gaps; return clean audio. Where a device or a network is lost nobody speaks: what was said before is
+        over.
+        """
         if isinstance(item, Gap):
             self._miss(item)
-            if item.why != "device" or item.end <= item.start:
+            if item.why not in ("device", "network") or item.end <= item.start:
                 return []
             return [
                 AudioChunk(np.zeros(round(min(item.end - item.start, PAUSE) * SAMPLE_RATE), np.float32), item.start)

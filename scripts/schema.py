@@ -20,6 +20,7 @@ from surtitle.pipeline.messages import (
     EventMessage,
     Hello,
     Painted,
+    PublishSkipped,
     PublishStart,
     PublishStop,
     ReadyMessage,
@@ -38,7 +39,7 @@ Kinds = tuple[type[msgspec.Struct], ...]
 
 WAYS: dict[str, Kinds] = {
     "from_viewer": (Hello, Subscribe, Painted),
-    "from_publisher": (PublishStart, PublishStop),
+    "from_publisher": (PublishStart, PublishSkipped, PublishStop),
     "to_viewer": (*get_args(EventMessage), WelcomeMessage, SnapshotMessage, BeatMessage, ErrorMessage),
     "to_publisher": (ReadyMessage, ErrorMessage),
     "log": get_args(EventMessage),

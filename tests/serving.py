@@ -11,7 +11,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from surtitle.pipeline.events import Caption, Samples, SessionStart
+from surtitle.pipeline.events import Caption, SessionStart, Skipped, Sound
 from surtitle.pipeline.messages import PublishStart
 from surtitle.pipeline.rooms import Room
 from surtitle.pipeline.server import CaptionServer, Ready
@@ -58,14 +58,18 @@ class Listener:
     def __init__(self, error: Exception | None = None) -> None:
         self.starts: list[PublishStart] = []
         self.heard: list[float] = []
+        self.skipped: list[int] = []
         self.ended = asyncio.Event()
         self._error = error
 
-    async def __call__(self, start: PublishStart, audio: AsyncIterator[Samples], room: Room, ready: Ready) -> None:
+    async def __call__(self, start: PublishStart, audio: AsyncIterator[Sound], room: Room, ready: Ready) -> None:
         self.starts.append(start)
         await ready()
-        async for samples in audio:
-            self.heard += samples.tolist()
+        async for sound in audio:
+            if isinstance(sound, Skipped):
+                self.skipped.append(sound.samples)
+                continue
+            self.heard += sound.tolist()
             if self._error is not None:
                 raise self._error
         self.ended.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -98,6 +99,29 @@ async def test_of_several_microphones_that_were_asked_for_only_the_last_is_heard
         await page.wait_for_function("opened.length === 2")
         await page.wait_for_function("opened.filter((each) => each.getTracks()[0].readyState === 'live').length === 1")
         await page.close()
+
+
+async def test_sound_that_could_not_be_sent_is_told_in_its_place(
+    browser: BrowserContext, complaints: list[str]
+) -> None:
+    await browser.grant_permissions(["microphone"])
+    page = await listened(browser, complaints)
+    await page.add_init_script(STUCK)
+    listener = Listener()
+    async with CaptionServer(Rooms(lambda: Hub("e")), port=0, on_publish=listener) as server:
+        await page.goto(f"{server.url}/speak")
+        await page.get_by_role("button", name="Start speaking").click()
+        await expect(page.locator("#state")).to_have_text("You are being heard.")
+        await page.evaluate("window.stuck = true")
+        await expect(page.locator("#skipped")).to_contain_text("were skipped")
+        await page.evaluate("window.stuck = false")
+        async with asyncio.timeout(20):
+            while not listener.skipped:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.05)
+        shown = await page.locator("#skipped").text_content()
+        await page.close()
+    assert shown is not None
+    assert shown.startswith(f"{sum(listener.skipped) / 16000:.1f} s of sound were skipped")
 
 
 async def test_a_microphone_whose_server_takes_nothing_any_more_connects_again(

@@ -19,8 +19,8 @@ from surtitle.pipeline.protocol import (
     parse_event,
     parse_hello,
     parse_pcm,
+    parse_publisher,
     parse_start,
-    parse_stop,
     parse_viewer,
     to_message,
     to_wire,
@@ -279,9 +279,9 @@ def test_a_wrong_start_is_refused(fields: str) -> None:
 
 
 def test_after_start_only_stop_is_text() -> None:
-    parse_stop('{"type":"stop"}')
+    parse_publisher('{"type":"stop"}')
     with pytest.raises(Refused, match="binary PCM"):
-        parse_stop('{"type":"pause"}')
+        parse_publisher('{"type":"pause"}')
 
 
 def test_pcm_becomes_float_between_minus_one_and_one() -> None:

@@ -46,6 +46,21 @@ async def test_a_publisher_that_vanishes_ends_its_session_in_order(hub: Hub) -> 
         await asyncio.wait_for(listener.ended.wait(), 5)
 
 
+async def test_what_a_publisher_could_not_send_is_told_in_its_place(hub: Hub) -> None:
+    listener = Listener()
+    async with (
+        CaptionServer(Rooms(lambda: hub), port=0, on_publish=listener) as server,
+        at(server, "/publish") as publisher,
+    ):
+        await publisher.send(START)
+        await publisher.send('{"type":"skipped","samples":16000}')
+        await publisher.send(b"\x00\x40")
+        await publisher.send('{"type":"skipped","samples":100000000}')
+        _, code, _ = await closing(publisher)
+    assert (listener.skipped, listener.heard) == ([16000], [0.5])
+    assert code == 4507, "more than there was time for"
+
+
 async def test_a_publisher_whose_network_is_gone_leaves_the_room_to_others(hub: Hub) -> None:
     listener = Listener()
     patience = Patience(silence=0.05, answer=0.2)

@@ -18,7 +18,7 @@ from tiny_translator import SMALLEST, write_model
 from surtitle.pipeline.assembly import ModelNames, Models
 from surtitle.pipeline.broadcast import OutputPaths
 from surtitle.pipeline.engine import Engine
-from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Gap, Samples, Word
+from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Gap, Samples, Skipped, Sound, Word
 from surtitle.pipeline.glossary import Glossary
 from surtitle.pipeline.languages import Pair, find_language
 from surtitle.pipeline.pacing import RealClock
@@ -98,6 +98,24 @@ async def test_a_publishers_samples_become_chunks_of_the_sessions_rate_end_to_en
     assert sum(len(chunk.samples) for chunk in chunks) == pytest.approx(2 * SAMPLE_RATE, abs=2)
     assert all(b.start == pytest.approx(a.end) for a, b in pairwise(chunks))
     assert all(len(chunk.samples) for chunk in chunks)
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
+async def test_sound_that_a_publisher_could_not_send_is_a_gap_and_the_rest_keeps_its_time(rate: int) -> None:
+    async def published() -> AsyncIterator[Sound]:
+        yield np.zeros(rate, np.float32)
+        yield Skipped(rate)
+        yield Skipped(2 * rate)
+        yield np.zeros(rate, np.float32)
+
+    items = [item async for item in resampled(published(), rate)]
+    gaps = [item for item in items if isinstance(item, Gap)]
+    assert [(gap.start, gap.end, gap.why) for gap in gaps] == [
+        (pytest.approx(1, abs=1e-3), pytest.approx(2, abs=1e-3), "network"),
+        (pytest.approx(2, abs=1e-3), pytest.approx(4, abs=1e-3), "network"),
+    ]
+    assert all(b.start == pytest.approx(a.end) for a, b in pairwise(items))
+    assert items[-1].end == pytest.approx(5, abs=1e-3)
 
 
 SAID = ["They walk.", "They run home.", "We stay here.", "You came late."]

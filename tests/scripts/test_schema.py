@@ -12,7 +12,7 @@ from schema import ROOT, SCHEMA, written
 from surtitle.pipeline.events import Caption, Event, Gap, SessionEnd, SessionStart, Stamps, Status, Word
 from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.messages import BeatMessage, ErrorMessage, Refused
-from surtitle.pipeline.protocol import encode, parse_hello, parse_start, parse_stop, parse_viewer
+from surtitle.pipeline.protocol import encode, parse_hello, parse_publisher, parse_start, parse_viewer
 
 KEPT = SCHEMA.read_text(encoding="utf-8")
 DEFINITIONS = json.loads(KEPT)["$defs"]
@@ -88,8 +88,11 @@ CLIENTS = [
     ("from_publisher", parse_start, {"type": "start", "v": 1, "from": ["en", "es"], "to": ["de"], "sample_rate": 8000}),
     ("from_publisher", parse_start, {"type": "start", "v": 1, "from": "en", "to": []}),
     ("from_publisher", parse_start, {"type": "start", "v": 1, "from": "en", "to": ["es"], "sample_rate": 1}),
-    ("from_publisher", parse_stop, {"type": "stop"}),
-    ("from_publisher", parse_stop, {"type": "stop", "now": True}),
+    ("from_publisher", parse_publisher, {"type": "stop"}),
+    ("from_publisher", parse_publisher, {"type": "stop", "now": True}),
+    ("from_publisher", parse_publisher, {"type": "skipped", "samples": 1600}),
+    ("from_publisher", parse_publisher, {"type": "skipped", "samples": 0}),
+    ("from_publisher", parse_publisher, {"type": "skipped"}),
 ]
 
 
