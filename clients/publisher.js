@@ -14,6 +14,7 @@ export class Publisher {
   #tell;
   #attempt = 0;
   #timer;
+  #watch;
   #stopped = false;
 
   // Calls tell(state, words): "waiting" for a connection, "open", "ready" (models too), "last", "over" or "failed".
@@ -55,6 +56,7 @@ export class Publisher {
 
   #end(state, words) {
     this.#stopped = true;
+    clearInterval(this.#watch);
     this.#socket.onclose = null;
     this.#socket.close();
     this.#tell(state, words);
@@ -65,11 +67,12 @@ export class Publisher {
     const here = (this.#socket = open("/publish"));
     let why;
     let gone = 0; // bytes that have left
-    let since = Date.now();
+    let since; // none: a server that gets ready takes nothing
     this.#sent = 0;
-    const watch = setInterval(() => {
+    clearInterval(this.#watch);
+    this.#watch = setInterval(() => {
       const left = this.#sent - here.bufferedAmount;
-      if (left !== gone || !here.bufferedAmount) since = Date.now();
+      if (since && (left !== gone || !here.bufferedAmount)) since = Date.now();
       gone = left;
       if (Date.now() - since > STUCK * 1000) lost({}); // the browser itself waits for many minutes
     }, 1000);
@@ -83,10 +86,11 @@ export class Publisher {
       if (message.type === "error") why = message.message;
       if (message.type !== "ready") return;
       this.#attempt = 0;
+      since = Date.now();
       this.#tell("ready", "You are being heard.");
     };
     const lost = (here.onclose = ({ code }) => {
-      clearInterval(watch);
+      clearInterval(this.#watch);
       here.onclose = here.onmessage = null;
       here.close();
       if (code === 1000) return this.#end("over", "All was said, and its captions are there.");

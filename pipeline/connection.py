@@ -76,12 +76,14 @@ class Audio:
         while True:
             self._pace.waited(clock() - listened_at)
             try:
-                message = await self._next()
+                message = await next_message(self._connection, self._patience)
                 sound = _sound(message)
                 if sound is None:
                     return
-                samples = sound.samples if isinstance(sound, Skipped) else len(sound)
-                if not self._pace.take(samples, clock()):
+                if isinstance(sound, Skipped):
+                    if not self._pace.skip(sound.samples, clock()):
+                        raise Refused(CloseCode.FLOOD, "saw more audio skipped than there was time to say")
+                elif not self._pace.take(len(sound), clock()):
                     raise Refused(
                         CloseCode.FLOOD,
                         f"saw audio faster than {AUDIO_PACE:g} times the pace of speech, expected it as it is spoken",
@@ -94,22 +96,23 @@ class Audio:
             listened_at = clock()
             yield sound
 
-    async def _next(self) -> str | bytes:
-        """The next message. Raises ConnectionClosed, also when the publisher neither sends nor answers."""
-        coming = asyncio.ensure_future(self._connection.recv())
-        try:
-            while not (await asyncio.wait([coming], timeout=self._patience.silence))[0]:
-                answer = asyncio.ensure_future(await self._connection.ping())
-                # what is sent meanwhile will do: behind much of it the answer is not read
-                here, _ = await asyncio.wait(
-                    [coming, answer], timeout=self._patience.answer, return_when=asyncio.FIRST_COMPLETED
-                )
-                if not here:
-                    self._connection.transport.abort()
-            return coming.result()
-        finally:
-            coming.cancel()
-            await asyncio.wait([coming])  # only one may receive: who says goodbye is next
+
+async def next_message(connection: ServerConnection, patience: Patience) -> str | bytes:
+    """A publisher's next message. Raises ConnectionClosed, also when it neither sends nor answers."""
+    coming = asyncio.ensure_future(connection.recv())
+    try:
+        while not (await asyncio.wait([coming], timeout=patience.silence))[0]:
+            answer = asyncio.ensure_future(await connection.ping())
+            # what is sent meanwhile will do: behind much of it the answer is not read
+            here, _ = await asyncio.wait([coming, answer], timeout=patience.answer, return_when=asyncio.FIRST_COMPLETED)
+            if not here:
+                connection.transport.abort()
+        return coming.result()
+    finally:
+        coming.cancel()
+        await asyncio.wait([coming])  # only one may receive: who says goodbye is next
+        if not coming.cancelled():
+            coming.exception()  # known already: the connection is closed
 
 
 def _sound(message: str | bytes) -> Sound | None:

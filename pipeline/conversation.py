@@ -27,6 +27,7 @@ from surtitle.pipeline.state import Counts, Kept, Talk
 from surtitle.pipeline.terms import GlossaryTerms, Terms
 from surtitle.pipeline.text import goes_on, is_spaced, shared
 from surtitle.sinks.beams import Beams
+from surtitle.sinks.decoder import NoRoom
 from surtitle.sinks.lockstep import Steps
 from surtitle.sinks.stream import TokenStream
 
@@ -97,6 +98,7 @@ class Conversation:
         self._promises = promises
         self._beams = beams
         self._spaced = is_spaced(target.code)
+        self._has_to_make = False  # whether a rest was paused before all turns were made again
         self.counts = Counts()
         """What happened so far."""
 
@@ -203,7 +205,10 @@ class Conversation:
         source = source_tokens(self._tokenizer, shown)
         limit = self._prompt.limit(len(source))
         terms = [self._terms.ids(term) for term in self._terms.known(text)]
-        yield from aside.answering(terms, source, told, limit)
+        try:
+            yield from aside.answering(terms, source, told, limit)
+        except NoRoom:  # a GPU that is full translates on, and makes nothing again
+            return Answer([], "", "empty", 0)
         return self._judged(text, told.tokens, limit)
 
     def _reading_turn(self, text: str, written: Sequence[int], *, room: int = 0) -> Steps[None]:
@@ -262,16 +267,18 @@ class Conversation:
         self._context.ledger.correct(turn, better)
         self.counts.corrected += 1
 
-    def resting(self, stop: Callable[[], bool]) -> Steps[None]:
+    def resting(self, stop: Callable[[], bool], pause: Callable[[], bool]) -> Steps[None]:
         """See `Translator.rest`."""
-        if (yield from until(self._remaking(), stop)):
-            self.counts.rebuilds += yield from self._context.rereading(stop)
+        if (yield from until(self._remaking(pause), stop)) and not self._has_to_make:
+            self.counts.rebuilds += yield from self._context.rereading(lambda: stop() or pause())
 
-    def _remaking(self) -> Steps[None]:
+    def _remaking(self, pause: Callable[[], bool]) -> Steps[None]:
         """Where the glossary has other words by now, make turns again, and leave out those that tell the old ones.
 
-        A turn that has not the words wanted then either stays as it is: nobody puts them in.
+        A turn that has not the words wanted then either stays as it is: nobody puts them in. A `pause` is made behind
+        a turn that was made again.
         """
+        self._has_to_make = False
         ledger = self._context.ledger
         for turn in ledger.turns:
             wanted = tuple(self._terms.wanted(turn.source))
@@ -288,6 +295,9 @@ class Conversation:
                 ledger.correct(turn, looked_at)
                 if better:
                     self.correct(looked_at, better)
+                if absent and pause():
+                    self._has_to_make = True
+                    return
 
     def state(self) -> Kept:
         """All that it knows, for `restore`; a draft that is open is left."""

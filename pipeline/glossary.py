@@ -36,8 +36,11 @@ _ENDING = 2
 """Letters that an inflection adds, or takes the place of."""
 _STEM = 4
 """Letters that a word has at least for its last ones to be taken for an ending."""
-_PARTICLES = 4
-"""Letters of Korean particles, which stand behind words of any length."""
+_PARTICLES = (
+    "(?:들)?(?:은|는|이|가|을|를|의|에|에서|에게|에는|에도|로|으로|로서|으로서|와|과|도|만|까지|부터|처럼|보다|이나|나|랑|이랑"
+    "|라는|이라는|라고|이라고|입니다|이다|인|이며|이고)?"
+)
+"""Of Korean: they stand behind words of any length."""
 _BEFORE = {"he": "[והבלכמש]{0,3}", "ar": "[وفبلك]{0,2}(?:ال|لل)?"}
 """The article and the small words that are written as one with what follows them."""
 
@@ -170,8 +173,7 @@ def _pattern(said: str, language: str) -> re.Pattern[str]:
     flags = re.NOFLAG if said.isupper() else re.IGNORECASE
     if not is_spaced(language):
         return re.compile(words, flags)
-    letters = _PARTICLES if language == "ko" else _ENDING * (len(said.split()[-1]) >= _STEM)
-    ending = rf"\w{{0,{letters}}}"
+    ending = _PARTICLES if language == "ko" else rf"\w{{0,{_ENDING * (len(said.split()[-1]) >= _STEM)}}}"
     return re.compile(rf"(?<!\w){_BEFORE.get(language, '')}{words}{ending}(?!\w)", flags)
 
 

@@ -14,6 +14,7 @@ from contextlib import aclosing, suppress
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
+from surtitle.pipeline.connection import Patience, next_message
 from surtitle.pipeline.events import Samples, Sound
 from surtitle.pipeline.foreign import Guest
 from surtitle.pipeline.hub import Viewer
@@ -32,8 +33,9 @@ Speak = Callable[[PublishStart, AsyncIterator[Sound], Room, Callable[[], Awaitab
 class Conversation:
     """One guest's connection."""
 
-    def __init__(self, connection: ServerConnection, guest: Guest) -> None:
+    def __init__(self, connection: ServerConnection, guest: Guest, patience: Patience) -> None:
         self._connection = connection
+        self._patience = patience
         self._guest = guest
         self._due = 0.0
         self._refused: Refused | None = None
@@ -74,7 +76,7 @@ class Conversation:
         """What the guest says, at the pace of speech, until it stops, leaves or makes a mistake."""
         while not self._guest.over:
             try:
-                items = self._guest.receive(await self._connection.recv())
+                items = self._guest.receive(await next_message(self._connection, self._patience))
             except ConnectionClosed:
                 return
             except Refused as refused:
@@ -108,7 +110,11 @@ class Conversation:
         # Who has left has viewers perhaps: its speech is captioned to its end.
         with suppress(ConnectionClosed):
             for message in messages:
-                await self._connection.send(message)
+                try:
+                    async with asyncio.timeout(self._patience.stall):
+                        await self._connection.send(message)
+                except TimeoutError:  # it takes nothing any more
+                    return self._connection.transport.abort()
 
 
 def _pass_over(viewer: Viewer) -> None:

@@ -22,7 +22,7 @@ class OneSource(Protocol):
 
     def draft(self, text: str, stop: Callable[[], bool], *, binds: bool) -> Iterator[tuple[str, Drafted]]: ...
 
-    def rest(self, stop: Callable[[], bool]) -> None: ...
+    def rest(self, stop: Callable[[], bool], pause: Callable[[], bool]) -> None: ...
 
     def state(self) -> State: ...
 
@@ -66,11 +66,11 @@ class Interpreter:
         if translator is not None:
             yield from translator.draft(text, stop, binds=binds)
 
-    def rest(self, stop: Callable[[], bool]) -> None:
+    def rest(self, stop: Callable[[], bool], pause: Callable[[], bool]) -> None:
         """What `Translator.rest` does, for one language that was spoken after the other."""
         for translator in self._translators.values():
             if translator is not None and not stop():
-                translator.rest(stop)
+                translator.rest(stop, pause)
 
     def state(self) -> State:
         """All that was said and is still known."""

@@ -135,7 +135,7 @@ class PublishStop(_ClientMessage, tag="stop", frozen=True):
 class PublishSkipped(_ClientMessage, tag="skipped", frozen=True):
     """Some of the publisher's sound was not sent, such as where the network was too slow: a gap is where it was."""
 
-    samples: Annotated[int, Meta(ge=1)]
+    samples: Annotated[int, Meta(ge=1, le=2**32)]
     """How many, before the audio that comes next."""
 
 

@@ -225,7 +225,7 @@ class RemoteTranslator:
         """Nothing: a draft would send all again, and nothing could hold the translation to what it promised."""
         yield from ()
 
-    def rest(self, stop: Callable[[], bool]) -> None:
+    def rest(self, stop: Callable[[], bool], pause: Callable[[], bool]) -> None:
         """Nothing to put in order: all is sent again each time."""
 
     def state(self) -> State:

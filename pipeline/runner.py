@@ -21,6 +21,7 @@ from rich.console import Console
 
 from surtitle.pipeline.assembly import Models
 from surtitle.pipeline.broadcast import Broadcast, Kept, OutputPaths, Outputs, WayOut
+from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import (
     MAIN_ROOM,
     SAMPLE_RATE,
@@ -227,14 +228,19 @@ class Run:
             idle=keeper.keep_if_due if keeper else _nothing,
         )
         out.follow(session.lags, session.painted)
+        broken: UserError | None = None
         try:
             if ready is not None:
                 await ready()
             await session.run(audio)
+        except UserError as error:
+            broken = error
         finally:
             out.unfollow()
         if keeper:
             await asyncio.get_running_loop().run_in_executor(self._models.workers.llm, keeper.keep)
+        if broken is not None:
+            raise broken
 
     def _interpreter(self, pair: Pair, out: WayOut, clock: Clock) -> tuple[Interpreter, Keeper | None]:
         """What translates in a room, and what keeps its state, if that is wanted; a recording has none."""

@@ -340,7 +340,7 @@ class CaptionServer:
         headers = tuple((name.lower(), value) for name, value in connection.request.headers.raw_items())
         head = Head.of("GET", connection.request.path, headers)
         asked = asked_of(head)
-        conversation = Conversation(connection, kind(asked, secrets.token_hex(8)))
+        conversation = Conversation(connection, kind(asked, secrets.token_hex(8)), self._patience)
         with self._speaking(connection, visit, head.secret, asked.session) as room:
             await conversation.run(room, on_publish)
         await conversation.end()

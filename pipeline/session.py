@@ -75,7 +75,7 @@ class Translates(Protocol):
         self, text: str, spoken: str, stop: Callable[[], bool], *, binds: bool
     ) -> Iterator[tuple[str, Drafted]]: ...
 
-    def rest(self, stop: Callable[[], bool]) -> None: ...
+    def rest(self, stop: Callable[[], bool], pause: Callable[[], bool]) -> None: ...
 
     def figures(self) -> Mapping[str, int]: ...
 
@@ -159,14 +159,23 @@ class Session:
         return end
 
     async def _in_step(self, audio: AsyncIterator[AudioChunk | Gap]) -> None:
-        async for item in audio:
-            for chunk in self._admit(item):
-                await self._caption_all(await self._hear([chunk], 0.0))
-                if self._drafts_help and (opening := self._ahead.due):
-                    await self._draft(opening)
-                if self._may_rest():
-                    await self._rest()
+        async with aclosing(self._until_it_breaks(audio)) as items:
+            async for item in items:
+                for chunk in self._admit(item):
+                    await self._caption_all(await self._hear([chunk], 0.0))
+                    if self._drafts_help and (opening := self._ahead.due):
+                        await self._draft(opening)
+                    if self._may_rest():
+                        await self._rest()
         await self._caption_all(await self._hear_the_end())
+
+    async def _until_it_breaks(self, audio: AsyncIterator[AudioChunk | Gap]) -> AsyncGenerator[AudioChunk | Gap]:
+        """`audio` up to where its source fails."""
+        try:
+            async for item in audio:
+                yield item
+        except UserError as error:
+            self._broken = error
 
     async def _caption_all(self, segments: list[Segment]) -> None:
         self._recognised(segments)
@@ -180,14 +189,12 @@ class Session:
             group.create_task(self._translate())
 
     async def _listen(self, audio: AsyncIterator[AudioChunk | Gap]) -> None:
-        try:
-            async for item in audio:
+        async with aclosing(self._until_it_breaks(audio)) as items:
+            async for item in items:
                 for gap in self._waiting.push(self._admit(item)):
                     self._miss(gap)
                 self._arrived.set()
                 self._tell_condition()
-        except UserError as error:
-            self._broken = error
         self._source_over = True
         self._arrived.set()
 
@@ -257,15 +264,20 @@ class Session:
             is_whole = await self._timed("llm_s", self._workers.llm, self._rest_a_while)
 
     def _rest_a_while(self) -> bool:
-        """Whether all is in order; for no longer than others may have to wait for the translator's thread."""
+        """Whether all is in order; for about as long as others may have to wait for the translator's thread."""
         until, is_cut = time.perf_counter() + REST_TURN, False
 
         def stop() -> bool:
             nonlocal is_cut
-            is_cut = self._is_needed() or time.perf_counter() >= until
+            is_cut = is_cut or self._is_needed()
             return is_cut
 
-        self._translator.rest(stop)
+        def pause() -> bool:
+            nonlocal is_cut
+            is_cut = is_cut or time.perf_counter() >= until
+            return is_cut
+
+        self._translator.rest(stop, pause)
         if not is_cut:
             self._idle()
         return not is_cut

@@ -27,6 +27,10 @@ def _always() -> bool:
     return True
 
 
+def _never() -> bool:
+    return False
+
+
 def _ignore(*tokens: object) -> None:
     """Nobody counts."""
 
@@ -61,7 +65,7 @@ class Translator:
         self._engine = engine
         self._source = source
         try:
-            caches = engine.model.caches(len(targets), window)
+            caches, room = engine.model.caches(len(targets), window), engine.beams(beams, window)
         except NoRoom as error:
             raise UserError(f"{error}: no more languages can be translated at once; try again later") from error
         self._conversations = {
@@ -71,7 +75,7 @@ class Translator:
                 target,
                 TokenStream(engine.model, cache),
                 promises=promises,
-                beams=engine.beams(beams, window),
+                beams=room,
                 terms=partial(_renderings, glossary, source.code, target.code),
                 memory=TermMemory(source, target, capacity=names),
             )
@@ -120,15 +124,16 @@ class Translator:
         for language, translation in translations.items():
             alone(self._engine.model, self._conversations[language].joining(text, translation))
 
-    def rest(self, stop: Callable[[], bool]) -> None:
+    def rest(self, stop: Callable[[], bool], pause: Callable[[], bool] = _never) -> None:
         """Nobody speaks: read the contexts again that have lost turns or were corrected, without what is gone.
 
         One language after the other, so that there is one more context than languages at most. `stop` is asked after
-        every slice of tokens: true ends it there, and the next rest goes on.
+        every slice of tokens: true ends it there, and the next rest goes on. `pause` is asked only where nothing is
+        lost by it, so that rests which are paused again and again come to an end.
         """
         for each in self.conversations:
             if not stop():
-                alone(self._engine.model, each.resting(stop))
+                alone(self._engine.model, each.resting(stop, pause))
 
     def state(self) -> State:
         """All that the conversations know."""

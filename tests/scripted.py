@@ -89,11 +89,11 @@ class ScriptedTranslator:
         for target in self.targets:
             yield target, Drafted(text.upper(), len(text.split()[0]) * (" " in text and binds))
 
-    def rest(self, stop: Callable[[], bool]) -> None:
+    def rest(self, stop: Callable[[], bool], pause: Callable[[], bool]) -> None:
         """As long as it may."""
         self.rests += 1
         self.resting.set()
-        while self.restless and not stop():
+        while self.restless and not stop() and not pause():
             threading.Event().wait(0.001)
 
     def figures(self) -> dict[str, int]:

@@ -257,6 +257,26 @@ def test_a_turn_that_was_being_made_again_when_a_rest_was_cut_short_is_made_in_t
     assert made[0] == made[1]
 
 
+def test_rests_that_are_paused_wherever_that_may_be_come_to_an_end_and_to_the_same(engine: Engine, letter: str) -> None:
+    whole, paused = lacking(engine, letter), lacking(engine, letter)
+    whole.translator.rest(never)
+    rests, is_paused = 0, True
+    while is_paused:
+        is_paused, rests = False, rests + 1
+
+        def pause() -> bool:
+            nonlocal is_paused
+            is_paused = True
+            return True
+
+        paused.translator.rest(never, pause)
+        assert rests < 100
+    assert rests > 2
+    for mine, other in zip(held_by(paused), held_by(whole), strict=True):
+        torch.testing.assert_close(mine, other)
+    assert paused.conversation.turns == whole.conversation.turns
+
+
 def test_a_term_that_the_glossary_has_no_longer_is_left_out(engine: Engine) -> None:
     stream = Spanish(engine, WINDOW, glossary=Glossary(({"en": "Kessler", "es": "señor K"},)))
     stream.draft("Kessler")

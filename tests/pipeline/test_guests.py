@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from openai import AsyncOpenAI
 from scripted import scripted_server
-from serving import receive
+from serving import Listener, receive
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from surtitle.pipeline.connection import Patience
 from surtitle.pipeline.events import CaptionMode
 from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.rooms import Rooms
@@ -88,6 +89,21 @@ async def test_a_client_that_vanishes_is_captioned_to_its_end() -> None:
         while seen[-1]["type"] != "end":
             seen.append(await receive(viewer))
     assert any(each["type"] == "caption" for each in seen)
+
+
+async def test_a_client_whose_network_is_gone_leaves_the_room_to_others() -> None:
+    listener, path = Listener(), "/v1/realtime/translations?from=en&to=es"
+    patience = Patience(silence=0.05, answer=0.2)
+    async with CaptionServer(Rooms(lambda: Hub("e")), port=0, on_publish=listener, patience=patience) as server:
+        async with socket(server.url, path, close_timeout=0.1) as gone:
+            await gone.send(json.dumps({"type": "session.input_audio_buffer.append", "audio": QUIET}))
+            await receive(gone)
+            gone.transport.pause_reading()  # a ping is not answered: nobody says that it is gone
+            await asyncio.wait_for(listener.ended.wait(), 5)
+            gone.transport.abort()
+        async with socket(server.url, path) as back:
+            await receive(back)
+    assert len(listener.heard) == 4800
 
 
 async def simulated(connection: ClientConnection, **config: Any) -> list[dict[str, Any]]:

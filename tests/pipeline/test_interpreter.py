@@ -32,7 +32,7 @@ class Shouts:
         for target in self._targets:
             yield target, Drafted(f"{self._source} {text.upper()}", 0)
 
-    def rest(self, stop: Callable[[], bool]) -> None:
+    def rest(self, stop: Callable[[], bool], pause: Callable[[], bool]) -> None:
         self._told.rested.append(self._source)
 
     def state(self) -> State:
@@ -115,5 +115,5 @@ def test_who_is_needed_rests_no_longer() -> None:
     made = Made(("en", "es"), ("de",))
     made.translate("bien", "es")
     asked = iter([False, True])
-    made.interpreter.rest(lambda: next(asked))
+    made.interpreter.rest(lambda: next(asked), lambda: False)
     assert made.rested == ["en"]

@@ -45,7 +45,7 @@ class Shouts:
     def draft(self, text: str, spoken: str, stop: Callable[[], bool], *, binds: bool) -> Iterator[tuple[str, Drafted]]:
         yield from ()
 
-    def rest(self, stop: Callable[[], bool]) -> None:
+    def rest(self, stop: Callable[[], bool], pause: Callable[[], bool]) -> None:
         """Nothing to put in order."""
 
     def figures(self) -> dict[str, int]:
