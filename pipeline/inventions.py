@@ -33,6 +33,10 @@ class InventionSettings:
     """seconds, at least."""
     few: int = 2
     """Words that, alone before others that take no time, were not said either."""
+    instant_words: int = 5
+    """So many words are not said"""
+    instant: float = 0.2
+    """in less than so many seconds: there they begin anew, behind the end of what was said."""
 
     def rounds(self, size: int) -> int:
         """Times that `size` words are said in a row before the next time is a loop."""
@@ -57,10 +61,11 @@ def heard(words: Sequence[Word], settings: InventionSettings | None = None) -> l
     s = settings or InventionSettings()
     if doubted(words, s):
         return []
-    rush = _before_rush(words, s)
+    rush = _before_rush(words, s.fast_words, s.fast)
     if rush < len(words) and rush <= s.few:
         return []
-    return list(words[: min(rush, _before_loop([bare(word.text) for word in words], s))])
+    instant = _before_rush(words, s.instant_words, s.instant)
+    return list(words[: min(rush, instant, _before_loop([bare(word.text) for word in words], s))])
 
 
 def loops(words: Sequence[Word], after: Sequence[Word], settings: InventionSettings | None = None) -> bool:
@@ -91,7 +96,7 @@ def _before_loop(texts: Sequence[str], s: InventionSettings) -> int:
     return len(texts)
 
 
-def _before_rush(words: Sequence[Word], s: InventionSettings) -> int:
-    """Words before the first few that together take no time; all where there are none."""
-    starts = range(len(words) - s.fast_words + 1)
-    return next((i for i in starts if words[i + s.fast_words - 1].end - words[i].start < s.fast), len(words))
+def _before_rush(words: Sequence[Word], count: int, seconds: float) -> int:
+    """Words before the first `count` that together take less than so many seconds; all where there are none."""
+    starts = range(len(words) - count + 1)
+    return next((i for i in starts if words[i + count - 1].end - words[i].start < seconds), len(words))

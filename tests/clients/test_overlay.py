@@ -211,7 +211,8 @@ async def test_lines_break_where_their_script_allows(
     )
     assert not [line for line in japanese if line[0] in "、。」ょっー"]
     assert not [line for line in japanese if line[-1] in "「"]
-    korean = "오늘 저녁에 와 주셔서 감사합니다 지금 읽고 계신 글은 제가 말하는 동안 번역됩니다"
+    korean = "오늘 저녁에 와 주셔서 감사합니다 지금 읽고 계신 글은 제가 말하는 동안 번역됩니다 " * 2
+    korean = korean.strip()
     assert " ".join(await lines("ko", korean)) == korean
     thai = "ข้อความที่ท่านอ่านอยู่นี้แปลไปพร้อมกับที่ผมพูดในค่ำคืนนี้และทุกท่านอ่านได้ในภาษาของตนเอง"
     words = await page.evaluate(

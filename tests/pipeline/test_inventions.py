@@ -69,6 +69,13 @@ def test_who_says_something_else_behind_it_repeats_and_does_not_loop(committed: 
     assert not loops(said(guess), said(committed))
 
 
+def test_what_is_said_once_more_in_no_time_is_cut_and_what_was_said_before_stays() -> None:
+    again = [Word(each, 0.0, 0.0, 0.9) for each in ["And", "so", "my", "fellow"]]
+    said_once = said("fellow Americans.", 0.4, start=-0.8)
+    assert text_of(heard([*said_once, *again, Word("Americans.", 0.0, 0.14, 0.97)])) == "fellow Americans."
+    assert text_of(heard([*said_once, *again[:3]])) == "fellow Americans. And so my", "a few may come at once"
+
+
 def test_words_that_take_no_time_were_not_said() -> None:
     # whisper-base of air conditioning: it is surer of this (0.40) than of much that is said
     rushed = [Word(each, 0.0, 0.02, 0.4) for each in ["but", "I'm", "not", "sure", "if", "I'm", "right", "or", "wrong"]]
