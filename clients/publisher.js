@@ -69,19 +69,18 @@ export class Publisher {
     let gone = 0; // bytes that have left
     let since; // none: a server that gets ready takes nothing
     this.#sent = 0;
-    clearInterval(this.#watch);
     this.#watch = setInterval(() => {
       const left = this.#sent - here.bufferedAmount;
       if (since && (left !== gone || !here.bufferedAmount)) since = Date.now();
       gone = left;
       if (Date.now() - since > STUCK * 1000) lost({}); // the browser itself waits for many minutes
     }, 1000);
-    this.#socket.onopen = () => {
+    here.onopen = () => {
       this.#hole = 0; // a session begins with what it hears first
-      this.#socket.send(JSON.stringify(this.#start));
+      here.send(JSON.stringify(this.#start));
       this.#tell("open", "Getting ready. You can speak already.");
     };
-    this.#socket.onmessage = ({ data }) => {
+    here.onmessage = ({ data }) => {
       const message = JSON.parse(data);
       if (message.type === "error") why = message.message;
       if (message.type !== "ready") return;

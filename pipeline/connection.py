@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -183,11 +183,20 @@ async def refuse(
 
 async def close(connection: ServerConnection, code: int, reason: str = "") -> None:
     """Close a connection, one that takes nothing any more too: `websockets` waits for it before it says goodbye."""
+    await in_time(connection, 2 * CLOSE_SECONDS, connection.close(code, reason))
+
+
+async def in_time(connection: ServerConnection, seconds: float, work: Awaitable[None]) -> bool:
+    """Whether `work`, which waits until `connection` takes what it is given, was done within `seconds`; where it was
+    not, the connection is cut: its pings wait behind what it does not take, so nobody else finds out.
+    """
     try:
-        async with asyncio.timeout(2 * CLOSE_SECONDS):
-            await connection.close(code, reason)
+        async with asyncio.timeout(seconds):
+            await work
     except TimeoutError:
         connection.transport.abort()
+        return False
+    return True
 
 
 async def hear_goodbye(connection: ServerConnection) -> None:

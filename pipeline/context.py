@@ -44,11 +44,8 @@ class Context:
 
     def reading_turn(self, ids: list[int], limit: int) -> Steps[None]:
         """Have the cache end in `ids`, with room for `limit` more; what was already read of them stays."""
-        cache = self.stream.cache
-        need = len(ids) + limit
-        if self._turn is None or self._turn.length + need > cache.capacity:
-            self.leave_turn()
-            self._make_room(need)
+        self.make_room(len(ids) + limit)
+        if self._turn is None:
             self._turn = self.stream.mark()
         same = shared(self._read, ids[:-1])  # the last token is read again, for its logits
         self.stream.rollback(replace(self._turn, length=self._turn.length + same))
@@ -56,11 +53,12 @@ class Context:
         self._read = ids
 
     def make_room(self, tokens: int) -> None:
-        """Evict now what would have to go for a turn of `tokens`, which are no more than the window takes."""
+        """Evict what has to go for a turn of `tokens`; the open one stays where it may become as long."""
         cache = self.stream.cache
         if self._turn is None or self._turn.length + tokens > cache.capacity:
             self.leave_turn()
-            self._make_room(min(tokens, cache.capacity - cache.pinned))
+            cache.make_room(tokens)
+            self.ledger.keep(len(cache.turn_ends))
 
     def leave_turn(self) -> None:
         """Nothing of the open turn stays; it may be read again."""
@@ -81,11 +79,6 @@ class Context:
         self.leave_turn()
         yield from self.reading_turn(list(turn.ids), 0)
         self.end_turn(turn)
-
-    def _make_room(self, tokens: int) -> None:
-        cache = self.stream.cache
-        cache.make_room(tokens)
-        self.ledger.keep(len(cache.turn_ends))
 
     def rereading(self, stop: Callable[[], bool]) -> Steps[bool]:
         """Read what is held again, where turns were evicted or corrected since; whether that was done to the end.

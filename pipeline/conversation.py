@@ -37,7 +37,8 @@ LEAN = 1.0
 """Nats by which a token of the draft before may be less likely than another, and stays where drafts are shown."""
 
 
-def _never() -> bool:
+def never() -> bool:
+    """Nothing is more urgent."""
     return False
 
 
@@ -98,7 +99,6 @@ class Conversation:
         self._promises = promises
         self._beams = beams
         self._spaced = is_spaced(target.code)
-        self._has_to_make = False  # whether a rest was paused before all turns were made again
         self.counts = Counts()
         """What happened so far."""
 
@@ -107,7 +107,7 @@ class Conversation:
         if self._beams and in_time():
             first = answer = yield from self._weighing(self._beams, text, wrote)
         else:
-            first = answer = yield from self._answering(text, _never, wrote)
+            first = answer = yield from self._answering(text, never, wrote)
         if answer.fault is not None and in_time():
             self.counts.retries += 1
             answer = yield from self._retrying(text, in_time, wrote)
@@ -151,7 +151,9 @@ class Conversation:
         left = max(0, limit - len(self._promised))
         if known := self._terms.known(text):  # or what tells them would be evicted for this turn
             terms = sum(len(self._prompt.turn(said)) + len(wanted) for said, wanted in map(self._terms.ids, known))
-            self._context.make_room(len(self._prompt.turn(source)) + len(self._promised) + left + terms)
+            need = len(self._prompt.turn(source)) + len(self._promised) + left + terms
+            cache = self._stream.cache
+            self._context.make_room(min(need, cache.capacity - cache.pinned))
         yield from self._recalling(text)
         yield from self._reading_turn(text, self._promised, room=left)
         return limit, left
@@ -269,7 +271,14 @@ class Conversation:
 
     def resting(self, stop: Callable[[], bool], pause: Callable[[], bool]) -> Steps[None]:
         """See `Translator.rest`."""
-        if (yield from until(self._remaking(pause), stop)) and not self._has_to_make:
+        is_paused = False
+
+        def pauses() -> bool:
+            nonlocal is_paused
+            is_paused = pause()
+            return is_paused
+
+        if (yield from until(self._remaking(pauses), stop)) and not is_paused:
             self.counts.rebuilds += yield from self._context.rereading(lambda: stop() or pause())
 
     def _remaking(self, pause: Callable[[], bool]) -> Steps[None]:
@@ -278,7 +287,6 @@ class Conversation:
         A turn that has not the words wanted then either stays as it is: nobody puts them in. A `pause` is made behind
         a turn that was made again.
         """
-        self._has_to_make = False
         ledger = self._context.ledger
         for turn in ledger.turns:
             wanted = tuple(self._terms.wanted(turn.source))
@@ -296,7 +304,6 @@ class Conversation:
                 if better:
                     self.correct(looked_at, better)
                 if absent and pause():
-                    self._has_to_make = True
                     return
 
     def state(self) -> Kept:

@@ -21,7 +21,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
-from surtitle.pipeline.connection import WRITE_LIMIT, Patience, close
+from surtitle.pipeline.connection import WRITE_LIMIT, Patience, close, in_time
 from surtitle.pipeline.hub import Viewer
 from surtitle.pipeline.messages import Refused
 from surtitle.pipeline.operations import Traffic
@@ -153,11 +153,8 @@ class Fanout:
     async def _catch_up(self, lane: Lane) -> None:
         # One at a time: while the socket is full, drafts in the ring give way to newer ones.
         while (message := lane.viewer.next()) is not None:
-            try:
-                async with asyncio.timeout(self._stall):
-                    await lane.connection.send(message, text=True)
-            except TimeoutError:  # its pings wait behind what it does not take: nobody else finds out
-                return lane.transport.abort()
+            if not await in_time(lane.connection, self._stall, lane.connection.send(message, text=True)):
+                return
             self._traffic.sent += len(message)
         lane.free = True
         self.send([lane])

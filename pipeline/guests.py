@@ -14,7 +14,7 @@ from contextlib import aclosing, suppress
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from surtitle.pipeline.connection import Patience, next_message
+from surtitle.pipeline.connection import Patience, in_time, next_message
 from surtitle.pipeline.events import Samples, Sound
 from surtitle.pipeline.foreign import Guest
 from surtitle.pipeline.hub import Viewer
@@ -110,11 +110,8 @@ class Conversation:
         # Who has left has viewers perhaps: its speech is captioned to its end.
         with suppress(ConnectionClosed):
             for message in messages:
-                try:
-                    async with asyncio.timeout(self._patience.stall):
-                        await self._connection.send(message)
-                except TimeoutError:  # it takes nothing any more
-                    return self._connection.transport.abort()
+                if not await in_time(self._connection, self._patience.stall, self._connection.send(message)):
+                    return
 
 
 def _pass_over(viewer: Viewer) -> None:

@@ -300,8 +300,6 @@ async def until(items: AsyncIterator[T], stop: asyncio.Event) -> AsyncIterator[T
             coming = asyncio.ensure_future(anext(items, None))
             await asyncio.wait((coming, stopped), return_when=asyncio.FIRST_COMPLETED)
             if not coming.done():
-                coming.cancel()
-                await asyncio.wait((coming,))
                 return
             item = coming.result()
             if item is None:
@@ -309,7 +307,7 @@ async def until(items: AsyncIterator[T], stop: asyncio.Event) -> AsyncIterator[T
             yield item
     finally:
         stopped.cancel()
-        if coming is not None:  # who asked for an item was cancelled: nothing waits for the next one any more
+        if coming is not None:  # nobody waits for it any more
             coming.cancel()
             await asyncio.wait((coming,))
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 
-from surtitle.pipeline.conversation import Conversation
+from surtitle.pipeline.conversation import Conversation, never
 from surtitle.pipeline.engine import WINDOW, Engine
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Drafted, Translated
@@ -25,10 +25,6 @@ from surtitle.sinks.stream import TokenStream
 
 def _always() -> bool:
     return True
-
-
-def _never() -> bool:
-    return False
 
 
 def _ignore(*tokens: object) -> None:
@@ -124,7 +120,7 @@ class Translator:
         for language, translation in translations.items():
             alone(self._engine.model, self._conversations[language].joining(text, translation))
 
-    def rest(self, stop: Callable[[], bool], pause: Callable[[], bool] = _never) -> None:
+    def rest(self, stop: Callable[[], bool], pause: Callable[[], bool] = never) -> None:
         """Nobody speaks: read the contexts again that have lost turns or were corrected, without what is gone.
 
         One language after the other, so that there is one more context than languages at most. `stop` is asked after

@@ -7,7 +7,7 @@ import json
 
 import pytest
 from browsing import SESSION, caption, listened
-from playwright.async_api import BrowserContext, WebSocketRoute, expect
+from playwright.async_api import BrowserContext, Page, WebSocketRoute, expect
 from serving import Listener
 
 from surtitle.pipeline.hub import Hub
@@ -32,6 +32,14 @@ const get = function () { return window.stuck ? 64000 : waits.call(this); };
 Object.defineProperty(WebSocket.prototype, "bufferedAmount", { get });
 """
 """What is sent waits, and does not get less: a server that lost its power."""
+
+
+async def with_microphone(browser: BrowserContext, complaints: list[str], script: str) -> Page:
+    """A page that may listen, and runs `script` before its own."""
+    await browser.grant_permissions(["microphone"])
+    page = await listened(browser, complaints)
+    await page.add_init_script(script)
+    return page
 
 
 async def test_a_page_that_was_cut_before_its_snapshot_asks_for_it_again(
@@ -84,9 +92,7 @@ async def test_a_page_without_access_says_so_and_does_not_claim_to_reconnect(
 async def test_of_several_microphones_that_were_asked_for_only_the_last_is_heard(
     browser: BrowserContext, complaints: list[str]
 ) -> None:
-    await browser.grant_permissions(["microphone"])
-    page = await listened(browser, complaints)
-    await page.add_init_script(ASKS_LATER)
+    page = await with_microphone(browser, complaints, ASKS_LATER)
     async with CaptionServer(Rooms(lambda: Hub("e")), port=0, on_publish=Listener()) as server:
         await page.goto(f"{server.url}/speak")
         start, state = page.get_by_role("button", name="Start speaking"), page.locator("#state")
@@ -104,9 +110,7 @@ async def test_of_several_microphones_that_were_asked_for_only_the_last_is_heard
 async def test_sound_that_could_not_be_sent_is_told_in_its_place(
     browser: BrowserContext, complaints: list[str]
 ) -> None:
-    await browser.grant_permissions(["microphone"])
-    page = await listened(browser, complaints)
-    await page.add_init_script(STUCK)
+    page = await with_microphone(browser, complaints, STUCK)
     listener = Listener()
     async with CaptionServer(Rooms(lambda: Hub("e")), port=0, on_publish=listener) as server:
         await page.goto(f"{server.url}/speak")
@@ -127,10 +131,8 @@ async def test_sound_that_could_not_be_sent_is_told_in_its_place(
 async def test_a_microphone_whose_server_takes_nothing_any_more_connects_again(
     browser: BrowserContext, complaints: list[str]
 ) -> None:
-    await browser.grant_permissions(["microphone"])
-    page = await listened(browser, complaints)
+    page = await with_microphone(browser, complaints, STUCK)
     await page.clock.install()
-    await page.add_init_script(STUCK)
     listener = Listener()
     async with CaptionServer(Rooms(lambda: Hub("e")), port=0, on_publish=listener) as server:
         await page.goto(f"{server.url}/speak")
