@@ -33,6 +33,9 @@ from surtitle.pipeline.whisper import Whisper
 HOT_CHARACTERS = 300
 """Of the glossary's terms, how much the recogniser is told to expect: its context is short."""
 
+SESSIONS = 64
+"""Sessions that a server may be asked for at a time."""
+
 
 class Hearing(Protocol):
     """What makes a new stream that hears one of some languages, by their ISO 639-1 codes, and expects some terms."""
@@ -108,11 +111,14 @@ class Models:
         `engine` is called on the translator's. What they raise is raised here.
         """
         self.names = names
-        self.workers = Workers(asr=ThreadPoolExecutor(1, "asr"), llm=ThreadPoolExecutor(1, "llm"))
-        hearing = self.workers.asr.submit(ears)
-        translating = self.workers.llm.submit(engine)
+        asr, llm = ThreadPoolExecutor(1, "asr"), ThreadPoolExecutor(1, "llm")
+        hearing, translating = asr.submit(ears), llm.submit(engine)
         self.recognizer = hearing.result()
         self._engine = translating.result()
+        if isinstance(self._engine, Remote):  # whose sessions wait for a server, and not for each other
+            llm.shutdown()
+            llm = ThreadPoolExecutor(SESSIONS, "llm")
+        self.workers = Workers(asr, llm)
 
     def interpreter(
         self,

@@ -22,8 +22,17 @@ class Breaker:
         self._next_try = 0.0
 
     def allows(self, now: float) -> bool:
-        """Whether to ask it."""
-        return self._failures < FAILURES or now >= self._next_try
+        """Whether to ask it. If it is left alone, who is told so finds out for all others."""
+        if self._failures < FAILURES:
+            return True
+        is_due = now >= self._next_try
+        if is_due:
+            self._next_try = now + self._pause
+        return is_due
+
+    def wake(self, now: float) -> None:
+        """It may be well again: the next request finds out."""
+        self._next_try = min(self._next_try, now)
 
     def failed(self, now: float) -> bool:
         """It was asked, and failed; true if that is why it is left alone from now on."""

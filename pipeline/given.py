@@ -160,7 +160,9 @@ def remote_at(address: Address, pace: Pace) -> Remote:
     from surtitle.pipeline.identify import Identifier
     from surtitle.pipeline.remote import Remote
 
-    return Remote(Endpoint(address), address.model, Identifier(), tell=tell, pace=pace)
+    remote = Remote(Endpoint(address), address.model, Identifier(), tell=tell, pace=pace)
+    remote.wake()
+    return remote
 
 
 def tell(what: str) -> None:

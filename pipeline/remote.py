@@ -1,17 +1,21 @@
 """The translator whose model is behind an endpoint: a dialogue for each language, asked side by side.
 
 In: final source text, segment by segment. Out: its translations, or what was said, marked, where none came in time.
-An endpoint that is down, slow or answers nonsense is left alone for a while (`breaker.py`), and tried again by
-itself; that is told once, and not for each segment. Knows no HTTP, no audio and no viewers.
+Sessions are asked for side by side too. An endpoint that is down, slow or answers nonsense is left alone for a while
+(`breaker.py`), and tried again by itself; that is told once, and not for each segment. One that loads its model when it
+is asked is asked for a word beside the segments, and waited for. Knows no HTTP, no audio and no viewers.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from queue import SimpleQueue
+from threading import Thread
 from typing import Protocol
 
 from surtitle.pipeline.breaker import LONGEST_PAUSE, Breaker
@@ -43,6 +47,10 @@ LIVE = Pace(6.0, 1.5)
 REPLAY = Pace(120.0, 120.0)
 """For a virtual clock, on which nothing waits."""
 TEXT = Pace(120.0, 120.0, must_answer=True)
+LOADING = 300.0
+"""Seconds that a server may take to load its model."""
+_WORD = Ask([{"role": "user", "content": "Hello"}], 1, (), {})
+"""What a server is asked so that it loads its model."""
 
 
 class Answers(Protocol):
@@ -61,8 +69,18 @@ def _ignore(*tokens: object) -> None:
     """Nobody counts."""
 
 
+@dataclass(frozen=True, slots=True)
+class Fared:
+    """How the endpoint fared with one segment."""
+
+    failed: bool = False
+    """It was asked, and no answer came."""
+    left_alone: bool = False
+    """It is left alone from now on."""
+
+
 class Remote:
-    """A model behind an endpoint, shared by all dialogues of the process; used from one thread at a time."""
+    """A model behind an endpoint, shared by all dialogues of the process, each on a thread of its own."""
 
     def __init__(
         self,
@@ -78,69 +96,111 @@ class Remote:
         self.profile = find_profile(model)
         """How this model is asked for translations."""
         self.identifier = identifier
-        self.failures = 0
-        """Segments for which no answer came."""
-        self.outages = 0
-        """Times that the endpoint was left alone."""
         self._endpoint = endpoint
         self._tell = tell
         self._pace = pace
         self._clock = clock
         self._breaker = Breaker()
+        self._waking: asyncio.Task[None] | None = None
+        # all of the above is touched on this loop alone, and so are the dialogues
         self._loop = asyncio.new_event_loop()
+        self._thread = Thread(target=self._loop.run_forever, name="endpoint", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Have the server load its model, before it is asked for a translation."""
+        self._loop.call_soon_threadsafe(self._wake)
 
     def translations(
         self,
-        steps: dict[str, Steps[Translated]],
+        steps: Mapping[str, Steps[Translated]],
         in_time: Callable[[], bool],
         wrote: Callable[[str, int], None],
-    ) -> Iterator[tuple[str, Translated]]:
+    ) -> Generator[tuple[str, Translated], None, Fared]:
         """What `steps`, by language, return, as they do. Raises UserError if an answer must come and none does."""
+        made = SimpleQueue[tuple[str, Translated] | None]()
+
+        async def begin() -> asyncio.Task[Fared]:
+            task = asyncio.create_task(self._translating(steps, in_time, wrote, made.put))
+            task.add_done_callback(lambda _: made.put(None))
+            return task
+
+        task = asyncio.run_coroutine_threadsafe(begin(), self._loop).result()
+        try:
+            yield from iter(made.get, None)
+        finally:
+            if not task.done():  # nobody wants the rest
+                self._loop.call_soon_threadsafe(task.cancel)
+                while made.get() is not None:
+                    pass
+        return task.result()
+
+    async def _translating(
+        self,
+        steps: Mapping[str, Steps[Translated]],
+        in_time: Callable[[], bool],
+        wrote: Callable[[str, int], None],
+        put: Callable[[tuple[str, Translated]], None],
+    ) -> Fared:
         if not self._pace.must_answer and not self._breaker.allows(self._clock()):
             for language, each in steps.items():
                 next(each)
-                yield language, _unanswered(each)
-            return
+                put((language, _unanswered(each)))
+            return Fared()
         segment = _Segment(self._endpoint, self._pace.patience if in_time() else self._pace.hurry)
-        tasks = {
-            self._loop.create_task(segment.drive(each, partial(wrote, language))): language
-            for language, each in steps.items()
-        }
-        going = set(tasks)
-        try:
-            while going:
-                waiting = asyncio.wait(going, return_when=asyncio.FIRST_COMPLETED)
-                done, going = self._loop.run_until_complete(waiting)
-                for task in done:
-                    yield tasks[task], task.result()
-        finally:
-            for task in going:
-                task.cancel()
-            if going:
-                self._loop.run_until_complete(asyncio.wait(going))
-        self._note(segment)
+
+        async def translate(language: str) -> None:
+            put((language, await segment.drive(steps[language], partial(wrote, language))))
+
+        async with asyncio.TaskGroup() as group:
+            for language in steps:
+                group.create_task(translate(language))
+        return self._note(segment)
 
     def close(self) -> None:
         """Let go of the endpoint."""
-        self._loop.run_until_complete(self._endpoint.close())
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
         self._loop.close()
 
-    def _note(self, segment: _Segment) -> None:
+    async def _end(self) -> None:
+        if self._waking is not None:
+            self._waking.cancel()
+            await asyncio.wait([self._waking])
+        await self._endpoint.close()
+
+    def _note(self, segment: _Segment) -> Fared:
         now = self._clock()
         if segment.answered:
             failed_for = self._breaker.succeeded(now)
             if failed_for is not None:
                 self._tell(f"the translator's endpoint answers again, after {failed_for:.0f} s")
-            return
-        self.failures += 1
+            return Fared()
         if self._pace.must_answer and segment.why:
             raise UserError(f"the translator's endpoint gives no translation: {segment.why}")
-        if self._breaker.failed(now):
-            self.outages += 1
+        self._wake()
+        left_alone = self._breaker.failed(now)
+        if left_alone:
             self._tell(
                 f"the translator's endpoint gives no translation: {segment.why or 'it answers with nothing'}; until it "
                 f"does, which is tried every {LONGEST_PAUSE:.0f} s or sooner, captions say what was said, marked"
             )
+        return Fared(failed=True, left_alone=left_alone)
+
+    def _wake(self) -> None:
+        if self._waking is None or self._waking.done():
+            self._waking = self._loop.create_task(self._ask_a_word())
+
+    async def _ask_a_word(self) -> None:
+        """A segment is not waited for as long as loading a model takes, and a server that is hung up on stops loading
+        it. So it is asked beside them; if that took as long, and it answers now, the next segment is tried."""
+        began = self._loop.time()
+        with suppress(TimeoutError, EndpointError):
+            async with asyncio.timeout(LOADING):
+                await self._endpoint.answer(_WORD, _ignore)
+            if self._loop.time() - began > self._pace.patience:
+                self._breaker.wake(self._clock())
 
 
 class _Segment:
@@ -215,11 +275,10 @@ class RemoteTranslator:
         wrote: Callable[[str, int], None] = _ignore,
     ) -> Iterator[tuple[str, Translated]]:
         """What `Translator.translate` does; `wrote` hears of pieces of text instead of tokens."""
-        failures, outages = self._remote.failures, self._remote.outages
         steps = {language: each.translating(text, in_time) for language, each in self._dialogues.items()}
-        yield from self._remote.translations(steps, in_time, wrote)
-        self._failures += self._remote.failures - failures
-        self._outages += self._remote.outages - outages
+        fared = yield from self._remote.translations(steps, in_time, wrote)
+        self._failures += fared.failed
+        self._outages += fared.left_alone
 
     def draft(self, text: str, stop: Callable[[], bool], *, binds: bool = True) -> Iterator[tuple[str, Drafted]]:
         """Nothing: a draft would send all again, and nothing could hold the translation to what it promised."""

@@ -82,7 +82,8 @@ class Translates(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """The threads that models run on: one each, so that neither waits in the other's queue."""
+    """The threads that models run on: one for each that is here, so that neither waits in the other's queue. Of a model
+    on a server there are as many as sessions that wait for it."""
 
     asr: ThreadPoolExecutor
     llm: ThreadPoolExecutor

@@ -31,7 +31,10 @@ Mode = Literal[
     "breaks off",
     "hangs up",
     "endless",
+    "loads",
 ]
+LOADING = 0.8
+"""Seconds that it takes to load its model, if nobody hangs up."""
 
 
 class ChatServer:
@@ -110,11 +113,24 @@ def _handler(chat: ChatServer) -> type[QuietHandler]:
                     self._whole(200, "text/html", "<html>Please log in</html>")
                 case "json":
                     self._whole(200, "application/json", '{"choices": []}')
+                case "loads" if not self._has_loaded():
+                    self.close_connection = True
                 case "stalls":
                     chat.over.wait(30)
                     self.close_connection = True
                 case _:
                     self._stream(body)
+
+        def _has_loaded(self) -> bool:
+            """As Ollama: it stops loading when who asked for it hangs up."""
+            self.connection.settimeout(LOADING)
+            try:
+                return bool(self.connection.recv(1, socket.MSG_PEEK))
+            except TimeoutError:
+                chat.mode = "well"
+                return True
+            finally:
+                self.connection.settimeout(None)
 
         def _stream(self, body: dict[str, Any]) -> None:
             self.send_response(200)

@@ -27,6 +27,22 @@ def test_what_fails_twice_in_a_row_is_left_alone_and_then_tried_in_growing_pause
     assert tries == [5.0, 15.0, 35.0, 65.0, 95.0, 125.0]
 
 
+def test_of_many_who_ask_one_finds_out() -> None:
+    breaker = Breaker()
+    breaker.failed(0.0), breaker.failed(0.0)
+    assert [breaker.allows(5.0) for _ in range(3)] == [True, False, False]
+    breaker.succeeded(6.0)
+    assert [breaker.allows(6.0) for _ in range(3)] == [True] * 3
+
+
+def test_what_may_be_well_again_is_tried_at_once() -> None:
+    breaker = Breaker()
+    breaker.failed(0.0), breaker.failed(0.0)
+    assert not breaker.allows(1.0)
+    breaker.wake(1.0)
+    assert [breaker.allows(1.0), breaker.allows(1.0)] == [True, False]
+
+
 def test_an_answer_ends_it_and_tells_how_long_it_was() -> None:
     breaker = Breaker()
     for now in (1.0, 2.0, 7.0):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import cache
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
-from chat_server import ChatServer, Mode
+from chat_server import LOADING, ChatServer, Mode
 
 from surtitle.pipeline.address import Address
 from surtitle.pipeline.endpoint import Endpoint
@@ -32,6 +33,8 @@ SPOKEN = {"One.": {"es": "Uno.", "de": "Eins."}, "Two.": {"es": "Dos.", "de": "Z
 
 def interpret(messages: list[dict[str, Any]]) -> str:
     """What a good model would say."""
+    if len(messages) == 1:
+        return "Hi."
     target = "es" if "to Spanish" in messages[0]["content"] else "de"
     return SPOKEN[messages[-1]["content"]][target]
 
@@ -120,11 +123,10 @@ def test_translation_resumes_by_itself_with_the_context_of_before(chat: ChatServ
         assert [booth.say("One."), booth.say("One.")] == [MARKED, MARKED]
         with chat.listening():
             assert booth.say("One.") == MARKED  # left alone for five seconds
-            asked = len(chat.asked)
             booth.now = 5.0
             assert booth.say("Two.") == DOS
-            assert len(chat.asked) == asked + 1
-            assert [message["content"] for message in chat.asked[-1]["messages"]][-3:] == ["One.", "Uno.", "Two."]
+        (_, asked) = (body for body in chat.asked if body["max_tokens"] > 1)  # not only to wake it
+        assert [message["content"] for message in asked["messages"]][-3:] == ["One.", "Uno.", "Two."]
         _, again = booth.told
         assert again == "the translator's endpoint answers again, after 5 s"
 
@@ -161,6 +163,56 @@ def test_a_slow_answer_is_waited_for_no_longer_than_is_bearable(
         assert monotonic() - began < 0.1
         chat.mode, booth.now = "well", 5.0
         assert booth.say("Two.")["de"] == Translated("Zwei.")
+
+
+def test_sessions_are_asked_for_side_by_side(chat: ChatServer) -> None:
+    chat.meet = threading.Barrier(3)
+    with chat.listening(), closing(Booth(chat)) as booth, ThreadPoolExecutor(3) as threads:
+        rooms = [RemoteTranslator(booth.remote, ENGLISH, [find_language("es")], window=1000) for _ in range(3)]
+        found = threads.map(lambda room: dict(room.translate("One.")), rooms)
+        assert list(found) == [UNO] * 3
+
+
+def test_one_session_finds_out_for_all_whether_the_server_answers_again(chat: ChatServer) -> None:
+    with closing(Booth(chat, pace=Pace(0.3, 0.1))) as booth, ThreadPoolExecutor(3) as threads:
+        assert [booth.say("One."), booth.say("One.")] == [MARKED, MARKED]
+        with chat.listening():
+            chat.mode, booth.now = "stalls", 5.0
+            rooms = [RemoteTranslator(booth.remote, ENGLISH, [find_language("es")], window=1000) for _ in range(3)]
+            assert list(threads.map(lambda room: dict(room.translate("One.")), rooms)) == [MARKED] * 3
+            assert sum(room.figures()["endpoint_failures"] for room in rooms) == 1
+
+
+def test_a_server_that_loads_its_model_when_it_is_asked_is_given_the_time(chat: ChatServer) -> None:
+    chat.mode = "loads"
+    with chat.listening(), closing(Booth(chat, pace=Pace(LOADING / 4, LOADING / 4))) as booth:
+        began, found = monotonic(), MARKED
+        while found == MARKED and monotonic() < began + 10:
+            found = booth.say("One.")
+            sleep(0.01)
+        assert found == UNO
+        assert len(booth.told) == 2
+
+
+def test_a_server_is_woken_before_anybody_speaks(chat: ChatServer) -> None:
+    chat.mode = "loads"
+    with chat.listening(), closing(Booth(chat)) as booth:
+        booth.remote.wake()
+        began = monotonic()
+        while chat.mode == "loads" and monotonic() < began + 10:
+            sleep(0.01)
+        assert booth.say("One.") == UNO
+    (word, _) = chat.asked
+    assert word["max_tokens"] == 1
+
+
+def test_a_server_that_is_still_loading_is_left_at_the_end(chat: ChatServer) -> None:
+    chat.mode = "stalls"
+    with chat.listening():
+        began = monotonic()
+        with closing(Booth(chat)) as booth:
+            booth.remote.wake()
+        assert monotonic() - began < 2
 
 
 def test_late_words_are_waited_for_less_than_new_ones() -> None:
