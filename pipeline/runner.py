@@ -227,7 +227,7 @@ class Run:
             hastened=self._beams == 1,
             idle=keeper.keep_if_due if keeper else _nothing,
         )
-        out.follow(session.lags, session.painted)
+        out.follow(session.captioner.lags, session.captioner.painted)
         broken: UserError | None = None
         try:
             if ready is not None:

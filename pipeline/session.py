@@ -22,13 +22,12 @@ import psutil
 
 from surtitle.pipeline.ahead import Ahead
 from surtitle.pipeline.backlog import Backlog
+from surtitle.pipeline.captioner import Captioner
 from surtitle.pipeline.condition import Condition
-from surtitle.pipeline.drafts import Drafts, Revision
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import (
     SAMPLE_RATE,
     AudioChunk,
-    Caption,
     CaptionMode,
     Drafted,
     Event,
@@ -44,7 +43,7 @@ from surtitle.pipeline.pacing import Clock
 from surtitle.pipeline.scrub import Scrubber
 from surtitle.pipeline.segmenter import Opening
 from surtitle.pipeline.stamps import Written
-from surtitle.pipeline.stats import LagStats, MemoryStats
+from surtitle.pipeline.stats import MemoryStats
 
 T = TypeVar("T")
 TURN = 1.0
@@ -56,8 +55,6 @@ PAUSE = 2.0
 of it when the device is back."""
 REST_TURN = 0.25
 """Seconds of a pause's work before other sessions on the same model have their turn."""
-REPORTS = 256
-"""Final captions, the newest, of which viewers may still report that they were painted."""
 
 
 def _nothing() -> None:
@@ -126,14 +123,12 @@ class Session:
         self._captions = captions
         self._idle = idle
         self._drafts_help = captions != "final" or (hastened and start.clock == "real")
-        self._drafts = Drafts(captions)
+        self.captioner = Captioner(start.targets, captions, now=clock.now, heard=lambda: self._listener.heard)
+        """What its captions were, and how late."""
         self._ahead = Ahead()
         self._new_text = asyncio.Event()
         self._speech_over = False
         self._rested = 0  # up to which pause that was of use to the translator
-        self._ends: dict[tuple[int, str], float] = {}  # of the newest finals' words, by cue and language
-        self.lags = LagStats()
-        """How late each stage was so far."""
         self._condition = Condition()
         self._memory = MemoryStats()
         self._process = psutil.Process()
@@ -214,8 +209,8 @@ class Session:
     def _recognised(self, segments: list[Segment]) -> None:
         opening = self._listener.opening(guessing=self._captions == "live")
         if (gone := self._ahead.push(segments, opening)) is not None:
-            for language, revision in self._drafts.withdraw(gone.id):
-                self._publish(self._captioned_as(gone, language, revision, None))
+            for caption in self.captioner.withdrawn(gone):
+                self._publish(caption)
         for segment in segments:
             now = self._clock.now()
             seen = self._listener.first_reached(segment.end)
@@ -384,46 +379,15 @@ class Session:
         self._memory.add(self._listener.heard, self._process.memory_info().rss / 1e6)
 
     def _show_draft(self, opening: Opening, language: str, text: str, stable: int) -> None:
-        segment = opening.segment
-        revision = self._drafts.revise(segment.id, language, text, stable, is_whole=opening.is_whole)
-        if revision is not None:
-            self._publish(self._captioned_as(segment, language, revision, None))
+        caption = self.captioner.draft(opening, language, text, stable)
+        if caption is not None:
+            self._publish(caption)
 
     def _emit(self, segment: Segment, language: str, made: Translated, stamps: Stamps) -> None:
-        revision = Revision(self._drafts.finish(segment.id, language), made.text, len(made.text))
-        caption = replace(self._captioned_as(segment, language, revision, stamps), untranslated=made.untranslated)
-        if language == segment.language:
-            caption = replace(caption, words=segment.words)
+        caption = self.captioner.final(segment, language, made, stamps)
         if caption.role == "target":
-            self.lags.add(segment.end, caption.elapsed - segment.end, stamps)
             self._condition.captioned(self._lateness(segment))
-            self._ends[segment.id, language] = segment.end
-            if len(self._ends) > REPORTS:
-                del self._ends[next(iter(self._ends))]
         self._publish(caption)
-
-    def _captioned_as(self, segment: Segment, language: str, revision: Revision, stamps: Stamps | None) -> Caption:
-        """A final with its stamps, a draft without. What was said in a language that is wanted is for its readers."""
-        return Caption(
-            cue=segment.id,
-            revision=revision.number,
-            language=language,
-            role="target" if language in self._start.targets else "source",
-            text=revision.text,
-            start=segment.start,
-            end=segment.end,
-            final=stamps is not None,
-            stable=revision.stable,
-            audio=self._listener.heard,
-            elapsed=self._clock.now(),
-            stamps=stamps,
-        )
-
-    def painted(self, cue: int, language: str) -> None:
-        """A viewer has the final caption of `cue` in `language` on its screen."""
-        end = self._ends.get((cue, language))
-        if end is not None:
-            self.lags.painted(self._clock.now() - end)
 
     async def _timed(self, stage: str, worker: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         def timed() -> T:
@@ -438,7 +402,7 @@ class Session:
     def _figures(self) -> dict[str, float | int]:
         return {
             **{stage: round(seconds, 3) for stage, seconds in self._busy.items()},
-            **self.lags.figures(),
+            **self.captioner.lags.figures(),
             "segments": self._captioned,
             **self._translator.figures(),
             **self._memory.figures(),

@@ -145,8 +145,8 @@ async def test_viewers_that_painted_a_caption_count_and_unknown_ones_do_not(work
     def publish(event: Event) -> None:
         events.append(event)
         if isinstance(event, Caption):
-            session.painted(event.cue, event.language)
-            session.painted(event.cue, "fr")
+            session.captioner.painted(event.cue, event.language)
+            session.captioner.painted(event.cue, "fr")
 
     session = Session(start, ScriptedEars(), ScriptedTranslator(), clock=clock, workers=workers, publish=publish)
     await session.run(audio)
