@@ -34,6 +34,9 @@ def parse_address(url: str, model: str | None, key: str) -> Address:
         raise UsageError(f"got --translator-url {url}, expected a server's address such as http://127.0.0.1:8000/v1")
     base = url.rstrip("/").removesuffix("/chat/completions")
     base = base if urlsplit(base).path else f"{base}/v1"
+    key = key.strip()
+    if not (key.isascii() and key.isprintable()) or " " in key:  # it is not shown: it is a secret
+        raise UsageError("SURTITLE_TRANSLATOR_KEY holds what no key has: expected printable ASCII without spaces")
     if not model:
         raise UsageError(f"--translator-url needs --translator-model NAME: {base}/models lists what the server has")
     return Address(base, model, key)

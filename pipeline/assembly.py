@@ -152,7 +152,7 @@ class Models:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(self._engine, Remote):
-            self.workers.llm.submit(self._engine.close).result()
         for worker in (self.workers.asr, self.workers.llm):
             worker.shutdown(wait=True, cancel_futures=True)
+        if isinstance(self._engine, Remote):  # not before: who still waits gets an answer, or hears that none came
+            self._engine.close()

@@ -20,6 +20,7 @@ class Breaker:
         self._pause = FIRST_PAUSE
         self._failing_since: float | None = None
         self._next_try = 0.0
+        self._judged = 0.0  # when it did what it was asked, or failed, last
 
     def allows(self, now: float) -> bool:
         """Whether to ask it. If it is left alone, who is told so finds out for all others."""
@@ -34,8 +35,14 @@ class Breaker:
         """It may be well again: the next request finds out."""
         self._next_try = min(self._next_try, now)
 
-    def failed(self, now: float) -> bool:
-        """It was asked, and failed; true if that is why it is left alone from now on."""
+    def failed(self, now: float, *, began: float) -> bool:
+        """It was asked when it `began`, and failed; true if that is why it is left alone from now on.
+
+        Of many requests that were under way when it failed, one counts.
+        """
+        if began < self._judged:
+            return False
+        self._judged = now
         self._failures += 1
         if self._failing_since is None:
             self._failing_since = now
@@ -47,5 +54,5 @@ class Breaker:
     def succeeded(self, now: float) -> float | None:
         """It was asked, and did it; if it had been left alone, for how many seconds it had failed."""
         since, was_left = self._failing_since, self._failures >= FAILURES
-        self._failures, self._pause, self._failing_since = 0, FIRST_PAUSE, None
+        self._failures, self._pause, self._failing_since, self._judged = 0, FIRST_PAUSE, None, now
         return now - since if was_left and since is not None else None

@@ -31,6 +31,7 @@ from surtitle.pipeline.flags import (
     TEXT_BEAMS,
     TOKEN_VARIABLE,
     captions_flag,
+    file_to_be,
     glossary_flag,
     llm_flags,
     llm_threads_flag,
@@ -292,7 +293,7 @@ def _generate_command(commands: Commands) -> None:
         "--seed", type=number(0, 2**63 - 1), default=0, metavar="N", help="of the sampling (default 0)"
     )
     generate.add_argument("--log", type=Path, metavar="PATH", help="write the text there too")
-    generate.add_argument("--save", type=Path, metavar="PATH", help="write the cache there at the end")
+    generate.add_argument("--save", type=file_to_be, metavar="PATH", help="write the cache there at the end")
     generate.add_argument("--resume", type=Path, metavar="PATH", help="go on where --save ended")
     llm_threads_flag(generate, "model")
 

@@ -167,7 +167,7 @@ def llm_flags(command: argparse.ArgumentParser, default: str, *, beams: int = 1)
     )
     command.add_argument(
         "--window",
-        type=int,
+        type=number(1, 10**6),
         default=1024,
         metavar="TOKENS",
         help="context the translator keeps (default 1024)",
@@ -180,7 +180,7 @@ def llm_flags(command: argparse.ArgumentParser, default: str, *, beams: int = 1)
     )
     command.add_argument(
         "--state",
-        type=_file_to_be,
+        type=file_to_be,
         metavar="FILE",
         help="keep there what the translator knows (it has what was said), and go on from it at the next start",
     )
@@ -204,7 +204,8 @@ def glossary_flag(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _file_to_be(text: str) -> Path:
+def file_to_be(text: str) -> Path:
+    """A file that will be written."""
     path = Path(text)
     if path.is_dir() or not path.parent.is_dir():
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a file, in a folder that is there")

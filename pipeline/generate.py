@@ -67,8 +67,15 @@ def generate(folder: Path, wanted: Wanted, *, threads: int) -> None:
                 _show(["\n\n"], outputs)
         except KeyboardInterrupt:
             _show(["\n"], outputs)
-        if wanted.save is not None:
-            stream.save(wanted.save)
+        if wanted.save is not None and stream.cache.length:
+            _save(stream, wanted.save)
+
+
+def _save(stream: TokenStream, path: Path) -> None:
+    try:
+        stream.save(path)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"can't write {path} ({error}): choose another --save") from error
 
 
 def _prompts(wanted: Wanted) -> list[str] | None:
@@ -85,9 +92,9 @@ def _prompts(wanted: Wanted) -> list[str] | None:
 
 def _begin(folder: Path, wanted: Wanted, threads: int) -> tuple[TokenStream, Chat]:
     engine = Engine(folder, threads=threads)
-    stream = TokenStream(engine.model, capacity=wanted.window)
     pick = Sampler(temperature=wanted.temperature, seed=wanted.seed) if wanted.temperature else likeliest
     try:
+        stream = TokenStream(engine.model, capacity=wanted.window)
         if wanted.resume is not None:
             stream.load(wanted.resume)
         return stream, Chat(stream, engine.tokenizer, sinks=wanted.sinks, pick=pick)

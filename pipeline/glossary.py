@@ -119,12 +119,15 @@ def parse_csv(text: str) -> Glossary:
     """Raises UserError for what is no glossary, with the line."""
     reader = csv.DictReader(io.StringIO(text))
     terms = []
-    for row in reader:
-        if None in row or None in row.values():
-            raise UserError(f"line {reader.line_num}: expected as many cells as the first line has")
-        filled = {name.strip(): cell.strip() for name, cell in row.items() if cell.strip()}
-        if filled:
-            terms.append(_term(reader.line_num, filled))
+    try:
+        for row in reader:
+            if None in row or None in row.values():
+                raise UserError(f"line {reader.line_num}: expected as many cells as the first line has")
+            filled = {name.strip(): cell.strip() for name, cell in row.items() if cell.strip()}
+            if filled:
+                terms.append(_term(reader.line_num, filled))
+    except csv.Error as error:
+        raise UserError(f"line {reader.line_num + 1}: {error}, expected a cell's quotes to be closed") from error
     return Glossary(tuple(terms))
 
 

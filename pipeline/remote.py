@@ -147,6 +147,7 @@ class Remote:
                 next(each)
                 put((language, _unanswered(each)))
             return Fared()
+        began = self._clock()
         segment = _Segment(self._endpoint, self._pace.patience if in_time() else self._pace.hurry)
 
         async def translate(language: str) -> None:
@@ -155,7 +156,7 @@ class Remote:
         async with asyncio.TaskGroup() as group:
             for language in steps:
                 group.create_task(translate(language))
-        return self._note(segment)
+        return self._note(segment, began)
 
     def close(self) -> None:
         """Let go of the endpoint."""
@@ -170,7 +171,7 @@ class Remote:
             await asyncio.wait([self._waking])
         await self._endpoint.close()
 
-    def _note(self, segment: _Segment) -> Fared:
+    def _note(self, segment: _Segment, began: float) -> Fared:
         now = self._clock()
         if segment.answered:
             failed_for = self._breaker.succeeded(now)
@@ -180,7 +181,7 @@ class Remote:
         if self._pace.must_answer and segment.why:
             raise UserError(f"the translator's endpoint gives no translation: {segment.why}")
         self._wake()
-        left_alone = self._breaker.failed(now)
+        left_alone = self._breaker.failed(now, began=began)
         if left_alone:
             self._tell(
                 f"the translator's endpoint gives no translation: {segment.why or 'it answers with nothing'}; until it "
@@ -194,12 +195,14 @@ class Remote:
 
     async def _ask_a_word(self) -> None:
         """A segment is not waited for as long as loading a model takes, and a server that is hung up on stops loading
-        it. So it is asked beside them; if that took as long, and it answers now, the next segment is tried."""
+        it. So it is asked beside them; if that took as long, and it answers soon now, the next segment is tried."""
         began = self._loop.time()
         with suppress(TimeoutError, EndpointError):
             async with asyncio.timeout(LOADING):
                 await self._endpoint.answer(_WORD, _ignore)
             if self._loop.time() - began > self._pace.patience:
+                async with asyncio.timeout(self._pace.patience):
+                    await self._endpoint.answer(_WORD, _ignore)
                 self._breaker.wake(self._clock())
 
 

@@ -64,6 +64,8 @@ class Translator:
             caches, room = engine.model.caches(len(targets), window), engine.beams(beams, window)
         except NoRoom as error:
             raise UserError(f"{error}: no more languages can be translated at once; try again later") from error
+        except ValueError as error:
+            raise UserError(f"{error}; choose another --window") from error
         self._conversations = {
             target.code: Conversation(
                 engine,

@@ -36,6 +36,7 @@ class Chat:
         self._tokenizer = tokenizer
         self._sinks = sinks
         self._pick = pick
+        self._is_pinned = bool(stream.cache.length)  # what was restored is pinned as it was
         self.tokens_written = 0
         """Since this object was made."""
 
@@ -43,7 +44,7 @@ class Chat:
         """The answer to `prompt`, of `limit` tokens at most; prompt and answer join the context."""
         self._read(self._turn(prompt))
         yield from self._write(stop={self._tokenizer.eos}, limit=limit)
-        self._stream.cache.end_turn()
+        self._end_turn()
 
     def tell(self, beginning: str, *, limit: int | None) -> Iterator[str]:
         """How the text that begins like this goes on: for `limit` tokens, or for ever. It may be empty in a stream
@@ -53,7 +54,7 @@ class Chat:
             raise ValueError("a story without a beginning, expected at least one token to go on from")
         self._read(ids)
         yield from self._write(stop=(), limit=limit)
-        self._stream.cache.end_turn()
+        self._end_turn()
 
     def _turn(self, prompt: str) -> list[int]:
         if not self._stream.cache.length:
@@ -73,9 +74,6 @@ class Chat:
         )
 
     def _read(self, ids: Sequence[int]) -> None:
-        if not self._stream.cache.length:
-            self._stream.pin(ids[: self._sinks])
-            ids = ids[self._sinks :]
         for start in range(0, len(ids), BLOCK):
             part = ids[start : start + BLOCK]
             self._make_room(len(part))
@@ -98,6 +96,18 @@ class Chat:
 
     def _make_room(self, tokens: int) -> None:
         cache = self._stream.cache
+        if cache.length >= self._sinks:
+            self._pin()
         if cache.open_turn > (cache.capacity - cache.pinned) // 4:
             cache.end_turn()
         cache.make_room(tokens)
+
+    def _end_turn(self) -> None:
+        self._pin()
+        self._stream.cache.end_turn()
+
+    def _pin(self) -> None:
+        """The first tokens stay, whoever wrote them; before a turn ends, all there are."""
+        if not self._is_pinned:
+            self._stream.cache.pin(min(self._sinks, self._stream.cache.length))
+            self._is_pinned = True

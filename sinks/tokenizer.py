@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import TemplateError
+from jinja2 import TemplateError, nodes
+from jinja2.ext import Extension
+from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer as _Tokenizer
 from tokenizers.decoders import DecodeStream
@@ -27,7 +29,10 @@ class Tokenizer:
         text = (folder / "tokenizer.json").read_text(encoding="utf-8")
         self._tokenizer = _Tokenizer.from_str(text)
         template = _template_in(folder, config)
-        self._template = None if template is None else _environment().from_string(template)
+        try:
+            self._template = None if template is None else _environment().from_string(template)
+        except TemplateError as error:
+            raise ValueError(f"the model's chat template is none that can be read: {error}") from error
         self._names = {name: _text_of(config.get(name)) for name in ("bos_token", "eos_token")}
         eos = self._tokenizer.token_to_id(self._names["eos_token"])
         if eos is None:
@@ -74,13 +79,25 @@ class Tokenizer:
             raise ValueError(f"the model's chat template refuses the prompt: {error}") from error
 
 
+class _Generation(Extension):
+    """`{% generation %}`, which tells transformers what a model wrote; here it is what stands in it."""
+
+    tags = {"generation"}  # noqa: RUF012 - jinja2's own name and type
+
+    def parse(self, parser: Parser) -> list[nodes.Node]:
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+
 def _environment() -> ImmutableSandboxedEnvironment:
     """What transformers gives to templates, but no date: a prompt that changes at midnight can't stay in a cache."""
 
     def raise_exception(message: str) -> None:
         raise TemplateError(message)
 
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, "jinja2.ext.loopcontrols"]
+    )
     environment.globals["raise_exception"] = raise_exception
     return environment
 

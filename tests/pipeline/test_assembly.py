@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+from functools import partial
+from time import sleep
 
 import numpy as np
 import pytest
@@ -15,14 +17,14 @@ from hypothesis import strategies as st
 from surtitle.pipeline.address import Address
 from surtitle.pipeline.assembly import Cores, Ears, Hearing, ModelNames, Models, available_cores, share_cores
 from surtitle.pipeline.endpoint import Endpoint
-from surtitle.pipeline.events import SAMPLE_RATE, Caption, Event, Samples, SessionStart, Word
+from surtitle.pipeline.events import SAMPLE_RATE, Caption, Event, Samples, SessionStart, Translated, Word
 from surtitle.pipeline.files import decode
 from surtitle.pipeline.gate import Closed, Quiet
 from surtitle.pipeline.glossary import Glossary
 from surtitle.pipeline.identify import Identifier
 from surtitle.pipeline.pacing import VirtualClock, paced
 from surtitle.pipeline.recognizer import Heard, Recognizer
-from surtitle.pipeline.remote import REPLAY, Remote
+from surtitle.pipeline.remote import REPLAY, Pace, Remote
 from surtitle.pipeline.session import Session
 from surtitle.pipeline.store import open_store
 from surtitle.pipeline.whisper import Whisper
@@ -111,6 +113,27 @@ async def test_a_session_goes_on_while_its_endpoint_fails_and_translates_again_a
     counts = [end.stats[name] for name in ("untranslated", "endpoint_failures", "endpoint_outages")]
     assert counts == [6, 2, 1]
     assert "cache_tokens" not in end.stats
+
+
+def test_the_end_waits_for_who_still_waits_for_an_answer() -> None:
+    chat = ChatServer(lambda messages: "Buenos días.")
+    chat.mode = "stalls"
+
+    def remote() -> Remote:
+        pace = Pace(0.5, 0.5)
+        return Remote(Endpoint(Address(chat.url, "m")), "m", Identifier(), tell=lambda told: None, pace=pace)
+
+    def ears() -> Hearing:
+        return lambda languages, glossary=Glossary: ScriptedEars()
+
+    with chat.listening():
+        with Models(ModelNames("ears", "m"), ears=ears, engine=remote) as models:
+            interpreter = models.interpreter(("en",), ("es",))
+            work = partial(interpreter.translate, "Hello.", "en", in_time=lambda: True, wrote=lambda *each: None)
+            left = models.workers.llm.submit(lambda: list(work()))
+            while not chat.asked:
+                sleep(0.01)
+        assert left.result(timeout=0) == [("es", Translated("Hello.", untranslated=True))]
 
 
 @pytest.mark.weights

@@ -144,6 +144,14 @@ def test_what_is_no_address_is_refused(url: str) -> None:
         parse_address(url, "m", "")
 
 
+def test_a_key_may_end_its_line_and_what_is_no_key_is_refused_and_not_shown() -> None:
+    assert parse_address("http://a", "m", " sk-1\r\n").key == "sk-1"
+    for key in ("sk 1", "sk-1\nsk-2", "\N{LEFT DOUBLE QUOTATION MARK}sk-1"):
+        with pytest.raises(UsageError, match="SURTITLE_TRANSLATOR_KEY") as caught:
+            parse_address("http://a", "m", key)
+        assert "sk" not in str(caught.value)
+
+
 def test_a_model_must_be_named() -> None:
     with pytest.raises(UsageError, match="needs --translator-model NAME: http://a/v1/models lists"):
         parse_address("http://a", None, "")

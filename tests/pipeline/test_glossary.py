@@ -192,6 +192,7 @@ def test_a_recogniser_expects_whole_terms_up_to_a_length(glossary: Glossary) -> 
         (".csv", "en,es\na,b\nc\n", "line 3: expected as many cells"),
         (".csv", "en,es\na,b,c\n", "line 2: expected as many cells"),
         (".csv", "en,xx\na,b\n", "line 2: unknown language 'xx'"),
+        (".csv", 'en,es\n"a,b\n' + "c,d\n" * 40_000, "line 2: field larger than field limit.*quotes to be closed"),
         (".csv", "en,es\na,b\nc,\n", "line 3: saw en, expected a term in two languages"),
     ],
 )

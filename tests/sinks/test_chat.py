@@ -68,6 +68,15 @@ def test_the_first_tokens_stay_bit_for_bit(model: LeanDecoder, folder: Path) -> 
     assert all(torch.equal(a, b) for a, b in zip(first, now, strict=True))
 
 
+@pytest.mark.parametrize("pieces", [1, 2, 40])
+def test_a_short_beginning_pins_what_follows_it(pieces: int, model: LeanDecoder, folder: Path) -> None:
+    stream, chat = begun(model, folder, pick=sampler(), sinks=6)
+    list(chat.tell("o", limit=pieces))
+    list(chat.tell("", limit=500))
+    assert stream.cache.evictions > 0
+    assert stream.cache.pinned == (6 if pieces > 4 else pieces + len(Tokenizer(folder).encode("o")))
+
+
 def test_every_turn_begins_with_the_token_that_ended_the_one_before(model: LeanDecoder, folder: Path) -> None:
     recorder, tokenizer = Recorder(model), Tokenizer(folder)
     _, chat = begun(recorder, folder)

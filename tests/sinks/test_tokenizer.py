@@ -83,6 +83,28 @@ def test_without_a_template_nothing_is_rendered_and_what_is_missing_is_said(fold
         Tokenizer(tmp_path).render(CHAT)
 
 
+def test_a_template_may_use_what_transformers_adds_to_jinja(folder: Path, tmp_path: Path) -> None:
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    template = (
+        "{% for each in messages %}{% if loop.index > 2 %}{% break %}{% endif %}"
+        "[{% generation %}{{ each.content }}{% endgeneration %}]{% endfor %}"
+    )
+    (tmp_path / "chat_template.jinja").write_text(template)
+    theirs = AutoTokenizer.from_pretrained(tmp_path)
+    chat = [*CHAT, {"role": "user", "content": "not this"}]
+    assert Tokenizer(tmp_path).render(chat) == "[Translate.][the sea ☀]"
+    assert Tokenizer(tmp_path).render(chat) == theirs.apply_chat_template(chat, tokenize=False)
+
+
+def test_a_template_that_can_not_be_read_is_refused(folder: Path, tmp_path: Path) -> None:
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    (tmp_path / "chat_template.jinja").write_text("{% unheard %}")
+    with pytest.raises(ValueError, match="template is none that can be read: Encountered unknown tag"):
+        Tokenizer(tmp_path)
+
+
 def test_a_template_is_told_variables_and_may_refuse(folder: Path, tmp_path: Path) -> None:
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
