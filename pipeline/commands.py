@@ -59,7 +59,7 @@ def run_replay(args: argparse.Namespace) -> None:
     blocks = decode_all(files)  # a missing file is said before models are loaded
     wanted = args.serve or args.port is not None
     server = server_of(args) if wanted else None
-    with load_models(args, store, targets=len(pair.targets), live=args.clock == "real") as models:
+    with load_models(args, store, targets=len(pair.targets)) as models:
         run = run_of(args, models, glossary)
         replay = run.replay(
             blocks,
@@ -123,10 +123,9 @@ def run_translate(args: argparse.Namespace) -> None:
     if address is not None:
         from surtitle.pipeline.remote import TEXT, RemoteTranslator
 
-        with closing(remote_at(address, TEXT)) as remote:
-            translate_lines(
-                lines, RemoteTranslator(remote, spoken, wanted, window=args.window, glossary=glossary), show
-            )
+        with closing(remote_at(address)) as remote:
+            there = RemoteTranslator(remote, spoken, wanted, window=args.window, pace=TEXT, glossary=glossary)
+            translate_lines(lines, there, show)
         return
 
     from surtitle.pipeline.statefile import Keeper, StateFile

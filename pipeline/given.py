@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from surtitle.pipeline.broadcast import OutputPaths
     from surtitle.pipeline.engine import Engine
     from surtitle.pipeline.glossary import Glossary
-    from surtitle.pipeline.remote import Pace, Remote
+    from surtitle.pipeline.remote import Remote
     from surtitle.pipeline.runner import Run, ServerOptions
     from surtitle.pipeline.store import ModelStore
 
@@ -112,22 +112,19 @@ def _tls_of(args: argparse.Namespace) -> ssl.SSLContext | None:
     return load_tls(args.tls_cert, args.tls_key)
 
 
-def load_models(args: argparse.Namespace, store: ModelStore, *, targets: int | None, live: bool = True) -> Models:
+def load_models(args: argparse.Namespace, store: ModelStore, *, targets: int | None) -> Models:
     """Everything that is loaded once, for captions in `targets` languages; None: nobody knows yet how many.
 
     Raises UserError for a model that is not here.
     """
     from surtitle.pipeline.assembly import Ears, ModelNames, Models, available_cores, share_cores
-    from surtitle.pipeline.remote import LIVE, REPLAY
 
     address = address_of(args, os.environ, captions=args.captions)
     llm = address.model if address else args.llm or _chosen(args, store, targets)
     names = ModelNames(args.asr or store.manifest.defaults.asr, llm)
     cores = share_cores(available_cores(), args.asr_threads, args.llm_threads)
     asr = store.path(names.asr)
-    translate = (
-        partial(remote_at, address, LIVE if live else REPLAY) if address else partial(engine_of, args, store.path(llm))
-    )
+    translate = partial(remote_at, address) if address else partial(engine_of, args, store.path(llm))
     with Console(stderr=True).status(f"loading {names.asr} and {names.llm}"):
         return Models(
             names, ears=lambda: Ears(asr, threads=cores.asr, device=args.asr_device).recognizer, engine=translate
@@ -154,13 +151,13 @@ def engine_of(args: argparse.Namespace, folder: Path) -> Engine:
     return Engine(folder, threads=threads, device=args.llm_device, window=args.window)
 
 
-def remote_at(address: Address, pace: Pace) -> Remote:
+def remote_at(address: Address) -> Remote:
     """The language model behind an endpoint."""
     from surtitle.pipeline.endpoint import Endpoint
     from surtitle.pipeline.identify import Identifier
     from surtitle.pipeline.remote import Remote
 
-    remote = Remote(Endpoint(address), address.model, Identifier(), tell=tell, pace=pace)
+    remote = Remote(Endpoint(address), address.model, Identifier(), tell=tell)
     remote.wake()
     return remote
 

@@ -89,17 +89,20 @@ class Remote:
         identifier: Identifier,
         *,
         tell: Callable[[str], object],
-        pace: Pace,
         clock: Callable[[], float] = time.monotonic,
+        soon: float = LIVE.patience,
     ) -> None:
-        """`tell` hears when `endpoint` fails, and when it answers again; `clock` says how long it was left alone."""
+        """`tell` hears when `endpoint` fails, and when it answers again; `clock` says how long it was left alone.
+
+        A server that takes more than `soon` seconds to say a word is taken for one that loads its model.
+        """
         self.profile = find_profile(model)
         """How this model is asked for translations."""
         self.identifier = identifier
         self._endpoint = endpoint
         self._tell = tell
-        self._pace = pace
         self._clock = clock
+        self._soon = soon
         self._breaker = Breaker()
         self._waking: asyncio.Task[None] | None = None
         # all of the above is touched on this loop alone, and so are the dialogues
@@ -114,6 +117,7 @@ class Remote:
     def translations(
         self,
         steps: Mapping[str, Steps[Translated]],
+        pace: Pace,
         in_time: Callable[[], bool],
         wrote: Callable[[str, int], None],
     ) -> Generator[tuple[str, Translated], None, Fared]:
@@ -121,7 +125,7 @@ class Remote:
         made = SimpleQueue[tuple[str, Translated] | None]()
 
         async def begin() -> asyncio.Task[Fared]:
-            task = asyncio.create_task(self._translating(steps, in_time, wrote, made.put))
+            task = asyncio.create_task(self._translating(steps, pace, in_time, wrote, made.put))
             task.add_done_callback(lambda _: made.put(None))
             return task
 
@@ -138,17 +142,18 @@ class Remote:
     async def _translating(
         self,
         steps: Mapping[str, Steps[Translated]],
+        pace: Pace,
         in_time: Callable[[], bool],
         wrote: Callable[[str, int], None],
         put: Callable[[tuple[str, Translated]], None],
     ) -> Fared:
-        if not self._pace.must_answer and not self._breaker.allows(self._clock()):
+        if not pace.must_answer and not self._breaker.allows(self._clock()):
             for language, each in steps.items():
                 next(each)
                 put((language, _unanswered(each)))
             return Fared()
         began = self._clock()
-        segment = _Segment(self._endpoint, self._pace.patience if in_time() else self._pace.hurry)
+        segment = _Segment(self._endpoint, pace.patience if in_time() else pace.hurry)
 
         async def translate(language: str) -> None:
             put((language, await segment.drive(steps[language], partial(wrote, language))))
@@ -156,7 +161,7 @@ class Remote:
         async with asyncio.TaskGroup() as group:
             for language in steps:
                 group.create_task(translate(language))
-        return self._note(segment, began)
+        return self._note(segment, pace, began)
 
     def close(self) -> None:
         """Let go of the endpoint."""
@@ -171,14 +176,14 @@ class Remote:
             await asyncio.wait([self._waking])
         await self._endpoint.close()
 
-    def _note(self, segment: _Segment, began: float) -> Fared:
+    def _note(self, segment: _Segment, pace: Pace, began: float) -> Fared:
         now = self._clock()
         if segment.answered:
             failed_for = self._breaker.succeeded(now)
             if failed_for is not None:
                 self._tell(f"the translator's endpoint answers again, after {failed_for:.0f} s")
             return Fared()
-        if self._pace.must_answer and segment.why:
+        if pace.must_answer and segment.why:
             raise UserError(f"the translator's endpoint gives no translation: {segment.why}")
         self._wake()
         left_alone = self._breaker.failed(now, began=began)
@@ -200,8 +205,8 @@ class Remote:
         with suppress(TimeoutError, EndpointError):
             async with asyncio.timeout(LOADING):
                 await self._endpoint.answer(_WORD, _ignore)
-            if self._loop.time() - began > self._pace.patience:
-                async with asyncio.timeout(self._pace.patience):
+            if self._loop.time() - began > self._soon:
+                async with asyncio.timeout(self._soon):
                     await self._endpoint.answer(_WORD, _ignore)
                 self._breaker.wake(self._clock())
 
@@ -256,10 +261,12 @@ class RemoteTranslator:
         targets: Sequence[Language],
         *,
         window: int,
+        pace: Pace = LIVE,
         glossary: Callable[[], Glossary] = Glossary,
     ) -> None:
         """`window` is about the tokens of earlier turns that are sent with each segment."""
         self._remote = remote
+        self._pace = pace
         self._dialogues: dict[str, Dialogue] = {}
         for target in targets:
             prompts = remote.profile.prompts(source, target)
@@ -279,7 +286,7 @@ class RemoteTranslator:
     ) -> Iterator[tuple[str, Translated]]:
         """What `Translator.translate` does; `wrote` hears of pieces of text instead of tokens."""
         steps = {language: each.translating(text, in_time) for language, each in self._dialogues.items()}
-        fared = yield from self._remote.translations(steps, in_time, wrote)
+        fared = yield from self._remote.translations(steps, self._pace, in_time, wrote)
         self._failures += fared.failed
         self._outages += fared.left_alone
 

@@ -44,6 +44,7 @@ from surtitle.pipeline.messages import PublishStart
 from surtitle.pipeline.microphone import microphone
 from surtitle.pipeline.operations import Operations
 from surtitle.pipeline.pacing import Clock, RealClock, VirtualClock, paced
+from surtitle.pipeline.remote import LIVE, REPLAY
 from surtitle.pipeline.resample import Resampler
 from surtitle.pipeline.rooms import Room, Rooms
 from surtitle.pipeline.server import MAX_VIEWERS, NO_ROUTES, CaptionServer, OnPublish, Ready
@@ -215,7 +216,7 @@ class Run:
     ) -> None:
         names = {"asr": self._models.names.asr, "llm": self._models.names.llm}
         start = SessionStart(secrets.token_hex(8), pair.sources, pair.targets, names, kind, out.name)
-        interpreter, keeper = await asyncio.to_thread(self._interpreter, pair, out, clock)
+        interpreter, keeper = await asyncio.to_thread(self._interpreter, pair, out, kind, clock)
         session = Session(
             start,
             self._models.recognizer(pair.sources, self._glossary),
@@ -242,7 +243,9 @@ class Run:
         if broken is not None:
             raise broken
 
-    def _interpreter(self, pair: Pair, out: WayOut, clock: Clock) -> tuple[Interpreter, Keeper | None]:
+    def _interpreter(
+        self, pair: Pair, out: WayOut, kind: Literal["real", "virtual"], clock: Clock
+    ) -> tuple[Interpreter, Keeper | None]:
         """What translates in a room, and what keeps its state, if that is wanted; a recording has none."""
 
         def make(state: State | None = None) -> Interpreter:
@@ -252,6 +255,7 @@ class Run:
                 self._window,
                 beams=self._beams,
                 promises=self._captions != "final",
+                pace=LIVE if kind == "real" else REPLAY,
                 glossary=self._glossary,
                 state=state,
             )

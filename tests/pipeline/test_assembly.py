@@ -90,14 +90,14 @@ async def test_a_session_goes_on_while_its_endpoint_fails_and_translates_again_a
 
     def remote() -> Remote:
         endpoint = Endpoint(Address(chat.url, "m"))
-        return Remote(endpoint, "m", Identifier(), tell=told.append, pace=REPLAY, clock=lambda: now)
+        return Remote(endpoint, "m", Identifier(), tell=told.append, clock=lambda: now)
 
     def ears() -> Hearing:
         return lambda languages, glossary=Glossary: ScriptedEars()
 
     with chat.listening(), Models(ModelNames("ears", "m"), ears=ears, engine=remote) as models:
         clock = VirtualClock()
-        interpreter = await asyncio.to_thread(models.interpreter, ("en",), ("es",))
+        interpreter = await asyncio.to_thread(models.interpreter, ("en",), ("es",), pace=REPLAY)
         start = SessionStart("s", ("en",), ("es",), {}, "virtual")
         session = Session(
             start, models.recognizer(("en",)), interpreter, clock=clock, workers=models.workers, publish=publish
@@ -120,15 +120,14 @@ def test_the_end_waits_for_who_still_waits_for_an_answer() -> None:
     chat.mode = "stalls"
 
     def remote() -> Remote:
-        pace = Pace(0.5, 0.5)
-        return Remote(Endpoint(Address(chat.url, "m")), "m", Identifier(), tell=lambda told: None, pace=pace)
+        return Remote(Endpoint(Address(chat.url, "m")), "m", Identifier(), tell=lambda told: None)
 
     def ears() -> Hearing:
         return lambda languages, glossary=Glossary: ScriptedEars()
 
     with chat.listening():
         with Models(ModelNames("ears", "m"), ears=ears, engine=remote) as models:
-            interpreter = models.interpreter(("en",), ("es",))
+            interpreter = models.interpreter(("en",), ("es",), pace=Pace(0.5, 0.5))
             work = partial(interpreter.translate, "Hello.", "en", in_time=lambda: True, wrote=lambda *each: None)
             left = models.workers.llm.submit(lambda: list(work()))
             while not chat.asked:

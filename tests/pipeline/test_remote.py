@@ -64,11 +64,15 @@ class Booth:
             "m",
             identifier(),
             tell=self.told.append,
-            pace=pace,
+            soon=pace.patience,
             clock=lambda: self.now,
         )
-        languages = [find_language(target) for target in targets or ("es",)]
-        self.translator = RemoteTranslator(self.remote, ENGLISH, languages, window=1000)
+        self.languages = [find_language(target) for target in targets or ("es",)]
+        self.pace = pace
+        self.translator = self.another_room()
+
+    def another_room(self) -> RemoteTranslator:
+        return RemoteTranslator(self.remote, ENGLISH, self.languages, window=1000, pace=self.pace)
 
     def say(self, text: str, in_time: Callable[[], bool] = lambda: True) -> dict[str, Translated]:
         return dict(self.translator.translate(text, in_time=in_time))
@@ -168,7 +172,7 @@ def test_a_slow_answer_is_waited_for_no_longer_than_is_bearable(
 def test_sessions_are_asked_for_side_by_side(chat: ChatServer) -> None:
     chat.meet = threading.Barrier(3)
     with chat.listening(), closing(Booth(chat)) as booth, ThreadPoolExecutor(3) as threads:
-        rooms = [RemoteTranslator(booth.remote, ENGLISH, [find_language("es")], window=1000) for _ in range(3)]
+        rooms = [booth.another_room() for _ in range(3)]
         found = threads.map(lambda room: dict(room.translate("One.")), rooms)
         assert list(found) == [UNO] * 3
 
@@ -178,7 +182,7 @@ def test_one_session_finds_out_for_all_whether_the_server_answers_again(chat: Ch
         assert [booth.say("One."), booth.say("One.")] == [MARKED, MARKED]
         with chat.listening():
             chat.mode, booth.now = "stalls", 5.0
-            rooms = [RemoteTranslator(booth.remote, ENGLISH, [find_language("es")], window=1000) for _ in range(3)]
+            rooms = [booth.another_room() for _ in range(3)]
             assert list(threads.map(lambda room: dict(room.translate("One.")), rooms)) == [MARKED] * 3
             assert sum(room.figures()["endpoint_failures"] for room in rooms) == 1
 
