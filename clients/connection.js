@@ -76,7 +76,7 @@ export function captions(langs, handlers, say) {
     // Other languages from now on; a welcome and a snapshot come first.
     subscribe(others) {
       langs = others;
-      epoch = undefined;
+      epoch = coming = undefined;
       send({ type: "subscribe", langs });
     },
     // After the frame that shows it, so that the server can say how late captions are on a screen.

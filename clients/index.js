@@ -7,8 +7,9 @@ const trouble = document.getElementById("trouble");
 const ask = document.getElementById("ask");
 let shown = "";
 
+const counted = (viewers) => (viewers === 1 ? "1 viewer" : `${viewers} viewers`);
+
 function card({ session, source, targets, viewers, live }) {
-  const readers = viewers === 1 ? "1 viewer" : `${viewers} viewers`;
   const from = [source].flat().filter(Boolean).map(languageName).join(", ");
   const to = (targets || []).map(languageName).join(", ");
   const link = (path, text, className) =>
@@ -18,7 +19,7 @@ function card({ session, source, targets, viewers, live }) {
     { className: "card" },
     element("h3", {}, session),
     element("span", { className: live ? "pill live" : "pill" }, live ? "Live" : "Waiting"),
-    element("p", { className: "muted" }, from ? `${from} → ${to} · ${readers}` : readers),
+    element("p", { className: "muted" }, from ? `${from} → ${to} · ` : "", element("span", { className: "viewers" }, counted(viewers))),
     element(
       "div",
       { className: "row" },
@@ -37,8 +38,10 @@ async function refresh() {
     ask.hidden = true;
     nobody.hidden = found.length > 0;
     // Only what changed is made anew: a link that has the focus keeps it.
-    if (JSON.stringify(found) !== shown) list.replaceChildren(...found.map(card));
-    shown = JSON.stringify(found);
+    const now = JSON.stringify(found.map(({ viewers, ...rest }) => rest));
+    if (now !== shown) list.replaceChildren(...found.map(card));
+    else list.querySelectorAll(".viewers").forEach((count, at) => (count.textContent = counted(found[at].viewers)));
+    shown = now;
     list.ariaBusy = "false";
   } catch (error) {
     trouble.textContent = error instanceof TypeError ? "The server does not answer." : error.message;

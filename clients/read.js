@@ -1,4 +1,4 @@
-// The reader: all captions so far and the new ones, in one language, followed until somebody scrolls up.
+// The reader: the newest captions and all that follow, in one language, followed until somebody scrolls up.
 import { captions, query, session } from "/connection.js";
 import { element, languageName, remembered, stayAwake } from "/sessions.js";
 import { Transcript } from "/transcript.js";
@@ -45,6 +45,7 @@ find("follow").addEventListener("click", follow);
 
 let spoken = []; // the languages of the speech
 let offered = [];
+let whole = false; // whether all languages come
 
 const wanted = () => {
   if (!settings.lang) return [];
@@ -59,7 +60,7 @@ function offer({ source, sources, targets }) {
   menu.replaceChildren(...names);
   menu.disabled = false;
   menu.value = chosen;
-  if (chosen !== settings.lang || settings.original) choose(chosen);
+  choose(chosen);
 }
 
 // The device's language if there is one, else the first translation.
@@ -146,13 +147,15 @@ const handlers = {
       transcript.clear();
       say("");
     }
+    whole = !message.langs.length;
+    if (whole) asked = "";
     if (message.session) offer(message.session);
+    else if (!offered.length && !whole) connection.subscribe([]); // it is over: its captions tell its languages
     grown();
   },
   snapshot({ captions }) {
     const spoken = (role) => [...new Set(captions.filter((one) => one.role === role).map((one) => one.lang))];
-    // The session is over, or never said what it is.
-    if (!offered.length && captions.length) offer({ sources: spoken("source"), targets: spoken("target") });
+    if (!offered.length && whole && captions.length) offer({ sources: spoken("source"), targets: spoken("target") });
     captions.forEach(show);
     grown();
   },

@@ -1,6 +1,8 @@
 // Where speech comes from: a microphone, or a recording at the pace of speech. Both give frames of 100 ms.
 import { FRAME, RATE, toPcm } from "/pcm.js";
 
+const LATE = 2000; // ms of sound that are made up for at once
+
 // Calls heard(frame) until close(); gone() if the device leaves before.
 export async function openMicrophone(deviceId, heard, gone) {
   const plain = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false };
@@ -38,22 +40,24 @@ export async function decode(file) {
 export function play(samples, take, heard, ended) {
   let at = 0;
   let due = performance.now();
-  const timer = setInterval(() => {
+  const clock = new Worker("/tick.js"); // a page's own timers come once a minute while another tab is looked at
+  clock.onmessage = () => {
     const now = performance.now();
     if (!take()) due = now; // it waits, and loses nothing
+    due = Math.max(due, now - LATE); // what slept for longer goes on at the pace of speech
     while (due <= now && at < samples.length && take()) {
       heard(Int16Array.from(samples.subarray(at, at + FRAME), toPcm));
       at += FRAME;
       due += 100;
     }
     if (at < samples.length) return;
-    clearInterval(timer);
+    clock.terminate();
     ended();
-  }, 50);
+  };
   return {
     get seconds() {
       return Math.min(at, samples.length) / RATE;
     },
-    close: () => clearInterval(timer),
+    close: () => clock.terminate(),
   };
 }

@@ -13,6 +13,7 @@ const fields = find("choices").elements;
 const settings = remembered("surtitle.speak", { from: "en", also: "", to: ["es"], device: "" });
 let publisher; // while something is sent
 let source; // the microphone or the recording
+let reading = false; // a recording, before it is sent
 
 // --- choices ---
 
@@ -26,18 +27,18 @@ function offer() {
   find("to").append(...LANGUAGES.map(chip));
   fields.session.value = query.get("session") ?? "";
   fields.token.value = token ?? "";
-  find("readers").href = address("/read", { session });
-  find("readers").textContent = location.origin + address("/read", { session }, "");
+  find("readers").href = address("/read", { session }, ""); // readers are not given the right to speak
+  find("readers").textContent = find("readers").href;
   press();
 }
 
 function press() {
   for (const chip of find("to").children) chip.ariaPressed = settings.to.includes(chip.value);
-  const busy = Boolean(publisher);
+  const busy = Boolean(publisher) || reading;
   for (const group of find("choices").querySelectorAll("fieldset")) group.disabled = busy;
   find("file").disabled = busy || !settings.to.length;
   find("start").disabled = find("file").disabled || !navigator.mediaDevices;
-  find("stop").disabled = !busy;
+  find("stop").disabled = !publisher;
 }
 
 find("to").addEventListener("click", ({ target: { value } }) => {
@@ -143,6 +144,8 @@ async function replay(file) {
   find("state").textContent = `Reading ${file.name}…`;
   find("trouble").textContent = "";
   let samples;
+  reading = true; // nothing else is begun meanwhile
+  press();
   try {
     samples = await decode(file);
   } catch (error) {
@@ -150,6 +153,9 @@ async function replay(file) {
     find("state").textContent = "Nothing is sent.";
     find("trouble").textContent = `${file.name} is no recording that this browser can play.`;
     return;
+  } finally {
+    reading = false;
+    press();
   }
   begin();
   source = play(samples, () => publisher.takes, heard, () => stop(""));

@@ -156,20 +156,19 @@ class Place:
         self._head = 0
         # From a change of languages until their snapshot there is nothing to resume from.
         self._resumable = False
-        self._unanswered = 0
+        self._answered = False
         # The newest final by language, and what else must come but once, by None: snapshots repeat them.
         self._told: dict[str | None, int] = {}
 
     def subscribe(self, langs: Sequence[str]) -> None:
         """Want other languages."""
         self._langs = list(langs)
-        self._resumable = False
-        self._unanswered += 1
+        self._resumable = self._answered = False
 
     def wanted(self) -> Message:
         """Return the fields of a `hello`; a connection begins."""
         self.complaint = {}
-        self._unanswered = 1
+        self._answered = False
         since = {"since": {"epoch": self.epoch, "seq": self._seq}} if self._resumable else {}
         return {"langs": self._langs, **since}
 
@@ -181,7 +180,7 @@ class Place:
             case "snapshot":
                 shown = [caption for caption in message["captions"] if self._is_new(caption)]
                 self._seq = max(self._seq, self._head)
-                self._resumable = self._unanswered == 0
+                self._resumable = self._answered
                 return shown
             case "caption" | "gap" | "session" | "status" | "end" if self._is_new(message):
                 if message["type"] in ("session", "end"):
@@ -192,7 +191,8 @@ class Place:
         return []
 
     def _welcome(self, message: Message) -> list[Message]:
-        self._unanswered -= 1
+        # of several changes the server may answer the last alone
+        self._answered = message["langs"] == sorted(set(self._langs))
         if message["epoch"] != self.epoch:
             self.epoch, self._seq = message["epoch"], 0
             self._told.clear()

@@ -55,7 +55,10 @@ class Access:
         if len(hosts) == 1 and self._is_ours(hosts[0]):
             return None
         seen = ", ".join(hosts) or "none"
-        return f"saw Host {seen!r}, expected {netloc(self.host, self.port)} or a name of this machine"
+        return (
+            f"saw Host {seen!r}, expected {netloc(self.host, self.port)} or this machine's address; if it is a name of "
+            f"this machine, start with --allow-origin {self.scheme}://HOST"
+        )
 
     def refuse_fetch(self, hosts: Sequence[str], origins: Sequence[str]) -> str | None:
         """Return why a plain request with these `Host` and `Origin` headers is refused, or None.

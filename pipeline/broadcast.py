@@ -7,7 +7,7 @@ source.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,12 +32,21 @@ class OutputPaths:
     """Files to write, None where not wanted; and whom to post to."""
 
     log: Path | None = None
+    keeps: bool = False
+    """Whether the log of an earlier run stays, under another name."""
     captions: Mapping[Format, Path] = field(default_factory=dict)
     """Each format's, for the first target language; those of the others stand beside it."""
     record: Path | None = None
     """The folder in which every session is kept."""
     services: tuple[Service, ...] = ()
     """Other people's services that show captions; posting is for a session on the real clock."""
+
+
+def _check_different(paths: Sequence[Path]) -> None:
+    files = [path.resolve() for path in paths if path.is_file() or not path.exists()]
+    twice = next((path for path in files if files.count(path) > 1), None)
+    if twice is not None:
+        raise UserError(f"{twice}: is wanted for two outputs, expected a file for each")
 
 
 class Outputs:
@@ -56,8 +65,9 @@ class Outputs:
         self._terminal = terminal
         self._operations = operations
         self._files = ExitStack()
+        _check_different([*filter(None, [paths.log]), *paths.captions.values()])
         with ExitStack() as opened:
-            self._log = opened.enter_context(JsonLog(paths.log)) if paths.log else None
+            self._log = opened.enter_context(JsonLog(paths.log, keeps=paths.keeps)) if paths.log else None
             self._captions = [
                 opened.enter_context(CaptionFiles(path, targets, form)) for form, path in paths.captions.items()
             ]

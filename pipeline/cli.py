@@ -159,7 +159,7 @@ def _live_command(commands: Commands) -> None:
     live.add_argument(
         "--device", metavar="NAME", help="part of the device's name, or its number (default: the system's)"
     )
-    output_flags(live)
+    output_flags(live, keeps=True)
     post_flags(live)
     server_flags(live, port=8765, port_help="port for viewers (default 8765)")
     captions_flag(live)
@@ -176,7 +176,7 @@ def _serve_command(commands: Commands) -> None:
         metavar="N",
         help="publishers heard at once, recordings that are sent included (default 8)",
     )
-    log_flag(serve)
+    log_flag(serve, keeps=True)
     serve.add_argument(
         "--record",
         type=Path,

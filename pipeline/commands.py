@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,7 +79,7 @@ def run_live(args: argparse.Namespace) -> None:
     from surtitle.pipeline.devices import choose
 
     pair, room, server, glossary = pair_of(args), room_of(args), server_of(args), glossary_of(args)
-    outputs = outputs_of(args, pair)
+    outputs = replace(outputs_of(args, pair), keeps=True)
     choose(args.device)  # a missing microphone is said before models are loaded
     with load_models(args, open_models(), targets=len(pair.targets)) as models:
         run = run_of(args, models, glossary)
@@ -92,7 +93,7 @@ def run_serve(args: argparse.Namespace) -> None:
     server, glossary = server_of(args), glossary_of(args)
     with load_models(args, open_models(), targets=None) as models:
         run = run_of(args, models, glossary)
-        outputs = OutputPaths(log=args.log, record=args.record)
+        outputs = OutputPaths(log=args.log, keeps=True, record=args.record)
         asyncio.run(run.serve(outputs=outputs, server=server, max_sessions=args.max_sessions))
 
 

@@ -64,8 +64,8 @@ class Audio:
         """`rate` is the samples' in hertz."""
         self._connection = connection
         self._patience = patience
-        self._pace = Pace(rate)
         self._began = asyncio.get_running_loop().time()
+        self._pace = Pace(rate, self._began)
         self.refused: Refused | None = None
         """Why the audio ended, when it was the publisher's mistake: the session still says what it heard."""
 

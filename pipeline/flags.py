@@ -78,9 +78,9 @@ def room_of(args: argparse.Namespace) -> str:
     return name
 
 
-def output_flags(command: argparse.ArgumentParser) -> None:
+def output_flags(command: argparse.ArgumentParser, *, keeps: bool = False) -> None:
     """--log, and a flag for each of `subtitles.Format`."""
-    log_flag(command)
+    log_flag(command, keeps=keeps)
     for form, what in _FORMATS.items():
         command.add_argument(f"--{form}", type=Path, metavar="PATH", help=f"write {what} (further languages beside it)")
 
@@ -97,9 +97,10 @@ def post_flags(command: argparse.ArgumentParser) -> None:
         )
 
 
-def log_flag(command: argparse.ArgumentParser) -> None:
-    """--log."""
-    command.add_argument("--log", type=Path, metavar="PATH", help="write every event as a line of JSON")
+def log_flag(command: argparse.ArgumentParser, *, keeps: bool = False) -> None:
+    """--log; `keeps` where it is a record."""
+    aside = "; what an earlier run wrote there is set aside (FILE-1)" if keeps else ""
+    command.add_argument("--log", type=Path, metavar="PATH", help=f"write every event as a line of JSON{aside}")
 
 
 def server_flags(command: argparse.ArgumentParser, *, port: int | None, port_help: str) -> None:

@@ -45,21 +45,19 @@ class Bucket:
 class Pace:
     """How fast a publisher's audio comes."""
 
-    def __init__(self, rate: int) -> None:
-        """`rate` is the samples' in hertz."""
+    def __init__(self, rate: int, began: float) -> None:
+        """`rate` is the samples' in hertz; it `began`, in seconds of the clock, when it might first have sent some."""
         self._rate = rate
         self._seconds = Bucket(rate=AUDIO_PACE, burst=AUDIO_AT_ONCE)
-        self._began: float | None = None
+        self._began = began
         self._skipped = 0.0
 
     def take(self, samples: int, now: float) -> bool:
         """Whether a message of so many samples may come at `now`."""
-        self._began = now if self._began is None else self._began
         return self._seconds.take(max(samples / self._rate, LEAST_SECONDS), now)
 
     def skip(self, samples: int, now: float) -> bool:
         """Whether so many samples can have been left out, as is said at `now`: there was time for them all."""
-        self._began = now if self._began is None else self._began
         self._skipped += samples / self._rate
         return self._skipped <= now - self._began + AUDIO_AT_ONCE
 

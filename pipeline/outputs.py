@@ -25,13 +25,15 @@ class JsonLog:
     """One JSON object a line, in the file before `write` returns. Readable by its owner alone: it is what
     was said."""
 
-    def __init__(self, path: Path) -> None:
-        """Begin the log anew.
+    def __init__(self, path: Path, *, keeps: bool = False) -> None:
+        """Begin the log anew; `keeps` what an earlier run said: `log.jsonl` becomes `log-1.jsonl`, then `log-2.jsonl`.
 
         Raises:
             UserError: The file can not be written.
         """
         self._path = path
+        if keeps:
+            _set_aside(path)
         self._file = _create(path, mode=0o600)
 
     def write(self, record: Mapping[str, object]) -> None:
@@ -184,6 +186,17 @@ class _CaptionFile:
 
     def _append(self, text: str) -> None:
         _append(self._file, self._path, text.encode())
+
+
+def _set_aside(path: Path) -> None:
+    if not path.is_file() or not path.stat().st_size:
+        return
+    names = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in count(1))
+    free = next(each for each in names if not each.exists())
+    try:
+        path.rename(free)
+    except OSError as error:
+        raise UserError(f"{path}: can not become {free.name} ({error.strerror}); name another file") from error
 
 
 def _create(path: Path, mode: int) -> FileIO:

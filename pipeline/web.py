@@ -317,7 +317,8 @@ class HttpConnection:
         async with asyncio.timeout(self._web.patience.write):
             await self._pipe.flush()
         if transport.can_write_eof():
-            transport.write_eof()
+            with suppress(OSError):  # who has left meanwhile waits for nothing
+                transport.write_eof()
         # TLS can't say that only we have ended, so who waits for the end is not kept waiting.
         if transport.can_write_eof() or not self._wire.heard_all:
             with suppress(TimeoutError):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import wave
+from pathlib import Path
 
 import pytest
 from browsing import SESSION, caption, listened
@@ -32,6 +35,32 @@ const get = function () { return window.stuck ? 64000 : waits.call(this); };
 Object.defineProperty(WebSocket.prototype, "bufferedAmount", { get });
 """
 """What is sent waits, and does not get less: a server that lost its power."""
+
+
+READS_LATER = """
+const read = OfflineAudioContext.prototype.decodeAudioData;
+const gone = new Promise((go) => (window.go = go));
+OfflineAudioContext.prototype.decodeAudioData = async function (bytes) {
+  await gone;
+  return read.call(this, bytes);
+};
+"""
+"""A recording is read when the test says so."""
+SLEEPS = """async () => {
+  const { play } = await import("/sound.js");
+  let slept = 0;
+  const now = performance.now.bind(performance);
+  performance.now = () => now() + slept;
+  let frames = 0;
+  const source = play(new Float32Array(600 * 16000), () => true, () => (frames += 1), () => {});
+  await new Promise((go) => setTimeout(go, 200));
+  slept = 60000;
+  frames = 0;
+  await new Promise((go) => setTimeout(go, 200));
+  source.close();
+  return frames;
+}"""
+"""How many tenths of a second are sent within two, when nothing was for a minute."""
 
 
 async def with_microphone(browser: BrowserContext, complaints: list[str], script: str) -> Page:
@@ -67,6 +96,34 @@ async def test_a_page_that_was_cut_before_its_snapshot_asks_for_it_again(
     await page.goto(f"{server.url}/read?lang=es")
     await expect(page.locator("#captions p")).to_have_text(["Buenas noches."])
     assert cut
+
+
+async def test_a_page_that_was_cut_while_its_language_changed_asks_for_what_it_does_not_show(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    hub.publish(SESSION)
+    hub.publish(caption(0, "Good evening.", "en"))
+    page = await listened(browser, complaints)
+    welcomes = 0
+
+    async def connected(socket: WebSocketRoute) -> None:
+        there = socket.connect_to_server()
+
+        async def passed(message: str | bytes) -> None:
+            nonlocal welcomes
+            welcomes += json.loads(message)["type"] == "welcome"
+            if welcomes == 2:  # behind the snapshot without a caption, before that of the language that was chosen
+                await there.close()
+                await socket.close(code=1001)
+            else:
+                socket.send(message)
+
+        there.on_message(passed)
+
+    await page.route_web_socket("**/captions", connected)
+    await page.goto(f"{server.url}/read?lang=de")  # which there is not: English, the device's language, is chosen
+    await expect(page.locator("#captions p")).to_have_text(["Good evening."])
+    assert welcomes > 2
 
 
 async def test_a_page_without_access_says_so_and_does_not_claim_to_reconnect(
@@ -105,6 +162,38 @@ async def test_of_several_microphones_that_were_asked_for_only_the_last_is_heard
         await page.wait_for_function("opened.length === 2")
         await page.wait_for_function("opened.filter((each) => each.getTracks()[0].readyState === 'live').length === 1")
         await page.close()
+
+
+async def test_while_a_recording_is_read_nothing_else_is_begun(
+    browser: BrowserContext, complaints: list[str], tmp_path: Path
+) -> None:
+    with wave.open(str(tmp_path / "talk.wav"), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(bytes(32_000))
+    page = await with_microphone(browser, complaints, READS_LATER)
+    listener = Listener()
+    async with CaptionServer(Rooms(lambda: Hub("e")), port=0, on_publish=listener) as server:
+        await page.goto(f"{server.url}/speak#token=secret")
+        await page.get_by_label("drop a recording").set_input_files(tmp_path / "talk.wav")
+        for name in ("Start speaking", "Stop"):
+            await expect(page.get_by_role("button", name=name)).to_be_disabled()
+        await expect(page.get_by_label("drop a recording")).to_be_disabled()
+        await expect(page.locator("#readers")).not_to_have_attribute("href", re.compile("secret"))
+        await page.evaluate("go()")
+        await expect(page.get_by_role("button", name="Stop")).to_be_enabled()
+        await asyncio.wait_for(listener.ended.wait(), 20)
+        await expect(page.get_by_role("button", name="Start speaking")).to_be_enabled()
+        await page.close()
+    assert len(listener.heard) == 16_000
+
+
+async def test_a_recording_that_slept_goes_on_at_the_pace_of_speech(
+    server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    page = await listened(browser, complaints)
+    await page.goto(f"{server.url}/speak")
+    frames = await page.evaluate(SLEEPS)
+    assert 19 <= frames <= 30
 
 
 async def test_sound_that_could_not_be_sent_is_told_in_its_place(

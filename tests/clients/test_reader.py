@@ -74,6 +74,22 @@ async def test_a_reader_changes_language_while_connected(
     assert hub.viewers == 1
 
 
+@pytest.mark.parametrize("remembered", ["es", "de"])
+async def test_after_the_end_a_reader_may_still_choose_any_language(
+    remembered: str, hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    hub.publish(SESSION)
+    say(hub, 0)
+    hub.publish(SessionEnd(9, 9, {}))
+    page = await reader(browser, server, complaints, f"?lang={remembered}")
+    menu = page.get_by_label("Language").locator("option")
+    await expect(menu).to_have_count(3)
+    shown = SPANISH[0] if remembered == "es" else SAID[0]  # what there is not is not shown: the device's language is
+    await expect(page.locator("#captions p").first).to_have_text(f"{shown} (0)")
+    await page.get_by_label("Language").select_option("ar")
+    await expect(page.locator("#captions p").first).to_have_text(f"{ARABIC[0]} (0)")
+
+
 async def test_it_follows_until_somebody_scrolls_up_and_again_when_asked(
     hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
 ) -> None:

@@ -170,3 +170,12 @@ def test_the_terminal_says_whose_captions_they_are_where_it_is_not_the_only_room
         ["0:00", "es", "hola"],
         ["0:00", "hall", "es", "hola"],
     ]
+
+
+def test_a_file_for_two_outputs_is_refused(tmp_path: Path) -> None:
+    paths = OutputPaths(log=tmp_path / "talk.jsonl", captions={"srt": tmp_path / "." / "talk.jsonl"})
+    with pytest.raises(UserError, match=r"talk\.jsonl: is wanted for two outputs"):
+        Outputs(paths, ("es",), None)
+    nowhere = Path("/dev/null")
+    with Outputs(OutputPaths(log=nowhere, captions={"srt": nowhere}), ("es",), None):
+        pass

@@ -64,23 +64,29 @@ def test_it_does_not_matter_how_an_amount_is_cut(parts: list[int]) -> None:
 
 def test_audio_at_the_pace_of_speech_passes_in_messages_of_any_length() -> None:
     for length in (0.02, 0.2, 10.0):
-        pace = Pace(48_000)
+        pace = Pace(48_000, 0.0)
         assert all(pace.take(round(48_000 * length), number * length) for number in range(round(100 / length)))
 
 
 @pytest.mark.parametrize(("samples", "counts_as"), [(16_000, 1.0), (160, 0.01), (1, LEAST_SECONDS), (0, LEAST_SECONDS)])
 def test_a_message_with_little_audio_counts_as_some(samples: int, counts_as: float) -> None:
-    pace, taken = Pace(16_000), 0
+    pace, taken = Pace(16_000, 0.0), 0
     while pace.take(samples, 5.0):
         taken += 1
     assert taken == pytest.approx(AUDIO_AT_ONCE / counts_as, abs=1)
 
 
 def test_audio_that_nobody_listened_to_is_no_flood() -> None:
-    pace = Pace(16_000)
+    pace = Pace(16_000, 0.0)
     pace.waited(600.0)
     assert pace.take(16_000 * 630, 0.0)
     assert not pace.take(160, 0.0)
+
+
+def test_as_much_may_have_been_skipped_as_there_was_time_for_since_it_began() -> None:
+    pace = Pace(16_000, 100.0)
+    assert pace.skip(16_000 * 70, 140.0)
+    assert not pace.skip(160, 140.0)
 
 
 def test_a_limit_that_lets_nothing_through_is_a_mistake() -> None:

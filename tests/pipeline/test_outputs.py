@@ -53,6 +53,20 @@ def test_what_was_said_is_for_its_owner_alone_even_in_a_file_that_was_there(tmp_
     assert path.read_text() == ""
 
 
+def test_what_an_earlier_run_logged_is_set_aside_where_it_is_to_be_kept(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    for number in range(3):
+        with JsonLog(path, keeps=True) as log:
+            log.write({"run": number})
+    JsonLog(path, keeps=True).close()
+    JsonLog(path, keeps=True).close()  # nothing was said meanwhile
+    kept = {each.name: each.read_text() for each in tmp_path.iterdir()}
+    said = {f"log-{number + 1}.jsonl": f'{{"run":{number}}}\n' for number in range(3)}
+    assert kept == {"log.jsonl": "", **said}
+    assert {stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()} == {0o600}
+    JsonLog(Path("/dev/null"), keeps=True).close()
+
+
 def test_a_path_that_can_not_be_written_is_refused_at_the_start(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no/log.jsonl: can not be written \(No such file or directory\)"):
         JsonLog(tmp_path / "no" / "log.jsonl")
