@@ -38,12 +38,17 @@ class OutputPaths:
     """Each format's, for the first target language; those of the others stand beside it."""
     record: Path | None = None
     """The folder in which every session is kept."""
+    read: tuple[Path, ...] = ()
+    """Files that are read meanwhile, and so are not to be written."""
     services: tuple[Service, ...] = ()
     """Other people's services that show captions; posting is for a session on the real clock."""
 
 
-def _check_different(paths: Sequence[Path]) -> None:
+def _check_different(paths: Sequence[Path], read: Sequence[Path]) -> None:
     files = [path.resolve() for path in paths if path.is_file() or not path.exists()]
+    source = next((path for path in read if path.resolve() in files), None)
+    if source is not None:
+        raise UserError(f"{source}: is read, and would be overwritten: name another file for what is written")
     twice = next((path for path in files if files.count(path) > 1), None)
     if twice is not None:
         raise UserError(f"{twice}: is wanted for two outputs, expected a file for each")
@@ -65,7 +70,7 @@ class Outputs:
         self._terminal = terminal
         self._operations = operations
         self._files = ExitStack()
-        _check_different([*filter(None, [paths.log]), *paths.captions.values()])
+        _check_different([*filter(None, [paths.log]), *paths.captions.values()], paths.read)
         with ExitStack() as opened:
             self._log = opened.enter_context(JsonLog(paths.log, keeps=paths.keeps)) if paths.log else None
             self._captions = [

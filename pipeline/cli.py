@@ -8,6 +8,7 @@ them, after the environment is set for two models on few cores.
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -94,6 +95,10 @@ def exit_status(program: str, work: Callable[[], int | None]) -> int:
         return _fail(program, cause)
     except (KeyboardInterrupt, BrokenPipeError):
         return 130
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        return _fail(program, UserError(f"{error.strerror}: free some, or write to another place"))
 
 
 def _fail(program: str, error: UserError) -> int:
@@ -112,7 +117,9 @@ def _user_error_in(group: BaseExceptionGroup[BaseException]) -> UserError | None
 
 def build_parser() -> argparse.ArgumentParser:
     """Every command and flag; README's reference is checked against it."""
-    parser = argparse.ArgumentParser(prog="surtitle", description="Live speech translation that you run yourself.")
+    parser = argparse.ArgumentParser(
+        prog="surtitle", description="Live speech translation that you run yourself.", allow_abbrev=False
+    )
     parser.add_argument("--version", action="version", version=f"surtitle {_version()}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for add in (
@@ -213,7 +220,7 @@ def _translate_command(commands: Commands) -> None:
     translate.add_argument(
         "file", nargs="?", type=Path, metavar="FILE", help="text, a line a segment (default: standard input)"
     )
-    pair_flags(translate)
+    pair_flags(translate, heard=False)
     translate.add_argument(
         "--jsonl",
         action="store_true",
@@ -316,7 +323,7 @@ def _command(
     purpose: str,
 ) -> argparse.ArgumentParser:
     command: argparse.ArgumentParser = commands.add_parser(
-        name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}."
+        name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}.", allow_abbrev=False
     )
     command.set_defaults(run=run)
     return command

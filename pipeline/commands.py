@@ -30,34 +30,38 @@ from surtitle.pipeline.given import (
     remote_at,
     run_of,
     server_of,
+    tell_unknown_languages,
 )
 from surtitle.pipeline.languages import find_language, parse_languages
 
 if TYPE_CHECKING:
     from surtitle.pipeline.state import State
 
+INTERRUPTED = 130
+"""The exit status of what was not done to its end."""
 SAMPLE = "sample:"
 """`sample:jfk` as FILE is the recording of that name in the model store."""
 
 
-def run_replay(args: argparse.Namespace) -> None:
-    """Caption recordings."""
+def run_replay(args: argparse.Namespace) -> int:
+    """Caption recordings; the exit status."""
     from surtitle.pipeline.files import decode_all
 
     store = open_models()
     pair, room, glossary = pair_of(args), room_of(args), glossary_of(args)
-    outputs = outputs_of(args, pair)
-    if outputs.services and args.clock == "virtual":
-        raise UsageError(
-            "got --clock virtual and an address to post to, expected --clock real: a service shows what is said now"
-        )
     files = [
         store.path(name.removeprefix(SAMPLE)) / f"{name.removeprefix(SAMPLE)}.wav"
         if name.startswith(SAMPLE)
         else Path(name)
         for name in args.files
     ]
+    outputs = outputs_of(args, pair, *files)
+    if outputs.services and args.clock == "virtual":
+        raise UsageError(
+            "got --clock virtual and an address to post to, expected --clock real: a service shows what is said now"
+        )
     blocks = decode_all(files)  # a missing file is said before models are loaded
+    tell_unknown_languages(args, store, pair)
     wanted = args.serve or args.port is not None
     server = server_of(args) if wanted else None
     with load_models(args, store, targets=len(pair.targets)) as models:
@@ -71,7 +75,7 @@ def run_replay(args: argparse.Namespace) -> None:
             stay=args.serve,
             session=room,
         )
-        asyncio.run(replay)
+        return 0 if asyncio.run(replay) else INTERRUPTED
 
 
 def run_live(args: argparse.Namespace) -> None:
@@ -81,7 +85,9 @@ def run_live(args: argparse.Namespace) -> None:
     pair, room, server, glossary = pair_of(args), room_of(args), server_of(args), glossary_of(args)
     outputs = replace(outputs_of(args, pair), keeps=True)
     choose(args.device)  # a missing microphone is said before models are loaded
-    with load_models(args, open_models(), targets=len(pair.targets)) as models:
+    store = open_models()
+    tell_unknown_languages(args, store, pair)
+    with load_models(args, store, targets=len(pair.targets)) as models:
         run = run_of(args, models, glossary)
         asyncio.run(run.live(args.device, pair, outputs=outputs, server=server, session=room))
 
@@ -117,6 +123,7 @@ def run_translate(args: argparse.Namespace) -> None:
     store, pair = open_models(), single_pair_of(args)
     (source,) = pair.sources
     address = address_of(args, os.environ)
+    tell_unknown_languages(args, store, pair)
     lines = timed_lines_of(args.file, source) if args.jsonl else lines_of(args.file)
     show = as_json(pair.targets) if args.jsonl else as_text(pair.targets)
     glossary = glossary_of(args)
@@ -212,7 +219,10 @@ def run_devices(args: argparse.Namespace) -> None:
     """List microphones."""
     from surtitle.pipeline.devices import list_devices
 
-    for device in list_devices():
+    devices = list_devices()
+    if not devices:
+        print("no microphone")
+    for device in devices:
         mark = "*" if device.default else " "
         print(f"{mark} {device.index:3d}  {device.name}  ({device.host}, {device.channels} ch, {device.rate} Hz)")
 

@@ -47,14 +47,16 @@ def number(lowest: int, highest: int) -> Callable[[str], int]:
     return parse
 
 
-def pair_flags(command: argparse.ArgumentParser) -> None:
-    """--from and --to."""
+def pair_flags(command: argparse.ArgumentParser, *, heard: bool = True) -> None:
+    """--from and --to; `heard` where it is heard which of several languages is spoken."""
     command.add_argument(
         "--from",
         dest="source",
         required=True,
         metavar="CODES",
-        help="language spoken, such as en; en,es where speakers change between them; auto for any",
+        help="language spoken, such as en; en,es where speakers change between them; auto for any"
+        if heard
+        else "language of the text, such as en",
     )
     command.add_argument(
         "--to", dest="targets", required=True, metavar="CODES", help="languages wanted, such as es or es,de"
@@ -171,7 +173,7 @@ def llm_flags(command: argparse.ArgumentParser, default: str, *, beams: int = 1)
         type=number(1, 10**6),
         default=1024,
         metavar="TOKENS",
-        help="context the translator keeps (default 1024)",
+        help="context the translator keeps (default 1024; its prompt and the longest segment must fit)",
     )
     command.add_argument(
         "--beams",

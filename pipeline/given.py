@@ -18,7 +18,7 @@ from rich.console import Console
 
 from surtitle.pipeline.errors import UsageError
 from surtitle.pipeline.flags import address_of, services_of
-from surtitle.pipeline.languages import Pair
+from surtitle.pipeline.languages import LANGUAGES, Pair, find_language
 
 if TYPE_CHECKING:
     import ssl
@@ -66,14 +66,15 @@ def run_of(args: argparse.Namespace, models: Models, glossary: Callable[[], Glos
     )
 
 
-def outputs_of(args: argparse.Namespace, pair: Pair) -> OutputPaths:
+def outputs_of(args: argparse.Namespace, pair: Pair, *recordings: Path) -> OutputPaths:
     """The files and services that were asked for. Raises UsageError for an address that is none."""
     from surtitle.pipeline.broadcast import OutputPaths
     from surtitle.pipeline.subtitles import Format
 
     wanted: dict[Format, Path | None] = {form: vars(args)[form] for form in get_args(Format)}
     captions = {form: path for form, path in wanted.items() if path}
-    return OutputPaths(log=args.log, captions=captions, services=services_of(args, pair))
+    read = (*recordings, *filter(None, (args.glossary, args.state, args.tokens)))
+    return OutputPaths(log=args.log, captions=captions, read=read, services=services_of(args, pair))
 
 
 def server_of(args: argparse.Namespace) -> ServerOptions:
@@ -140,6 +141,16 @@ def _chosen(args: argparse.Namespace, store: ModelStore, targets: int | None) ->
     machine = this_machine(available_cores())
     found = recall(store.root, machine) if args.llm_device == "cpu" else None
     return translator(found, store.manifest.defaults, here, targets=targets)
+
+
+def tell_unknown_languages(args: argparse.Namespace, store: ModelStore, pair: Pair) -> None:
+    """Say which of `pair`'s languages the translator's makers do not name, where that is known."""
+    known = {row.model.name: row.model.languages for row in store.list() if row.model.kind == "llm"}
+    llm = args.llm or store.manifest.defaults.llm
+    strange = [code for code in (*pair.sources, *pair.targets) if code not in known.get(llm, (code,))]
+    if strange and args.translator_url is None and pair.sources != tuple(LANGUAGES):
+        names = ", ".join(find_language(code).name for code in dict.fromkeys(strange))
+        tell(f"the makers of {llm} do not name {names} among its languages: expect mistakes")
 
 
 def engine_of(args: argparse.Namespace, folder: Path) -> Engine:

@@ -118,6 +118,11 @@ def parse_toml(text: str) -> Glossary:
 def parse_csv(text: str) -> Glossary:
     """Raises UserError for what is no glossary, with the line."""
     reader = csv.DictReader(io.StringIO(text))
+    for name in filter(str.strip, reader.fieldnames or ()):
+        if name.strip() != KEEP and name.strip() not in LANGUAGES:
+            raise UserError(
+                f"line 1: unknown language {name.strip()!r}, expected a heading such as en,es,{KEEP} and commas between"
+            )
     terms = []
     try:
         for row in reader:

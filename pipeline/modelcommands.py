@@ -14,16 +14,23 @@ from rich.table import Table
 from surtitle.pipeline.progress import TerminalProgress
 from surtitle.pipeline.store import ModelStore
 
+MANY = 20
+"""Languages that are counted and not named."""
+
 
 def list_models(store: ModelStore, console: Console) -> None:
     """Print every model of the manifest, and whether it is here."""
     table = Table(box=None, pad_edge=False)
     for heading in ("model", "kind", "size", "state", "licence", "languages"):
-        table.add_column(heading, justify="right" if heading == "size" else "left")
+        is_typed = heading == "model"  # so it is shown whole
+        table.add_column(heading, justify="right" if heading == "size" else "left", no_wrap=is_typed)
     for row in store.list():
         name = f"{row.model.name}{' (default)' if row.default else ''}"
         size = f"{row.bytes / 1e6:,.0f} MB" if row.bytes else ""
-        table.add_row(name, row.model.kind, size, row.state, row.model.licence, " ".join(row.model.languages))
+        state = "by hand" if row.state == "missing" and not row.model.pinned else row.state
+        codes = row.model.languages
+        languages = " ".join(codes) if len(codes) <= MANY else f"{len(codes)} languages"
+        table.add_row(name, row.model.kind, size, state, row.model.licence, languages)
     console.print(table)
     console.print(f"in {store.root}", style="dim")
 

@@ -117,24 +117,29 @@ class Run:
         server: ServerOptions | None,
         stay: bool,
         session: str = MAIN_ROOM,
-    ) -> None:
-        """Caption a recording's samples as one session in the room `session`; `stay` keeps serving afterwards."""
+    ) -> bool:
+        """Caption a recording's samples as one session in the room `session`; `stay` keeps serving afterwards.
+
+        Return whether they were heard to their end.
+        """
         async with AsyncExitStack() as stack:
             operations = server.operations if server else None
             opened = await self._outputs(stack, outputs, pair.targets, operations)
             rooms = _rooms()
             room = rooms.speak(session)
-            serving = await stack.enter_async_context(self._server(rooms, server)) if server else None
+            serving = await self._serving(stack, rooms, server) if server else None
             self._stop_on_signals()
             chosen: Clock = RealClock() if clock == "real" else VirtualClock()
             audio = until(paced(blocks, chosen), self._stop)
             await self._session(pair, clock, chosen, audio, Broadcast(room, opened))
             rooms.hush(room)
+            is_whole = not self._stop.is_set()
             if serving and stay:
                 self._console.print(f"still serving {serving.url}/overlay; Ctrl-C ends it", style="dim")
                 await self._stop.wait()
             if serving:
                 await serving.drain(DRAIN)
+            return is_whole
 
     async def live(
         self,
@@ -150,7 +155,7 @@ class Run:
             opened = await self._outputs(stack, outputs, pair.targets, server.operations)
             rooms = _rooms()
             room = rooms.speak(session)
-            serving = await stack.enter_async_context(self._server(rooms, server))
+            serving = await self._serving(stack, rooms, server)
             self._stop_on_signals()
             heard = await stack.enter_async_context(microphone(device))
             clock = RealClock()
@@ -178,21 +183,22 @@ class Run:
 
             rooms = _rooms(max_sessions)
             routes = Transcriptions(rooms, server.tokens, on_recording).routes()
-            serving = await stack.enter_async_context(self._server(rooms, server, on_publish, routes))
+            serving = await self._serving(stack, rooms, server, on_publish, routes)
+            self._console.print("waiting for a speaker: /speak is one's page; Ctrl-C ends it", style="dim")
             self._stop_on_signals()
             await self._stop.wait()
             await serving.drain(DRAIN)
 
-    def _server(
+    async def _serving(
         self,
+        stack: AsyncExitStack,
         rooms: Rooms,
         options: ServerOptions,
         on_publish: OnPublish | None = None,
         routes: Mapping[tuple[str, str], Handler] = NO_ROUTES,
     ) -> CaptionServer:
-        scheme = "http" if options.tls is None else "https"
-        self._console.print(f"captions on {scheme}://{options.host}:{options.port}/overlay", style="dim")
-        return CaptionServer(
+        """A server that listens until `stack` is left."""
+        server = CaptionServer(
             rooms,
             host=options.host,
             port=options.port,
@@ -204,6 +210,10 @@ class Run:
             on_publish=on_publish,
             routes=routes,
         )
+        serving = await stack.enter_async_context(server)
+        scheme = "http" if options.tls is None else "https"
+        self._console.print(f"captions on {scheme}://{options.host}:{options.port}/overlay", style="dim")
+        return serving
 
     async def _session(
         self,

@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import MAIN_ROOM
+from surtitle.pipeline.setaside import set_aside
 from surtitle.pipeline.state import State, pack, unpack
 
 T = TypeVar("T")
@@ -63,7 +64,9 @@ class StateFile:
         try:
             return make(self.read())
         except ValueError as error:
-            tell(f"{self._path} is not taken up: {error}; the context begins anew")
+            kept = set_aside(self._path)
+            where = f", and what was there is in {kept}" if kept else ""
+            tell(f"{self._path} is not taken up: {error}; the context begins anew{where}")
             return make(None)
 
 

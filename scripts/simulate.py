@@ -132,7 +132,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/simulate", description=__doc__, epilog=_EPILOG)
     add = parser.add_argument
     add("segments", type=Path, metavar="SEGMENTS", help="what was said when, and its translations (TSV)")
-    pair_flags(parser)
+    pair_flags(parser, heard=False)
     add("--log", type=Path, required=True, metavar="OUT", help="write every event as a line of JSON")
     add("--talk", metavar="NAME", help="which recording of the table (default: the only one)")
     add("--words", type=Path, metavar="TSV", help="the words and their times: columns start_s, end_s, word")

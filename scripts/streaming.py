@@ -57,10 +57,13 @@ def main() -> None:
             files = [sys.stdout, stack.enter_context(log.open("w", encoding="utf-8"))]
         except (OSError, UnicodeDecodeError, UserError) as error:
             sys.exit(f"streaming: {error}: expected a fetched model or a folder, and a UTF-8 file with a prompt a line")
-        model, cache = load(args, folder)
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder, revision=args.revision, trust_remote_code=args.trust_remote_code
-        )
+        try:
+            model, cache = load(args, folder)
+            tokenizer = AutoTokenizer.from_pretrained(
+                folder, revision=args.revision, trust_remote_code=args.trust_remote_code
+            )
+        except (OSError, ValueError) as error:
+            sys.exit(f"streaming: {' '.join(str(error).split())}")
         chat(model, cache, tokenizer, prompts, files, limit=args.max_new_tokens)
 
 

@@ -179,3 +179,11 @@ def test_a_file_for_two_outputs_is_refused(tmp_path: Path) -> None:
     nowhere = Path("/dev/null")
     with Outputs(OutputPaths(log=nowhere, captions={"srt": nowhere}), ("es",), None):
         pass
+
+
+def test_a_recording_is_not_overwritten_by_its_captions(tmp_path: Path) -> None:
+    recording = tmp_path / "talk.wav"
+    recording.write_bytes(b"RIFF")
+    with pytest.raises(UserError, match=r"talk\.wav: is read, and would be overwritten"):
+        Outputs(OutputPaths(captions={"srt": tmp_path / "." / "talk.wav"}, read=(recording,)), ("es",), None)
+    assert recording.read_bytes() == b"RIFF"

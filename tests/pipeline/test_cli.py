@@ -15,7 +15,7 @@ from chat_server import ChatServer
 
 from surtitle.pipeline.assembly import available_cores
 from surtitle.pipeline.choice import FILE, remember, this_machine
-from surtitle.pipeline.cli import LIBRARY_SETTINGS, main
+from surtitle.pipeline.cli import LIBRARY_SETTINGS, build_parser, exit_status, main
 
 Run = Callable[..., tuple[int, str]]
 PAIR = ("--from", "en", "--to", "es")
@@ -377,3 +377,19 @@ def test_beams_of_a_model_behind_an_endpoint_are_wrong_usage(run: Run) -> None:
 def test_a_state_of_a_model_behind_an_endpoint_is_wrong_usage(run: Run, tmp_path: Path) -> None:
     where = ("--translator-url", "http://127.0.0.1:9/v1", "--translator-model", "m", "--state", tmp_path / "talk.state")
     assert_said(run("translate", *PAIR, *where), 2, "--state keeps the cache of a model that is here")
+
+
+def test_a_disk_that_is_full_is_said_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    def work() -> None:
+        with Path("/dev/full").open("w") as full:
+            full.write("said")
+            full.flush()
+
+    assert exit_status("surtitle", work) == 1
+    assert capsys.readouterr().err == "surtitle: No space left on device: free some, or write to another place\n"
+
+
+def test_a_flag_is_not_taken_for_another_one(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(["generate", "--prompt", "Once", "--llm", "large"])
+    assert "unrecognized arguments: --llm large" in capsys.readouterr().err

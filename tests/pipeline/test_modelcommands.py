@@ -23,8 +23,17 @@ def test_the_list_has_every_model_and_says_where_they_are(store: ModelStore) -> 
     list_models(store, Console(file=screen, width=400))
     lines = screen.getvalue().splitlines()
     assert [line.split()[0] for line in lines[1:-1]] == list(store.manifest.models)
-    assert all("missing" in line for line in lines[1:-1])
+    models = store.manifest.models.values()
+    states = ["missing" if model.pinned else "by hand" for model in models]
+    assert all(state in line for state, line in zip(states, lines[1:-1], strict=True))
+    assert set(states) == {"missing", "by hand"}
     assert lines[-1].rstrip() == f"in {store.root}"
+
+
+def test_names_that_are_typed_are_shown_whole_on_a_narrow_screen(store: ModelStore) -> None:
+    screen = io.StringIO()
+    list_models(store, Console(file=screen, width=60))
+    assert all(f"\n{name} " in screen.getvalue() for name in store.manifest.models)
 
 
 def test_the_defaults_are_what_a_first_run_needs(store: ModelStore) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from io import StringIO
 from itertools import pairwise
 from pathlib import Path
+from time import sleep
 
 import numpy as np
 import pytest
@@ -169,3 +172,20 @@ async def test_a_state_that_does_not_fit_is_said_and_replaced(models: Models, tm
     _, printed = await captioned(models, state, tmp_path)
     assert f"{state} is not taken up: it is no saved state" in printed
     assert StateFile(state, "tiny", ("es",)).read() is not None
+
+
+async def test_a_recording_that_was_stopped_did_not_come_to_its_end(models: Models, tmp_path: Path) -> None:
+    run = Run(models, window=SMALLEST, console=Console(file=StringIO()))
+
+    def recording() -> Iterator[Samples]:
+        for second in range(17):
+            if second == 3:
+                os.kill(os.getpid(), signal.SIGINT)
+                sleep(0.1)
+            yield np.zeros(SAMPLE_RATE, np.float32)
+
+    pair, outputs = Pair(("en",), ("es",)), OutputPaths(log=tmp_path / "log.jsonl")
+    assert not await run.replay(recording(), pair, clock="virtual", outputs=outputs, server=None, stay=False)
+    *_, last = map(json.loads, (tmp_path / "log.jsonl").read_text().splitlines())
+    assert last["type"] == "end"
+    assert last["audio_ms"] < 17_000

@@ -109,7 +109,10 @@ def test_what_does_not_fit_is_said_in_a_line_and_the_context_begins_anew(
 
     state_file(path, llm, targets).resume(begun.append, lines.append)
     assert begun == [None]
-    assert lines == [f"{path} is not taken up: {said}; the context begins anew"]
+    kept = tmp_path / "talk-1.state"
+    assert lines == [f"{path} is not taken up: {said}; the context begins anew, and what was there is in {kept}"]
+    assert state_file(kept).read() is not None
+    assert not path.exists()
 
 
 def test_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:

@@ -72,6 +72,7 @@ class ToyModels:
         *,
         beams: int,
         promises: bool,
+        pace: object,
         glossary: object,
         state: object,
     ) -> Shouts:
