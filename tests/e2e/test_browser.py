@@ -1,6 +1,6 @@
 """A replay on the real clock, seen in Chromium: opened before it starts, while it runs, and after it ended.
 
-`SURTITLE_SCREENSHOT=clients/overlay.png` keeps the picture that the README shows.
+`SURTITLE_SCREENSHOT=PATH` keeps a picture of it.
 """
 
 from __future__ import annotations
