@@ -45,7 +45,6 @@ find("follow").addEventListener("click", follow);
 
 let spoken = []; // the languages of the speech
 let offered = [];
-let whole = false; // whether all languages come
 
 const wanted = () => {
   if (!settings.lang) return [];
@@ -69,13 +68,18 @@ function nearest() {
   return codes.find((code) => offered.includes(code)) ?? offered[0];
 }
 
-let asked = "";
+const key = (langs) => [...langs].sort().join();
+let asked; // the languages that were last asked for, as a key
+let coming; // those of the snapshot that comes next
+
+function subscribe(langs) {
+  asked = key(langs);
+  connection.subscribe(langs);
+}
 
 function choose(lang) {
   settings.lang = lang;
-  if (asked === wanted().join()) return;
-  asked = wanted().join();
-  connection.subscribe(wanted());
+  if (asked !== key(wanted())) subscribe(wanted());
 }
 
 menu.addEventListener("change", () => {
@@ -147,15 +151,15 @@ const handlers = {
       transcript.clear();
       say("");
     }
-    whole = !message.langs.length;
-    if (whole) asked = "";
+    coming = key(message.langs);
     if (message.session) offer(message.session);
-    else if (!offered.length && !whole) connection.subscribe([]); // it is over: its captions tell its languages
+    else if (!offered.length && coming) subscribe([]); // it is over: its captions tell its languages
     grown();
   },
   snapshot({ captions }) {
-    const spoken = (role) => [...new Set(captions.filter((one) => one.role === role).map((one) => one.lang))];
-    if (!offered.length && whole && captions.length) offer({ sources: spoken("source"), targets: spoken("target") });
+    const among = (role) => [...new Set(captions.filter((one) => one.role === role).map((one) => one.lang))];
+    if (!offered.length && !coming && captions.length) offer({ sources: among("source"), targets: among("target") });
+    if (coming !== asked) return; // another is on its way: nothing is read aloud twice
     captions.forEach(show);
     grown();
   },
@@ -185,7 +189,7 @@ const handlers = {
 room.textContent = session && session !== "main" ? session : "Captions";
 live(false);
 dress();
-asked = wanted().join();
+asked = key(wanted());
 const connection = captions(wanted(), handlers, (words) => {
   trouble = words;
   say(state);

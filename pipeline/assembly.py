@@ -23,7 +23,7 @@ from surtitle.pipeline.interpreter import Interpreter, OneSource
 from surtitle.pipeline.languages import find_language
 from surtitle.pipeline.listener import Hears
 from surtitle.pipeline.recognizer import Recognizer
-from surtitle.pipeline.remote import LIVE, Pace, Remote, RemoteTranslator
+from surtitle.pipeline.remote import LIVE, Budget, Remote, RemoteTranslator
 from surtitle.pipeline.session import Workers
 from surtitle.pipeline.silero import SileroModel, SpeechProbability
 from surtitle.pipeline.state import State
@@ -128,20 +128,22 @@ class Models:
         *,
         beams: int = 1,
         promises: bool = False,
-        pace: Pace = LIVE,
+        budget: Budget = LIVE,
         glossary: Callable[[], Glossary] = Glossary,
         state: State | None = None,
     ) -> Interpreter:
         """New conversations for the targets; reads each prompt, so it takes a moment. See `Translator`.
 
-        `pace` is for a model behind an endpoint, which nobody can hurry.
+        `budget` is for a model behind an endpoint, which nobody can hurry.
         They go on from `state`. Raises ValueError where that does not fit, UserError where a GPU holds no more.
         """
 
         def make(source: str, targets: tuple[str, ...]) -> OneSource:
             spoken, languages = find_language(source), [find_language(target) for target in targets]
             if isinstance(self._engine, Remote):
-                return RemoteTranslator(self._engine, spoken, languages, window=window, pace=pace, glossary=glossary)
+                return RemoteTranslator(
+                    self._engine, spoken, languages, window=window, budget=budget, glossary=glossary
+                )
             return Translator(
                 self._engine, spoken, languages, window=window, beams=beams, promises=promises, glossary=glossary
             )

@@ -22,7 +22,7 @@ class Breaker:
         self._next_try = 0.0
         self._judged = 0.0  # when it did what it was asked, or failed, last
 
-    def allows(self, now: float) -> bool:
+    def admits(self, now: float) -> bool:
         """Whether to ask it. If it is left alone, who is told so finds out for all others."""
         if self._failures < FAILURES:
             return True
@@ -31,7 +31,7 @@ class Breaker:
             self._next_try = now + self._pause
         return is_due
 
-    def wake(self, now: float) -> None:
+    def try_now(self, now: float) -> None:
         """It may be well again: the next request finds out."""
         self._next_try = min(self._next_try, now)
 

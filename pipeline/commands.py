@@ -23,6 +23,7 @@ from surtitle.pipeline.errors import UsageError, UserError
 from surtitle.pipeline.flags import TEXT_BEAMS, address_of, pair_of, room_of, single_pair_of, token_of
 from surtitle.pipeline.given import (
     engine_of,
+    files_read,
     glossary_of,
     load_models,
     open_models,
@@ -61,10 +62,10 @@ def run_replay(args: argparse.Namespace) -> int:
             "got --clock virtual and an address to post to, expected --clock real: a service shows what is said now"
         )
     blocks = decode_all(files)  # a missing file is said before models are loaded
-    tell_unknown_languages(args, store, pair)
     wanted = args.serve or args.port is not None
     server = server_of(args) if wanted else None
     with load_models(args, store, targets=len(pair.targets)) as models:
+        tell_unknown_languages(models.names.llm, store, pair)
         run = run_of(args, models, glossary)
         replay = run.replay(
             blocks,
@@ -86,8 +87,8 @@ def run_live(args: argparse.Namespace) -> None:
     outputs = replace(outputs_of(args, pair), keeps=True)
     choose(args.device)  # a missing microphone is said before models are loaded
     store = open_models()
-    tell_unknown_languages(args, store, pair)
     with load_models(args, store, targets=len(pair.targets)) as models:
+        tell_unknown_languages(models.names.llm, store, pair)
         run = run_of(args, models, glossary)
         asyncio.run(run.live(args.device, pair, outputs=outputs, server=server, session=room))
 
@@ -99,7 +100,7 @@ def run_serve(args: argparse.Namespace) -> None:
     server, glossary = server_of(args), glossary_of(args)
     with load_models(args, open_models(), targets=None) as models:
         run = run_of(args, models, glossary)
-        outputs = OutputPaths(log=args.log, keeps=True, record=args.record)
+        outputs = OutputPaths(log=args.log, keeps=True, record=args.record, read=files_read(args))
         asyncio.run(run.serve(outputs=outputs, server=server, max_sessions=args.max_sessions))
 
 
@@ -123,7 +124,6 @@ def run_translate(args: argparse.Namespace) -> None:
     store, pair = open_models(), single_pair_of(args)
     (source,) = pair.sources
     address = address_of(args, os.environ)
-    tell_unknown_languages(args, store, pair)
     lines = timed_lines_of(args.file, source) if args.jsonl else lines_of(args.file)
     show = as_json(pair.targets) if args.jsonl else as_text(pair.targets)
     glossary = glossary_of(args)
@@ -132,7 +132,7 @@ def run_translate(args: argparse.Namespace) -> None:
         from surtitle.pipeline.remote import TEXT, RemoteTranslator
 
         with closing(remote_at(address)) as remote:
-            there = RemoteTranslator(remote, spoken, wanted, window=args.window, pace=TEXT, glossary=glossary)
+            there = RemoteTranslator(remote, spoken, wanted, window=args.window, budget=TEXT, glossary=glossary)
             translate_lines(lines, there, show)
         return
 

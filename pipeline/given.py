@@ -73,8 +73,13 @@ def outputs_of(args: argparse.Namespace, pair: Pair, *recordings: Path) -> Outpu
 
     wanted: dict[Format, Path | None] = {form: vars(args)[form] for form in get_args(Format)}
     captions = {form: path for form, path in wanted.items() if path}
-    read = (*recordings, *filter(None, (args.glossary, args.state, args.tokens)))
+    read = (*recordings, *files_read(args))
     return OutputPaths(log=args.log, captions=captions, read=read, services=services_of(args, pair))
+
+
+def files_read(args: argparse.Namespace) -> tuple[Path, ...]:
+    """Files of the user's, which no output may overwrite."""
+    return tuple(filter(None, (args.glossary, args.state, args.tokens)))
 
 
 def server_of(args: argparse.Namespace) -> ServerOptions:
@@ -143,13 +148,15 @@ def _chosen(args: argparse.Namespace, store: ModelStore, targets: int | None) ->
     return translator(found, store.manifest.defaults, here, targets=targets)
 
 
-def tell_unknown_languages(args: argparse.Namespace, store: ModelStore, pair: Pair) -> None:
-    """Say which of `pair`'s languages the translator's makers do not name, where that is known."""
-    known = {row.model.name: row.model.languages for row in store.list() if row.model.kind == "llm"}
-    llm = args.llm or store.manifest.defaults.llm
-    strange = [code for code in (*pair.sources, *pair.targets) if code not in known.get(llm, (code,))]
-    if strange and args.translator_url is None and pair.sources != tuple(LANGUAGES):
-        names = ", ".join(find_language(code).name for code in dict.fromkeys(strange))
+def tell_unknown_languages(llm: str, store: ModelStore, pair: Pair) -> None:
+    """Say which of `pair`'s languages the makers of the translator `llm` do not name, where that is known."""
+    if llm not in store.manifest.models:
+        return
+    named = store.manifest.models[llm].languages
+    wanted = pair.targets if pair.sources == tuple(LANGUAGES) else (*pair.sources, *pair.targets)
+    strange = [code for code in dict.fromkeys(wanted) if code not in named]
+    if strange:
+        names = ", ".join(find_language(code).name for code in strange)
         tell(f"the makers of {llm} do not name {names} among its languages: expect mistakes")
 
 

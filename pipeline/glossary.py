@@ -118,13 +118,9 @@ def parse_toml(text: str) -> Glossary:
 def parse_csv(text: str) -> Glossary:
     """Raises UserError for what is no glossary, with the line."""
     reader = csv.DictReader(io.StringIO(text))
-    for name in filter(str.strip, reader.fieldnames or ()):
-        if name.strip() != KEEP and name.strip() not in LANGUAGES:
-            raise UserError(
-                f"line 1: unknown language {name.strip()!r}, expected a heading such as en,es,{KEEP} and commas between"
-            )
     terms = []
     try:
+        _check_heading(reader.fieldnames or ())
         for row in reader:
             if None in row or None in row.values():
                 raise UserError(f"line {reader.line_num}: expected as many cells as the first line has")
@@ -134,6 +130,14 @@ def parse_csv(text: str) -> Glossary:
     except csv.Error as error:
         raise UserError(f"line {reader.line_num + 1}: {error}, expected a cell's quotes to be closed") from error
     return Glossary(tuple(terms))
+
+
+def _check_heading(names: Iterable[str]) -> None:
+    for name in filter(None, map(str.strip, names)):
+        if name != KEEP and name not in LANGUAGES:
+            raise UserError(
+                f"line 1: unknown language {name[:40]!r}, expected a heading such as en,es,{KEEP} and commas between"
+            )
 
 
 def _term(line: int, table: Any) -> Mapping[str, str]:

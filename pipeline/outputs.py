@@ -18,7 +18,6 @@ from typing import Self, get_args
 
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Caption, Event, SessionEnd, SessionStart, Status
-from surtitle.pipeline.setaside import set_aside
 from surtitle.pipeline.subtitles import Format, subtitles
 
 
@@ -34,7 +33,7 @@ class JsonLog:
         """
         self._path = path
         if keeps:
-            set_aside(path)
+            _set_aside(path)
         self._file = _create(path, mode=0o600)
 
     def write(self, record: Mapping[str, object]) -> None:
@@ -187,6 +186,17 @@ class _CaptionFile:
 
     def _append(self, text: str) -> None:
         _append(self._file, self._path, text.encode())
+
+
+def _set_aside(path: Path) -> None:
+    if not path.is_file() or not path.stat().st_size:
+        return
+    names = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in count(1))
+    free = next(each for each in names if not each.exists())
+    try:
+        path.rename(free)
+    except OSError as error:
+        raise UserError(f"{path}: can not become {free.name} ({error.strerror}); name another file") from error
 
 
 def _create(path: Path, mode: int) -> FileIO:

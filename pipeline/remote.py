@@ -12,7 +12,7 @@ import asyncio
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from queue import SimpleQueue
 from threading import Thread
@@ -32,7 +32,7 @@ from surtitle.pipeline.state import State
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class Budget:
     """How long answers are waited for."""
 
     patience: float
@@ -43,10 +43,10 @@ class Pace:
     """Where there is no answer, the work ends with a UserError."""
 
 
-LIVE = Pace(6.0, 1.5)
-REPLAY = Pace(120.0, 120.0)
+LIVE = Budget(6.0, 1.5)
+REPLAY = Budget(120.0, 120.0)
 """For a virtual clock, on which nothing waits."""
-TEXT = Pace(120.0, 120.0, must_answer=True)
+TEXT = Budget(120.0, 120.0, must_answer=True)
 LOADING = 300.0
 """Seconds that a server may take to load its model."""
 _WORD = Ask([{"role": "user", "content": "Hello"}], 1, (), {})
@@ -112,12 +112,12 @@ class Remote:
 
     def wake(self) -> None:
         """Have the server load its model, before it is asked for a translation."""
-        self._loop.call_soon_threadsafe(self._wake)
+        self._loop.call_soon_threadsafe(self._wake, _WORD)
 
     def translations(
         self,
         steps: Mapping[str, Steps[Translated]],
-        pace: Pace,
+        budget: Budget,
         in_time: Callable[[], bool],
         wrote: Callable[[str, int], None],
     ) -> Generator[tuple[str, Translated], None, Fared]:
@@ -125,8 +125,8 @@ class Remote:
         made = SimpleQueue[tuple[str, Translated] | None]()
 
         async def begin() -> asyncio.Task[Fared]:
-            task = asyncio.create_task(self._translating(steps, pace, in_time, wrote, made.put))
-            task.add_done_callback(lambda _: made.put(None))
+            task = asyncio.create_task(self._translating(steps, budget, in_time, wrote, made.put))
+            task.add_done_callback(lambda _: made.put(None))  # however it ends, this is the last thing that is put
             return task
 
         task = asyncio.run_coroutine_threadsafe(begin(), self._loop).result()
@@ -142,18 +142,18 @@ class Remote:
     async def _translating(
         self,
         steps: Mapping[str, Steps[Translated]],
-        pace: Pace,
+        budget: Budget,
         in_time: Callable[[], bool],
         wrote: Callable[[str, int], None],
         put: Callable[[tuple[str, Translated]], None],
     ) -> Fared:
-        if not pace.must_answer and not self._breaker.allows(self._clock()):
+        if not budget.must_answer and not self._breaker.admits(self._clock()):
             for language, each in steps.items():
                 next(each)
                 put((language, _unanswered(each)))
             return Fared()
         began = self._clock()
-        segment = _Segment(self._endpoint, pace.patience if in_time() else pace.hurry)
+        segment = _Segment(self._endpoint, budget.patience if in_time() else budget.hurry)
 
         async def translate(language: str) -> None:
             put((language, await segment.drive(steps[language], partial(wrote, language))))
@@ -161,7 +161,7 @@ class Remote:
         async with asyncio.TaskGroup() as group:
             for language in steps:
                 group.create_task(translate(language))
-        return self._note(segment, pace, began)
+        return self._note(segment, budget, began)
 
     def close(self) -> None:
         """Let go of the endpoint."""
@@ -176,16 +176,16 @@ class Remote:
             await asyncio.wait([self._waking])
         await self._endpoint.close()
 
-    def _note(self, segment: _Segment, pace: Pace, began: float) -> Fared:
+    def _note(self, segment: _Segment, budget: Budget, began: float) -> Fared:
         now = self._clock()
         if segment.answered:
             failed_for = self._breaker.succeeded(now)
             if failed_for is not None:
                 self._tell(f"the translator's endpoint answers again, after {failed_for:.0f} s")
             return Fared()
-        if pace.must_answer and segment.why:
+        if budget.must_answer and segment.why:
             raise UserError(f"the translator's endpoint gives no translation: {segment.why}")
-        self._wake()
+        self._wake(segment.asked or _WORD)
         left_alone = self._breaker.failed(now, began=began)
         if left_alone:
             self._tell(
@@ -194,39 +194,43 @@ class Remote:
             )
         return Fared(failed=True, left_alone=left_alone)
 
-    def _wake(self) -> None:
+    def _wake(self, ask: Ask) -> None:
         if self._waking is None or self._waking.done():
-            self._waking = self._loop.create_task(self._ask_a_word())
+            self._waking = self._loop.create_task(self._ask_a_word(replace(ask, limit=1)))
 
-    async def _ask_a_word(self) -> None:
+    async def _ask_a_word(self, ask: Ask) -> None:
         """A segment is not waited for as long as loading a model takes, and a server that is hung up on stops loading
-        it. So it is asked beside them; if that took as long, and it answers soon now, the next segment is tried."""
+        it. So it is asked beside them; if that took as long, and it answers soon now, the next segment is tried. What
+        it is asked is what it failed at, so that it knows how the next one begins."""
         began = self._loop.time()
         with suppress(TimeoutError, EndpointError):
             async with asyncio.timeout(LOADING):
-                await self._endpoint.answer(_WORD, _ignore)
+                await self._endpoint.answer(ask, _ignore)
             if self._loop.time() - began > self._soon:
                 async with asyncio.timeout(self._soon):
-                    await self._endpoint.answer(_WORD, _ignore)
-                self._breaker.wake(self._clock())
+                    await self._endpoint.answer(ask, _ignore)
+                self._breaker.try_now(self._clock())
 
 
 class _Segment:
     """The time and the questions of one segment, all languages together."""
 
-    def __init__(self, endpoint: Answers, budget: float) -> None:
+    def __init__(self, endpoint: Answers, seconds: float) -> None:
         self._endpoint = endpoint
-        self._budget = budget
+        self._seconds = seconds
         self.answered = False
         """There was something to read, in any language."""
+        self.asked: Ask | None = None
+        """The last question."""
         self.why = ""
         """Why there was no answer, in any language."""
 
     async def drive(self, steps: Steps[Translated], wrote: Callable[[int], None]) -> Translated:
         try:
-            async with asyncio.timeout(self._budget):
+            async with asyncio.timeout(self._seconds):
                 ask = next(steps)
                 while True:
+                    self.asked = ask
                     answer = await self._endpoint.answer(ask, wrote)
                     self.answered = self.answered or bool(answer.text.strip())
                     ask = steps.send(answer)
@@ -235,7 +239,7 @@ class _Segment:
             self.answered = self.answered or not translated.untranslated
             return translated
         except TimeoutError:
-            self.why = f"it took more than {self._budget:g} s"
+            self.why = f"it took more than {self._seconds:g} s"
         except EndpointError as error:
             self.why = str(error)
         return _unanswered(steps)
@@ -261,12 +265,12 @@ class RemoteTranslator:
         targets: Sequence[Language],
         *,
         window: int,
-        pace: Pace = LIVE,
+        budget: Budget = LIVE,
         glossary: Callable[[], Glossary] = Glossary,
     ) -> None:
         """`window` is about the tokens of earlier turns that are sent with each segment."""
         self._remote = remote
-        self._pace = pace
+        self._budget = budget
         self._dialogues: dict[str, Dialogue] = {}
         for target in targets:
             prompts = remote.profile.prompts(source, target)
@@ -286,7 +290,7 @@ class RemoteTranslator:
     ) -> Iterator[tuple[str, Translated]]:
         """What `Translator.translate` does; `wrote` hears of pieces of text instead of tokens."""
         steps = {language: each.translating(text, in_time) for language, each in self._dialogues.items()}
-        fared = yield from self._remote.translations(steps, self._pace, in_time, wrote)
+        fared = yield from self._remote.translations(steps, self._budget, in_time, wrote)
         self._failures += fared.failed
         self._outages += fared.left_alone
 

@@ -17,7 +17,6 @@ from safetensors.torch import save_file
 
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import MAIN_ROOM
-from surtitle.pipeline.setaside import set_aside
 from surtitle.pipeline.state import State, pack, unpack
 
 T = TypeVar("T")
@@ -64,10 +63,18 @@ class StateFile:
         try:
             return make(self.read())
         except ValueError as error:
-            kept = set_aside(self._path)
-            where = f", and what was there is in {kept}" if kept else ""
-            tell(f"{self._path} is not taken up: {error}; the context begins anew{where}")
+            tell(f"{self._path} is not taken up: {error}; the context begins anew, and this is {self._set_aside()} now")
             return make(None)
+
+    def _set_aside(self) -> Path:
+        # one alone, and with a name that no room's state can have: publishers may change languages as they like
+        kept = self._path.with_name(f"{self._path.name}.old")
+        try:
+            return self._path.replace(kept)
+        except OSError as error:
+            raise UserError(
+                f"{self._path}: can not become {kept.name} ({error.strerror}); name another file"
+            ) from error
 
 
 def in_room(path: Path, room: str) -> Path:

@@ -98,7 +98,7 @@ class Chat:
         cache = self._stream.cache
         if cache.length >= self._sinks:
             self._pin()
-        if cache.open_turn > (cache.capacity - cache.pinned) // 4:
+        if self._is_pinned and cache.open_turn > (cache.capacity - cache.pinned) // 4:
             cache.end_turn()
         cache.make_room(tokens)
 

@@ -192,6 +192,7 @@ def test_a_recogniser_expects_whole_terms_up_to_a_length(glossary: Glossary) -> 
         (".csv", "en,es\na,b\nc\n", "line 3: expected as many cells"),
         (".csv", "en,es\na,b,c\n", "line 2: expected as many cells"),
         (".csv", "en,xx\na,b\n", "line 1: unknown language 'xx', expected a heading such as en,es,keep"),
+        (".csv", '"en,es\n' + "c,d\n" * 40_000, "line 1: field larger than field limit.*quotes to be closed"),
         (".csv", "en;es\na;b\n", "line 1: unknown language 'en;es'.*commas between"),
         (".csv", "attention sink,sumidero\n", "line 1: unknown language 'attention sink'"),
         (".csv", 'en,es\n"a,b\n' + "c,d\n" * 40_000, "line 2: field larger than field limit.*quotes to be closed"),

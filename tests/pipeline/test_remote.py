@@ -21,7 +21,7 @@ from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Translated
 from surtitle.pipeline.identify import Identifier
 from surtitle.pipeline.languages import find_language
-from surtitle.pipeline.remote import LIVE, TEXT, Pace, Remote, RemoteTranslator
+from surtitle.pipeline.remote import LIVE, TEXT, Budget, Remote, RemoteTranslator
 from surtitle.pipeline.store import open_store
 from surtitle.pipeline.translator import Translator
 from surtitle.sinks.lockstep import alone
@@ -56,7 +56,7 @@ def identifier() -> Identifier:
 class Booth:
     """A translator by `chat`, what it told, and a clock that stands still until it is set."""
 
-    def __init__(self, chat: ChatServer, *targets: str, pace: Pace = LIVE) -> None:
+    def __init__(self, chat: ChatServer, *targets: str, budget: Budget = LIVE) -> None:
         self.told: list[str] = []
         self.now = 0.0
         self.remote = Remote(
@@ -64,15 +64,15 @@ class Booth:
             "m",
             identifier(),
             tell=self.told.append,
-            soon=pace.patience,
+            soon=budget.patience,
             clock=lambda: self.now,
         )
         self.languages = [find_language(target) for target in targets or ("es",)]
-        self.pace = pace
+        self.budget = budget
         self.translator = self.another_room()
 
     def another_room(self) -> RemoteTranslator:
-        return RemoteTranslator(self.remote, ENGLISH, self.languages, window=1000, pace=self.pace)
+        return RemoteTranslator(self.remote, ENGLISH, self.languages, window=1000, budget=self.budget)
 
     def say(self, text: str, in_time: Callable[[], bool] = lambda: True) -> dict[str, Translated]:
         return dict(self.translator.translate(text, in_time=in_time))
@@ -152,7 +152,7 @@ def test_after_nonsense_captions_are_marked_and_translation_resumes(chat: ChatSe
 def test_a_slow_answer_is_waited_for_no_longer_than_is_bearable(
     chat: ChatServer,
 ) -> None:
-    with chat.listening(), closing(Booth(chat, "es", "de", pace=Pace(0.3, 0.1))) as booth:
+    with chat.listening(), closing(Booth(chat, "es", "de", budget=Budget(0.3, 0.1))) as booth:
         chat.mode = "stalls"
         began = monotonic()
         assert all(found.untranslated for found in booth.say("One.").values())
@@ -178,7 +178,7 @@ def test_sessions_are_asked_for_side_by_side(chat: ChatServer) -> None:
 
 
 def test_one_session_finds_out_for_all_whether_the_server_answers_again(chat: ChatServer) -> None:
-    with closing(Booth(chat, pace=Pace(0.3, 0.1))) as booth, ThreadPoolExecutor(3) as threads:
+    with closing(Booth(chat, budget=Budget(0.3, 0.1))) as booth, ThreadPoolExecutor(3) as threads:
         assert [booth.say("One."), booth.say("One.")] == [MARKED, MARKED]
         with chat.listening():
             chat.mode, booth.now = "stalls", 5.0
@@ -189,7 +189,7 @@ def test_one_session_finds_out_for_all_whether_the_server_answers_again(chat: Ch
 
 def test_a_server_that_loads_its_model_when_it_is_asked_is_given_the_time(chat: ChatServer) -> None:
     chat.mode = "loads"
-    with chat.listening(), closing(Booth(chat, pace=Pace(LOADING / 4, LOADING / 4))) as booth:
+    with chat.listening(), closing(Booth(chat, budget=Budget(LOADING / 4, LOADING / 4))) as booth:
         began, found = monotonic(), MARKED
         while found == MARKED and monotonic() < began + 10:
             found = booth.say("One.")
@@ -232,7 +232,7 @@ def test_one_language_that_fails_does_not_stop_the_other(chat: ChatServer) -> No
 
 
 def test_where_an_answer_must_come_a_failure_ends_the_work_with_its_cause(chat: ChatServer) -> None:
-    with chat.listening(), closing(Booth(chat, pace=TEXT)) as booth:
+    with chat.listening(), closing(Booth(chat, budget=TEXT)) as booth:
         assert booth.say("One.") == UNO
         chat.mode = "500"
         with pytest.raises(UserError, match="the translator's endpoint gives no translation: HTTP 500"):
@@ -261,7 +261,7 @@ def test_an_endpoint_with_the_same_model_begins_as_it_does_here_and_goes_on_in_i
         return engine.tokenizer.decode(written)
 
     chat.reply = reply
-    with chat.listening(), closing(Booth(chat, pace=TEXT)) as booth:
+    with chat.listening(), closing(Booth(chat, budget=TEXT)) as booth:
         said = "The train arrives at nine."
         assert booth.say(said) == dict(here.translate(said))
         # from here on one reads all again and the other does not: the same but where two words are as likely

@@ -109,8 +109,8 @@ def test_what_does_not_fit_is_said_in_a_line_and_the_context_begins_anew(
 
     state_file(path, llm, targets).resume(begun.append, lines.append)
     assert begun == [None]
-    kept = tmp_path / "talk-1.state"
-    assert lines == [f"{path} is not taken up: {said}; the context begins anew, and what was there is in {kept}"]
+    kept = tmp_path / "talk.state.old"
+    assert lines == [f"{path} is not taken up: {said}; the context begins anew, and this is {kept} now"]
     assert state_file(kept).read() is not None
     assert not path.exists()
 

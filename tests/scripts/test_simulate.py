@@ -72,7 +72,7 @@ class ToyModels:
         *,
         beams: int,
         promises: bool,
-        pace: object,
+        budget: object,
         glossary: object,
         state: object,
     ) -> Shouts:
