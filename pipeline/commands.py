@@ -12,7 +12,6 @@ import os
 import sys
 import time
 from contextlib import closing
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,7 +83,7 @@ def run_live(args: argparse.Namespace) -> None:
     from surtitle.pipeline.devices import choose
 
     pair, room, server, glossary = pair_of(args), room_of(args), server_of(args), glossary_of(args)
-    outputs = replace(outputs_of(args, pair), keeps=True)
+    outputs = outputs_of(args, pair)
     choose(args.device)  # a missing microphone is said before models are loaded
     store = open_models()
     with load_models(args, store, targets=len(pair.targets)) as models:
@@ -100,7 +99,7 @@ def run_serve(args: argparse.Namespace) -> None:
     server, glossary = server_of(args), glossary_of(args)
     with load_models(args, open_models(), targets=None) as models:
         run = run_of(args, models, glossary)
-        outputs = OutputPaths(log=args.log, keeps=True, record=args.record, read=files_read(args))
+        outputs = OutputPaths(log=args.log, keeps=args.keeps, record=args.record, read=files_read(args))
         asyncio.run(run.serve(outputs=outputs, server=server, max_sessions=args.max_sessions))
 
 
@@ -140,6 +139,7 @@ def run_translate(args: argparse.Namespace) -> None:
     from surtitle.pipeline.translator import Translator
 
     llm = args.llm or store.manifest.defaults.text_llm
+    tell_unknown_languages(llm, store, pair)
     engine = engine_of(args, store.path(llm))
 
     def make(state: State | None = None) -> Translator:

@@ -100,9 +100,10 @@ def post_flags(command: argparse.ArgumentParser) -> None:
 
 
 def log_flag(command: argparse.ArgumentParser, *, keeps: bool = False) -> None:
-    """--log; `keeps` where it is a record."""
+    """--log; `keeps` where it is a record, of which nothing is overwritten."""
     aside = "; what an earlier run wrote there is set aside (FILE-1)" if keeps else ""
     command.add_argument("--log", type=Path, metavar="PATH", help=f"write every event as a line of JSON{aside}")
+    command.set_defaults(keeps=keeps)
 
 
 def server_flags(command: argparse.ArgumentParser, *, port: int | None, port_help: str) -> None:

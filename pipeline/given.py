@@ -74,7 +74,7 @@ def outputs_of(args: argparse.Namespace, pair: Pair, *recordings: Path) -> Outpu
     wanted: dict[Format, Path | None] = {form: vars(args)[form] for form in get_args(Format)}
     captions = {form: path for form, path in wanted.items() if path}
     read = (*recordings, *files_read(args))
-    return OutputPaths(log=args.log, captions=captions, read=read, services=services_of(args, pair))
+    return OutputPaths(log=args.log, keeps=args.keeps, captions=captions, read=read, services=services_of(args, pair))
 
 
 def files_read(args: argparse.Namespace) -> tuple[Path, ...]:

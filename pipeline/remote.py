@@ -103,9 +103,9 @@ class Remote:
         self._tell = tell
         self._clock = clock
         self._soon = soon
+        # what follows is touched on this loop alone, and so are the dialogues
         self._breaker = Breaker()
         self._waking: asyncio.Task[None] | None = None
-        # all of the above is touched on this loop alone, and so are the dialogues
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, name="endpoint", daemon=True)
         self._thread.start()

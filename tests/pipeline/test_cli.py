@@ -16,6 +16,9 @@ from chat_server import ChatServer
 from surtitle.pipeline.assembly import available_cores
 from surtitle.pipeline.choice import FILE, remember, this_machine
 from surtitle.pipeline.cli import LIBRARY_SETTINGS, build_parser, exit_status, main
+from surtitle.pipeline.given import tell_unknown_languages
+from surtitle.pipeline.languages import parse_pair
+from surtitle.pipeline.store import open_store
 
 Run = Callable[..., tuple[int, str]]
 PAIR = ("--from", "en", "--to", "es")
@@ -393,3 +396,21 @@ def test_a_flag_is_not_taken_for_another_one(capsys: pytest.CaptureFixture[str])
     with pytest.raises(SystemExit):
         build_parser().parse_args(["generate", "--prompt", "Once", "--llm", "large"])
     assert "unrecognized arguments: --llm large" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("llm", "sources", "targets", "told"),
+    [
+        ("qwen2.5-coder-0.5b", "en", "es,fi,hu", "the makers of qwen2.5-coder-0.5b do not name Finnish, Hungarian"),
+        ("smollm2-135m", "en", "es", "the makers of smollm2-135m do not name Spanish"),
+        ("qwen2.5-coder-0.5b", "auto", "sv", "the makers of qwen2.5-coder-0.5b do not name Swedish"),
+        ("qwen2.5-coder-0.5b", "auto", "es", ""),
+        ("my-folder", "en", "fi", ""),
+    ],
+)
+def test_languages_that_a_models_makers_do_not_name_are_told(
+    llm: str, sources: str, targets: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell_unknown_languages(llm, open_store({"SURTITLE_HOME": str(tmp_path)}), parse_pair(sources, targets))
+    line = f"surtitle: {told} among its languages: expect mistakes\n" if told else ""
+    assert capsys.readouterr().err == line

@@ -27,6 +27,11 @@ def tokenizer(folder: Path) -> Tokenizer:
     return Tokenizer(folder)
 
 
+def put(folder: Path, into: Path, *names: str) -> None:
+    for name in names:
+        (into / name).write_bytes((folder / name).read_bytes())
+
+
 @given(text=st.text())
 def test_text_comes_back_from_its_ids(tokenizer: Tokenizer, text: str) -> None:
     # the library's own composition knows fewer characters than Python's, U+2F800 for one
@@ -51,15 +56,14 @@ def test_speech_cannot_end_its_own_turn(folder: Path) -> None:
 
 
 def test_a_tokenizer_without_an_end_is_refused(folder: Path, tmp_path: Path) -> None:
-    for name in ("tokenizer.json", "chat_template.jinja"):
-        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    put(folder, tmp_path, "tokenizer.json", "chat_template.jinja")
     (tmp_path / "tokenizer_config.json").write_text('{"eos_token": "<|unheard-of|>"}')
     with pytest.raises(ValueError, match="names no end-of-sequence token that its tokenizer knows"):
         Tokenizer(tmp_path)
 
 
 def test_an_end_may_be_spelled_out_with_how_it_is_cut_off(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "tokenizer.json").write_bytes((folder / "tokenizer.json").read_bytes())
+    put(folder, tmp_path, "tokenizer.json")
     config = json.loads((folder / "tokenizer_config.json").read_text())
     spelled = {"content": config["eos_token"], "lstrip": False, "special": True}
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({**config, "eos_token": spelled}))
@@ -67,7 +71,7 @@ def test_an_end_may_be_spelled_out_with_how_it_is_cut_off(folder: Path, tmp_path
 
 
 def test_a_template_may_stand_among_the_tokenizers_settings_alone_or_by_name(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "tokenizer.json").write_bytes((folder / "tokenizer.json").read_bytes())
+    put(folder, tmp_path, "tokenizer.json")
     config = json.loads((folder / "tokenizer_config.json").read_text())
     template = "{{ messages[0]['content'] }}"
     several = [{"name": "tool_use", "template": "no"}, {"name": "default", "template": template}]
@@ -77,15 +81,13 @@ def test_a_template_may_stand_among_the_tokenizers_settings_alone_or_by_name(fol
 
 
 def test_without_a_template_nothing_is_rendered_and_what_is_missing_is_said(folder: Path, tmp_path: Path) -> None:
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    put(folder, tmp_path, "tokenizer.json", "tokenizer_config.json")
     with pytest.raises(ValueError, match=r"the model has no chat template \(chat_template\.jinja"):
         Tokenizer(tmp_path).render(CHAT)
 
 
 def test_a_template_may_use_what_transformers_adds_to_jinja(folder: Path, tmp_path: Path) -> None:
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    put(folder, tmp_path, "tokenizer.json", "tokenizer_config.json")
     template = (
         "{% for each in messages %}{% if loop.index > 2 %}{% break %}{% endif %}"
         "[{% generation %}{{ each.content }}{% endgeneration %}]{% endfor %}"
@@ -98,16 +100,14 @@ def test_a_template_may_use_what_transformers_adds_to_jinja(folder: Path, tmp_pa
 
 
 def test_a_template_that_can_not_be_read_is_refused(folder: Path, tmp_path: Path) -> None:
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    put(folder, tmp_path, "tokenizer.json", "tokenizer_config.json")
     (tmp_path / "chat_template.jinja").write_text("{% unheard %}")
     with pytest.raises(ValueError, match="template is none that can be read: Encountered unknown tag"):
         Tokenizer(tmp_path)
 
 
 def test_a_template_is_told_variables_and_may_refuse(folder: Path, tmp_path: Path) -> None:
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    put(folder, tmp_path, "tokenizer.json", "tokenizer_config.json")
     template = "{% if think %}hm{% else %}{{ raise_exception('think first') }}{% endif %}"
     (tmp_path / "chat_template.jinja").write_text(template)
     tokenizer = Tokenizer(tmp_path)
