@@ -39,7 +39,8 @@ class Ahead:
             return None
         text, before = self._opening.segment.text, self._drafted
         grown = not goes_on(text, before) or len(text) >= shared(text, before) + STEP
-        return self._opening if grown else None
+        ends = self._opening.is_whole and text != before  # what is drafted to its end need not be translated again
+        return self._opening if grown or ends else None
 
     def begin(self, opening: Opening) -> None:
         """A draft of `opening` is being made."""

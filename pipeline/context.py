@@ -52,6 +52,11 @@ class Context:
         yield from self.stream.reading(ids[same:])
         self._read = ids
 
+    def holds(self, ids: list[int]) -> bool:
+        """Whether the open turn is `ids`, to the last token that was written."""
+        cache = self.stream.cache
+        return self._turn is not None and cache.ids[0, cache.length - cache.open_turn :].tolist() == ids
+
     def make_room(self, tokens: int) -> None:
         """Evict what has to go for a turn of `tokens`; the open one stays where it may become as long."""
         cache = self.stream.cache

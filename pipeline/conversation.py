@@ -52,6 +52,9 @@ class _Draft:
 
     source: str = ""
     tokens: Sequence[int] = ()
+    """What was written of it last; where that was cut short and says no other, what had been written before."""
+    is_whole: bool = False
+    """Whether they are its translation, to the end."""
 
     def is_of(self, text: str) -> bool:
         """Whether `text` goes on as what was translated: that may have been a wrong guess."""
@@ -133,12 +136,15 @@ class Conversation:
     def drafting(self, text: str, stop: Callable[[], bool], *, binds: bool) -> Steps[Drafted]:
         """See `Translator.draft`. What is no translation is not shown: of it there is no more than was promised."""
         answer = yield from self._answering(text, stop, _ignore)
-        if answer.is_whole:  # what was cut short says less than the draft before
-            before = self._draft.tokens if self._draft.is_of(text) else ()
-            self._draft = _Draft(text, () if answer.fault else answer.tokens)
+        before = self._draft.tokens if self._draft.is_of(text) else ()
+        if answer.is_whole:
+            self._draft = _Draft(text) if answer.fault else _Draft(text, answer.tokens, is_whole=True)
             if answer.fault is None and self._promises and binds:
                 agreed = self._whole_words(answer.tokens, shared(before, answer.tokens))
                 self._promised = answer.tokens[: max(agreed, len(self._promised))]
+        elif answer.fault is None:  # the final goes on from there
+            agrees = shared(before, answer.tokens) == len(answer.tokens)
+            self._draft = _Draft(text, before if agrees else answer.tokens)
         promised = self._text(self._promised)
         return Drafted(promised if answer.fault else answer.text, len(promised))
 
@@ -159,6 +165,8 @@ class Conversation:
         return limit, left
 
     def _answering(self, text: str, stop: Callable[[], bool], wrote: Callable[[int], None]) -> Steps[Answer]:
+        if self._is_written(text):
+            return self._again(text, wrote)
         limit, left = yield from self._beginning(text)
         told = Told(self._promised, wrote)
         draft = self._draft.tokens[len(self._promised) :]
@@ -166,6 +174,20 @@ class Conversation:
         writing = self._stream.writing(told.push, stop=self._prompt.stop, limit=left, draft=draft, lean=lean)
         is_whole = yield from until(writing, stop)
         return self._judged(text, told.tokens, limit, is_whole=is_whole)
+
+    def _is_written(self, text: str) -> bool:
+        """Whether the cache ends in `text` and all of its draft, and no term has come up since."""
+        if not self._draft.is_whole or self._draft.source != text:
+            return False
+        turn = [*self._prompt.turn(source_tokens(self._tokenizer, text)), *self._draft.tokens]
+        return self._context.holds(turn) and all(map(self._context.ledger.tells, self._terms.known(text)))
+
+    def _again(self, text: str, wrote: Callable[[int], None]) -> Answer:
+        """The draft of `text`, which the model would write again to the last token."""
+        told = Told(self._promised, wrote)
+        for token in self._draft.tokens[len(self._promised) :]:
+            told.push(token)
+        return self._judged(text, told.tokens, self._prompt.limit(len(source_tokens(self._tokenizer, text))))
 
     def _weighing(self, beams: Beams, text: str, wrote: Callable[[int], None]) -> Steps[Answer]:
         """The answer that the likely ones agree with most, read. Others wait for the search, which fills a forward."""

@@ -104,7 +104,7 @@ class Session:
     ) -> None:
         """`translator` writes the languages of `start`; `publish` is called on the event loop, and must not block.
 
-        `hastened` says whether on the real clock a final comes sooner by drafts that nobody sees. `idle` is called on
+        `hastened` says whether a final comes sooner by drafts, even by those that nobody sees. `idle` is called on
         the translator's thread, in pauses in which the translator has put all in order.
         """
         self._start = start
@@ -122,6 +122,7 @@ class Session:
         self._segments: deque[tuple[Segment, Stamps]] = deque()
         self._captions = captions
         self._idle = idle
+        self._hastened = hastened
         self._drafts_help = captions != "final" or (hastened and start.clock == "real")
         self.captioner = Captioner(start.targets, captions, now=clock.now, heard=lambda: self._listener.heard)
         """What its captions were, and how late."""
@@ -207,7 +208,8 @@ class Session:
         self._new_text.set()
 
     def _recognised(self, segments: list[Segment]) -> None:
-        opening = self._listener.opening(guessing=self._captions == "live")
+        guessing = self._drafts_help and self._captions != "steady"
+        opening = self._listener.opening(guessing=guessing)
         if (gone := self._ahead.push(segments, opening)) is not None:
             for caption in self.captioner.withdrawn(gone):
                 self._publish(caption)
@@ -242,7 +244,9 @@ class Session:
         segment = opening.segment
         self._ahead.begin(opening)
         binds = opening.committed > 0
-        drafting = self._translator.draft(segment.text, segment.language, self._final_waits, binds=binds)
+        drafting = self._translator.draft(
+            segment.text, segment.language, lambda: self._another_waits(segment), binds=binds
+        )
         async with aclosing(self._as_made(drafting)) as drafts:
             async for language, begun in drafts:
                 if self._ahead.is_current(opening):  # else this was cut short
@@ -283,6 +287,13 @@ class Session:
 
     def _final_waits(self) -> bool:
         return bool(self._segments)
+
+    def _another_waits(self, drafted: Segment) -> bool:
+        """Whether a final waits that is not to the letter what is `drafted`, of which the draft is its translation."""
+        if not self._segments:
+            return False
+        first, _ = self._segments[0]
+        return not self._hastened or (first.text, first.language) != (drafted.text, drafted.language)
 
     def _has_time(self, segment: Segment) -> bool:
         return self._lateness(segment) < RETRY_WITHIN

@@ -106,8 +106,9 @@ class Translator:
         """The language and the translation of how the next segment begins, as far as time allows, language by language
         as they are finished. They leave no trace in the context, but for what it is told of terms and names.
 
-        Where the final translation agrees with the draft, several of its tokens are read in one forward, unless there
-        are several beams, and it is searched for anew. Without `promises` its result is the same with and without
+        The draft of all of the segment is its translation, and nothing is read again. Where the final one agrees with
+        the draft of a part, or with one that was cut short, several of its tokens are read in one forward; with several
+        beams it is searched for anew. Without `promises` its result is the same with and without
         drafts, but where two tokens are equally likely. With them, what two drafts in a row agree on is promised,
         unless this one `binds` nobody: that of a guess, which another segment may take the place of. `stop` is asked
         after every token: true ends the drafts there.

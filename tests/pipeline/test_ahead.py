@@ -11,8 +11,8 @@ def segment(text: str, cue: int = 0, language: str = "en") -> Segment:
     return Segment(cue, text, 0.0, 1.0, language, ())
 
 
-def opening(text: str, cue: int = 0, language: str = "en") -> Opening:
-    return Opening(segment(text, cue, language), 0, False)
+def opening(text: str, cue: int = 0, language: str = "en", *, is_whole: bool = False) -> Opening:
+    return Opening(segment(text, cue, language), 0, is_whole)
 
 
 def drafted(text: str) -> Ahead:
@@ -42,6 +42,15 @@ def test_it_is_due_again_when_it_has_grown_enough_or_was_guessed_otherwise() -> 
     assert ahead.due is not None
     ahead.push([], opening("We shall"))
     assert ahead.due is not None
+
+
+def test_it_is_due_once_more_where_it_seems_to_end_however_little_it_has_grown() -> None:
+    ahead = drafted("We will meet")
+    ends = opening("We will meet.", is_whole=True)
+    ahead.push([], ends)
+    assert ahead.due == ends
+    ahead.begin(ends)
+    assert ahead.due is None
 
 
 def test_when_the_segment_ends_the_next_one_is_due_whatever_was_drafted() -> None:

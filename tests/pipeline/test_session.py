@@ -19,6 +19,7 @@ from surtitle.pipeline.events import (
     AudioChunk,
     Caption,
     CaptionMode,
+    Drafted,
     Event,
     Gap,
     Samples,
@@ -63,9 +64,10 @@ async def captioned(
     translator: ScriptedTranslator | None = None,
     captions: CaptionMode = "final",
     hastened: bool = True,
+    events: list[Event] | None = None,
 ) -> list[Event]:
-    """Everything that a session published, checked to begin and end as every session does."""
-    events: list[Event] = []
+    """Everything that a session published, checked to begin and end as every session does; in `events` as it comes."""
+    events = [] if events is None else events
     translator = translator or ScriptedTranslator()
     start = SessionStart("s", ("en",), translator.targets, {}, kind)
     chosen = clock or VirtualClock()
@@ -221,6 +223,69 @@ async def test_drafts_are_asked_for_with_the_open_text_and_not_shown_in_whole_ca
     assert translator.drafts == ["Internationally acknowledged"]
     assert translator.finals == ["Internationally acknowledged recommendations follow."]
     assert [text for _, _, text in shown(events)] == [translator.finals[0], translator.finals[0].upper()]
+
+
+class SlowDrafts(ScriptedTranslator):
+    """Drafts until a final waits, and asks then whether it is more urgent."""
+
+    def __init__(self, events: list[Event]) -> None:
+        super().__init__()
+        self.stopped: list[bool] = []
+        self._events = events
+
+    def draft(self, text: str, spoken: str, stop: Callable[[], bool], *, binds: bool) -> Iterator[tuple[str, Drafted]]:
+        yield from super().draft(text, spoken, stop, binds=binds)
+        while not any(isinstance(event, Caption) and event.final for event in self._events):
+            threading.Event().wait(0.001)
+        asked = (stop() or threading.Event().wait(0.001) for _ in range(20))  # it waits a moment after it is published
+        self.stopped.append(any(asked))
+
+
+@pytest.mark.parametrize(
+    ("guess", "hastened", "is_cut"),
+    [("We will meet again.", True, False), ("We will eat again.", True, True), ("We will meet again.", False, True)],
+)
+async def test_a_final_waits_for_the_draft_that_is_its_translation_and_for_no_other(
+    guess: str, hastened: bool, is_cut: bool, workers: Workers
+) -> None:
+    events: list[Event] = []
+    translator = SlowDrafts(events)
+
+    async def until_drafted() -> AsyncIterator[AudioChunk | Gap]:
+        yield AudioChunk(np.zeros(1600, np.float32), 0.0)
+        await asyncio.to_thread(translator.drafted.wait)
+        yield AudioChunk(np.zeros(2 * SAMPLE_RATE, np.float32), 0.1)
+
+    await captioned(
+        until_drafted(),
+        workers,
+        kind="real",
+        clock=RealClock(),
+        ears=GuessingEars(guess=guess),
+        translator=translator,
+        captions="live",
+        hastened=hastened,
+        events=events,
+    )
+    assert translator.drafts[0] == guess
+    assert translator.stopped[0] is is_cut
+
+
+@pytest.mark.parametrize(("captions", "drafted"), [("final", ["three more words"]), ("steady", [])])
+async def test_guesses_are_drafted_on_the_real_clock_unless_what_is_shown_must_stand(
+    captions: CaptionMode, drafted: list[str], workers: Workers
+) -> None:
+    translator = ScriptedTranslator()
+
+    async def guessed() -> AsyncIterator[AudioChunk | Gap]:
+        yield AudioChunk(np.zeros(1600, np.float32), 0.0)
+        if drafted:
+            await asyncio.to_thread(translator.drafted.wait)
+
+    ears = GuessingEars(guess="three more words")
+    events = await captioned(guessed(), workers, kind="real", ears=ears, translator=translator, captions=captions)
+    assert translator.drafts == drafted
+    assert shown(events) == [(0, "en", "We"), (0, "es", "WE")]
 
 
 async def test_the_virtual_clock_has_no_time_for_drafts_that_nobody_sees(workers: Workers) -> None:

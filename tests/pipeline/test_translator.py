@@ -18,11 +18,12 @@ from torch import Tensor
 
 from surtitle.pipeline.engine import GPU_ROWS, Engine, on_gpu
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.events import Drafted
+from surtitle.pipeline.events import Drafted, Translated
 from surtitle.pipeline.glossary import Glossary
 from surtitle.pipeline.languages import find_language
 from surtitle.pipeline.store import open_store
 from surtitle.pipeline.translator import Translator
+from surtitle.sinks.lockstep import Steps, alone
 from surtitle.sinks.static import StaticDecoder
 from surtitle.sinks.stock import StockDecoder, load_stock
 
@@ -51,12 +52,25 @@ def prefix_of(stream: Spanish) -> list[Tensor]:
     return [tensor[:, :, : cache.pinned].clone() for layer in cache.layers for tensor in layer.held()]
 
 
-def assert_drafts_change_nothing(engine: Engine, segments: Sequence[tuple[str, Sequence[str]]]) -> int:
-    """Translate each text with the drafts before it and without any; how often turns were evicted."""
+def after(count: int) -> Callable[[], bool]:
+    """True from the `count`th time on that it is asked; never for 0."""
+    asked = 0
+
+    def stop() -> bool:
+        nonlocal asked
+        asked += 1
+        return 0 < count <= asked
+
+    return stop
+
+
+def assert_drafts_change_nothing(engine: Engine, segments: Sequence[tuple[str, Sequence[tuple[str, int]]]]) -> int:
+    """Translate each text with the drafts before it, which are cut short after so many forwards, and without any; how
+    often turns were evicted."""
     plain, drafting = Spanish(engine, SMALLEST), Spanish(engine, SMALLEST)
     for text, drafts in segments:
-        for draft in drafts:
-            drafting.draft(draft)
+        for draft, cut in drafts:
+            drafting.draft(draft, after(cut))
         assert drafting.translate(text) == plain.translate(text)
         assert drafting.conversation.cache_tokens == plain.conversation.cache_tokens
         assert (drafting.conversation.evictions, drafting.conversation.counts.retries) == (
@@ -66,24 +80,80 @@ def assert_drafts_change_nothing(engine: Engine, segments: Sequence[tuple[str, S
     return plain.conversation.evictions
 
 
+DRAFT = st.tuples(TEXT, st.integers(0, 4))
+
+
 @settings(max_examples=10)
-@given(st.lists(st.tuples(TEXT, st.lists(TEXT, max_size=2)), max_size=3))
-def test_any_drafts_leave_the_translations_as_they_are(engine: Engine, segments: list[tuple[str, list[str]]]) -> None:
-    assert_drafts_change_nothing(engine, segments)
+@given(st.lists(st.tuples(TEXT, st.lists(DRAFT, max_size=2), st.booleans()), max_size=3))
+def test_any_drafts_leave_the_translations_as_they_are(
+    engine: Engine, segments: list[tuple[str, list[tuple[str, int]], bool]]
+) -> None:
+    last = [(text, [*drafts, *([(text, 0)] if is_drafted else [])]) for text, drafts, is_drafted in segments]
+    assert_drafts_change_nothing(engine, last)
+
+
+def forwards(stream: Spanish, text: str) -> int:
+    """How many it takes to translate `text`."""
+    model, count = stream.translator._engine.model, 0
+
+    def counted() -> Steps[Translated]:
+        nonlocal count
+        steps = stream.conversation.translating(text, lambda: True, lambda tokens: None)
+        reply: Tensor | None = None
+        while True:
+            try:
+                read = next(steps) if reply is None else steps.send(reply)
+            except StopIteration as end:
+                translated: Translated = end.value
+                return translated
+            count += 1
+            reply = yield read
+
+    assert not alone(model, counted()).untranslated
+    return count
+
+
+def test_a_segment_that_was_drafted_to_the_letter_is_not_read_again(talker: Engine) -> None:
+    text = numbered(1)
+    plain, drafting = Spanish(talker), Spanish(talker)
+    assert forwards(plain, text) > 2
+    drafting.draft(text)
+    assert forwards(drafting, text) == 0
+    assert drafting.conversation.turns == plain.conversation.turns
+    assert drafting.translate(numbered(2)) == plain.translate(numbered(2))
+
+
+@pytest.mark.parametrize("between", [lambda stream: stream.draft("other"), lambda stream: stream.translator.state()])
+def test_a_draft_that_the_cache_does_not_hold_any_more_is_read_again(
+    talker: Engine, between: Callable[[Spanish], object]
+) -> None:
+    stream = Spanish(talker)
+    stream.draft(numbered(1))
+    between(stream)
+    assert forwards(stream, numbered(1)) > 0
+    assert stream.conversation.turns[-1].translation == Spanish(talker).translate(numbered(1))
+
+
+def test_a_term_that_came_up_since_the_draft_is_read_before_its_segment(talker: Engine) -> None:
+    stream = Spanish(talker)
+    stream.draft("Kessler came")
+    stream.glossary = KESSLER
+    stream.translate("Kessler came")
+    assert [turn.source for turn in stream.conversation.turns][:1] == ["Kessler"]
+
+
+def test_what_was_written_before_a_draft_was_cut_short_is_not_written_again(talker: Engine) -> None:
+    text = numbered(1)
+    plain, drafting = Spanish(talker), Spanish(talker)
+    drafting.draft(text, after(6))
+    assert forwards(drafting, text) < forwards(plain, text) - 2
+    assert drafting.conversation.turns == plain.conversation.turns
 
 
 def test_a_draft_ends_when_it_is_told_to(engine: Engine) -> None:
-    asked = 0
-
-    def stop() -> bool:
-        nonlocal asked
-        asked += 1
-        return asked == 2
-
     stream = Spanish(engine)
     before = stream.conversation.cache_tokens
-    stream.draft("a text that takes many tokens to translate", stop)
-    assert asked <= 2
+    stream.draft("a text that takes many tokens to translate", after(2))
     assert stream.conversation.cache_tokens <= before + len("a text that takes many tokens to translate") + MARKS + 2
     assert stream.conversation.counts.tokens_written == 0
 
@@ -245,12 +315,13 @@ def test_a_draft_of_a_guess_promises_nothing(talker: Engine) -> None:
 
 
 def test_a_draft_that_was_cut_short_leaves_the_one_before(talker: Engine) -> None:
-    def translated(*, stopped: bool) -> str:
-        stream = Spanish(talker, promises=True)
+    def translated(*, stopped: bool) -> tuple[int, str]:
+        stream = Spanish(talker)
         stream.draft(numbered(1))
         if stopped:
-            stream.draft(f"{numbered(1)} and", stop=lambda: True)
-        return stream.translate(f"{numbered(1)} and more")
+            stream.draft(f"{numbered(1)} x", after(1))
+        count = forwards(stream, f"{numbered(1)} x more")
+        return count, stream.conversation.turns[-1].translation
 
     assert translated(stopped=True) == translated(stopped=False)
 
