@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from surtitle.pipeline.errors import UsageError, UserError
-from surtitle.pipeline.flags import TEXT_BEAMS, address_of, pair_of, room_of, single_pair_of, token_of
+from surtitle.pipeline.flags import LOOPBACK, TEXT_BEAMS, address_of, pair_of, room_of, single_pair_of, token_of
 from surtitle.pipeline.given import (
     engine_of,
     files_read,
@@ -63,6 +63,10 @@ def run_replay(args: argparse.Namespace) -> int:
     blocks = decode_all(files)  # a missing file is said before models are loaded
     wanted = args.serve or args.port is not None
     server = server_of(args) if wanted else None
+    if server is None and (args.host != LOOPBACK or args.tokens or args.tls_cert or args.tls_key or args.access_log):
+        raise UsageError(
+            "got flags for viewers that connect, expected --serve (or --port N, for as long as it replays)"
+        )
     with load_models(args, store, targets=len(pair.targets)) as models:
         tell_unknown_languages(models.names.llm, store, pair)
         run = run_of(args, models, glossary)

@@ -34,6 +34,9 @@ TOKEN_VARIABLE = "SURTITLE_TOKEN"
 KEY = "SURTITLE_TRANSLATOR_KEY"
 """The environment variable of the endpoint's key: a flag would show it to every process."""
 
+LOOPBACK = "127.0.0.1"
+"""Where viewers connect unless something else is wanted: from this machine alone."""
+
 TEXT_BEAMS = 4
 """Beginnings of a translation that are kept where nobody waits for it: more find little more."""
 
@@ -108,7 +111,7 @@ def log_flag(command: argparse.ArgumentParser, *, keeps: bool = False) -> None:
 
 def server_flags(command: argparse.ArgumentParser, *, port: int | None, port_help: str) -> None:
     command.add_argument(
-        "--host", default="127.0.0.1", metavar="ADDRESS", help="address to listen on (default 127.0.0.1)"
+        "--host", default=LOOPBACK, metavar="ADDRESS", help=f"address to listen on (default {LOOPBACK})"
     )
     command.add_argument("--port", type=number(0, 65535), default=port, metavar="N", help=port_help)
     command.add_argument(

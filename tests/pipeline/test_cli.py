@@ -193,6 +193,22 @@ def test_an_address_that_others_can_reach_must_be_allowed(command: str, host: st
     assert_said(run(command, *arguments, "--host", host), 2, said)
 
 
+@pytest.mark.parametrize("flags", [("--host", "127.0.0.2"), ("--tokens", "tokens.toml"), ("--access-log", "log")])
+def test_a_replay_that_nobody_connects_to_takes_no_flags_for_viewers(
+    flags: tuple[str, str], run: Run, recording: Path
+) -> None:
+    assert_said(run("replay", recording, *PAIR, *flags), 2, "got flags for viewers that connect, expected --serve")
+
+
+@pytest.mark.parametrize(("written", "other"), [("--log", "--prompts"), ("--log", "--resume"), ("--save", "--prompts")])
+def test_what_is_generated_does_not_overwrite_what_is_read(written: str, other: str, run: Run, tmp_path: Path) -> None:
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("Good morning.\n")
+    said = f"prompts.txt for {written} and {other}, expected different files"
+    assert_said(run("generate", written, prompts, other, prompts), 2, said)
+    assert prompts.read_text() == "Good morning.\n"
+
+
 def test_an_allowed_address_comes_as_far_as_the_models(run: Run) -> None:
     assert_said(run("serve", "--host", "0.0.0.0", "--allow-remote"), 1, "is not here")
 
