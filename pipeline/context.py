@@ -92,9 +92,9 @@ class Context:
         still the same.
         """
         cache = self.stream.cache
-        self.leave_turn()
         if cache.evictions == self.rebuilt and not self._is_corrected():
             return False
+        self.leave_turn()
         self.ledger.fit(cache.capacity - cache.pinned)
         if self._shadow is None:
             try:
@@ -111,7 +111,8 @@ class Context:
 
     def _is_corrected(self) -> bool:
         cache = self.stream.cache
-        return list(chain.from_iterable(self.ledger.ids)) != cache.ids[0, cache.pinned :].tolist()
+        ended = cache.ids[0, cache.pinned : cache.length - cache.open_turn]  # (n,)
+        return list(chain.from_iterable(self.ledger.ids)) != ended.tolist()
 
     def state(self) -> dict[str, Tensor]:
         """The cache, for `restore`; the open turn is left."""

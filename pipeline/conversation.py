@@ -52,9 +52,9 @@ class _Draft:
 
     source: str = ""
     tokens: Sequence[int] = ()
-    """What was written of it last; where that was cut short and says no other, what had been written before."""
+    """What was written of it last."""
     is_whole: bool = False
-    """Whether they are its translation, to the end."""
+    """Whether they are all that the model writes for it."""
 
     def is_of(self, text: str) -> bool:
         """Whether `text` goes on as what was translated: that may have been a wrong guess."""
@@ -136,15 +136,15 @@ class Conversation:
     def drafting(self, text: str, stop: Callable[[], bool], *, binds: bool) -> Steps[Drafted]:
         """See `Translator.draft`. What is no translation is not shown: of it there is no more than was promised."""
         answer = yield from self._answering(text, stop, _ignore)
-        before = self._draft.tokens if self._draft.is_of(text) else ()
         if answer.is_whole:
-            self._draft = _Draft(text) if answer.fault else _Draft(text, answer.tokens, is_whole=True)
+            before = self._draft.tokens if self._draft.is_of(text) else ()
+            leans = answer.fault is not None and self._promises  # nothing leans towards what is no translation
+            self._draft = _Draft(text) if leans else _Draft(text, answer.tokens, is_whole=True)
             if answer.fault is None and self._promises and binds:
                 agreed = self._whole_words(answer.tokens, shared(before, answer.tokens))
                 self._promised = answer.tokens[: max(agreed, len(self._promised))]
-        elif answer.fault is None:  # the final goes on from there
-            agrees = shared(before, answer.tokens) == len(answer.tokens)
-            self._draft = _Draft(text, before if agrees else answer.tokens)
+        elif answer.fault in (None, "answer") and len(answer.tokens) > len(self._draft.tokens):
+            self._draft = _Draft(text, answer.tokens)  # the final goes on from there; half a question has no mark yet
         promised = self._text(self._promised)
         return Drafted(promised if answer.fault else answer.text, len(promised))
 

