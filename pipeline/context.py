@@ -54,8 +54,7 @@ class Context:
 
     def holds(self, ids: list[int]) -> bool:
         """Whether the open turn is `ids`, to the last token that was written."""
-        cache = self.stream.cache
-        return self._turn is not None and cache.ids[0, cache.length - cache.open_turn :].tolist() == ids
+        return self._turn is not None and self._open_ids() == ids
 
     def make_room(self, tokens: int) -> None:
         """Evict what has to go for a turn of `tokens`; the open one stays where it may become as long."""
@@ -73,11 +72,16 @@ class Context:
 
     def end_turn(self, turn: Turn) -> None:
         """The open turn is over, and stays: `turn` says what it is, but for its tokens, which the cache knows."""
-        cache = self.stream.cache
-        ids = cache.ids[0, cache.length - cache.open_turn :].tolist()
-        cache.end_turn()
-        self.ledger.add(replace(turn, ids=tuple(ids)))
+        ids = tuple(self._open_ids())
+        self.stream.cache.end_turn()
+        self.ledger.add(replace(turn, ids=ids))
         self._turn, self._read = None, []
+
+    def _open_ids(self) -> list[int]:
+        """What the cache holds behind the turns that ended."""
+        cache = self.stream.cache
+        ids: list[int] = cache.ids[0, cache.length - cache.open_turn :].tolist()
+        return ids
 
     def adding(self, turn: Turn) -> Steps[None]:
         """Read a whole turn behind those that ended."""

@@ -138,8 +138,8 @@ class Conversation:
         answer = yield from self._answering(text, stop, _ignore)
         if answer.is_whole:
             before = self._draft.tokens if self._draft.is_of(text) else ()
-            leans = answer.fault is not None and self._promises  # nothing leans towards what is no translation
-            self._draft = _Draft(text) if leans else _Draft(text, answer.tokens, is_whole=True)
+            misleads = answer.fault is not None and self._promises  # nothing leans towards what is no translation
+            self._draft = _Draft(text) if misleads else _Draft(text, answer.tokens, is_whole=True)
             if answer.fault is None and self._promises and binds:
                 agreed = self._whole_words(answer.tokens, shared(before, answer.tokens))
                 self._promised = answer.tokens[: max(agreed, len(self._promised))]
@@ -165,8 +165,8 @@ class Conversation:
         return limit, left
 
     def _answering(self, text: str, stop: Callable[[], bool], wrote: Callable[[int], None]) -> Steps[Answer]:
-        if self._is_written(text):
-            return self._again(text, wrote)
+        if (drafted := self._drafted(text, wrote)) is not None:
+            return drafted
         limit, left = yield from self._beginning(text)
         told = Told(self._promised, wrote)
         draft = self._draft.tokens[len(self._promised) :]
@@ -175,19 +175,19 @@ class Conversation:
         is_whole = yield from until(writing, stop)
         return self._judged(text, told.tokens, limit, is_whole=is_whole)
 
-    def _is_written(self, text: str) -> bool:
-        """Whether the cache ends in `text` and all of its draft, and no term has come up since."""
+    def _drafted(self, text: str, wrote: Callable[[int], None]) -> Answer | None:
+        """The draft of `text`, if the cache ends in all of it and no term has come up since: the model would write it
+        again to the last token."""
         if not self._draft.is_whole or self._draft.source != text:
-            return False
-        turn = [*self._prompt.turn(source_tokens(self._tokenizer, text)), *self._draft.tokens]
-        return self._context.holds(turn) and all(map(self._context.ledger.tells, self._terms.known(text)))
-
-    def _again(self, text: str, wrote: Callable[[int], None]) -> Answer:
-        """The draft of `text`, which the model would write again to the last token."""
+            return None
+        source = source_tokens(self._tokenizer, text)
+        ends_so = self._context.holds([*self._prompt.turn(source), *self._draft.tokens])
+        if not ends_so or not all(map(self._context.ledger.tells, self._terms.known(text))):
+            return None
         told = Told(self._promised, wrote)
         for token in self._draft.tokens[len(self._promised) :]:
             told.push(token)
-        return self._judged(text, told.tokens, self._prompt.limit(len(source_tokens(self._tokenizer, text))))
+        return self._judged(text, told.tokens, self._prompt.limit(len(source)))
 
     def _weighing(self, beams: Beams, text: str, wrote: Callable[[int], None]) -> Steps[Answer]:
         """The answer that the likely ones agree with most, read. Others wait for the search, which fills a forward."""

@@ -113,12 +113,19 @@ def forwards(stream: Spanish, text: str) -> int:
     return count
 
 
+def translated_in(stream: Spanish, text: str) -> int:
+    """How many forwards it takes to translate `text`, which can be translated."""
+    count = forwards(stream, text)
+    assert stream.conversation.counts.untranslated == 0
+    return count
+
+
 def test_a_segment_that_was_drafted_to_the_letter_is_not_read_again(talker: Engine) -> None:
     text = numbered(1)
     plain, drafting = Spanish(talker), Spanish(talker)
-    assert forwards(plain, text) > 2
+    assert translated_in(plain, text) > 2
     drafting.draft(text)
-    assert forwards(drafting, text) == 0
+    assert translated_in(drafting, text) == 0
     assert drafting.conversation.turns == plain.conversation.turns
     assert drafting.translate(numbered(2)) == plain.translate(numbered(2))
 
@@ -130,7 +137,7 @@ def test_a_draft_that_the_cache_does_not_hold_any_more_is_read_again(
     stream = Spanish(talker)
     stream.draft(numbered(1))
     between(stream)
-    assert forwards(stream, numbered(1)) > 0
+    assert translated_in(stream, numbered(1)) > 0
     assert stream.conversation.turns[-1].translation == Spanish(talker).translate(numbered(1))
 
 
@@ -148,7 +155,7 @@ def test_a_pause_in_which_nothing_is_to_be_done_leaves_the_draft(talker: Engine)
     stream.translate(numbered(1))
     stream.draft(numbered(2))
     stream.translator.rest(lambda: False)
-    assert forwards(stream, numbered(2)) == 0
+    assert translated_in(stream, numbered(2)) == 0
 
 
 def test_the_draft_of_a_wrong_guess_that_was_cut_short_leaves_the_one_before(talker: Engine) -> None:
@@ -156,7 +163,7 @@ def test_the_draft_of_a_wrong_guess_that_was_cut_short_leaves_the_one_before(tal
     plain, guessing = Spanish(talker), Spanish(talker)
     guessing.draft(text)
     guessing.draft("something else", after(2))
-    assert forwards(guessing, text) < forwards(plain, text) - 2
+    assert translated_in(guessing, text) < translated_in(plain, text) - 2
     assert guessing.conversation.turns == plain.conversation.turns
 
 
@@ -172,14 +179,22 @@ def test_what_was_written_before_a_draft_was_cut_short_is_not_written_again(talk
     text = numbered(1)
     plain, drafting = Spanish(talker), Spanish(talker)
     drafting.draft(text, after(6))
-    assert forwards(drafting, text) < forwards(plain, text) - 2
+    assert translated_in(drafting, text) < translated_in(plain, text) - 2
     assert drafting.conversation.turns == plain.conversation.turns
 
 
 def test_a_draft_ends_when_it_is_told_to(engine: Engine) -> None:
     stream = Spanish(engine)
     before = stream.conversation.cache_tokens
-    stream.draft("a text that takes many tokens to translate", after(2))
+    asked, second = 0, after(2)
+
+    def stop() -> bool:
+        nonlocal asked
+        asked += 1
+        return second()
+
+    stream.draft("a text that takes many tokens to translate", stop)
+    assert asked <= 2
     assert stream.conversation.cache_tokens <= before + len("a text that takes many tokens to translate") + MARKS + 2
     assert stream.conversation.counts.tokens_written == 0
 
@@ -340,13 +355,14 @@ def test_a_draft_of_a_guess_promises_nothing(talker: Engine) -> None:
     assert [guess.text for guess in guesses if guess.text]
 
 
-def test_a_draft_that_was_cut_short_leaves_the_one_before(talker: Engine) -> None:
+@pytest.mark.parametrize(("promises", "goes_on"), [(True, "and"), (False, "x")])
+def test_a_draft_that_was_cut_short_leaves_the_one_before(talker: Engine, promises: bool, goes_on: str) -> None:
     def translated(*, stopped: bool) -> tuple[int, str]:
-        stream = Spanish(talker)
+        stream = Spanish(talker, promises=promises)
         stream.draft(numbered(1))
         if stopped:
-            stream.draft(f"{numbered(1)} x", after(1))
-        count = forwards(stream, f"{numbered(1)} x more")
+            stream.draft(f"{numbered(1)} {goes_on}", after(1))
+        count = translated_in(stream, f"{numbered(1)} {goes_on} more")
         return count, stream.conversation.turns[-1].translation
 
     assert translated(stopped=True) == translated(stopped=False)
