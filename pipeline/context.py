@@ -40,17 +40,21 @@ class Context:
         """Evictions before the context was last read again."""
         self._shadow: Shadow | None = None  # what is read of it so far, from pause to pause
         self._turn: Mark | None = None  # where the open turn began
-        self._read: list[int] = []  # what the cache holds of it, as far as it was asked for
 
-    def reading_turn(self, ids: list[int], limit: int) -> Steps[None]:
-        """Have the cache end in `ids`, with room for `limit` more; what was already read of them stays."""
+    def reading_turn(self, ids: list[int]) -> Steps[None]:
+        """Have the cache end in `ids`; what was already read of them stays."""
+        yield from self.stream.reading(self.begin_turn(ids, 0))
+
+    def begin_turn(self, ids: list[int], limit: int) -> list[int]:
+        """Let go of what the open turn has and `ids` have not, and make room for `limit` more. What is to be read then,
+        at least a token, for the cache to end in `ids`.
+        """
         self.make_room(len(ids) + limit)
         if self._turn is None:
             self._turn = self.stream.mark()
-        same = shared(self._read, ids[:-1])  # the last token is read again, for its logits
+        same = shared(self._open_ids(), ids[:-1])  # the last token is read again, for its logits
         self.stream.rollback(replace(self._turn, length=self._turn.length + same))
-        yield from self.stream.reading(ids[same:])
-        self._read = ids
+        return ids[same:]
 
     def holds(self, ids: list[int]) -> bool:
         """Whether the open turn is `ids`, to the last token that was written."""
@@ -68,14 +72,14 @@ class Context:
         """Nothing of the open turn stays; it may be read again."""
         if self._turn is not None:
             self.stream.rollback(self._turn)
-        self._turn, self._read = None, []
+        self._turn = None
 
     def end_turn(self, turn: Turn) -> None:
         """The open turn is over, and stays: `turn` says what it is, but for its tokens, which the cache knows."""
         ids = tuple(self._open_ids())
         self.stream.cache.end_turn()
         self.ledger.add(replace(turn, ids=ids))
-        self._turn, self._read = None, []
+        self._turn = None
 
     def _open_ids(self) -> list[int]:
         """What the cache holds behind the turns that ended."""
@@ -86,7 +90,7 @@ class Context:
     def adding(self, turn: Turn) -> Steps[None]:
         """Read a whole turn behind those that ended."""
         self.leave_turn()
-        yield from self.reading_turn(list(turn.ids), 0)
+        yield from self.reading_turn(list(turn.ids))
         self.end_turn(turn)
 
     def rereading(self, stop: Callable[[], bool]) -> Steps[bool]:

@@ -148,9 +148,9 @@ class Conversation:
         promised = self._text(self._promised)
         return Drafted(promised if answer.fault else answer.text, len(promised))
 
-    def _beginning(self, text: str) -> Steps[tuple[int, int]]:
-        """Read the turn of `text` up to what was promised of its translation. How many tokens that may have, and how
-        many of them are left.
+    def _beginning(self, text: str) -> Steps[tuple[list[int], int, int]]:
+        """Read the terms of `text` that are told nowhere, and begin its turn. What is still to be read up to what was
+        promised of its translation, how many tokens that may have, and how many of them are left.
         """
         source = source_tokens(self._tokenizer, text)
         limit = self._prompt.limit(len(source))
@@ -161,17 +161,18 @@ class Conversation:
             cache = self._stream.cache
             self._context.make_room(min(need, cache.capacity - cache.pinned))
         yield from self._recalling(text)
-        yield from self._reading_turn(text, self._promised, room=left)
-        return limit, left
+        return self._context.begin_turn([*self._prompt.turn(source), *self._promised], left), limit, left
 
     def _answering(self, text: str, stop: Callable[[], bool], wrote: Callable[[int], None]) -> Steps[Answer]:
         if (drafted := self._drafted(text, wrote)) is not None:
             return drafted
-        limit, left = yield from self._beginning(text)
+        behind, limit, left = yield from self._beginning(text)
         told = Told(self._promised, wrote)
         draft = self._draft.tokens[len(self._promised) :]
         lean = LEAN if self._promises and self._draft.is_of(text) else 0.0
-        writing = self._stream.writing(told.push, stop=self._prompt.stop, limit=left, draft=draft, lean=lean)
+        writing = self._stream.writing(
+            told.push, stop=self._prompt.stop, limit=left, draft=draft, lean=lean, behind=behind
+        )
         is_whole = yield from until(writing, stop)
         return self._judged(text, told.tokens, limit, is_whole=is_whole)
 
@@ -191,7 +192,8 @@ class Conversation:
 
     def _weighing(self, beams: Beams, text: str, wrote: Callable[[int], None]) -> Steps[Answer]:
         """The answer that the likely ones agree with most, read. Others wait for the search, which fills a forward."""
-        limit, left = yield from self._beginning(text)
+        behind, limit, left = yield from self._beginning(text)
+        yield from self._stream.reading(behind)
         if left < 1:  # more was promised of it, when it was guessed to be longer, than it may have
             return self._judged(text, self._promised, limit)
         found = beams.search(self._stream, stop=self._prompt.stop, limit=left)
@@ -235,9 +237,9 @@ class Conversation:
             return Answer([], "", "empty", 0)
         return self._judged(text, told.tokens, limit)
 
-    def _reading_turn(self, text: str, written: Sequence[int], *, room: int = 0) -> Steps[None]:
+    def _reading_turn(self, text: str, written: Sequence[int]) -> Steps[None]:
         source = source_tokens(self._tokenizer, text)
-        yield from self._context.reading_turn([*self._prompt.turn(source), *written], room)
+        yield from self._context.reading_turn([*self._prompt.turn(source), *written])
 
     def _fits(self, text: str) -> bool:
         """Whether it is short enough to be translated: the glossary's words may be longer than those said."""

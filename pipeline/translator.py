@@ -111,7 +111,7 @@ class Translator:
         beams it is searched for anew. Without `promises` its result is the same with and without
         drafts, but where two tokens are equally likely. With them, what two drafts in a row agree on is promised,
         unless this one `binds` nobody: that of a guess, which another segment may take the place of. `stop` is asked
-        after every token: true ends the drafts there.
+        after every forward: true ends the drafts there.
         """
         languages = list(self._conversations)
         steps = [each.drafting(text, stop, binds=binds) for each in self.conversations]

@@ -26,7 +26,7 @@ from surtitle.sinks.positions import positions_of, takes_positions
 
 LONGEST = 64
 """Tokens of a row that one forward reads at most."""
-_LENGTHS = (1, 16, LONGEST)  # a step, a draft to verify, a slice of a prompt: each size is a graph
+_LENGTHS = (1, 16, LONGEST)  # a step, a draft to verify, a slice or a turn with its draft: each size is a graph
 _FILLING = 256
 """Tokens that may fill up the rows of a forward: what would fill up more of them goes into one of its own, which takes
 about as long as these do (measured on an H100)."""

@@ -109,11 +109,19 @@ class TokenStream:
         draft: Sequence[int] = (),
         lean: float = 0.0,
         pick: Pick = likeliest,
+        behind: Sequence[int] = (),
     ) -> Steps[None]:
-        """`write`, in step with other streams (`lockstep.py`): `say` is told each token."""
+        """`write`, in step with other streams (`lockstep.py`): `say` is told each token.
+
+        `behind` is read first, with as much of the draft's beginning as fits beside its end in one forward; nothing of
+        it, and the stream goes on from what was read last.
+        """
         if draft and pick is not likeliest:
             raise ValueError("a draft is verified against the likeliest tokens: expected no other way to pick them")
-        place = count = 0
+        begun = yield from self._beginning(behind, draft[: max(0, min(GUESS, limit))], stop, lean)
+        for each in begun:
+            say(each)
+        place = count = len(begun)
         leans = lean > 0  # as long as it is what the draft says
         while count < limit:
             logits = self.logits
@@ -125,19 +133,32 @@ class TokenStream:
             at = _find(draft, token, place)
             leans = leans and at == place
             guess = () if at is None else draft[at + 1 : at + 1 + min(GUESS, limit - count - 1)]
-            agreed = yield from self._reading_along(token, guess, stop, lean if leans else 0.0)
+            agreed = yield from self._reading_along((token,), guess, stop, lean if leans else 0.0)
             if at is not None:
                 place = at + 1 + len(agreed)
             count += 1 + len(agreed)
             for each in (token, *agreed):
                 say(each)
 
-    def _reading_along(self, token: int, guess: Sequence[int], stop: Collection[int], lean: float) -> Steps[list[int]]:
-        """Read `token` and the part of `guess` that is to be written; return that part."""
+    def _beginning(
+        self, ids: Sequence[int], guess: Sequence[int], stop: Collection[int], lean: float
+    ) -> Steps[list[int]]:
+        """Read `ids`, and behind them the part of `guess` that is to be written and fits in; return that part."""
+        if not ids:
+            return []
+        last = (len(ids) - 1) // SLICE * SLICE
+        yield from self.reading(ids[:last])
+        rest = ids[last:]
+        return (yield from self._reading_along(rest, guess[: SLICE - len(rest)], stop, lean))
+
+    def _reading_along(
+        self, ids: Sequence[int], guess: Sequence[int], stop: Collection[int], lean: float
+    ) -> Steps[list[int]]:
+        """Read `ids` and the part of `guess` that is to be written; return that part."""
         before = self.mark()
-        logits = yield Read((token, *guess), self.cache, keep=1 + len(guess))  # (1 + n, V)
+        logits = yield Read((*ids, *guess), self.cache, keep=1 + len(guess))  # (1 + n, V)
         kept = _kept(logits, guess, stop, lean)
-        self.cache.rollback(Mark(length=before.length + 1 + kept, evicted=before.evicted))
+        self.cache.rollback(Mark(length=before.length + len(ids) + kept, evicted=before.evicted))
         self._logits = logits[kept]
         return list(guess[:kept])
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from surtitle.sinks.decoder import Read
 from surtitle.sinks.lean import LeanDecoder
 from surtitle.sinks.lockstep import Steps, alone, together
-from surtitle.sinks.stream import TokenStream
+from surtitle.sinks.stream import SLICE, TokenStream
 
 CAPACITY = 90
 
@@ -37,12 +37,13 @@ class Counted:
 
 def saying(stream: TokenStream, ids: Sequence[int], limit: int, draft: Sequence[int] = ()) -> Steps[list[int]]:
     said: list[int] = []
-    yield from stream.reading(ids)
-    yield from stream.writing(said.append, stop=(), limit=limit, draft=draft)
+    yield from stream.writing(said.append, stop=(), limit=limit, draft=draft, behind=ids)
     return said
 
 
-TURN = st.tuples(st.lists(st.integers(0, 259), min_size=1, max_size=20), st.integers(0, 9))
+TOKEN = st.integers(0, 259)
+IDS = st.lists(TOKEN, min_size=1, max_size=20) | st.lists(TOKEN, min_size=SLICE - 5, max_size=SLICE + 5)
+TURN = st.tuples(IDS, st.integers(0, 9))
 
 
 @given(turns=st.lists(TURN, min_size=1, max_size=4), drafted=st.booleans())

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from surtitle.pipeline.store import open_store
 from surtitle.sinks.cache import SinkCache
 from surtitle.sinks.load import load_model
+from surtitle.sinks.lockstep import alone
 from surtitle.sinks.rope import Rotation
 from surtitle.sinks.stock import StockDecoder
 from surtitle.sinks.stream import SLICE, TokenStream
@@ -113,6 +114,32 @@ def test_a_draft_changes_nothing_of_what_is_written(decoder, kept, rest, tail, s
     assert written(stream) == written(plain)
 
 
+def written_behind(stream: TokenStream, ids: list[int], limit: int, stop=frozenset(), draft=(), lean=0.0) -> list[int]:
+    said: list[int] = []
+    alone(stream._decoder, stream.writing(said.append, stop=stop, limit=limit, draft=draft, lean=lean, behind=ids))
+    return said
+
+
+@settings(max_examples=25)
+@given(
+    length=st.sampled_from((1, 5, SLICE - 5, SLICE, SLICE + 1)),
+    limit=st.integers(0, 14),
+    kept=st.integers(0, 14),
+    rest=st.lists(TOKEN, max_size=6),
+    stop=st.frozensets(TOKEN, max_size=3),
+    lean=st.sampled_from((0.0, math.inf)),
+)
+def test_what_is_written_behind_an_unread_text_is_the_same(decoder, length, limit, kept, rest, stop, lean) -> None:
+    ids = [(13 * index) % 260 for index in range(length)]
+    read = stream_of(decoder, [*PROMPT, *ids], 120)
+    draft = [*written(stream_of(decoder, [*PROMPT, *ids], 120), kept, stop), *rest]
+    expected = list(read.write(stop=stop, limit=limit, draft=draft, lean=lean))
+    unread = stream_of(decoder, capacity=120)
+    assert written_behind(unread, ids, limit, stop, draft, lean) == expected
+    assert unread.cache.ids.tolist() == read.cache.ids.tolist()
+    assert written(unread) == written(read)
+
+
 class CountingDecoder:
     """Counts forwards."""
 
@@ -130,6 +157,10 @@ def test_a_right_draft_is_read_in_one_forward_and_met_again_after_an_error(decod
     stream = stream_of(counting)
     counting.forwards = 0
     assert list(stream.write(stop=(), limit=12, draft=right)) == right
+    assert counting.forwards == 1
+    behind = stream_of(counting, PROMPT[:4])
+    counting.forwards = 0
+    assert written_behind(behind, PROMPT[4:], 12, draft=right) == right
     assert counting.forwards == 1
     wrong = [(right[0] + 1) % 260, *right[1:]]
     again = stream_of(counting)
