@@ -23,6 +23,12 @@ SHORTEST_HOLE_S, LONGEST_HOLE_S = 0.05, 600.0
 """Seconds. Less than this between two frames is how coarse a container's times are; more is no loss but times
 that are wrong or begin anew."""
 
+FORMATS = (
+    "wav,mp3,flac,ogg,aac,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,ac3,eac3,dsf,"
+    "dts,dtshd,dv,flv,gsm,loas,mp2,mpc,mpc8,mpeg,mpegts,mxf,nut,oma,rm,sox,spdif,tak,truehd,tta,voc,w64,wv,xwma"
+)
+"""FFmpeg's names of containers and streams that hold sound themselves."""
+
 # Of PyAV's containers, packets and frames the type checker sees nothing (`Any`): its stubs differ by release.
 
 
@@ -55,20 +61,34 @@ def decode(path: Path) -> Iterator[Samples]:
     """
     converter = _Converter()
     decoded = 0  # Frames of sound that were decoded.
+    broken = ""
     with _open(path) as container:
-        for packet in container.demux(audio=0):
-            try:
-                frames = packet.decode()
-            except av.FFmpegError:
-                # One damaged packet does not make the rest of a talk worthless: the next frame's time tells
-                # that something is missing.
-                continue
-            for frame in frames:
-                decoded += 1
-                yield from converter.push(frame)
+        try:
+            for packet in container.demux(audio=0):
+                for frame in _frames(packet):
+                    yield from converter.push(frame)
+                    decoded += 1
+        except (av.FFmpegError, ValueError) as error:
+            # the file ends too early, its disk fails, or it says what no recording has, such as a rate of 10 Hz
+            broken = error.strerror if isinstance(error, av.FFmpegError) else str(error)
+    if decoded:
+        yield from converter.flush()
+    if broken and decoded:
+        raise UserError(f"{path}: can not be read to its end ({broken}); what came before was heard")
     if not decoded:
-        raise UserError(f"{path}: no sound could be decoded from it, expected a recording; try to play it")
-    yield from converter.flush()
+        why = f" ({broken})" if broken else ""
+        raise UserError(f"{path}: no sound could be decoded from it{why}, expected a recording; try to play it")
+
+
+def _frames(packet: Any) -> Sequence[Any]:
+    """What is in a packet. One that is damaged does not make the rest of a talk worthless: there is nothing in it, and
+    the next frame's time tells that something is missing.
+    """
+    try:
+        frames: Sequence[Any] = packet.decode()
+    except av.FFmpegError:
+        return ()
+    return frames
 
 
 def _open(path: Path) -> Any:
@@ -78,9 +98,10 @@ def _open(path: Path) -> Any:
     if path.is_dir():
         raise UserError(f"{path}: is a folder, expected a recording; name the files in it")
     try:
-        # `file:`, since a name may look like an address ("10:30.wav"). Only that: a playlist must not make
-        # this program open connections.
-        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"})
+        # `file:`, since a name may look like an address ("10:30.wav"). Only that, and nothing that names other files
+        # or makes sound of text: a playlist must not make this program open connections, or itself again for ever.
+        options = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
+        container = av.open(f"file:{path}", options=options)
     except av.PermissionError as error:
         raise UserError(f"{path}: may not be read; change its permissions") from error
     except av.FFmpegError as error:

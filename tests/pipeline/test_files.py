@@ -181,3 +181,41 @@ def test_a_playlist_opens_no_connection(tmp_path: Path) -> None:
     path.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n")
     with pytest.raises(UserError):
         list(decode(path))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["ffconcat version 1.0\nfile list\n", "ffconcat version 1.0\n", "SBAGEN\n-SE\n\nall: 200+10/50\n\n0:00 all\n"],
+)
+def test_what_names_files_or_makes_sound_of_text_is_no_recording(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "list"  # it names itself: opened, it would be opened for ever
+    path.write_text(text)
+    with pytest.raises(UserError, match="is not audio or video that can be read"):
+        list(decode(path))
+
+
+def test_a_rate_that_no_recording_has_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "odd.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(1000)
+        file.writeframes(bytes(20_000))
+    with pytest.raises(UserError, match=r"no sound could be decoded from it \(sample rate 1000 Hz"):
+        list(decode(path))
+
+
+def test_a_recording_whose_second_half_is_gone_is_heard_as_far_as_it_goes_and_that_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "talk.ts"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
+        frame = av.AudioFrame.from_ndarray(tone(SAMPLE_RATE, 1).T.copy(), format="s16", layout="mono")
+        frame.sample_rate = SAMPLE_RATE
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2] + bytes(len(whole) // 2))
+    heard: list[Samples] = []
+    with pytest.raises(UserError, match=r"can not be read to its end \(.*\); what came before was heard"):
+        heard.extend(decode(path))
+    assert 0.2 * SECONDS < sum(map(len, heard)) / SAMPLE_RATE < 0.9 * SECONDS

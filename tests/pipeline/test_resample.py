@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from surtitle.pipeline.events import SAMPLE_RATE, Samples
@@ -61,3 +61,23 @@ def test_channels_are_mixed_by_their_mean_so_that_full_scale_does_not_clip() -> 
 def test_a_rate_that_no_device_has_is_refused(rate: int) -> None:
     with pytest.raises(ValueError, match=f"sample rate {rate} Hz, expected 4000 to 768000 Hz"):
         Resampler(rate)
+
+
+@settings(max_examples=25)
+@given(
+    st.sampled_from([8_000, 44_100, 48_000]),
+    st.lists(st.integers(0, 8_000), max_size=6),
+    st.lists(st.integers(800, 7_200), min_size=1, max_size=5),
+)
+def test_what_is_no_number_is_none_where_it_was_and_nowhere_else(rate: int, cuts: list[int], bad: list[int]) -> None:
+    sound = np.sin(2 * np.pi * 300 * np.arange(8_000) / rate).astype(np.float32)
+    broken = sound.copy()
+    broken[bad] = np.inf
+    out, clean = resampled(rate, np.split(broken, sorted(cuts))), resampled(rate, [sound])
+    places = [at * SAMPLE_RATE // rate for at in bad]
+    missing = set(np.flatnonzero(np.isnan(out)).tolist())
+    assert set(places) <= missing <= {place + more for place in places for more in range(3)}
+    near = np.zeros(len(out), bool)
+    for place in places:
+        near[max(0, place - 400) : place + 400] = True
+    np.testing.assert_allclose(out[~near], clean[~near], atol=1e-3)
