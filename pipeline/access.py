@@ -24,6 +24,24 @@ def is_loopback(host: str) -> bool:
     return host == "localhost" if address is None else address.is_loopback
 
 
+def origin(text: str) -> str:
+    """Return `text` as browsers send it: in small letters, and without a slash or the usual port at its end.
+
+    Raises:
+        ValueError: it is no origin.
+    """
+    if text in ("null", "file://"):
+        return text  # of pages from a disk
+    parts = urlsplit(text.lower())
+    more = parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc
+    if not parts.scheme or not parts.hostname or more:
+        raise ValueError(f"saw {text!r}, expected an address without a path, such as https://captions.example.org")
+    port = parts.port  # reading it checks it
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}" + ("" if port in (None, usual) else f":{port}")
+
+
 def netloc(host: str, port: int) -> str:
     """Return `host:port` as it stands in a URL: IPv6 in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

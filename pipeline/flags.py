@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from surtitle.pipeline.access import origin
 from surtitle.pipeline.address import Address, parse_address
 from surtitle.pipeline.errors import UsageError, UserError
 from surtitle.pipeline.languages import Pair, parse_pair
@@ -48,6 +49,14 @@ def number(lowest: int, highest: int) -> Callable[[str], int]:
         return int(text)
 
     return parse
+
+
+def page_origin(text: str) -> str:
+    """An origin, as browsers send it."""
+    try:
+        return origin(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def pair_flags(command: argparse.ArgumentParser, *, heard: bool = True) -> None:
@@ -117,6 +126,7 @@ def server_flags(command: argparse.ArgumentParser, *, port: int | None, port_hel
     command.add_argument(
         "--allow-origin",
         action="append",
+        type=page_origin,
         default=[],
         metavar="ORIGIN",
         help="web origin that may connect beside our own pages (repeatable)",

@@ -6,6 +6,7 @@ start; later, while people listen, it is told and the last good value stays. Kno
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -13,14 +14,28 @@ from typing import Generic, TypeVar
 from surtitle.pipeline.errors import UserError
 
 T = TypeVar("T")
+EMPTIED = 1.0
+"""Seconds for which a file must have been empty to be meant so."""
 
 
 class Reread(Generic[T]):
     """One file; asked from several threads, each of which may be the one that finds it changed."""
 
-    def __init__(self, path: Path, parse: Callable[[str], T], tell: Callable[[str], object], *, what: str) -> None:
-        """Read `path`; `tell` hears of what is wrong with it later. Raises UserError for what is no `what`."""
+    def __init__(
+        self,
+        path: Path,
+        parse: Callable[[str], T],
+        tell: Callable[[str], object],
+        *,
+        what: str,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """Read `path`; `tell` hears of what is wrong with it later; `now` is what files' times count from.
+
+        Raises UserError for what is no `what`.
+        """
         self._path = path
+        self._now = now
         self._parse = parse
         self._tell = tell
         self._what = what
@@ -30,13 +45,17 @@ class Reread(Generic[T]):
     def current(self) -> T:
         """What the file says."""
         stamp = self._stamp()
-        if stamp != self._seen:
+        if stamp != self._seen and not self._is_being_written(stamp):
             self._seen = stamp
             try:
                 self._value = self._read()
             except UserError as error:
                 self._tell(f"{error}; what it said before stays")
         return self._value
+
+    def _is_being_written(self, stamp: tuple[int, int, int] | None) -> bool:
+        """Whether it was emptied just now, as by an editor that writes it next: what it says then is not meant."""
+        return stamp is not None and not stamp[1] and 0 <= self._now() - stamp[0] / 1e9 < EMPTIED
 
     def _stamp(self) -> tuple[int, int, int] | None:
         try:

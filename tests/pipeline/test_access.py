@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from surtitle.pipeline.access import Access, is_loopback, netloc
+from surtitle.pipeline.access import Access, is_loopback, netloc, origin
 
 LOCAL = Access("127.0.0.1", 8765)
 OPEN = Access("0.0.0.0", 8765)
@@ -109,3 +109,28 @@ def test_answers_are_shared_with_allowed_pages_alone() -> None:
     assert NAMED.shares_with(["https://captions.example.org"]) == "https://captions.example.org"
     for origins in ([], ["null"], ["http://127.0.0.1:8765"], ["https://captions.example.org.evil.example"]):
         assert NAMED.shares_with(origins) is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "sent"),
+    [
+        ("https://captions.example.org", "https://captions.example.org"),
+        ("https://Captions.Example.org/", "https://captions.example.org"),
+        ("https://captions.example.org:443", "https://captions.example.org"),
+        ("http://captions.example.org:8080/", "http://captions.example.org:8080"),
+        ("http://[::1]:80", "http://[::1]"),
+        ("null", "null"),
+        ("file://", "file://"),
+        ("tauri://localhost", "tauri://localhost"),
+    ],
+)
+def test_an_origin_is_taken_as_browsers_send_it(typed: str, sent: str) -> None:
+    assert origin(typed) == sent
+
+
+@pytest.mark.parametrize(
+    "typed", ["captions.example.org", "https://x/overlay", "https://[x", "https://x:99999", "https://me@x", "*", ""]
+)
+def test_what_no_browser_sends_is_no_origin(typed: str) -> None:
+    with pytest.raises(ValueError):
+        origin(typed)

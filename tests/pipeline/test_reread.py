@@ -72,3 +72,16 @@ def test_at_the_start_what_can_not_be_read_is_an_error(content: bytes | None, tm
         path.write_bytes(content)
     with pytest.raises(UserError, match="expected a list of numbers in UTF-8"):
         reread(path, [])
+
+
+def test_a_file_that_is_being_written_is_not_yet_empty(tmp_path: Path) -> None:
+    path, now = tmp_path / "numbers", 100.0
+    write(path, "1 2", 1)
+    file = Reread(path, numbers, print, what="a list of numbers", now=lambda: now)
+    write(path, "", 100)
+    assert file.current() == [1, 2]
+    now = 101.0
+    assert file.current() == []
+    write(path, "", 101)
+    write(path, "3", 101)
+    assert file.current() == [3]
