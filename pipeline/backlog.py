@@ -20,6 +20,7 @@ class Backlog:
 
     def __init__(self) -> None:
         self._waiting: deque[AudioChunk] = deque()
+        self._samples = 0  # that wait
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -27,18 +28,19 @@ class Backlog:
     @property
     def seconds(self) -> float:
         """How much audio waits."""
-        return sum(len(chunk.samples) for chunk in self._waiting) / SAMPLE_RATE
+        return self._samples / SAMPLE_RATE
 
     def push(self, chunks: Iterable[AudioChunk]) -> list[Gap]:
         """Let `chunks` wait too. Past the bound, skip the oldest audio down to half of it, and say so."""
-        self._waiting.extend(chunks)
-        waiting = self.seconds
-        if waiting <= BACKLOG:
+        for chunk in chunks:
+            self._waiting.append(chunk)
+            self._samples += len(chunk.samples)
+        if self.seconds <= BACKLOG:
             return []
         start = self._waiting[0].start
         # a single chunk may be longer than the bound: the newest is kept whatever its length
-        while len(self._waiting) > 1 and waiting > BACKLOG / 2:
-            waiting -= len(self._waiting.popleft().samples) / SAMPLE_RATE
+        while len(self._waiting) > 1 and self.seconds > BACKLOG / 2:
+            self._samples -= len(self._waiting.popleft().samples)
         end = self._waiting[0].start
         return [Gap(start, end, "overload")] if end > start else []
 
@@ -54,4 +56,5 @@ class Backlog:
                 chunk = AudioChunk(chunk.samples[:left], chunk.start)
             taken.append(chunk)
             left -= len(chunk.samples)
+            self._samples -= len(chunk.samples)
         return taken

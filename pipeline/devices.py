@@ -6,6 +6,7 @@ may be missing, so it is loaded when it is first needed and not when the program
 
 from __future__ import annotations
 
+import re
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ INSTALL = {
     "darwin": "install it: brew install portaudio",
 }
 """What to do without PortAudio, by `sys.platform`; elsewhere the Python package brings it."""
+
+_CARD = re.compile(r" \(hw:\d+,\d+\)$")
+"""What ALSA adds to a name: the number of the card, which is another one when it is plugged in again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,4 +127,6 @@ def pick(devices: list[InputDevice], name: str | None) -> InputDevice:
 
 def _named(devices: list[InputDevice], name: str) -> list[InputDevice]:
     exact = [device for device in devices if device.name == name]
-    return exact or [device for device in devices if name.casefold() in device.name.casefold()]
+    # one that is plugged in again may be another card
+    same = [device for device in devices if _CARD.sub("", device.name) == _CARD.sub("", name)]
+    return exact or same or [device for device in devices if name.casefold() in device.name.casefold()]

@@ -28,7 +28,7 @@ class InventionSettings:
     word_rounds: int = 5
     """Times that one word is said in a row: a sixth time is a loop."""
     fast_words: int = 6
-    """So many words in a row take time to say:"""
+    """So many words in a row take time to say; where they are pieces of a few letters, twice as many:"""
     fast: float = 0.5
     """seconds, at least."""
     few: int = 2
@@ -53,15 +53,15 @@ def doubted(words: Sequence[Word], settings: InventionSettings | None = None) ->
     return sureness(words) < (settings or InventionSettings()).doubt
 
 
-def heard(words: Sequence[Word], settings: InventionSettings | None = None) -> list[Word]:
+def heard(words: Sequence[Word], settings: InventionSettings | None = None, *, spaced: bool = True) -> list[Word]:
     """The first of `words`, as far as they can have been said: up to a loop's second round, or words without time.
 
-    None of a guess that the model itself doubts.
+    None of a guess that the model itself doubts. Where nothing is `spaced` they are pieces of words.
     """
     s = settings or InventionSettings()
     if doubted(words, s):
         return []
-    rush = _before_rush(words, s.fast_words, s.fast)
+    rush = _before_rush(words, s.fast_words if spaced else 2 * s.fast_words, s.fast)
     if rush < len(words) and rush <= s.few:
         return []
     instant = _before_rush(words, s.instant_words, s.instant)

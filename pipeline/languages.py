@@ -69,9 +69,18 @@ def find_language(code: str) -> Language:
     raise UsageError(f"unknown language {code!r}{hint} Known: {', '.join(sorted(LANGUAGES))}")
 
 
+_COUNTRIES = {
+    "at": "de", "br": "pt", "cn": "zh", "cz": "cs", "dk": "da", "gb": "en", "gr": "el", "in": "hi", "jp": "ja",
+    "kr": "ko", "mx": "es", "se": "sv", "tw": "zh", "ua": "uk", "us": "en", "ces": "cs",
+}  # fmt: skip
+"""What people type who think of a country, where that is no language's code or the beginning of another's name."""
+
+
 def _nearest(text: str) -> Language | None:
     """What is meant by a name (spanish), some of its letters (sp, jp), a code with a region (es-MX), or the like."""
     by_name = {language.name.lower(): language for language in _TABLE}
+    if text in _COUNTRIES:
+        return LANGUAGES[_COUNTRIES[text]]
     short = text if 1 < len(text) < 4 and text.isalpha() else ""
     for pattern in (f"{short}.*", ".*".join(short)):  # how a name begins, or its letters in order, as a country's code
         for name, language in by_name.items():

@@ -141,9 +141,14 @@ class Whisper:
         asked = _Asked(tokenizer, prompt, prefix, len(samples) / SAMPLE_RATE)
         words = self._guess(self._encode(samples), asked)
         # what is doubted is not read again: of noise the whole 30 s make a phrase that is likely
-        if last and not doubted(words) and heard(words) != words and self._span(samples) < _WHOLE:
+        if (
+            last
+            and not doubted(words)
+            and heard(words, spaced=is_spaced(language)) != words
+            and self._span(samples) < _WHOLE
+        ):
             words = self._guess(self._read(samples, _WHOLE), asked)
-        return [] if echoes(words, language) else words
+        return [] if not committed and echoes(words, language) else words
 
     def likelihoods(self, samples: Samples, languages: Sequence[str]) -> dict[str, float]:
         """How likely each of `languages` is to be spoken in `samples`: shares of 1 over all that the model knows.

@@ -31,6 +31,11 @@ def test_a_device_is_meant_by_number_or_by_part_of_its_name(name: str | None, in
     assert pick(DEVICES, name).index == index
 
 
+def test_a_device_that_is_plugged_in_again_may_be_another_card() -> None:
+    cards = [device(1, "Yeti: USB Audio (hw:3,0)"), device(2, "Yeti: USB Audio 2 (hw:2,0)")]
+    assert pick(cards, "Yeti: USB Audio (hw:2,0)").index == 1
+
+
 def test_an_unknown_name_is_answered_with_those_present() -> None:
     with pytest.raises(UsageError, match="no input device 'xlr'; there are: 0: HDA Intel; 2: Røde USB"):
         pick(DEVICES, "xlr")

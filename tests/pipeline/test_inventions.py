@@ -88,6 +88,14 @@ def test_a_few_short_words_may_come_at_once() -> None:
     assert heard([*words, *said("word then it is said", start=1.02)])[: len(words)] == words
 
 
+def test_pieces_of_words_are_said_faster_than_words() -> None:
+    quick = said("ゆ っ く り 話 し て く だ さ い ね", 0.08)
+    assert heard(quick, spaced=False) == quick
+    assert heard(quick) == []
+    rushed = said("ゆ っ く り 話 し て く だ さ い ね", 0.03)
+    assert heard(rushed, spaced=False) == []
+
+
 @given(st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=30), st.floats(0.09, 1.0))
 def test_what_is_left_is_how_the_guess_begins(texts: list[str], seconds: float) -> None:
     guess = said(" ".join(texts), seconds)

@@ -26,6 +26,10 @@ def test_a_code_is_found_in_any_case(code: str) -> None:
         ("jp", "ja (Japanese)"),
         ("es-MX", "es (Spanish)"),
         ("pt_BR", "pt (Portuguese)"),
+        ("cn", "zh (Chinese)"),
+        ("DK", "da (Danish)"),
+        ("cz", "cs (Czech)"),
+        ("ua", "uk (Ukrainian)"),
     ],
 )
 def test_an_unknown_code_is_refused_with_the_nearest_and_all_known(seen: str, meant: str) -> None:
