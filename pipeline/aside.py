@@ -21,6 +21,8 @@ LONGEST_SOURCE = 280
 """Tokens of one segment: longer ones are refused, for no speech segment is."""
 _USUAL = 1.6
 """Tokens of a translation for each of its source that are nothing unusual."""
+LOOKS = 8
+"""Tokens from one look at what is written to the next."""
 TERM_TOKENS = 160
 """Tokens that the terms of one segment may have as turns."""
 
@@ -70,6 +72,24 @@ class Told:
         self.tokens.append(token)
         self._count += 1
         self._wrote(self._count)
+
+
+class Watch:
+    """Looks now and then at what was told: what is no translation need not be written to its end, for seconds."""
+
+    def __init__(self, told: Told, is_lost: Callable[[Sequence[int]], bool]) -> None:
+        """`is_lost` says of tokens whether a translation can't begin so."""
+        self._told = told
+        self._is_lost = is_lost
+        self._looked_at = len(told.tokens)
+        self.is_lost = False
+
+    def __call__(self) -> bool:
+        """Whether to end it."""
+        if not self.is_lost and len(self._told.tokens) >= self._looked_at + LOOKS:
+            self._looked_at = len(self._told.tokens)
+            self.is_lost = self._is_lost(self._told.tokens)
+        return self.is_lost
 
 
 class Aside:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from surtitle.pipeline.answers import Answer, best_of
-from surtitle.pipeline.aside import LONGEST_SOURCE, Aside, PromptTokens, Told, source_tokens, until
+from surtitle.pipeline.aside import LONGEST_SOURCE, Aside, PromptTokens, Told, Watch, source_tokens, until
 from surtitle.pipeline.context import Context
 from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.errors import UserError
@@ -27,6 +27,7 @@ from surtitle.pipeline.state import Counts, Kept, Talk
 from surtitle.pipeline.terms import GlossaryTerms, Terms
 from surtitle.pipeline.text import goes_on, is_spaced, shared
 from surtitle.sinks.beams import Beams
+from surtitle.sinks.cache import SinkCache
 from surtitle.sinks.decoder import NoRoom
 from surtitle.sinks.lockstep import Steps
 from surtitle.sinks.stream import TokenStream
@@ -93,8 +94,8 @@ class Conversation:
         self._context = Context(engine.model, stream, self._prompt)
         self._stream = stream
         self._ladder = tuple(engine.aside(prompt) for prompt in ladder)
-        in_source = engine.identifier.likelihood(source.code, other=target.code)
-        self._guards = Guards(source, target, prompt="\n".join(prompt.shown for prompt in prompts), in_source=in_source)
+        shown = "\n".join(prompt.shown for prompt in prompts)
+        self._guards = Guards(source, target, prompt=shown, identifier=engine.identifier)
         self._source, self._target = source, target
         self._terms = Terms(engine.tokenizer, self._prompt, terms, memory)
         self._draft = _Draft()
@@ -123,10 +124,14 @@ class Conversation:
             self.counts.terms_missed += answer.missed
             self._join(text, answer.text, corrected=answer is not first)
             return Translated(answer.text)
-        self._context.leave_turn()
-        self._draft, self._promised = _Draft(), []
+        self.abandon()
         self.counts.untranslated += 1
         return Translated(f"{promised} …" if promised else text, untranslated=True)
+
+    def abandon(self) -> None:
+        """Nothing stays of the open turn, nor of what was promised of it."""
+        self._context.leave_turn()
+        self._draft, self._promised = _Draft(), []
 
     def joining(self, text: str, translation: str) -> Steps[None]:
         """See `Translator.join`."""
@@ -173,8 +178,9 @@ class Conversation:
         writing = self._stream.writing(
             told.push, stop=self._prompt.stop, limit=left, draft=draft, lean=lean, behind=behind
         )
-        is_whole = yield from until(writing, stop)
-        return self._judged(text, told.tokens, limit, is_whole=is_whole)
+        watch = self._watch(text, told)
+        is_whole = yield from until(writing, lambda: watch() or stop())
+        return self._judged(text, told.tokens, limit, is_whole=is_whole or watch.is_lost)
 
     def _drafted(self, text: str, wrote: Callable[[int], None]) -> Answer | None:
         """The draft of `text`, if the cache ends in all of it and no term has come up since: the model would write it
@@ -232,7 +238,7 @@ class Conversation:
         limit = self._prompt.limit(len(source))
         terms = [self._terms.ids(term) for term in self._terms.known(text)]
         try:
-            yield from aside.answering(terms, source, told, limit)
+            yield from until(aside.answering(terms, source, told, limit), self._watch(text, told))
         except NoRoom:  # a GPU that is full translates on, and makes nothing again
             return Answer([], "", "empty", 0)
         return self._judged(text, told.tokens, limit)
@@ -275,6 +281,10 @@ class Conversation:
     def turns(self) -> tuple[Turn, ...]:
         """What is in the window."""
         return self._context.ledger.turns
+
+    def move(self, cache: SinkCache) -> None:
+        """Go on in `cache`, which is empty, beside others."""
+        self._stream.move(cache)
 
     def correct(self, turn: Turn, translation: str) -> None:
         """Have `translation` in the context for one of `turns`, as soon as it is read again.
@@ -360,9 +370,12 @@ class Conversation:
                 return length
         return 0
 
+    def _watch(self, source: str, told: Told) -> Watch:
+        return Watch(told, lambda tokens: self._guards.is_lost(source, self._tokenizer.decode(tokens)))
+
     def _judged(self, source: str, written: list[int], limit: int, *, is_whole: bool = True) -> Answer:
         text = self._text(written)
-        fault = self._guards.fault(source, text, finished=len(written) < limit)
+        fault = self._guards.fault(source, self._tokenizer.decode(written), finished=len(written) < limit)
         return Answer(written, text, fault, len(missed(self._terms.wanted(source), text, self._target.code)), is_whole)
 
     def _text(self, tokens: Sequence[int]) -> str:

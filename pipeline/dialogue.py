@@ -162,7 +162,7 @@ class Dialogue:
         messages = prompt.messages([*prompt.examples, *turns], shown)
         answer = yield Ask(messages, limit_of(shown), prompt.stop, prompt.variables)
         found = " ".join(answer.text.split())
-        return found, self._guards.fault(text, found, finished=answer.finished)
+        return found, self._guards.fault(text, answer.text, finished=answer.finished)
 
     def _recall(self, terms: Sequence[Rendering]) -> None:
         """Have a turn that tells a term's translation, where there is none any more."""

@@ -2,7 +2,7 @@
 
 In: a source text and what the translator made of it. Out: what is wrong with it, or nothing. A turn that fails must not
 join the context: one echoed sentence teaches the next to be echoed too. What is a fault was chosen so that the
-translations of professionals have none (`scripts/LOG.md`). Knows no model but the one that tells two languages apart.
+translations of professionals have none (`scripts/LOG.md`). Knows no model but the one that tells languages apart.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import re
 import unicodedata
 from typing import Literal
 
-from surtitle.pipeline.identify import Likelihood
-from surtitle.pipeline.languages import Language
+from surtitle.pipeline.identify import Identifier
+from surtitle.pipeline.languages import LANGUAGES, Language
 
 Fault = Literal["empty", "runaway", "echo", "language", "script", "loop", "prompt", "answer", "comment"]
 
@@ -21,9 +21,15 @@ _ECHO_WORDS = 3
 """Words in lower case that must be there to judge an echo: names and cognates are the same in many languages."""
 _ECHO_SHARE, _COPY_SHARE = 0.6, 0.9
 """Of them, how many stand in an echo, and in an echo that could be in the target language."""
+_ALIKE = ({"da", "no"},)
+"""Languages in which many a sentence is the same."""
+_UNCASED = 6
+"""Letters without capitals of which a copy is suspect: fewer may be a name."""
 _WORD = re.compile(r"[^\W\d_]{2,}")
-_FEW_WORDS, _SURE, _LIKELY, _POSSIBLE = 4, 0.9, 0.5, 0.1
+_FEW_WORDS, _SURE, _LIKELY, _POSSIBLE, _UNLIKELY = 4, 0.9, 0.5, 0.1, 0.05
 """Words without a capital below which the language has to be sure, and otherwise more likely than not."""
+_NEAR = ({"es", "pt", "ca", "it"}, {"da", "no", "sv"}, {"ru", "uk"}, {"nl", "de"}, {"cs", "pl"}, {"id", "vi"})
+"""Languages that a sentence is taken for one another in."""
 _LOOP = re.compile(r"(.{2,60}?)\1{3}")
 _PROMPT_SHARE = 24
 """Letters in a row of the prompt that no translation has by chance."""
@@ -33,7 +39,7 @@ _QUESTION_IN = {"ja": re.compile("[?？]|か[。」]?$"), "th": re.compile("")}
 _ONE_QUESTION = re.compile('[^:："“”„«»「」『』.!?。！]+[?？؟]')
 """A question and no more: what is quoted may be told instead."""
 _TRANSLATING = (
-    "translat|traduc|traduz|tradu[iï]|tradut|übersetz|vertal|przetł|tłumacz"
+    "translat|traduc|traduz|tradu[iï]|tradut|übersetz|vertal|przetł|(?<!wy)tłumaczeni"
     "|перевод|перевед|переклад|翻译|翻訳|번역|ترجم"
 )
 _BEING_A_MODEL = (
@@ -42,13 +48,13 @@ _BEING_A_MODEL = (
 )
 _LEADING_TO = re.compile(
     r"\b(?:s[ei](?: \w+)? |s['’](?:est|était|étaient) |se sont )tradu\w+ (?:\w+ )?(?:en|em|par|in)\b"
-    r"|\btradu\w+-se(?:-\w+)? em\b|\btradursi in\b|\btraduci(?:rse|éndose) en\b|\btradui\w+ en justice\b"
+    r"|\btradu\w+-se(?:-\w+)? em\b|\btradursi in\b|\btraduci(?:rse|éndose) en\b|\btradui\w+ (?:en justice|devant)\b"
     r"|\btranslat\w+ (?:\w+ )?(?:in)?to (?-i:[a-z])|\bübersetzungs(?:verhältni|getriebe)",
     re.IGNORECASE,
 )
 """What one says of a cause and what comes of it, of courts and of gears, in the word for translating."""
 _MOVING = re.compile(
-    r"transf|\bmov(?:e|ing)|shift|switch|remit|\bwir(?:e|ing)|überweis|übertrag|verleg|verschieb|virement|traslad"
+    r"transf|convert|umrechn|\bmov(?:e|ing)|shift|switch|remit|\bwir(?:e|ing)|überweis|übertrag|verleg|verschieb|virement|traslad"
     r"|\bgir(?:o|ar)\b|trasfer|spost|bonific|przele|przen|przesu|overmak|överför|siirr|送金|振り?込|移|转|匯|汇|송금|이체",
     re.IGNORECASE,
 )
@@ -72,38 +78,54 @@ _OF_COMMENTS = re.compile(f"{_COMMENT.pattern}|{_OF_TRANSLATING}|{_OF_MODELS}", 
 class Guards:
     """What tells a translation between two languages from what is none."""
 
-    def __init__(self, source: Language, target: Language, *, prompt: str, in_source: Likelihood) -> None:
-        """`prompt` is the text that the model was shown; `in_source` how likely a text is in the source language."""
-        self._in_source = in_source
+    def __init__(self, source: Language, target: Language, *, prompt: str, identifier: Identifier) -> None:
+        """`prompt` is the text that the model was shown; `identifier` tells languages apart."""
+        self._in_source = identifier.likelihood(source.code, other=target.code)
+        self._shares = identifier.shares(LANGUAGES)
+        self._target = target.code
         self._letters = _scripts(target.example) | {"LATIN", "GREEK"}  # names, and 5 µm
         self._prompt = _runs(f"{prompt}\n{source.example}\n{target.example}")
         self._example = _runs(source.example)
         self._letters_of_example = _letters(source.example)
+        self._alike = {source.code, target.code} in _ALIKE
+        self._latin = "LATIN" in _scripts(target.example)
         self._question = _QUESTION_IN.get(target.code, _QUESTION)
 
     def fault(self, source: str, translation: str, *, finished: bool) -> Fault | None:
         """What is wrong with `translation`, or None for a text that can be one of `source`.
 
         `empty`; `runaway`: the model did not end its turn by itself (`finished`); `echo`: most of the source's longer
-        words, names (capitals) left out, stand in it unchanged; `language`: it is in the source's; `script`: letters
-        that neither language has, or for the most part such as the target has not; `loop`: something said four times in
-        a row, once in the source; `prompt`: part of what the model was shown; `answer`: no question, of a question;
-        `comment`: talk about translating.
+        words, names (capitals) left out, stand in it unchanged; `language`: it is in the source's, or a third;
+        `script`: letters that neither language has, or for the most part such as the target has not; `loop`: something
+        said four times in a row, once in the source; `prompt`: part of what the model was shown; `answer`: no question,
+        of a question; `comment`: talk about translating, or more than one line, of one.
         """
+        translation = translation.strip()
         if not any(letter.isalnum() for letter in translation) and any(letter.isalnum() for letter in source):
             return "empty"
         if not finished:
             return "runaway"
         faults: tuple[tuple[Fault, bool], ...] = (
             ("prompt", self._shows_the_prompt(source, translation)),
-            ("echo", self._is_echo(source, translation)),
-            ("language", self._is_in_the_source_language(source, translation)),
             ("script", self._is_in_another_script(source, translation)),
+            ("echo", self._is_echo(source, translation)),
+            ("language", self._is_in_the_source_language(source, translation) or self._is_in_a_third(translation)),
             ("loop", _is_loop(translation) and not _is_loop(source)),
             ("answer", bool(_ONE_QUESTION.fullmatch(source)) and not self._question.search(translation)),
-            ("comment", _is_comment(source, translation)),
+            ("comment", _is_comment(source, translation) or _has_notes(source, translation)),
         )
         return next((kind for kind, found in faults if found), None)
+
+    def is_lost(self, source: str, begun: str) -> bool:
+        """Whether no translation can begin with `begun`, however it goes on: it loops, shows the prompt, has letters
+        that neither language has, or more than one line.
+        """
+        return (
+            (_is_loop(begun) and not _is_loop(source))
+            or self._shows_the_prompt(source, begun)
+            or bool(_scripts(begun) - self._letters - _scripts(source))
+            or _has_notes(source, begun)
+        )
 
     def _shows_the_prompt(self, source: str, translation: str) -> bool:
         """What says the example's words, or most of them, may be translated as the example is."""
@@ -121,15 +143,38 @@ class Guards:
         return 2 * sum(bool(_scripts(letter) & strange) for letter in letters) > len(letters)
 
     def _is_echo(self, source: str, translation: str) -> bool:
+        if self._alike:
+            return False
+        if _letters(source) == _letters(translation) and self._is_no_copy(source):
+            return True
         words = [word for word in _PLAIN_WORD.findall(source) if word.islower()]
         kept = set(_PLAIN_WORD.findall(translation))
         share = _ECHO_SHARE if self._in_source(translation) > _POSSIBLE else _COPY_SHARE
         return len(words) >= _ECHO_WORDS and sum(word in kept for word in words) >= share * len(words)
 
+    def _is_no_copy(self, source: str) -> bool:
+        """Whether what is said would not be written the same in the target language: several words in Latin letters
+        that are not all names, where it has others; or what is no short name in a script without capitals."""
+        words = _WORD.findall(source)
+        if not self._latin and len(words) > 1 and any(word.islower() for word in words):
+            return True
+        letters = [letter for letter in source if letter.isalpha()]
+        return len(letters) >= _UNCASED and not any(letter.lower() != letter.upper() for letter in letters)
+
     def _is_in_the_source_language(self, source: str, translation: str) -> bool:
         words = sum(word.islower() for word in _WORD.findall(translation))
+        if self._alike:
+            return False
         is_short = words < _FEW_WORDS and translation.casefold() != source.casefold()  # a copy is suspect however short
         return words > 1 and self._in_source(translation) > (_SURE if is_short else _LIKELY)
+
+    def _is_in_a_third(self, translation: str) -> bool:
+        if sum(word.islower() for word in _WORD.findall(translation)) < _FEW_WORDS:
+            return False
+        shares = self._shares(translation)
+        best = max(shares, key=lambda code: shares[code])
+        is_near = any({best, self._target} <= near for near in _NEAR)
+        return not is_near and shares[best] >= _SURE and shares[self._target] <= _UNLIKELY
 
 
 def _letters(text: str) -> str:
@@ -144,6 +189,10 @@ def _is_comment(source: str, translation: str) -> bool:
     return bool(_COMMENT.search(said)) and not _OF_COMMENTS.search(source)
 
 
+def _has_notes(source: str, translation: str) -> bool:
+    return "\n" in translation.strip() and "\n" not in source.strip()
+
+
 def _is_loop(text: str) -> bool:
     return any(re.search(r"[^\W\d_]", found[1]) for found in _LOOP.finditer(text.casefold()))
 
@@ -152,6 +201,7 @@ def _scripts(text: str) -> set[str]:
     """Of the letters of `text`, as the first word of their Unicode names: LATIN, CJK, HIRAGANA."""
     letters = filter(str.isalpha, unicodedata.normalize("NFKC", text))  # º is an o
     found = {re.split("[ -]", unicodedata.name(letter, "?"))[0] for letter in letters}
+    found -= {"MODIFIER"}  # the apostrophe of п’ять
     if "IDEOGRAPHIC" in found:  # 々
         found = found - {"IDEOGRAPHIC"} | {"CJK"}
     return found | {"KATAKANA"} if "HIRAGANA" in found else found

@@ -1,13 +1,13 @@
-"""Which of two languages a text is in.
+"""Which language a text is in.
 
-In: text. Out: how likely it is the one language rather than the other. Between two given languages a few words are
-enough, where a free guess needs sentences. py3langid does it: naive Bayes over byte n-grams (Lui and Baldwin 2012).
-Knows no translation.
+In: text. Out: how likely it is the one of two languages rather than the other, or each of many. Between two given
+languages a few words are enough, where a free guess needs sentences. py3langid does it: naive Bayes over byte n-grams
+(Lui and Baldwin 2012). Knows no translation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 
 from py3langid.langid import MODEL_FILE
@@ -15,6 +15,8 @@ from py3langid.langid import LanguageIdentifier as _Identifier
 
 Likelihood = Callable[[str], float]
 """Of a text, between 0 and 1; 0.5 where nothing tells."""
+Shares = Callable[[str], Mapping[str, float]]
+"""Of a text, by language; 1 in all."""
 
 
 class Identifier:
@@ -32,3 +34,9 @@ class Identifier:
             return float(dict(pair.rank(text))[language])
 
         return judge
+
+    def shares(self, languages: Iterable[str]) -> Shares:
+        """What says of a text how likely it is in each of `languages`."""
+        among = copy(self._identifier)
+        among.set_languages(list(languages))
+        return lambda text: {language: float(share) for language, share in among.rank(text)}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -26,7 +27,7 @@ from surtitle.pipeline.events import Drafted, Translated
 from surtitle.pipeline.glossary import Glossary, Rendering
 from surtitle.pipeline.guards import Guards
 from surtitle.pipeline.identify import Identifier
-from surtitle.pipeline.languages import Language
+from surtitle.pipeline.languages import Language, find_language
 from surtitle.pipeline.profiles import find_profile
 from surtitle.pipeline.state import State
 
@@ -270,16 +271,27 @@ class RemoteTranslator:
     ) -> None:
         """`window` is about the tokens of earlier turns that are sent with each segment."""
         self._remote = remote
+        self._source = source
+        self._window = window
         self._budget = budget
-        self._dialogues: dict[str, Dialogue] = {}
-        for target in targets:
-            prompts = remote.profile.prompts(source, target)
-            in_source = remote.identifier.likelihood(source.code, other=target.code)
-            shown = "\n".join(prompt.shown for prompt in prompts)
-            guards = Guards(source, target, prompt=shown, in_source=in_source)
-            terms = partial(_renderings, glossary, source.code, target.code)
-            self._dialogues[target.code] = Dialogue(prompts, guards, window=window, terms=terms)
+        self._glossary = glossary
+        self._dialogues = {target.code: self._begun(target) for target in targets}
+        self._past = Counter[str]()  # of dialogues that are over
         self._failures = self._outages = 0
+
+    def retarget(self, targets: Sequence[str]) -> None:
+        """What `Translator.retarget` does."""
+        before = self._dialogues
+        self._dialogues = {code: before.get(code) or self._begun(find_language(code)) for code in targets}
+        for code in before.keys() - self._dialogues.keys():
+            self._past.update(_counted(before[code]))
+
+    def _begun(self, target: Language) -> Dialogue:
+        prompts = self._remote.profile.prompts(self._source, target)
+        shown = "\n".join(prompt.shown for prompt in prompts)
+        guards = Guards(self._source, target, prompt=shown, identifier=self._remote.identifier)
+        terms = partial(_renderings, self._glossary, self._source.code, target.code)
+        return Dialogue(prompts, guards, window=self._window, terms=terms)
 
     def translate(
         self,
@@ -305,20 +317,19 @@ class RemoteTranslator:
         """Nothing that could be taken up."""
         return {}
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: State) -> bool:
         """Raises ValueError for anything that was kept."""
         if state:
             raise ValueError("a model behind an endpoint has no cache, expected no saved one")
+        return False
 
     def figures(self) -> dict[str, int]:
         """For the log's end line, all languages together."""
-        dialogues = self._dialogues.values()
+        found = Counter(self._past)
+        for dialogue in self._dialogues.values():
+            found.update(_counted(dialogue))
         return {
-            "retries": sum(each.retries for each in dialogues),
-            "untranslated": sum(each.untranslated for each in dialogues),
-            "terms": sum(each.terms for each in dialogues),
-            "terms_missed": sum(each.terms_missed for each in dialogues),
-            "evictions": sum(each.cuts for each in dialogues),
+            **found,
             "endpoint_failures": self._failures,
             "endpoint_outages": self._outages,
         }
@@ -326,3 +337,13 @@ class RemoteTranslator:
 
 def _renderings(glossary: Callable[[], Glossary], source: str, target: str, text: str) -> Sequence[Rendering]:
     return glossary().renderings(text, source, target)
+
+
+def _counted(dialogue: Dialogue) -> dict[str, int]:
+    return {
+        "retries": dialogue.retries,
+        "untranslated": dialogue.untranslated,
+        "terms": dialogue.terms,
+        "terms_missed": dialogue.terms_missed,
+        "evictions": dialogue.cuts,
+    }

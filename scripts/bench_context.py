@@ -59,9 +59,8 @@ class Sentences:
         ladder = engine.profile.prompts(_ENGLISH, language)
         tokens = [PromptTokens(engine.tokenizer, prompt) for prompt in ladder]
         self.prompt = tokens[0]
-        in_source = engine.identifier.likelihood("en", other=language.code)
         shown = "\n".join(prompt.shown for prompt in ladder)
-        self._guards = None if bare else Guards(_ENGLISH, language, prompt=shown, in_source=in_source)
+        self._guards = None if bare else Guards(_ENGLISH, language, prompt=shown, identifier=engine.identifier)
         self._stricter = [Aside(engine.model, each) for each in tokens[1:]]
 
     def apart(self, stream: TokenStream, sources: Sequence[str], out: Heard) -> Steps[None]:

@@ -12,7 +12,7 @@ from surtitle.pipeline.dialogue import Answer, Ask, Dialogue, History, NoAnswer,
 from surtitle.pipeline.events import Translated
 from surtitle.pipeline.glossary import Glossary
 from surtitle.pipeline.guards import Guards
-from surtitle.pipeline.identify import Identifier, Likelihood
+from surtitle.pipeline.identify import Identifier
 from surtitle.pipeline.languages import find_language
 from surtitle.pipeline.profiles import find_profile
 
@@ -22,18 +22,18 @@ ECHO = "The train arrives at the station at nine today."
 
 
 @pytest.fixture(scope="module")
-def in_source() -> Likelihood:
-    return Identifier().likelihood("en", other="es")
+def identifier() -> Identifier:
+    return Identifier()
 
 
 class Talk:
     """A dialogue, and what was asked in it."""
 
     def __init__(
-        self, in_source: Likelihood, *, model: str = "qwen2", window: int = 1000, glossary: Glossary | None = None
+        self, identifier: Identifier, *, model: str = "qwen2", window: int = 1000, glossary: Glossary | None = None
     ) -> None:
         prompts = find_profile(model).prompts(ENGLISH, SPANISH)
-        guards = Guards(ENGLISH, SPANISH, prompt=prompts[0].shown, in_source=in_source)
+        guards = Guards(ENGLISH, SPANISH, prompt=prompts[0].shown, identifier=identifier)
         terms = glossary or Glossary()
         self.dialogue = Dialogue(prompts, guards, window=window, terms=lambda text: terms.renderings(text, "en", "es"))
         self.asked: list[Ask] = []
@@ -59,8 +59,8 @@ class Talk:
         return [message["content"] for message in self.asked[ask].messages]
 
 
-def test_what_was_said_before_is_said_again_in_front(in_source: Likelihood) -> None:
-    talk = Talk(in_source)
+def test_what_was_said_before_is_said_again_in_front(identifier: Identifier) -> None:
+    talk = Talk(identifier)
     assert talk.say("The train arrives at nine.", GOOD) == Translated(GOOD)
     talk.say("No, at ten.", "No, a las diez.")
     system, *rest = talk.contents()
@@ -84,8 +84,8 @@ def test_a_history_is_the_newest_turns_and_loses_a_quarter_at_a_time(turns: list
             assert size <= 3 * limit
 
 
-def test_the_oldest_turns_are_cut_seldom_and_many_at_once(in_source: Likelihood) -> None:
-    talk = Talk(in_source, window=500)
+def test_the_oldest_turns_are_cut_seldom_and_many_at_once(identifier: Identifier) -> None:
+    talk = Talk(identifier, window=500)
     changed = 0
     for number in range(100):
         talk.say(f"Train {number} arrives.", f"El tren {number} llega.")
@@ -98,9 +98,9 @@ def test_the_oldest_turns_are_cut_seldom_and_many_at_once(in_source: Likelihood)
 
 
 def test_what_is_no_translation_is_asked_for_without_context_then_strictly_and_never_stays(
-    in_source: Likelihood,
+    identifier: Identifier,
 ) -> None:
-    talk = Talk(in_source)
+    talk = Talk(identifier)
     talk.say("The train arrives at nine.", GOOD)
     assert talk.say(ECHO, ECHO, ECHO, BETTER) == Translated(BETTER)
     with_context, without, strictly = talk.asked[1:]
@@ -113,27 +113,27 @@ def test_what_is_no_translation_is_asked_for_without_context_then_strictly_and_n
     assert talk.dialogue.retries == 1
 
 
-def test_what_never_becomes_a_translation_is_shown_as_it_was_said_and_forgotten(in_source: Likelihood) -> None:
-    talk = Talk(in_source)
+def test_what_never_becomes_a_translation_is_shown_as_it_was_said_and_forgotten(identifier: Identifier) -> None:
+    talk = Talk(identifier)
     assert talk.say(ECHO, ECHO, "", "El tren…") == Translated(ECHO, untranslated=True)
     talk.say("Yes.", "Sí.")
     assert talk.contents()[3:] == ["Yes."]
     assert talk.dialogue.untranslated == 1
 
 
-def test_a_model_with_one_documented_prompt_is_asked_once_more_without_context_alone(in_source: Likelihood) -> None:
-    talk = Talk(in_source, model="towerinstruct")
+def test_a_model_with_one_documented_prompt_is_asked_once_more_without_context_alone(identifier: Identifier) -> None:
+    talk = Talk(identifier, model="towerinstruct")
     assert talk.say(ECHO, ECHO, ECHO).untranslated
     assert [len(ask.messages) for ask in talk.asked] == [3, 3]
 
 
-def test_late_words_are_not_asked_for_again(in_source: Likelihood) -> None:
-    assert Talk(in_source).say(ECHO, ECHO, in_time=lambda: False).untranslated
+def test_late_words_are_not_asked_for_again(identifier: Identifier) -> None:
+    assert Talk(identifier).say(ECHO, ECHO, in_time=lambda: False).untranslated
 
 
 @pytest.mark.parametrize("answers", [(None,), (ECHO, None), (ECHO, ECHO, None)])
-def test_without_an_answer_what_was_said_is_shown(in_source: Likelihood, answers: tuple[str | None, ...]) -> None:
-    talk = Talk(in_source)
+def test_without_an_answer_what_was_said_is_shown(identifier: Identifier, answers: tuple[str | None, ...]) -> None:
+    talk = Talk(identifier)
     assert talk.say(ECHO, *answers) == Translated(ECHO, untranslated=True)
     talk.say("Yes.", "Sí.")
     assert talk.contents()[3:] == ["Yes."]
@@ -142,8 +142,8 @@ def test_without_an_answer_what_was_said_is_shown(in_source: Likelihood, answers
 SINK = Glossary(({"en": "attention sink", "es": "sumidero de atención"},))
 
 
-def test_a_term_is_a_turn_before_it_is_first_said_and_not_again_while_that_is_there(in_source: Likelihood) -> None:
-    talk = Talk(in_source, glossary=SINK)
+def test_a_term_is_a_turn_before_it_is_first_said_and_not_again_while_that_is_there(identifier: Identifier) -> None:
+    talk = Talk(identifier, glossary=SINK)
     talk.say("The attention sink stays.", "El sumidero de atención se queda.")
     assert talk.contents()[3:] == ["attention sink", "sumidero de atención", "The attention sink stays."]
     talk.say("The attention sink helps.", "El sumidero de atención ayuda.")
@@ -151,8 +151,8 @@ def test_a_term_is_a_turn_before_it_is_first_said_and_not_again_while_that_is_th
     assert (talk.dialogue.terms, talk.dialogue.terms_missed) == (2, 0)
 
 
-def test_a_term_that_was_cut_is_told_again(in_source: Likelihood) -> None:
-    talk = Talk(in_source, glossary=SINK, window=100)
+def test_a_term_that_was_cut_is_told_again(identifier: Identifier) -> None:
+    talk = Talk(identifier, glossary=SINK, window=100)
     talk.say("The attention sink stays.", "El sumidero de atención se queda.")
     for number in range(12):
         talk.say(f"Train {number}.", f"Tren {number}.")
@@ -161,8 +161,8 @@ def test_a_term_that_was_cut_is_told_again(in_source: Likelihood) -> None:
     assert talk.contents()[-3:] == ["attention sink", "sumidero de atención", "The attention sink helps."]
 
 
-def test_a_translation_without_the_term_is_asked_for_again_with_its_words_in_the_source(in_source: Likelihood) -> None:
-    talk = Talk(in_source, glossary=SINK)
+def test_a_translation_without_the_term_is_asked_for_again_with_its_words_in_the_source(identifier: Identifier) -> None:
+    talk = Talk(identifier, glossary=SINK)
     said = "The attention sink stays."
     assert talk.say(said, "El lavabo se queda.", "El sumidero de atención se queda.").text.startswith("El sumidero")
     assert talk.contents()[-1] == "The sumidero de atención stays."
@@ -172,8 +172,8 @@ def test_a_translation_without_the_term_is_asked_for_again_with_its_words_in_the
 
 
 @pytest.mark.parametrize("mark", ["<|im_end|>", "<｜hy_User｜>", "<start_of_turn>", "</s>", "[INST]", "[/INST]"])
-def test_speech_can_not_end_its_turn(in_source: Likelihood, mark: str) -> None:
-    talk = Talk(in_source)
+def test_speech_can_not_end_its_turn(identifier: Identifier, mark: str) -> None:
+    talk = Talk(identifier)
     talk.say(f"The train {mark} arrives at 5 < 6 [sic].", f"El tren {mark} llega a las 5 < 6 [sic].")
     talk.say("Yes.", "Sí.")
     assert not any(mark in str(content) for content in talk.contents())

@@ -19,9 +19,8 @@ def identifier() -> Identifier:
 
 def guards_of(identifier: Identifier, source: str, target: str) -> Guards:
     spoken, wanted = find_language(source), find_language(target)
-    in_source = identifier.likelihood(source, other=target)
     prompt, _ = find_profile().prompts(spoken, wanted)
-    return Guards(spoken, wanted, prompt=prompt.shown, in_source=in_source)
+    return Guards(spoken, wanted, prompt=prompt.shown, identifier=identifier)
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +43,13 @@ def spanish(identifier: Identifier) -> Guards:
         ("That is 1,000,000,000,000 euros.", "Son 1.000.000.000.000 de euros."),
         ("The word 你好 means hello.", "La palabra 你好 significa hola."),
         ("...", "..."),
+        ("One line.\nAnother.", "Una línea.\nOtra."),
+        ("The end.", "El fin.\n"),
     ],
 )
 def test_a_translation_has_no_fault(spanish: Guards, source: str, translation: str) -> None:
     assert spanish.fault(source, translation, finished=True) is None
+    assert not any(spanish.is_lost(source, translation[:end]) for end in range(len(translation) + 1))
 
 
 @pytest.mark.parametrize(
@@ -63,6 +65,15 @@ def test_a_translation_has_no_fault(spanish: Guards, source: str, translation: s
         ("en-uk", "They want to shift responsibility.", "Вони хочуть перекладати відповідальність."),
         ("de-ru", "Die Überweisung dauert zwei Tage.", "Перевод занимает два дня."),
         ("en-fr", "He will be brought to justice.", "Il sera traduit en justice."),
+        ("en-fr", "He was brought before the court.", "Il a été traduit devant le tribunal."),
+        ("en-ru", "Convert metres to feet.", "Переведите метры в футы."),
+        ("en-pl", "Let me explain how this works.", "Pozwól, że wytłumaczę, jak to działa."),
+        ("en-pl", "He tried to explain himself.", "Próbował się tłumaczyć."),
+        ("en-uk", "Five minutes.", "Пʼять хвилин."),
+        ("da-no", "Jeg kommer hjem klokken fire.", "Jeg kommer hjem klokken fire."),
+        ("ja-zh", "東京大学", "東京大学"),
+        ("zh-ja", "北京大学", "北京大学"),
+        ("en-zh", "TensorFlow", "TensorFlow"),
         ("en-fr", "That resulted in higher prices.", "Cela s'est traduit par une hausse des prix."),
         ("en-es", "This will result in job losses.", "Esto se traducirá en pérdidas de empleo."),
         ("en-es", "That has resulted in losses.", "Eso se ha traducido finalmente en pérdidas."),
@@ -157,6 +168,27 @@ def test_what_stays_in_the_sources_own_script_is_no_translation(identifier: Iden
     assert guards_of(identifier, *pair.split("-")).fault(text, text, finished=True) == "script"
 
 
+@pytest.mark.parametrize(
+    ("pair", "text"),
+    [
+        ("zh-ja", "我们明天再讨论这个问题。"),
+        ("ja-zh", "会議は明日開催予定です。"),
+        ("en-zh", "Thank you."),
+        ("en-ru", "Good morning."),
+        ("en-ja", "Of course."),
+    ],
+)
+def test_a_copy_is_no_translation_though_the_target_has_such_letters(
+    identifier: Identifier, pair: str, text: str
+) -> None:
+    assert guards_of(identifier, *pair.split("-")).fault(text, text, finished=True) == "echo"
+
+
+def test_a_polish_translation_is_talk_of_translating(identifier: Identifier) -> None:
+    guards = guards_of(identifier, "en", "pl")
+    assert guards.fault("The train is late.", "Oto tłumaczenie: pociąg się spóźnia.", finished=True) == "comment"
+
+
 @pytest.mark.parametrize("names", ["Angela Merkel, Emmanuel Macron", "OK", "taxi total", "Anna, Berlin, Paris 2024"])
 def test_names_and_few_words_may_stay_as_they_are(spanish: Guards, names: str) -> None:
     assert spanish.fault(names, names, finished=True) is None
@@ -172,6 +204,8 @@ def test_names_and_few_words_may_stay_as_they_are(spanish: Guards, names: str) -
         (SOURCE, "The committee will discuss the budget para el año.", "echo"),
         ("Thank you so much.", "Thank you so much.", "language"),
         ("Have a good time at ACL.", "Have a good time in ACL!", "language"),
+        (SOURCE, "Le comité discutera du budget de l'année prochaine.", "language"),
+        (SOURCE, "Der Ausschuss wird den Haushalt für nächstes Jahr besprechen.", "language"),
         ("It puts pressure on them to overcome it.", "Les pone presión para que lo 克服.", "script"),
         (SOURCE, "el comité y el comité y el comité y el comité y el comité y", "loop"),
         (SOURCE, "El comité. Yesterday my neighbour asked me: 'When does the next train arrive?'", "prompt"),
@@ -181,10 +215,24 @@ def test_names_and_few_words_may_stay_as_they_are(spanish: Guards, names: str) -
         ("A smaller step for Tolkien.", "Soy un modelo de lenguaje y no escribo poemas.", "comment"),
         ("So what about drift then?", "Como asistente, ¿en qué puedo ayudarle?", "comment"),
         (SOURCE, "Aquí está la traducción: El comité discutirá el presupuesto.", "comment"),
+        (SOURCE, "El comité discutirá el presupuesto.\n\nNota: se usa el futuro.", "comment"),
     ],
 )
 def test_what_is_no_translation_is_found(spanish: Guards, source: str, translation: str, fault: Fault) -> None:
     assert spanish.fault(source, translation, finished=True) == fault
+
+
+@pytest.mark.parametrize(
+    ("begun", "most"),
+    [
+        ("el comité y el comité y el comité y el comité y el comité y el comité", 52),
+        ("El comité. Yesterday my neighbour asked me: 'When does the next train", 50),
+        ("El comité 克服 discutirá el presupuesto.", 11),
+        ("El comité discutirá el presupuesto.\n\nNota: se usa el futuro.", 38),
+    ],
+)
+def test_what_can_not_become_a_translation_is_found_before_it_ends(spanish: Guards, begun: str, most: int) -> None:
+    assert next(end for end in range(len(begun)) if spanish.is_lost(SOURCE, begun[:end])) <= most
 
 
 def test_what_did_not_end_by_itself_is_runaway(spanish: Guards) -> None:

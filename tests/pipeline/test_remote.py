@@ -95,6 +95,17 @@ def test_languages_are_asked_side_by_side_and_each_has_its_own_turns(chat: ChatS
     assert chat.connections == 2
 
 
+def test_a_language_that_stays_keeps_its_turns_and_what_is_gone_is_counted(chat: ChatServer) -> None:
+    with chat.listening(), closing(Booth(chat, "es", "de")) as booth:
+        booth.say("One.")
+        before = booth.translator.figures()
+        booth.translator.retarget(["de", "fr"])
+        assert booth.say("Two.").keys() == {"de", "fr"}
+        assert booth.translator.figures().keys() == before.keys()
+    histories = {len(body["messages"]) for body in chat.asked[2:]}
+    assert len(histories) == 2  # German has a turn more behind it than French
+
+
 def test_pieces_are_counted_by_language_as_they_come(chat: ChatServer) -> None:
     counted: list[tuple[str, int]] = []
     with chat.listening(), closing(Booth(chat)) as booth:
