@@ -26,6 +26,8 @@ class Hears(Protocol):
 
     def push(self, samples: Samples, *, backlog: float = 0.0) -> list[Heard]: ...
 
+    def pause(self) -> list[Heard]: ...
+
     def flush(self) -> list[Heard]: ...
 
     @property
@@ -58,6 +60,10 @@ class Listener:
         if pending := self._recognizer.pending:
             self._speech_until(pending[-1].end)
         return segments
+
+    def pause(self) -> list[Segment]:
+        """What a source ends that sends nothing any more, for now."""
+        return self._cut(self._recognizer.pause())
 
     def flush(self) -> list[Segment]:
         """What the end of the audio ends."""

@@ -145,6 +145,10 @@ class Recognizer:
                 out += self._update()
         return out
 
+    def pause(self) -> list[Heard]:
+        """Nothing comes for a while, though the audio is not over: what was said before stands alone."""
+        return self._decide(self._gate.flush())
+
     def flush(self) -> list[Heard]:
         """The audio is over: commit what is open."""
         self._window = np.concatenate((self._window, self._rest))
@@ -262,13 +266,16 @@ class Recognizer:
         """What of `guess` was said.
 
         The last word alone sounds less sure than beside others. So what was believed before is believed if it is heard
-        again; and before a pause, behind what is committed, if all that is heard is doubted.
+        again; and before a pause, if all that is heard is doubted, where it goes on with that or words are committed.
         """
         before = self._policy.pending
         if [bare(word.text) for word in guess] == [bare(word.text) for word in before]:
             return list(guess)
-        believed = heard(guess)
-        return list(before) if last and guess and not believed and self._committed else believed
+        believed = heard(guess, spaced=is_spaced(self._spoken.current))
+        goes_on = bool(before) and [bare(word.text) for word in guess[: len(before)]] == [
+            bare(word.text) for word in before
+        ]
+        return list(before) if last and guess and not believed and (self._committed or goes_on) else believed
 
     def _context(self) -> str:
         expected = self._hot_words(self._spoken.current) if self._hot_words else ""

@@ -52,6 +52,10 @@ class ReferenceEars:
             out += [event for event in self._gate.push([probability]) if not isinstance(event, Opened)]
         return out + self._ended(self._samples)
 
+    def pause(self) -> list[Heard]:
+        """Nothing comes for a while."""
+        return self.flush()
+
     def flush(self) -> list[Heard]:
         """The audio is over: what was not said until now is never heard."""
         return [event for event in self._gate.flush() if not isinstance(event, Opened)]

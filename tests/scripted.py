@@ -42,6 +42,9 @@ class ScriptedEars:
         self.backlogs.append(backlog)
         return list(self._until(self.samples // (SAMPLE_RATE // 2)))
 
+    def pause(self) -> list[Heard]:
+        return [Quiet(self.samples / SAMPLE_RATE)]
+
     def flush(self) -> list[Heard]:
         return [*self._until(-(-self.samples // (SAMPLE_RATE // 2))), Quiet(self.samples / SAMPLE_RATE)]
 
@@ -88,6 +91,9 @@ class ScriptedTranslator:
         self.drafted.set()
         for target in self.targets:
             yield target, Drafted(text.upper(), len(text.split()[0]) * (" " in text and binds))
+
+    def retarget(self, targets: Sequence[str]) -> None:
+        self.targets = tuple(targets)
 
     def rest(self, stop: Callable[[], bool], pause: Callable[[], bool]) -> None:
         """As long as it may."""

@@ -65,6 +65,9 @@ class ScriptedEars:
         self._samples += len(samples)
         return [word for second in range(before, self._samples // SAMPLE_RATE) for word in self._sentence(second)]
 
+    def pause(self) -> list[Heard]:
+        return []
+
     def flush(self) -> list[Heard]:
         return [Quiet(self._samples / SAMPLE_RATE)]
 

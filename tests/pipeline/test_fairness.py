@@ -64,6 +64,9 @@ class Ears:
         self._seconds += 1
         return [Word("Yes.", self._seconds - 1, self._seconds - 0.1, 0.9)]
 
+    def pause(self) -> list[Heard]:
+        return []
+
     def flush(self) -> list[Heard]:
         return [Quiet(float(self._seconds))]
 

@@ -489,6 +489,32 @@ def test_what_is_doubted_before_a_pause_is_not_said_where_nothing_was_believed_b
     assert texts(heard) == ["w1", "w2", "w3"]
 
 
+def test_what_was_believed_stays_if_it_is_doubted_with_more_behind_it_before_a_pause() -> None:
+    looks: list[Samples] = []
+
+    def invents(samples: Samples, *, committed: str = "", **asked: object) -> list[Word]:
+        words = transcribe(samples, language="en", committed=committed)
+        looks.append(samples)
+        if len(looks) == 1:
+            return words
+        return [replace(word, probability=0.2) for word in [*words, Word("Thanks.", words[-1].end, words[-1].end, 0.2)]]
+
+    ears = Recognizer(invents, probability, languages=["en"])
+    heard = ears.push(np.concatenate((silence(1.0), speech(1), silence(3.0)))) + ears.flush()
+    assert texts(heard) == ["w1"]
+
+
+def test_a_source_that_stalls_ends_what_was_said_and_goes_on_behind_it() -> None:
+    ears, whole = recognizer(), recognizer()
+    first, second = speech(1, 2, 3), np.concatenate((silence(0.5), speech(4, 5, 6), silence(3.0)))
+    heard = [*ears.push(first), *ears.pause()]
+    assert texts(heard) == ["w1", "w2", "w3"]
+    assert [type(each) for each in heard[-2:]] == [Closed, Quiet]
+    assert ears.pause() == []
+    assert texts(heard + ears.push(second) + ears.flush()) == [f"w{number}" for number in range(1, 7)]
+    assert texts(whole.push(np.concatenate((first, second))) + whole.flush()) == [f"w{n}" for n in range(1, 7)]
+
+
 @settings(max_examples=15)
 @given(st.builds(RecognizerSettings, window=st.floats(3.0, 10.0), kept=st.integers(0, 5)))
 def test_whatever_is_kept_everything_said_is_committed_once_and_in_order(chosen: RecognizerSettings) -> None:
