@@ -83,6 +83,8 @@ class Board:
         self._all = not langs
         self._real = False
         self._welcomed = False
+        self._sources: Sequence[str] = ()
+        self._missing: set[str] = set()  # columns in which nothing will come
         # The newest cue that is final in each language: for an older one nothing comes after it.
         self._finals: dict[str, int] = {}
 
@@ -93,6 +95,8 @@ class Board:
                 return list(self._caption(message))
             case "session":
                 return [*self._close(), self._session(message)]
+            case "targets":
+                return [self._targets(message["targets"]), *self._settle()]
             case "gap":
                 seconds = (message["end_ms"] - message["start_ms"]) / 1000
                 return [Notice(f"{seconds:.1f} s missing: {message['why']}", bad=True)]
@@ -121,16 +125,28 @@ class Board:
         elif is_hole:
             # Open drafts come again, finals do not.
             self.open = _finals_of(self.open)
+            if self._sources:  # in which session nothing of that was missed
+                self._targets(message["session"]["targets"])
         if is_hole:
             yield Notice("captions may be missing here", bad=True)
 
     def _session(self, message: Message) -> Notice:
-        sources = message.get("sources", [message["source"]])
-        if self._all:
-            self.columns = (*sources, *(lang for lang in message["targets"] if lang not in sources))
+        self._sources = message.get("sources", [message["source"]])
         self._real = message["clock"] == "real"
         self._say(speaking=True, lag_ms=None, trouble="")
-        return Notice(f"{' or '.join(sources)} → {', '.join(message['targets'])}")
+        return self._targets(message["targets"])
+
+    def _targets(self, targets: Sequence[str]) -> Notice:
+        """What is translated into from here on: nothing is waited for in other languages."""
+        there = (*self._sources, *(lang for lang in targets if lang not in self._sources))
+        if self._all:
+            held = {lang for row in self.open for lang, cell in row.cells.items() if cell.final}
+            self.columns = (*there, *(lang for lang in self.columns if lang in held and lang not in there))
+        self._missing = {lang for lang in self.columns if lang not in there}
+        for row in [*self.open]:
+            for lang in [lang for lang, cell in row.cells.items() if lang not in there and not cell.final]:
+                self._take_back(row, lang)
+        return Notice(f"{' or '.join(self._sources)} → {', '.join(targets)}")
 
     def _caption(self, message: Message) -> Iterator[Row]:
         lang, cue = message["lang"], message["cue"]
@@ -151,6 +167,10 @@ class Board:
             self._finals[lang] = max(cue, self._finals.get(lang, cue))
             if self._real and message["role"] == "target":
                 self._say(lag_ms=message["elapsed_ms"] - message["end_ms"])
+        yield from self._settle()
+
+    def _settle(self) -> Iterator[Row]:
+        """What can be shown for good."""
         while self.open and (self._settled(self.open[0]) or len(self.open) > MOST_OPEN):
             yield from _finals_of([self.open.pop(0)])
 
@@ -167,7 +187,7 @@ class Board:
         return self.open[index]
 
     def _settled(self, row: Row) -> bool:
-        return all(self._settled_in(lang, row) for lang in self.columns)
+        return all(self._settled_in(lang, row) for lang in self.columns if lang not in self._missing)
 
     def _settled_in(self, lang: str, row: Row) -> bool:
         return row.cells[lang].final if lang in row.cells else row.cue < self._finals.get(lang, -1)

@@ -1,4 +1,4 @@
-// Captions as rows that roll up. Text is only ever set as textContent, looks through CSSOM setters.
+// Captions as rows that roll up. Text is only ever set as textContent, looks by CSSOM setters.
 import { captions, query } from "/connection.js";
 
 const wanted = query.getAll("lang").join().split(",").filter(Boolean);
@@ -37,9 +37,9 @@ class Track {
     this.reflow();
   }
 
-  // Lay out anew: the width or the font has changed.
+  // Lay out anew: the width or font has changed.
   reflow() {
-    this.cut = 0; // so much of the pieces' text stands in rows that never change
+    this.cut = 0; // so much text stands in rows that never change
     this.fixed = 0; // so many rows
     this.roll.replaceChildren();
     this.render();
@@ -91,7 +91,7 @@ class Track {
     }
     for (; starts[1] <= settled; starts.shift()) this.fix(text.slice(starts[0], starts[1]));
     starts.forEach((start, i) => this.fill(this.fixed + i, text.slice(start, starts[i + 1]), settled - start));
-    // A draft that becomes shorter leaves room below it: rows do not roll back.
+    // A draft that shrinks leaves room below: rows do not roll back.
     let end = this.fixed + starts.length;
     while (roll.childElementCount >= end + rowCount) roll.lastChild.remove();
     while (end < roll.childElementCount) this.fill(end++, "", 0);
@@ -115,7 +115,7 @@ class Track {
     return row;
   }
 
-  // Where the browser, which knows every script's rules, starts rows.
+  // Where the browser, which knows all scripts' rules, starts rows.
   starts(text) {
     const probe = this.row("line probe", this.box);
     const node = probe.firstChild.appendChild(new Text(text));
@@ -167,12 +167,15 @@ function show(caption) {
   let track = tracks.find((one) => one.lang === caption.lang);
   if (!track) {
     tracks.push((track = new Track(caption)));
-    tracks.sort((a, b) => rank(a) - rank(b));
-    stage.append(...tracks.map((one) => one.box));
-    style.setProperty("--tracks", tracks.length);
-    reflow();
+    arrange();
   }
   track.show(caption);
+}
+
+function arrange() {
+  stage.replaceChildren(...tracks.sort((a, b) => rank(a) - rank(b)).map((one) => one.box));
+  style.setProperty("--tracks", tracks.length);
+  reflow();
 }
 
 function rest() {
@@ -185,7 +188,7 @@ const reflow = () => tracks.forEach((track) => track.reflow());
 addEventListener("resize", reflow);
 new MutationObserver(reflow).observe(document.head, { childList: true }); // OBS adds its Custom CSS late
 
-let waiting = []; // for its delay, and for somebody to look
+let waiting = []; // for its delay, or somebody to look
 let timer;
 let offAir = false; // in OBS
 const hidden = () => offAir || document.hidden;
@@ -196,7 +199,7 @@ function later(wait, run) {
   return play();
 }
 
-// Whether nothing waits any more.
+// Whether nothing waits.
 function play() {
   clearTimeout(timer);
   if (hidden()) return false;
@@ -228,7 +231,7 @@ function begin(session, wait = delay) {
   const empty = () => {
     order = session?.targets || [];
     tracks = [];
-    stage.replaceChildren();
+    arrange();
   };
   if (wait && !hidden()) return later(wait, empty);
   waiting = [];
@@ -243,6 +246,12 @@ const handlers = {
     for (const caption of captions) take(caption, delay - newest + caption.elapsed_ms);
   },
   session: begin,
+  targets: ({ targets }) =>
+    later(delay, () => {
+      tracks = tracks.filter(({ lang }) => targets.includes(lang) || !order.includes(lang));
+      order = targets;
+      arrange();
+    }),
   caption(caption) {
     if (take(caption) && caption.final) connection.painted(caption.seq);
   },

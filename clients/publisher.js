@@ -45,6 +45,12 @@ export class Publisher {
     this.#socket.send(frame);
   }
 
+  // Other translations from here on, and after a cut.
+  translate(to) {
+    this.#start.to = to;
+    if (this.#socket.readyState === 1 && !this.#stopped) this.#socket.send(JSON.stringify({ type: "translate", to }));
+  }
+
   // Everything was said; "over" comes when the server has said the rest.
   stop() {
     this.#stopped = true;

@@ -24,7 +24,7 @@ async def publish(
     url: str,
     source: str | Sequence[str],
     targets: Sequence[str],
-    chunks: AsyncIterable[bytes],
+    chunks: AsyncIterable[bytes | list[str] | tuple[str, ...]],
     *,
     session: str = "main",
     token: str | None = None,
@@ -38,7 +38,8 @@ async def publish(
         url: `http://host:port`, `ws://host:port`, or with any page of the server.
         source: The language code of the speech; several where the speakers change between them.
         targets: The language codes of the translations.
-        chunks: Signed 16-bit little-endian mono PCM, whole samples, 20 to 200 ms each, at the pace of speech.
+        chunks: Signed 16-bit little-endian mono PCM, whole samples, 20 to 200 ms each, at the pace of speech; between
+            them, lists of language codes: the translations from there on.
         session: The name under which viewers find it.
         token: For servers that ask for one.
         sample_rate: Hertz of the PCM, 8000 to 96000.
@@ -56,14 +57,17 @@ async def publish(
         raise unreachable(url, error) from error
 
 
-async def _speak(connection: ClientConnection, start: Message, chunks: AsyncIterable[bytes]) -> None:
+async def _speak(
+    connection: ClientConnection, start: Message, chunks: AsyncIterable[bytes | list[str] | tuple[str, ...]]
+) -> None:
     answer: Message = {}
     try:
         await connection.send(json.dumps(start))
         answer = await _next(connection, "ready", "error")
         if answer.get("type") == "ready":
             async for chunk in chunks:
-                await connection.send(chunk)
+                is_list = isinstance(chunk, list | tuple)
+                await connection.send(json.dumps({"type": "translate", "to": chunk}) if is_list else chunk)
             await connection.send('{"type":"stop"}')
             answer = {}
     except ConnectionClosed:

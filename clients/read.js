@@ -169,6 +169,10 @@ const handlers = {
     say("");
     offer(message);
   },
+  targets({ targets }) {
+    transcript.keep([...targets, ...spoken]);
+    offer({ sources: spoken, targets });
+  },
   caption(caption) {
     show(caption);
     grown();

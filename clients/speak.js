@@ -33,9 +33,14 @@ function offer() {
 }
 
 function press() {
-  for (const chip of find("to").children) chip.ariaPressed = settings.to.includes(chip.value);
   const busy = Boolean(publisher) || reading;
-  for (const group of find("choices").querySelectorAll("fieldset")) group.disabled = busy;
+  for (const chip of find("to").children) {
+    chip.ariaPressed = settings.to.includes(chip.value);
+    // While somebody speaks there are other translations, but one at least, and none of what is spoken.
+    const stays = settings.to.includes(chip.value) ? settings.to.length === 1 : chip.value === settings.from && !settings.also;
+    chip.disabled = reading || (busy && stays);
+  }
+  for (const field of [fields.from, fields.also, fields.session, fields.token]) field.disabled = busy;
   find("file").disabled = busy || !settings.to.length;
   find("start").disabled = find("file").disabled || !navigator.mediaDevices;
   find("stop").disabled = !publisher;
@@ -45,6 +50,7 @@ find("to").addEventListener("click", ({ target: { value } }) => {
   if (!value) return;
   const rest = settings.to.filter((code) => code !== value);
   settings.keep({ to: rest.length === settings.to.length ? [...rest, value] : rest });
+  publisher?.translate(settings.to);
   press();
 });
 fields.from.addEventListener("change", () => settings.keep({ from: fields.from.value }));
@@ -192,6 +198,7 @@ addEventListener("visibilitychange", () => publisher && stayAwake());
 // --- what people read ---
 
 const transcript = new Transcript(find("finals"), find("drafts"));
+let spoken = []; // the languages of the speech
 
 function grown() {
   find("empty").hidden = !transcript.empty;
@@ -200,8 +207,18 @@ function grown() {
 }
 
 const handlers = {
-  welcome: ({ recovered }) => recovered || transcript.clear(),
-  session: () => transcript.begin(),
+  welcome({ recovered, session }) {
+    if (session) spoken = session.sources ?? [session.source];
+    if (!recovered) transcript.clear();
+  },
+  session({ source, sources = [source] }) {
+    spoken = sources;
+    transcript.begin();
+  },
+  targets({ targets }) {
+    transcript.keep([...targets, ...spoken]);
+    grown();
+  },
   snapshot({ captions }) {
     captions.forEach((caption) => transcript.show(caption));
     grown();

@@ -61,6 +61,15 @@ export class Transcript {
     for (const [cue, box] of this.#cues) if (!box.isConnected) this.#cues.delete(cue);
   }
 
+  // Drafts in other languages than these will not be finished.
+  keep(langs) {
+    for (const [key, { caption, box }] of this.#open) {
+      if (langs.includes(caption.lang)) continue;
+      box.remove();
+      this.#open.delete(key);
+    }
+  }
+
   // Another session goes on below: its cues count from 0 again.
   begin() {
     this.#drafts.replaceChildren();

@@ -182,7 +182,7 @@ class Place:
                 self._seq = max(self._seq, self._head)
                 self._resumable = self._answered
                 return shown
-            case "caption" | "gap" | "session" | "status" | "end" if self._is_new(message):
+            case "caption" | "gap" | "session" | "targets" | "status" | "end" if self._is_new(message):
                 if message["type"] in ("session", "end"):
                     self.ended = message["type"] == "end"
                 return [message]

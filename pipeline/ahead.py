@@ -46,6 +46,10 @@ class Ahead:
         """A draft of `opening` is being made."""
         self._drafted = opening.segment.text
 
+    def again(self) -> None:
+        """What is open is worth a draft once more: in other languages."""
+        self._drafted = ""
+
     def is_current(self, opening: Opening) -> bool:
         """Whether its draft was begun last, and the segment did not end meanwhile, nor was taken back."""
         return self._drafted == opening.segment.text

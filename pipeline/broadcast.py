@@ -133,6 +133,12 @@ class Outputs:
             self._recorders.pop(room).close()
 
 
+Painted = Callable[[int, str], None]
+"""Told the cue and the language of a final that is on a screen."""
+Retarget = Callable[[tuple[str, ...]], None]
+"""Told all the languages that are to be translated into from now on."""
+
+
 class WayOut(Protocol):
     """Where one session's events go."""
 
@@ -142,7 +148,7 @@ class WayOut(Protocol):
 
     def publish(self, event: Event) -> None: ...
 
-    def follow(self, lags: LagStats, painted: Callable[[int, str], None]) -> None: ...
+    def follow(self, lags: LagStats, painted: Painted, retarget: Retarget) -> None: ...
 
     def unfollow(self) -> None: ...
 
@@ -162,8 +168,8 @@ class Kept:
         if not isinstance(event, Caption) or event.final:
             self.events.append(event)
 
-    def follow(self, lags: LagStats, painted: Callable[[int, str], None]) -> None:
-        """Nobody is shown how late it is."""
+    def follow(self, lags: LagStats, painted: Painted, retarget: Retarget) -> None:
+        """Nobody is shown how late it is, or asks for more."""
 
     def unfollow(self) -> None:
         """Nobody was."""
@@ -197,12 +203,16 @@ class Broadcast:
         hub.publish(event)
         self._outputs.show(event, self.room.name)
 
-    def follow(self, lags: LagStats, painted: Callable[[int, str], None]) -> None:
-        """Show how late the session is that begins, and tell `painted` what viewers have on their screens."""
+    def follow(self, lags: LagStats, painted: Painted, retarget: Retarget) -> None:
+        """Show how late the session is that begins, tell `painted` what viewers have on their screens, and `retarget`
+        which other translations are wanted.
+        """
         self.room.hub.on_painted = painted
+        self.room.retarget = retarget
         self._outputs.follow(lags)
 
     def unfollow(self) -> None:
         """The session is over, however it ended: nothing here holds it any more."""
         self.room.hub.on_painted = ignore_painted
+        self.room.retarget = None
         self._outputs.leave(self.room.name)

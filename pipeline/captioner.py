@@ -33,16 +33,28 @@ class Captioner:
         self.lags = LagStats()
         """How late each stage was so far."""
 
-    def final(self, segment: Segment, language: str, made: Translated, stamps: Stamps) -> Caption:
-        """`segment` in `language`: its own, or one that it was translated into."""
+    def retarget(self, targets: Sequence[str], *, keep: Sequence[str]) -> None:
+        """From here on translations are into `targets`; drafts in those that are gone are shown no more, but for
+        languages to `keep`, which are spoken too."""
+        before, self._targets = self._targets, frozenset(targets)
+        self._drafts.drop(before - self._targets - frozenset(keep))
+
+    def final(
+        self, segment: Segment, language: str, made: Translated, stamps: Stamps, *, stalled: float = 0.0
+    ) -> Caption:
+        """`segment` in `language`: its own, or one that it was translated into.
+
+        `stalled` is for how many seconds the source sent nothing while time went by: nobody was late by those.
+        """
         revision = Revision(self._drafts.finish(segment.id, language), made.text, len(made.text))
         words = segment.words if language == segment.language else ()
         caption = replace(
             self._caption(segment, language, revision, stamps), untranslated=made.untranslated, words=words
         )
         if caption.role == "target":
-            self.lags.add(segment.end, caption.elapsed - segment.end, stamps)
-            self._ends[segment.id, language] = segment.end
+            end = segment.end + stalled
+            self.lags.add(end, caption.elapsed - end, stamps)
+            self._ends[segment.id, language] = end
             if len(self._ends) > REPORTS:
                 del self._ends[next(iter(self._ends))]
         return caption

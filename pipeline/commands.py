@@ -122,13 +122,22 @@ def run_watch(args: argparse.Namespace) -> None:
 
 def run_translate(args: argparse.Namespace) -> None:
     """Translate text."""
-    from surtitle.pipeline.textmode import as_json, as_text, lines_of, timed_lines_of, translate_lines
+    from surtitle.pipeline.textmode import (
+        as_json,
+        as_text,
+        lines_of,
+        nothing_to_tell,
+        tell_untranslated,
+        timed_lines_of,
+        translate_lines,
+    )
 
     store, pair = open_models(), single_pair_of(args)
     (source,) = pair.sources
     address = address_of(args, os.environ)
     lines = timed_lines_of(args.file, source) if args.jsonl else lines_of(args.file)
     show = as_json(pair.targets) if args.jsonl else as_text(pair.targets)
+    tell_of = nothing_to_tell if args.jsonl else tell_untranslated
     glossary = glossary_of(args)
     spoken, wanted = find_language(source), [find_language(code) for code in pair.targets]
     if address is not None:
@@ -136,7 +145,7 @@ def run_translate(args: argparse.Namespace) -> None:
 
         with closing(remote_at(address)) as remote:
             there = RemoteTranslator(remote, spoken, wanted, window=args.window, budget=TEXT, glossary=glossary)
-            translate_lines(lines, there, show)
+            translate_lines(lines, there, show, untranslated=tell_of)
         return
 
     from surtitle.pipeline.statefile import Keeper, StateFile
@@ -150,19 +159,23 @@ def run_translate(args: argparse.Namespace) -> None:
         translator = Translator(
             engine, spoken, wanted, window=args.window, beams=args.beams or TEXT_BEAMS, glossary=glossary
         )
-        if state is not None:
-            translator.restore(state)
+        if state is not None and not translator.restore(state):
+            raise ValueError(
+                f"it is of {', '.join(state)}, expected what is translated from {source} into {args.targets}"
+            )
         return translator
 
     if args.state is None:
-        translate_lines(lines, make(), show)
+        translate_lines(lines, make(), show, untranslated=tell_of)
         return
-    file = StateFile(args.state, llm, pair.targets)
+    file = StateFile(args.state, llm)
     tell = partial(print, file=sys.stderr)
     translator = file.resume(make, tell)
     keeper = Keeper(translator.state, file.write, now=time.monotonic, tell=tell)
-    translate_lines(lines, translator, show, keeper.keep_if_due)
-    keeper.keep()
+    try:
+        translate_lines(lines, translator, show, keeper.keep_if_due, untranslated=tell_of)
+    finally:  # what was translated before it was broken off is known, too
+        keeper.keep()
 
 
 def run_generate(args: argparse.Namespace) -> None:

@@ -16,10 +16,10 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.events import Skipped, Sound
+from surtitle.pipeline.events import Skipped, Sound, Targets
 from surtitle.pipeline.hub import Viewer
 from surtitle.pipeline.limits import AUDIO_PACE, MESSAGES_AT_ONCE, MESSAGES_PER_SECOND, Bucket, Pace
-from surtitle.pipeline.messages import CloseCode, ErrorMessage, Painted, PublishSkipped, Refused
+from surtitle.pipeline.messages import CloseCode, ErrorMessage, Painted, PublishSkipped, PublishTargets, Refused
 from surtitle.pipeline.protocol import encode, parse_pcm, parse_publisher, parse_viewer
 
 CLOSE_SECONDS = 5.0
@@ -70,7 +70,8 @@ class Audio:
         """Why the audio ended, when it was the publisher's mistake: the session still says what it heard."""
 
     async def chunks(self) -> AsyncIterator[Sound]:
-        """Yield float32 samples until the publisher stops, leaves, is there no more or sends nonsense."""
+        """Yield float32 samples, and what is said between them, until the publisher stops, leaves, is there no more or
+        sends nonsense."""
         clock = asyncio.get_running_loop().time
         listened_at = self._began
         while True:
@@ -83,7 +84,7 @@ class Audio:
                 if isinstance(sound, Skipped):
                     if not self._pace.skip(sound.samples, clock()):
                         raise Refused(CloseCode.FLOOD, "saw more audio skipped than there was time to say")
-                elif not self._pace.take(len(sound), clock()):
+                elif not self._pace.take(0 if isinstance(sound, Targets) else len(sound), clock()):
                     raise Refused(
                         CloseCode.FLOOD,
                         f"saw audio faster than {AUDIO_PACE:g} times the pace of speech, expected it as it is spoken",
@@ -119,8 +120,13 @@ def _sound(message: str | bytes) -> Sound | None:
     """What a publisher's `message` brings; None if it is the last one."""
     if isinstance(message, bytes):
         return parse_pcm(message)
-    said = parse_publisher(message)
-    return Skipped(said.samples) if isinstance(said, PublishSkipped) else None
+    match parse_publisher(message):
+        case PublishSkipped(samples=samples):
+            return Skipped(samples)
+        case PublishTargets(targets=targets):
+            return Targets(targets)
+        case _:
+            return None
 
 
 async def first_message(connection: ServerConnection, seconds: float) -> str | bytes:

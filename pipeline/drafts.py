@@ -8,6 +8,7 @@ changes; `live` shows more, of what is not whole all but the last word, which ch
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from surtitle.pipeline.events import CaptionMode
@@ -57,6 +58,11 @@ class Drafts:
         taken = [(language, Revision(before.number + 1, "", 0)) for language, before in shown]
         self._shown.update({(cue, language): revision for language, revision in taken})
         return taken
+
+    def drop(self, languages: Collection[str]) -> None:
+        """Nothing is shown in `languages` any more."""
+        gone = {key: before for key, before in self._shown.items() if key[1] in languages}
+        self._shown.update({key: Revision(before.number, "", 0) for key, before in gone.items()})
 
     def finish(self, cue: int, language: str) -> int:
         """The number of the final revision; there are no more."""

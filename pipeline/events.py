@@ -171,8 +171,18 @@ class Skipped:
     """At the publisher's rate."""
 
 
-Sound: TypeAlias = "Samples | Skipped"
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Other translations from here on: as a publisher wants them, and as an event, when the translator is ready."""
+
+    targets: tuple[str, ...]
+    """ISO 639-1 codes of all that there are then."""
+
+
+Sound: TypeAlias = "Samples | Skipped | Targets"
 """What comes of a publisher."""
+Item: TypeAlias = "AudioChunk | Gap | Targets"
+"""What a session is driven by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +194,7 @@ class SessionStart:
     sources: tuple[str, ...]
     """ISO 639-1 codes of the speech: one, or several that speakers change between, the one expected first in front."""
     targets: tuple[str, ...]
-    """ISO 639-1 codes of the translations."""
+    """ISO 639-1 codes of the translations, at first."""
     models: dict[str, str]
     """Role (`asr`, `llm`) to model name."""
     clock: Literal["real", "virtual"]
@@ -221,5 +231,5 @@ class SessionEnd:
     """Figures by name, units in the name (`_s`, `_ms`, `_mb`)."""
 
 
-Event = SessionStart | Caption | Gap | Status | SessionEnd
+Event = SessionStart | Caption | Gap | Targets | Status | SessionEnd
 """Everything that is logged and sent; `protocol.py` gives its wire form."""

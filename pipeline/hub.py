@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from itertools import islice
 
 from msgspec import UNSET, Raw
+from msgspec.structs import replace
 
-from surtitle.pipeline.events import Caption, Event, SessionEnd, SessionStart, Status
+from surtitle.pipeline.events import Caption, Event, SessionEnd, SessionStart, Status, Targets
 from surtitle.pipeline.messages import (
     VERSION,
     BeatMessage,
@@ -78,7 +79,7 @@ class Hub:
         self.seq = 0
         """The sequence number of the newest event; 0 before the first."""
         self.session: SessionMessage | None = None
-        """The running session."""
+        """The running session, with the translations that it has now."""
         self.on_painted: Callable[[int, str], None] = ignore_painted
         """Told the cue and language of each final that a viewer says it has painted."""
         self._limit = ring
@@ -108,6 +109,8 @@ class Hub:
                 self._began = self.seq
                 self._forget()
                 self.session = message if isinstance(message, SessionMessage) else None
+            case Targets(targets=targets) if self.session is not None:
+                self._retarget(self.session, targets)
             case SessionEnd():
                 self._supersede(_STATUS)
                 self.session = None
@@ -190,6 +193,16 @@ class Hub:
             self._open[slot] = entry
         elif entry.language is not None:
             self._history.setdefault(entry.language, deque(maxlen=self._history_length)).append(entry)
+
+    def _retarget(self, session: SessionMessage, targets: tuple[str, ...]) -> None:
+        """Other translations: nobody who comes late is shown those that are gone, and their drafts stay unfinished."""
+        self.session = replace(session, targets=targets)
+        there = {*targets, *((session.source,) if session.sources is UNSET else session.sources)}
+        for slot in list(self._open):
+            if slot != _STATUS and slot[1] not in there:
+                self._supersede(slot)
+        for language in self._history.keys() - there:
+            del self._history[language]
 
     def _supersede(self, slot: _Slot) -> None:
         superseded = self._open.pop(slot, None)

@@ -1,14 +1,17 @@
 """The interpreter: a translator for each language that is spoken, made when it is first heard.
 
-In: final source text and its language, segment by segment. Out: its translations, into every language that is wanted
-but the one it is in. Each direction has a context of its own. Knows no model, no audio and no viewers.
+In: final source text and its language, segment by segment, and the languages that are wanted, which may change between
+two segments. Out: its translations, into every language that is wanted but the one it is in. Each direction has a
+context of its own. Knows no model, no audio and no viewers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Protocol
 
+from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Drafted, Translated
 from surtitle.pipeline.state import State
 
@@ -22,15 +25,21 @@ class OneSource(Protocol):
 
     def draft(self, text: str, stop: Callable[[], bool], *, binds: bool) -> Iterator[tuple[str, Drafted]]: ...
 
+    def retarget(self, targets: Sequence[str]) -> None: ...
+
     def rest(self, stop: Callable[[], bool], pause: Callable[[], bool]) -> None: ...
 
     def state(self) -> State: ...
 
-    def restore(self, state: State) -> None: ...
+    def restore(self, state: State) -> bool: ...
 
     def figures(self) -> Mapping[str, int]: ...
 
 
+SPOKEN = 6
+"""Languages that are spoken, the newest, whose contexts are kept: what was misheard must not cost memory for ever."""
+_OF_NOW = ("names", "cache_tokens")
+"""Figures of what is held, which nobody holds any more."""
 Make = Callable[[str, tuple[str, ...]], OneSource]
 """A translator from one language into others, by their ISO 639-1 codes."""
 
@@ -49,22 +58,48 @@ class Interpreter:
         self._sources = tuple(sources)
         self._targets = tuple(targets)
         self._translators: dict[str, OneSource | None] = {}
+        self._past: dict[str, int] = {}  # figures of those that are gone
         self._from(sources[0])
         self._restore(state or {})
 
     def translate(
         self, text: str, spoken: str, *, in_time: Callable[[], bool], wrote: Callable[[str, int], None]
     ) -> Iterator[tuple[str, Translated]]:
-        """What `Translator.translate` does, of `text` in the language `spoken`."""
-        translator = self._from(spoken)
-        if translator is not None:
-            yield from translator.translate(text, in_time=in_time, wrote=wrote)
+        """What `Translator.translate` does, of `text` in the language `spoken`; what can't be translated is marked."""
+        left = dict.fromkeys(self._wanted(spoken))
+        try:
+            translator = self._from(spoken)
+            if translator is not None:
+                for target, translated in translator.translate(text, in_time=in_time, wrote=wrote):
+                    if target in left:
+                        del left[target]
+                        yield target, translated
+        except UserError:
+            pass  # too long a segment, or no room for one more conversation: what comes next may do better
+        _add(self._past, {"untranslated": len(left)} if left else {})
+        for target in left:
+            yield target, Translated(text, untranslated=True)
 
     def draft(self, text: str, spoken: str, stop: Callable[[], bool], *, binds: bool) -> Iterator[tuple[str, Drafted]]:
         """What `Translator.draft` does, of `text` in the language `spoken`."""
-        translator = self._from(spoken)
-        if translator is not None:
-            yield from translator.draft(text, stop, binds=binds)
+        try:
+            translator, wanted = self._from(spoken), self._wanted(spoken)
+            if translator is not None:
+                drafts = translator.draft(text, stop, binds=binds)
+                yield from ((target, drafted) for target, drafted in drafts if target in wanted)
+        except UserError:  # its final will say so
+            return
+
+    def retarget(self, targets: Sequence[str]) -> None:
+        """What `Translator.retarget` does, for every language that was spoken."""
+        self._targets = tuple(targets)
+        for spoken, translator in list(self._translators.items()):
+            wanted = self._wanted(spoken)
+            if translator is None or not wanted:
+                self._let_go(spoken)
+            else:
+                with suppress(UserError):  # there is no room for one more: what it can't translate is marked
+                    translator.retarget(wanted)
 
     def rest(self, stop: Callable[[], bool], pause: Callable[[], bool]) -> None:
         """What `Translator.rest` does, for one language that was spoken after the other."""
@@ -78,23 +113,42 @@ class Interpreter:
         return {pair: kept for translator in made for pair, kept in translator.state().items()}
 
     def _restore(self, state: State) -> None:
+        taken = not state
         for source in dict.fromkeys(pair.partition("-")[0] for pair in state):
             translator = self._from(source) if source in self._sources else None
-            if translator is None:
-                raise ValueError(f"it is from {source}, expected one of {', '.join(self._sources)}")
-            translator.restore({pair: kept for pair, kept in state.items() if pair.startswith(f"{source}-")})
+            if translator is not None:
+                mine = {pair: kept for pair, kept in state.items() if pair.startswith(f"{source}-")}
+                taken = translator.restore(mine) or taken
+        if not taken:
+            expected = f"from {', '.join(self._sources)} into {', '.join(self._targets)}"
+            raise ValueError(f"it is of {', '.join(state)}, expected what is translated {expected}")
 
     def figures(self) -> dict[str, int]:
         """`Translator.figures` of all together; `cache_tokens_max` is of one conversation."""
-        found: dict[str, int] = {}
-        for translator in self._translators.values():
-            for name, figure in {} if translator is None else translator.figures().items():
-                found[name] = max(found.get(name, 0), figure) if name.endswith("_max") else found.get(name, 0) + figure
+        found = dict(self._past)
+        for translator in filter(None, self._translators.values()):
+            _add(found, translator.figures())
         return found
 
     def _from(self, spoken: str) -> OneSource | None:
         """None where nothing is wanted but the language that is spoken."""
         if spoken not in self._translators:
-            targets = tuple(target for target in self._targets if target != spoken)
+            targets = self._wanted(spoken)
             self._translators[spoken] = self._make(spoken, targets) if targets else None
-        return self._translators[spoken]
+        translator = self._translators[spoken] = self._translators.pop(spoken)  # the newest at the end
+        if len(self._translators) > SPOKEN:
+            self._let_go(next(iter(self._translators)))
+        return translator
+
+    def _let_go(self, spoken: str) -> None:
+        translator = self._translators.pop(spoken)
+        figures = {} if translator is None else translator.figures()
+        _add(self._past, {name: figure for name, figure in figures.items() if name not in _OF_NOW})
+
+    def _wanted(self, spoken: str) -> tuple[str, ...]:
+        return tuple(target for target in self._targets if target != spoken)
+
+
+def _add(found: dict[str, int], figures: Mapping[str, int]) -> None:
+    for name, figure in figures.items():
+        found[name] = max(found.get(name, 0), figure) if name.endswith("_max") else found.get(name, 0) + figure

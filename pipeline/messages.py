@@ -139,6 +139,13 @@ class PublishSkipped(_ClientMessage, tag="skipped", frozen=True):
     """How many, before the audio that comes next."""
 
 
+class PublishTargets(_ClientMessage, tag="translate", frozen=True):
+    """From here on the publisher wants these translations; languages that stay keep their context."""
+
+    targets: Annotated[tuple[Language, ...], Meta(min_length=1, max_length=16)] = msgspec.field(name="to")
+    """The translations' languages, all of them."""
+
+
 class Painted(_ClientMessage, tag="painted", frozen=True):
     """A viewer has a final caption on its screen."""
 
@@ -222,6 +229,14 @@ class SessionMessage(_ServerMessage, tag="session", frozen=True):
     """Where several languages may be spoken."""
 
 
+class TargetsMessage(_ServerMessage, tag="targets", frozen=True):
+    """From here on there are other translations: the rest of the session is as it was."""
+
+    seq: int
+    targets: tuple[str, ...]
+    """All of them."""
+
+
 class StatusMessage(_ServerMessage, tag="status", frozen=True):
     """How the session fares; a newer one replaces it."""
 
@@ -288,6 +303,7 @@ class ReadyMessage(_ServerMessage, tag="ready", frozen=True):
     """The room's name."""
 
 
-ClientMessage = Hello | Subscribe | Painted | PublishStart | PublishStop | PublishSkipped
-EventMessage = CaptionMessage | GapMessage | SessionMessage | StatusMessage | EndMessage
+BesideAudio = PublishStop | PublishSkipped | PublishTargets
+ClientMessage = Hello | Subscribe | Painted | PublishStart | BesideAudio
+EventMessage = CaptionMessage | GapMessage | SessionMessage | TargetsMessage | StatusMessage | EndMessage
 ServerMessage = EventMessage | WelcomeMessage | SnapshotMessage | BeatMessage | ReadyMessage | ErrorMessage

@@ -65,12 +65,12 @@ class CaptionFiles:
         Raises:
             UserError: A file can not be written.
         """
+        self._path, self._form = path, form
         self._files: dict[str, _CaptionFile] = {}
-        with ExitStack() as opened:
+        with ExitStack() as self._opened:
             for language in targets:
-                own = path if not self._files else path.with_name(f"{path.stem}.{language}{path.suffix}")
-                self._files[language] = opened.enter_context(closing(_CaptionFile(own, form, mode=0o666)))
-            self._opened = opened.pop_all()
+                self._begin(language)
+            self._opened = self._opened.pop_all()
 
     def publish(self, event: Event) -> None:
         """Append what a final caption of a target language brings; drafts and the source are not for files.
@@ -80,7 +80,14 @@ class CaptionFiles:
         """
         _publish(event, self._files.values())
         if isinstance(event, Caption) and event.final and event.role == "target":
+            if event.language not in self._files:  # it came to be wanted later
+                self._begin(event.language)
             self._files[event.language].write(event)
+
+    def _begin(self, language: str) -> None:
+        path = self._path
+        own = path.with_name(f"{path.stem}.{language}{path.suffix}") if self._files else path
+        self._files[language] = self._opened.enter_context(closing(_CaptionFile(own, self._form, mode=0o666)))
 
     def close(self) -> None:
         """Append what was held, and close the files."""

@@ -20,8 +20,8 @@ from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Samples
 class Clock(Protocol):
     """Time since the audio began."""
 
-    def begin(self) -> None:
-        """The audio begins now: `now` counts from here."""
+    def begin(self, *, ago: float = 0.0) -> None:
+        """The audio began so many seconds ago: `now` counts from there."""
 
     def now(self) -> float:
         """Seconds since the audio began; 0.0 before that."""
@@ -36,8 +36,8 @@ class RealClock:
     def __init__(self) -> None:
         self._began: float | None = None
 
-    def begin(self) -> None:
-        self._began = time.monotonic()
+    def begin(self, *, ago: float = 0.0) -> None:
+        self._began = time.monotonic() - ago
 
     def now(self) -> float:
         return 0.0 if self._began is None else time.monotonic() - self._began
@@ -55,8 +55,8 @@ class VirtualClock:
     def __init__(self) -> None:
         self._now = 0.0
 
-    def begin(self) -> None:
-        self._now = 0.0
+    def begin(self, *, ago: float = 0.0) -> None:
+        self._now = ago
 
     def now(self) -> float:
         return self._now
@@ -73,8 +73,8 @@ class HandClock:
         self._now = 0.0
         self._moved = asyncio.Event()
 
-    def begin(self) -> None:
-        self._now = 0.0
+    def begin(self, *, ago: float = 0.0) -> None:
+        self._now = ago
 
     def now(self) -> float:
         return self._now

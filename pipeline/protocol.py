@@ -25,10 +25,12 @@ from surtitle.pipeline.events import (
     SessionStart,
     Stamps,
     Status,
+    Targets,
     Word,
 )
 from surtitle.pipeline.messages import (
     VERSION,
+    BesideAudio,
     CaptionMessage,
     ClientMessage,
     CloseCode,
@@ -40,12 +42,14 @@ from surtitle.pipeline.messages import (
     PublishSkipped,
     PublishStart,
     PublishStop,
+    PublishTargets,
     Refused,
     ServerMessage,
     SessionMessage,
     StampsMessage,
     StatusMessage,
     Subscribe,
+    TargetsMessage,
     WordMessage,
 )
 
@@ -88,6 +92,8 @@ def to_message(event: Event, seq: int) -> EventMessage:
             )
         case Gap():
             return GapMessage(seq, _ms(event.start), _ms(event.end), event.why)
+        case Targets():
+            return TargetsMessage(seq, event.targets)
         case SessionStart():
             return SessionMessage(
                 seq=seq,
@@ -157,13 +163,13 @@ def parse_event(line: bytes | str) -> tuple[Event, int]:
     """Return the event and its sequence number from a log line or a wire message.
 
     Raises:
-        UserError: the line is not a caption, gap, session, status or end object.
+        UserError: the line is not a caption, gap, session, targets, status or end object.
     """
     try:
         message = _event_decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UserError(
-            f"saw {_shown(line)} ({error}), expected a caption, gap, session, status or end object"
+            f"saw {_shown(line)} ({error}), expected a caption, gap, session, targets, status or end object"
         ) from error
     return _from_message(message), message.seq
 
@@ -189,6 +195,8 @@ def _from_message(message: EventMessage) -> Event:
             )
         case GapMessage():
             return Gap(message.start_ms / 1000, message.end_ms / 1000, message.why)
+        case TargetsMessage():
+            return Targets(message.targets)
         case SessionMessage():
             sources = (message.source,) if message.sources is UNSET else message.sources
             return SessionStart(message.session, sources, message.targets, message.models, message.clock, message.name)
@@ -229,10 +237,11 @@ def parse_start(message: str | bytes) -> PublishStart:
     return start
 
 
-def parse_publisher(message: str | bytes) -> PublishStop | PublishSkipped:
+def parse_publisher(message: str | bytes) -> BesideAudio:
     """Return what a publisher says beside its audio; raises `Refused` (bad message)."""
-    kinds: tuple[type[PublishStop | PublishSkipped], ...] = (PublishStop, PublishSkipped)
-    return _decode(kinds, message, '{"type":"skipped","samples":1600}, {"type":"stop"} or binary PCM')
+    example = '{"type":"skipped","samples":1600}, {"type":"translate","to":["es"]}, {"type":"stop"} or binary PCM'
+    kinds: tuple[type[BesideAudio], ...] = (PublishStop, PublishSkipped, PublishTargets)
+    return _decode(kinds, message, example)
 
 
 def parse_pcm(message: bytes) -> Samples:

@@ -27,6 +27,8 @@ class Room:
     """Whether a session runs here, or is being prepared."""
     spoken: bool = False
     """Whether one has run here."""
+    retarget: Callable[[tuple[str, ...]], None] | None = None
+    """Asks the session that runs here for other translations; None where none runs."""
 
     @property
     def deserted(self) -> bool:

@@ -11,7 +11,7 @@ import asyncio
 import secrets
 import signal
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,8 @@ from rich.console import Console
 
 from surtitle.pipeline.assembly import Models
 from surtitle.pipeline.broadcast import Broadcast, Kept, OutputPaths, Outputs, WayOut
+from surtitle.pipeline.connection import first_error
+from surtitle.pipeline.descriptors import OWN, allow
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import (
     MAIN_ROOM,
@@ -29,10 +31,12 @@ from surtitle.pipeline.events import (
     CaptionMode,
     Event,
     Gap,
+    Item,
     Samples,
     SessionStart,
     Skipped,
     Sound,
+    Targets,
 )
 from surtitle.pipeline.files import decode_all
 from surtitle.pipeline.glossary import Glossary
@@ -54,6 +58,7 @@ from surtitle.pipeline.statefile import Keeper, StateFile, in_room
 from surtitle.pipeline.terminal import TerminalCaptions
 from surtitle.pipeline.tokens import Tokens
 from surtitle.pipeline.transcriptions import Transcriptions
+from surtitle.pipeline.web import SPARE
 
 T = TypeVar("T")
 UNWATCHED = "(recording)"
@@ -159,8 +164,9 @@ class Run:
             self._stop_on_signals()
             heard = await stack.enter_async_context(microphone(device))
             clock = RealClock()
+            clock.begin()  # what is said while the translator gets ready is late
             self._console.print("listening; Ctrl-C ends it", style="dim")
-            audio = until(begun(heard, clock), self._stop)
+            audio = until(heard, self._stop)
             await self._session(pair, "real", clock, audio, Broadcast(room, opened))
             await serving.drain(DRAIN)
 
@@ -172,7 +178,7 @@ class Run:
             async def on_publish(start: PublishStart, samples: AsyncIterator[Sound], room: Room, ready: Ready) -> None:
                 pair = parse_pair(",".join(start.sources), ",".join(start.targets))
                 clock = RealClock()
-                audio = until(begun(resampled(samples, start.sample_rate), clock), self._stop)
+                audio = until(begun(resampled(samples, start.sample_rate, pair.sources), clock), self._stop)
                 await self._session(pair, "real", clock, audio, Broadcast(room, opened, shared=True), ready)
 
             async def on_recording(path: Path, pair: Pair) -> list[Event]:
@@ -198,21 +204,26 @@ class Run:
         routes: Mapping[tuple[str, str], Handler] = NO_ROUTES,
     ) -> CaptionServer:
         """A server that listens until `stack` is left."""
+        able = max(1, allow(options.max_viewers + SPARE) - SPARE)
+        if able < options.max_viewers:
+            self._console.print(
+                f"this system lets a program have few connections: {able} are taken, not {options.max_viewers}; "
+                f"raise it with `ulimit -n {options.max_viewers + SPARE + OWN}`"
+            )
         server = CaptionServer(
             rooms,
             host=options.host,
             port=options.port,
             allow_origins=options.allow_origins,
             tokens=options.tokens,
-            max_viewers=options.max_viewers,
+            max_viewers=min(able, options.max_viewers),
             tls=options.tls,
             operations=options.operations,
             on_publish=on_publish,
             routes=routes,
         )
         serving = await stack.enter_async_context(server)
-        scheme = "http" if options.tls is None else "https"
-        self._console.print(f"captions on {scheme}://{options.host}:{options.port}/overlay", style="dim")
+        self._console.print(f"captions on {serving.url}/overlay", style="dim")
         return serving
 
     async def _session(
@@ -220,7 +231,7 @@ class Run:
         pair: Pair,
         kind: Literal["real", "virtual"],
         clock: Clock,
-        audio: AsyncIterator[AudioChunk | Gap],
+        audio: AsyncIterator[Item],
         out: WayOut,
         ready: Ready | None = None,
     ) -> None:
@@ -238,14 +249,14 @@ class Run:
             hastened=self._beams == 1,
             idle=keeper.keep_if_due if keeper else _nothing,
         )
-        out.follow(session.captioner.lags, session.captioner.painted)
+        out.follow(session.captioner.lags, session.captioner.painted, session.want)
         broken: UserError | None = None
         try:
             if ready is not None:
                 await ready()
             await session.run(audio)
-        except UserError as error:
-            broken = error
+        except* UserError as group:
+            broken = first_error(group)
         finally:
             out.unfollow()
         if keeper:
@@ -273,7 +284,7 @@ class Run:
 
         if self._state is None or not isinstance(out, Broadcast):
             return make(), None
-        file = StateFile(in_room(self._state, out.name), self._models.names.llm, pair.targets)
+        file = StateFile(in_room(self._state, out.name), self._models.names.llm)
         interpreter = file.resume(make, self._console.print)
         return interpreter, Keeper(interpreter.state, file.write, now=clock.now, tell=self._console.print)
 
@@ -327,21 +338,27 @@ async def until(items: AsyncIterator[T], stop: asyncio.Event) -> AsyncIterator[T
             await asyncio.wait((coming,))
 
 
-async def begun(items: AsyncIterator[AudioChunk | Gap], clock: Clock) -> AsyncIterator[AudioChunk | Gap]:
-    """Start the clock with the first of `items`."""
-    first = True
+async def begun(items: AsyncIterator[Item], clock: Clock) -> AsyncIterator[Item]:
+    """Start the clock with the first audio of `items`: it began when that did."""
+    is_begun = False
     async for item in items:
-        if first:
-            clock.begin()
-            first = False
+        if not (is_begun or isinstance(item, Targets)):
+            clock.begin(ago=item.end - item.start)
+            is_begun = True
         yield item
 
 
-async def resampled(sound: AsyncIterator[Sound], rate: int) -> AsyncIterator[AudioChunk | Gap]:
-    """A publisher's sound, at `rate` hertz, as chunks of the session's, and gaps where there is none."""
+async def resampled(sound: AsyncIterator[Sound], rate: int, sources: Sequence[str]) -> AsyncIterator[Item]:
+    """A publisher's sound, at `rate` hertz, as chunks of the session's, and gaps where there is none.
+
+    Raises UserError where other translations are wanted that there can't be of what is spoken in `sources`.
+    """
     resampler = Resampler(rate)
     position = 0
     async for block in sound:
+        if isinstance(block, Targets):
+            yield Targets(parse_pair(",".join(sources), ",".join(block.targets)).targets)
+            continue
         samples = resampler.flush() if isinstance(block, Skipped) else resampler.push(block)
         if len(samples):
             yield AudioChunk(samples, position / SAMPLE_RATE)

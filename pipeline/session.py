@@ -1,8 +1,8 @@
 """One speaker's session: the pieces joined, and driven.
 
-In: audio chunks and gaps from a source. Out: events, published in order on the event loop. On the real
-clock recogniser and translator run side by side, each on its own thread and cores; on the virtual clock
-they take turns with the audio, so that every run gives the same captions. A failure anywhere ends the
+In: audio chunks and gaps from a source, and other languages that are wanted. Out: events, published in order on the
+event loop. On the real clock recogniser and translator run side by side, each on its own thread and cores; on the
+virtual clock they take turns with the audio, so that every run gives the same captions. A failure anywhere ends the
 session with its cause. Knows no socket and no file.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -32,10 +32,12 @@ from surtitle.pipeline.events import (
     Drafted,
     Event,
     Gap,
+    Item,
     Segment,
     SessionEnd,
     SessionStart,
     Stamps,
+    Targets,
     Translated,
 )
 from surtitle.pipeline.listener import Hears, Listener
@@ -53,6 +55,8 @@ RETRY_WITHIN = 5.0
 PAUSE = 2.0
 """Seconds of silence that are heard where a device or a network is lost, so that what was said before is over; the rest
 of it when the device is back."""
+STALL = 3.0
+"""Seconds for which a source may send nothing, as one does that is muted, before what was said is over."""
 REST_TURN = 0.25
 """Seconds of a pause's work before other sessions on the same model have their turn."""
 
@@ -71,6 +75,8 @@ class Translates(Protocol):
     def draft(
         self, text: str, spoken: str, stop: Callable[[], bool], *, binds: bool
     ) -> Iterator[tuple[str, Drafted]]: ...
+
+    def retarget(self, targets: Sequence[str]) -> None: ...
 
     def rest(self, stop: Callable[[], bool], pause: Callable[[], bool]) -> None: ...
 
@@ -105,7 +111,7 @@ class Session:
         """`translator` writes the languages of `start`; `publish` is called on the event loop, and must not block.
 
         `hastened` says whether a final comes sooner by drafts, even by those that nobody sees. `idle` is called on
-        the translator's thread, in pauses in which the translator has put all in order.
+        the translator's thread, in pauses.
         """
         self._start = start
         self._listener = Listener(recognizer, start.sources[0], now=clock.now)
@@ -118,8 +124,12 @@ class Session:
         self._arrived = asyncio.Event()
         self._source_over = False
         self._broken: UserError | None = None  # what ended the source too early
+        self._heard_to = self._piece = 0.0  # seconds: where the newest audio ends, and its length
         self._stalled = 0.0  # seconds by which the newest audio came later than it is old: the source's, not ours
         self._segments: deque[tuple[Segment, Stamps]] = deque()
+        self._targets = start.targets
+        self._wanted = start.targets  # from here on, as soon as what was said before is translated:
+        self._owed = 0  # so many segments
         self._captions = captions
         self._idle = idle
         self._hastened = hastened
@@ -136,7 +146,7 @@ class Session:
         self._busy = {"asr_s": 0.0, "llm_s": 0.0}
         self._captioned = 0
 
-    async def run(self, audio: AsyncIterator[AudioChunk | Gap]) -> SessionEnd:
+    async def run(self, audio: AsyncIterator[Item]) -> SessionEnd:
         """Publish everything that `audio` leads to, the end included, however it ends; return the end.
 
         Raises UserError where `audio` does, when what was heard is captioned.
@@ -155,7 +165,12 @@ class Session:
             raise self._broken
         return end
 
-    async def _in_step(self, audio: AsyncIterator[AudioChunk | Gap]) -> None:
+    def want(self, targets: tuple[str, ...]) -> None:
+        """Translate into `targets` (ISO 639-1 codes) what is said from now on. To be called on the loop."""
+        self._wanted, self._owed = targets, len(self._segments)
+        self._new_text.set()
+
+    async def _in_step(self, audio: AsyncIterator[Item]) -> None:
         async with aclosing(self._until_it_breaks(audio)) as items:
             async for item in items:
                 for chunk in self._admit(item):
@@ -164,9 +179,11 @@ class Session:
                         await self._draft(opening)
                     if self._may_rest():
                         await self._rest()
+                if self._wanted != self._targets:
+                    await self._retarget()
         await self._caption_all(await self._hear_the_end())
 
-    async def _until_it_breaks(self, audio: AsyncIterator[AudioChunk | Gap]) -> AsyncGenerator[AudioChunk | Gap]:
+    async def _until_it_breaks(self, audio: AsyncIterator[Item]) -> AsyncGenerator[Item]:
         """`audio` up to where its source fails."""
         try:
             async for item in audio:
@@ -179,13 +196,13 @@ class Session:
         while self._segments:
             await self._caption_next()
 
-    async def _side_by_side(self, audio: AsyncIterator[AudioChunk | Gap]) -> None:
+    async def _side_by_side(self, audio: AsyncIterator[Item]) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen(audio))
             group.create_task(self._recognise())
             group.create_task(self._translate())
 
-    async def _listen(self, audio: AsyncIterator[AudioChunk | Gap]) -> None:
+    async def _listen(self, audio: AsyncIterator[Item]) -> None:
         async with aclosing(self._until_it_breaks(audio)) as items:
             async for item in items:
                 for gap in self._waiting.push(self._admit(item)):
@@ -201,11 +218,25 @@ class Session:
                 turn = self._waiting.take(TURN)
                 self._recognised(await self._hear(turn, self._waiting.seconds))
                 continue
-            await self._arrived.wait()
+            if not await self._comes():
+                self._recognised(await self._timed("asr_s", self._workers.asr, self._listener.pause))
+                await self._arrived.wait()
             self._arrived.clear()
         self._recognised(await self._hear_the_end())
         self._speech_over = True
         self._new_text.set()
+
+    async def _comes(self) -> bool:
+        """Wait for audio, or its end; False where nothing came for `STALL` seconds after it was due."""
+        due = max(self._clock.now(), self._heard_to) + self._piece
+        arrived = asyncio.ensure_future(self._arrived.wait())
+        late = asyncio.ensure_future(self._clock.sleep_until(due + STALL))
+        try:
+            done, _ = await asyncio.wait((arrived, late), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            arrived.cancel()
+            late.cancel()
+        return arrived in done
 
     def _recognised(self, segments: list[Segment]) -> None:
         guessing = self._drafts_help and self._captions != "steady"
@@ -226,6 +257,8 @@ class Session:
 
     async def _translate(self) -> None:
         while self._segments or not self._speech_over:
+            if self._wanted != self._targets and not self._owed:
+                await self._retarget()
             if self._segments:
                 await self._caption_next()
                 self._tell_condition()
@@ -238,6 +271,15 @@ class Session:
                 continue
             await self._new_text.wait()
             self._new_text.clear()
+
+    async def _retarget(self) -> None:
+        """Translate into what is wanted now: what is captioned from here on is in those languages."""
+        wanted = self._wanted
+        await self._timed("llm_s", self._workers.llm, lambda: self._translator.retarget(wanted))
+        self._targets = wanted
+        self.captioner.retarget(wanted, keep=self._start.sources)
+        self._ahead.again()
+        self._publish(Targets(wanted))
 
     async def _draft(self, opening: Opening) -> None:
         """While the speaker goes on, translate how the segment begins: most of that will stand in the final one."""
@@ -280,13 +322,13 @@ class Session:
             is_cut = is_cut or time.perf_counter() >= until
             return is_cut
 
+        self._idle()
         self._translator.rest(stop, pause)
-        if not is_cut:
-            self._idle()
         return not is_cut
 
     def _is_needed(self) -> bool:
-        return self._final_waits() or self._speech_over or not self._listener.silent
+        wants = self._wanted != self._targets
+        return wants or self._final_waits() or self._speech_over or not self._listener.silent
 
     def _final_waits(self) -> bool:
         return bool(self._segments)
@@ -305,10 +347,13 @@ class Session:
         """Seconds since the end of its words, but for those in which a source that stalled sent nothing."""
         return self._clock.now() - segment.end - self._stalled
 
-    def _admit(self, item: AudioChunk | Gap) -> list[AudioChunk]:
-        """Publish gaps; return clean audio. Where a device or a network is lost nobody speaks: what was said before is
-        over.
+    def _admit(self, item: Item) -> list[AudioChunk]:
+        """Publish gaps, and note what is wanted; return clean audio. Where a device or a network is lost nobody speaks:
+        what was said before is over.
         """
+        if isinstance(item, Targets):
+            self.want(item.targets)
+            return []
         if isinstance(item, Gap):
             self._miss(item)
             if item.why not in ("device", "network") or item.end <= item.start:
@@ -317,6 +362,7 @@ class Session:
                 AudioChunk(np.zeros(round(min(item.end - item.start, PAUSE) * SAMPLE_RATE), np.float32), item.start)
             ]
         self._condition.heard()
+        self._heard_to, self._piece = item.end, item.end - item.start
         self._stalled = max(0.0, self._clock.now() - item.end)
         chunk, gaps = self._scrubber.push(item)
         for gap in gaps:
@@ -357,7 +403,7 @@ class Session:
     async def _caption_next(self) -> None:
         segment, stamps = self._segments[0]
         self._captioned += 1
-        written = {language: Written(self._clock.now) for language in self._start.targets}
+        written = {language: Written(self._clock.now) for language in self._targets}
         finished = self._translator.translate(
             segment.text,
             segment.language,
@@ -369,6 +415,7 @@ class Session:
                 times = written[language]
                 self._emit(segment, language, made, replace(stamps, first_token=times.first, last_token=times.last))
         self._segments.popleft()  # not before: until it is captioned it waits
+        self._owed = max(0, self._owed - 1)
         self._note_memory()
 
     async def _as_made(self, items: Iterator[T]) -> AsyncGenerator[T]:
@@ -398,7 +445,8 @@ class Session:
             self._publish(caption)
 
     def _emit(self, segment: Segment, language: str, made: Translated, stamps: Stamps) -> None:
-        caption = self.captioner.final(segment, language, made, stamps)
+        stalled = self._stalled if self._stalled > STALL else 0.0
+        caption = self.captioner.final(segment, language, made, stamps, stalled=stalled)
         if caption.role == "target":
             self._condition.captioned(self._lateness(segment))
         self._publish(caption)

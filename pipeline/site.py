@@ -9,18 +9,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, suppress
+from functools import lru_cache
 from http import HTTPStatus
+from typing import Annotated, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Meta, Struct
 
 from surtitle.pipeline import eventsource
 from surtitle.pipeline.access import is_loopback
+from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import MAIN_ROOM, Caption
 from surtitle.pipeline.fanout import GOING_AWAY
 from surtitle.pipeline.http import Answer, Handler, Head, HttpError, Page, Request, Stream, always, json_page
 from surtitle.pipeline.hub import Hub, Viewer
-from surtitle.pipeline.messages import CloseCode, ErrorMessage, Languages, Refused, RoomName
+from surtitle.pipeline.languages import parse_pair
+from surtitle.pipeline.messages import CloseCode, ErrorMessage, Language, Languages, Refused, RoomName
 from surtitle.pipeline.operations import METRICS_TYPE, Operations
 from surtitle.pipeline.pages import load_pages
 from surtitle.pipeline.protocol import encode, parse_event
@@ -39,6 +43,16 @@ class _Wanted(Struct, frozen=True):
 
     session: RoomName
     lang: Languages
+
+
+class _Targets(Struct, frozen=True):
+    """Which translations a request wants."""
+
+    session: RoomName
+    to: Annotated[tuple[Language, ...], Meta(min_length=1, max_length=16)]
+
+
+Asked = TypeVar("Asked", _Wanted, _Targets)
 
 
 class Site:
@@ -80,6 +94,7 @@ class Site:
             ("GET", "/health"): self._health,
             ("GET", "/metrics"): self._metrics,
             ("GET", "/sessions"): self._sessions,
+            ("POST", "/targets"): self._targets,
         }
 
     def drain(self) -> None:
@@ -111,6 +126,22 @@ class Site:
         rooms = [_listed(room) for room in self._rooms if self._may_read(request.head, room.name)]
         return json_page(msgspec.json.encode(rooms))
 
+    async def _targets(self, request: Request) -> Page:
+        head = request.head
+        wanted = _asked(head, _Targets, to=_listed_in(head, "to"))
+        self._tokens().admit(head.secret, "publish", wanted.session)
+        room = next((room for room in self._rooms if room.name == wanted.session), None)
+        session = room.hub.session if room is not None else None
+        if room is None or session is None or room.retarget is None:
+            raise HttpError(HTTPStatus.NOT_FOUND, f"nobody speaks in session {wanted.session!r}")
+        sources = (session.source,) if session.sources is UNSET else session.sources
+        try:
+            targets = parse_pair(",".join(sources), ",".join(wanted.to)).targets
+        except UserError as error:
+            raise HttpError(HTTPStatus.BAD_REQUEST, str(error)) from error
+        room.retarget(targets)
+        return json_page(msgspec.json.encode({"targets": targets}))
+
     async def _vtt(self, request: Request) -> Page:
         wanted = _wanted(request.head)
         self._admit(request.head, wanted.session)
@@ -119,8 +150,8 @@ class Site:
         hub = self._hub(wanted.session)
         if hub is None:
             raise HttpError(HTTPStatus.NOT_FOUND, f"nobody has spoken in session {wanted.session!r}")
-        events = [parse_event(message)[0] for message in hub.finals(*wanted.lang)]
-        text = to_vtt(event for event in events if isinstance(event, Caption))
+        # hours of talk take seconds: not on the loop, and once for all who ask
+        text = await asyncio.to_thread(_as_vtt, tuple(hub.finals(*wanted.lang)))
         return Page(HTTPStatus.OK, "text/vtt; charset=utf-8", text.encode("utf-8", "replace"))
 
     # --- captions as they come ---
@@ -200,6 +231,12 @@ class Site:
         return True
 
 
+@lru_cache(maxsize=16)
+def _as_vtt(finals: tuple[bytes, ...]) -> str:
+    events = [parse_event(message)[0] for message in finals]
+    return to_vtt(event for event in events if isinstance(event, Caption))
+
+
 def _listed(room: Room) -> dict[str, object]:
     session = room.hub.session
     return {
@@ -213,12 +250,20 @@ def _listed(room: Room) -> dict[str, object]:
 
 def _wanted(head: Head) -> _Wanted:
     """What the query names: `session=main`, and `lang=es,de` or `lang=es&lang=de`; raises `HttpError`."""
-    named = ",".join(head.query.get("lang", ())).split(",")
-    query = {"session": head.field("session", MAIN_ROOM), "lang": [language for language in named if language]}
+    return _asked(head, _Wanted, lang=_listed_in(head, "lang"))
+
+
+def _listed_in(head: Head, name: str) -> list[str]:
+    return [each for each in ",".join(head.query.get(name, ())).split(",") if each]
+
+
+def _asked(head: Head, kind: type[Asked], **lists: list[str]) -> Asked:
+    query = {"session": head.field("session", MAIN_ROOM), **lists}
     try:
-        return msgspec.convert(query, _Wanted)
+        return msgspec.convert(query, kind)
     except msgspec.ValidationError as error:
-        raise HttpError(HTTPStatus.BAD_REQUEST, f"{error}; expected for example session=main&lang=es,de") from error
+        example = "&".join(["session=main", *(f"{name}=es,de" for name in lists)])
+        raise HttpError(HTTPStatus.BAD_REQUEST, f"{error}; expected for example {example}") from error
 
 
 async def websocket_only(request: Request) -> Page:

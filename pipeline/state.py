@@ -77,27 +77,24 @@ class _Header(msgspec.Struct, frozen=True):
 class _Text(msgspec.Struct, frozen=True):
     version: int
     llm: str
-    targets: tuple[str, ...]
     talks: dict[str, Talk]
 
 
-def pack(state: State, llm: str, targets: tuple[str, ...]) -> tuple[str, dict[str, Tensor]]:
+def pack(state: State, llm: str) -> tuple[str, dict[str, Tensor]]:
     """The text and the tensors of a file; `llm` names the model."""
-    text = _Text(VERSION, llm, targets, {pair: kept.talk for pair, kept in state.items()})
+    text = _Text(VERSION, llm, {pair: kept.talk for pair, kept in state.items()})
     tensors = {f"{pair}/{name}": tensor for pair, kept in state.items() for name, tensor in kept.cache.items()}
     return msgspec.json.encode(text).decode(), tensors
 
 
-def unpack(text: str, tensors: Mapping[str, Tensor], llm: str, targets: tuple[str, ...]) -> State:
+def unpack(text: str, tensors: Mapping[str, Tensor], llm: str) -> State:
     """What was packed. Raises ValueError for what is no such text, or does not fit."""
     version = msgspec.json.decode(text, type=_Header).version
     if version != VERSION:
         raise ValueError(f"it has version {version}, expected {VERSION}")
     found = msgspec.json.decode(text, type=_Text)
-    if (found.llm, found.targets) != (llm, targets):
-        raise ValueError(
-            f"it is of {found.llm} into {', '.join(found.targets)}, expected {llm} into {', '.join(targets)}"
-        )
+    if found.llm != llm:
+        raise ValueError(f"it is of {found.llm}, expected {llm}")
     caches: dict[str, dict[str, Tensor]] = {pair: {} for pair in found.talks}
     for name, tensor in tensors.items():
         pair, _, rest = name.partition("/")

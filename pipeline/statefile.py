@@ -26,12 +26,11 @@ _TEXT = "surtitle"
 
 
 class StateFile:
-    """One file, of one model and its target languages."""
+    """One file, of one model."""
 
-    def __init__(self, path: Path, llm: str, targets: tuple[str, ...]) -> None:
+    def __init__(self, path: Path, llm: str) -> None:
         self._path = path
         self._llm = llm
-        self._targets = targets
 
     def read(self) -> State | None:
         """What it holds; None where there is no file. Raises ValueError for what is damaged or does not fit."""
@@ -41,13 +40,13 @@ class StateFile:
             with safe_open(self._path, framework="pt") as file:
                 text = (file.metadata() or {}).get(_TEXT, "")
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
-            return unpack(text, tensors, self._llm, self._targets)
+            return unpack(text, tensors, self._llm)
         except (OSError, SafetensorError, msgspec.MsgspecError) as error:
             raise ValueError(f"it is no saved state ({error})") from error
 
     def write(self, state: State) -> None:
         """Put `state` there instead of what is there. Raises UserError where that can't be."""
-        text, tensors = pack(state, self._llm, self._targets)
+        text, tensors = pack(state, self._llm)
         new = self._path.with_name(f"{self._path.name}.new")
         try:
             new.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from surtitle.pipeline.events import Caption, Event, Gap, SessionEnd
+from surtitle.pipeline.events import Caption, Event, Gap, SessionEnd, Targets
 from surtitle.pipeline.protocol import clean_text
 from surtitle.pipeline.stats import LagStats
 
@@ -47,6 +47,8 @@ class TerminalCaptions:
                 self._console.print(
                     f"  [{event.start:.1f}-{event.end:.1f} s not recognised: {event.why}]", style="yellow"
                 )
+            case Targets():
+                self._console.print(f"  [translations: {', '.join(event.targets)}]", style="dim", markup=False)
             case SessionEnd():
                 self.close()
                 self._console.print(Text(_summary(event), style="dim"))

@@ -62,13 +62,21 @@ Translations = Mapping[str, Translated]
 """Of one line, by language; none for an empty line."""
 
 
+def nothing_to_tell(line: Line, codes: Sequence[str]) -> None:
+    """JSON says it itself."""
+
+
 def translate_lines(
     lines: Iterable[Line],
     translator: OneSource,
     show: Callable[[Line, Translations], str],
     after_each: Callable[[], object] = lambda: None,
+    *,
+    untranslated: Callable[[Line, Sequence[str]], object] = nothing_to_tell,
 ) -> None:
-    """Translate to standard output, as `show` says. Raises UserError, with the line, for what can't be translated."""
+    """Translate to standard output, as `show` says; `untranslated` hears of languages in which what was said stands
+    there instead. Raises UserError, with the line, for what can't be translated.
+    """
     for line in lines:
         try:
             made = translator.translate(line.text, in_time=lambda: True, wrote=lambda language, tokens: None)
@@ -76,7 +84,14 @@ def translate_lines(
         except UserError as error:
             raise UserError(f"line {line.number}: {error}") from error
         print(show(line, found), flush=True)
+        untranslated(line, [code for code, each in found.items() if each.untranslated])
         after_each()
+
+
+def tell_untranslated(line: Line, codes: Sequence[str]) -> None:
+    """Say on standard error what a line of text can't say."""
+    if codes:
+        print(f"line {line.number}: no translation into {', '.join(codes)}: it stands there as it was", file=sys.stderr)
 
 
 def as_text(targets: Sequence[str]) -> Callable[[Line, Translations], str]:

@@ -1,7 +1,8 @@
 """The translator: a living conversation per target language, all in step.
 
-In: final source text, segment by segment. Out: its translations. What the languages read next goes through the model in
-one forward, and each is there when it is finished. Knows no audio and no viewers.
+In: final source text, segment by segment, and the languages that are wanted, which may change between two segments.
+Out: its translations. What the languages read next goes through the model in one forward, and each is there when it is
+finished. Knows no audio and no viewers.
 """
 
 from __future__ import annotations
@@ -10,14 +11,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 
+from surtitle.pipeline.aside import source_tokens
 from surtitle.pipeline.conversation import Conversation, never
 from surtitle.pipeline.engine import WINDOW, Engine
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Drafted, Translated
 from surtitle.pipeline.glossary import Glossary, Rendering
-from surtitle.pipeline.languages import Language
+from surtitle.pipeline.languages import Language, find_language
 from surtitle.pipeline.memory import CAPACITY, TermMemory
-from surtitle.pipeline.state import State
+from surtitle.pipeline.state import Counts, State
+from surtitle.sinks.beams import Beams
+from surtitle.sinks.cache import SinkCache
 from surtitle.sinks.decoder import NoRoom
 from surtitle.sinks.lockstep import alone, together
 from surtitle.sinks.stream import TokenStream
@@ -29,6 +33,10 @@ def _always() -> bool:
 
 def _ignore(*tokens: object) -> None:
     """Nobody counts."""
+
+
+def _counted(conversation: Conversation) -> dict[str, int]:
+    return {**asdict(conversation.counts), "evictions": conversation.evictions}
 
 
 def _renderings(glossary: Callable[[], Glossary], source: str, target: str, text: str) -> Sequence[Rendering]:
@@ -60,26 +68,62 @@ class Translator:
         """
         self._engine = engine
         self._source = source
+        self._window = window
+        self._promises = promises
+        self._width = beams
+        self._glossary = glossary
+        self._names = names
+        self._conversations: dict[str, Conversation] = {}
+        self._past = dict.fromkeys((*asdict(Counts()), "evictions"), 0)  # of conversations that are over
+        self._cache_tokens_max = 0
+        self._side_by_side(targets)
+
+    def retarget(self, targets: Sequence[str]) -> None:
+        """Translate into `targets` (ISO 639-1 codes) from now on; those that were there go on with all they know.
+
+        Raises UserError as `__init__` does; then all is as it was.
+        """
+        self._side_by_side([find_language(code) for code in targets])
+
+    def _side_by_side(self, targets: Sequence[Language]) -> None:
+        if all(target.code in self._conversations for target in targets):
+            return self._keep(self._conversations, targets)
         try:
-            caches, room = engine.model.caches(len(targets), window), engine.beams(beams, window)
+            caches = self._engine.model.caches(len(targets), self._window)
+            beams = self._engine.beams(self._width, self._window)
         except NoRoom as error:
             raise UserError(f"{error}: no more languages can be translated at once; try again later") from error
         except ValueError as error:
             raise UserError(f"{error}; choose another --window") from error
-        self._conversations = {
-            target.code: Conversation(
-                engine,
-                source,
-                target,
-                TokenStream(engine.model, cache),
-                promises=promises,
-                beams=room,
-                terms=partial(_renderings, glossary, source.code, target.code),
-                memory=TermMemory(source, target, capacity=names),
-            )
-            for target, cache in zip(targets, caches, strict=True)
+        pairs = list(zip(targets, caches, strict=True))
+        fresh = {
+            target.code: self._begun(target, cache, beams)
+            for target, cache in pairs
+            if target.code not in self._conversations
         }
-        self._cache_tokens_max = 0
+        for target, cache in pairs:
+            if target.code in self._conversations:
+                self._conversations[target.code].move(cache)
+        return self._keep({**self._conversations, **fresh}, targets)
+
+    def _keep(self, conversations: Mapping[str, Conversation], targets: Sequence[Language]) -> None:
+        known = dict(conversations)
+        self._conversations = {target.code: known.pop(target.code) for target in targets}
+        self._past = {
+            name: count + sum(_counted(each)[name] for each in known.values()) for name, count in self._past.items()
+        }
+
+    def _begun(self, target: Language, cache: SinkCache, beams: Beams | None) -> Conversation:
+        return Conversation(
+            self._engine,
+            self._source,
+            target,
+            TokenStream(self._engine.model, cache),
+            promises=self._promises,
+            beams=beams,
+            terms=partial(_renderings, self._glossary, self._source.code, target.code),
+            memory=TermMemory(self._source, target, capacity=self._names),
+        )
 
     def translate(
         self,
@@ -94,8 +138,14 @@ class Translator:
         What is no translation (`guards.py`) is made once more without context, and then with a stricter prompt, as long
         as `in_time` says that there is time. What fails in the end does not join the context, and what was said stands
         in its place. `wrote` hears of which language there are how many tokens, from each one on: 1 once more where it
-        is made once more.
+        is made once more. Raises UserError for too long a segment: nothing is left of it.
         """
+        try:
+            source_tokens(self._engine.tokenizer, text)
+        except UserError:
+            for each in self.conversations:
+                each.abandon()
+            raise
         languages = list(self._conversations)
         steps = [each.translating(text, in_time, partial(wrote, code)) for code, each in self._conversations.items()]
         for index, translation in together(self._engine.model, steps):
@@ -138,21 +188,21 @@ class Translator:
         """All that the conversations know."""
         return {f"{self._source.code}-{code}": each.state() for code, each in self._conversations.items()}
 
-    def restore(self, state: State) -> None:
-        """Go on where another was, which translated between the same languages; before anything is translated.
+    def restore(self, state: State) -> bool:
+        """Go on where another was, in the languages that both have; before anything is translated. Whether any are.
 
         Raises ValueError where it had another prompt or model, or a larger window; then this one is of no use.
         """
         pairs = {f"{self._source.code}-{code}": each for code, each in self._conversations.items()}
-        if state.keys() != pairs.keys():
-            raise ValueError(f"it is of {', '.join(state)}, expected {', '.join(pairs)}")
-        for pair, kept in state.items():
-            pairs[pair].restore(kept)
+        both = pairs.keys() & state.keys()
+        for pair in both:
+            pairs[pair].restore(state[pair])
+        return bool(both)
 
     @property
     def tokens_written(self) -> int:
         """Tokens of all translations so far."""
-        return sum(each.counts.tokens_written for each in self.conversations)
+        return sum(each["tokens_written"] for each in (self._past, *map(_counted, self.conversations)))
 
     @property
     def conversations(self) -> tuple[Conversation, ...]:
@@ -161,12 +211,10 @@ class Translator:
 
     def figures(self) -> dict[str, int]:
         """For the log's end line, all languages together but for `cache_tokens_max`, which is of one."""
-        counts = [asdict(each.counts) for each in self.conversations]
-        names = [name for name in counts[0] if name != "tokens_written"]
+        counts = [self._past, *map(_counted, self.conversations)]
         return {
-            **{name: sum(each[name] for each in counts) for name in names},
+            **{name: sum(each[name] for each in counts) for name in self._past if name != "tokens_written"},
             "names": sum(each.names for each in self.conversations),
-            "evictions": sum(each.evictions for each in self.conversations),
             "cache_tokens": sum(each.cache_tokens for each in self.conversations),
             "cache_tokens_max": self._cache_tokens_max,
         }

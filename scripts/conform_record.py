@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 
 Message = dict[str, Any]
 
-EVENTS = frozenset({"caption", "gap", "session", "status", "end"})
+EVENTS = frozenset({"caption", "gap", "session", "targets", "status", "end"})
 """The types that are numbered."""
 SCHEMA: Message = json.loads((Path(__file__).parent.parent / "clients" / "protocol.schema.json").read_text("utf-8"))
 _VALIDATORS = {

@@ -23,6 +23,7 @@ from surtitle.pipeline.messages import (
     PublishSkipped,
     PublishStart,
     PublishStop,
+    PublishTargets,
     ReadyMessage,
     ServerMessage,
     SnapshotMessage,
@@ -39,7 +40,7 @@ Kinds = tuple[type[msgspec.Struct], ...]
 
 WAYS: dict[str, Kinds] = {
     "from_viewer": (Hello, Subscribe, Painted),
-    "from_publisher": (PublishStart, PublishSkipped, PublishStop),
+    "from_publisher": (PublishStart, PublishSkipped, PublishTargets, PublishStop),
     "to_viewer": (*get_args(EventMessage), WelcomeMessage, SnapshotMessage, BeatMessage, ErrorMessage),
     "to_publisher": (ReadyMessage, ErrorMessage),
     "log": get_args(EventMessage),

@@ -17,7 +17,15 @@ from msgspec import UNSET
 from score_record import Change, Record, Revision, Shown, settle, spaceless, together
 
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.messages import VERSION, CaptionMessage, EndMessage, EventMessage, GapMessage, SessionMessage
+from surtitle.pipeline.messages import (
+    VERSION,
+    CaptionMessage,
+    EndMessage,
+    EventMessage,
+    GapMessage,
+    SessionMessage,
+    TargetsMessage,
+)
 
 _decoder: msgspec.json.Decoder[EventMessage] = msgspec.json.Decoder(EventMessage)
 
@@ -52,7 +60,8 @@ def read_log(lines: Iterable[str]) -> Log:
         if after.seq != before.seq + 1:
             _refuse(number, f"seq is {after.seq} after {before.seq}, expected {before.seq + 1}: lines are missing")
     captions = [message for message in messages if isinstance(message, CaptionMessage)]
-    _check_captions(first, captions)
+    changes = [message for message in messages if isinstance(message, TargetsMessage)]
+    _check_captions(first, captions, changes)
     return Log(first, last, captions, [message for message in messages if isinstance(message, GapMessage)])
 
 
@@ -63,7 +72,7 @@ def record_of(log: Log, name: str, language: str) -> Record:
         UserError: the session had no such language.
     """
     spoken = (*log.session.targets, *_sources(log.session))
-    if language not in spoken:
+    if language not in (*spoken, *(each.lang for each in log.captions)):
         raise UserError(f"--language {language}: the session has {', '.join(spoken)}")
     real = log.session.clock == "real"
     said = _said(log)
@@ -94,14 +103,16 @@ def _message(number: int, line: str) -> EventMessage:
     try:
         message = _decoder.decode(line)
     except (msgspec.DecodeError, UnicodeError) as error:
-        _refuse(number, f"saw {line[:60]!r} ({error}), expected a session, caption, gap, status or end")
+        _refuse(number, f"saw {line[:60]!r} ({error}), expected a session, caption, gap, targets, status or end")
     if isinstance(message, SessionMessage) and message.v != VERSION:
         _refuse(number, f"the log's version is {message.v}, expected {VERSION}")
     return message
 
 
-def _check_captions(session: SessionMessage, captions: Sequence[CaptionMessage]) -> None:
-    spoken = {*_sources(session), *session.targets}
+def _check_captions(
+    session: SessionMessage, captions: Sequence[CaptionMessage], changes: Sequence[TargetsMessage]
+) -> None:
+    spoken = {*_sources(session), *session.targets, *(target for change in changes for target in change.targets)}
     last: dict[tuple[int, str], CaptionMessage] = {}
     for caption in captions:
         before = last.get((caption.cue, caption.lang))
@@ -113,7 +124,8 @@ def _check_captions(session: SessionMessage, captions: Sequence[CaptionMessage])
             raise UserError(f"seq {caption.seq}: rev {caption.rev} after {before.rev}, expected a higher one")
         last[caption.cue, caption.lang] = caption
     for caption in last.values():
-        if not caption.final and caption.text:  # an empty draft takes a guess back
+        is_dropped = any(caption.lang not in each.targets for each in changes if each.seq > caption.seq)
+        if not caption.final and caption.text and not is_dropped:  # an empty draft takes a guess back
             raise UserError(f"cue {caption.cue} has no final in {caption.lang}: lines are missing, or a draft was left")
 
 

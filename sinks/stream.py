@@ -205,6 +205,15 @@ class TokenStream:
         self.cache.take(other.cache)
         self._logits = other._logits
 
+    def move(self, cache: SinkCache) -> None:
+        """Go on in `cache`, which is this decoder's and empty: to be read side by side with others. Marks stay good.
+
+        Raises ValueError as `SinkCache.take` does.
+        """
+        cache.take(self.cache)
+        cache.evictions, cache.evicted = self.cache.evictions, self.cache.evicted
+        self.cache = cache
+
     def mark(self) -> Mark:
         """Remember this point of the stream."""
         return self.cache.mark()

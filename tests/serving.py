@@ -11,7 +11,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from surtitle.pipeline.events import Caption, SessionStart, Skipped, Sound
+from surtitle.pipeline.events import Caption, SessionStart, Skipped, Sound, Targets
 from surtitle.pipeline.messages import PublishStart
 from surtitle.pipeline.rooms import Room
 from surtitle.pipeline.server import CaptionServer, Ready
@@ -59,6 +59,7 @@ class Listener:
         self.starts: list[PublishStart] = []
         self.heard: list[float] = []
         self.skipped: list[int] = []
+        self.wanted: list[tuple[str, ...]] = []
         self.ended = asyncio.Event()
         self._error = error
 
@@ -68,6 +69,9 @@ class Listener:
         async for sound in audio:
             if isinstance(sound, Skipped):
                 self.skipped.append(sound.samples)
+                continue
+            if isinstance(sound, Targets):
+                self.wanted.append(sound.targets)
                 continue
             self.heard += sound.tolist()
             if self._error is not None:

@@ -46,7 +46,7 @@ class Stranger:
             self.shown.clear()
         if message["type"] == "snapshot":
             self.since = {"epoch": self.welcome["epoch"], "seq": self.welcome["seq"]}
-        if message["type"] in ("caption", "gap", "session", "status", "end"):
+        if message["type"] in ("caption", "gap", "session", "targets", "status", "end"):
             self.since = {"epoch": self.welcome["epoch"], "seq": message["seq"]}
         for each in message.get("captions", [message] if message["type"] == "caption" else []):
             self.shown[each["cue"], each["lang"]] = each

@@ -62,6 +62,47 @@ def test_rows_go_in_the_order_in_which_they_were_said() -> None:
     ]
 
 
+TARGETS = {"type": "targets", "targets": ["de", "fr"]}
+
+
+def test_nobody_waits_for_a_language_that_is_translated_no_more() -> None:
+    board = Board(["es", "de"])
+    shown(board, SESSION, caption(0, "es", final=False))
+    assert shown(board, TARGETS) == ["en → de, fr"]
+    assert board.open == []
+    assert shown(board, caption(1, "de")) == [{"de": "de 1"}]
+
+
+def test_a_final_in_a_language_that_goes_is_shown_with_the_others() -> None:
+    board = Board([])
+    shown(board, SESSION, caption(0, "en"), caption(0, "es"))
+    assert shown(board, TARGETS, caption(0, "de"), caption(0, "fr")) == [
+        "en → de, fr",
+        {"en": "en 0", "es": "es 0", "de": "de 0", "fr": "fr 0"},
+    ]
+    assert board.columns == ("en", "de", "fr", "es")
+
+
+def test_a_row_that_waited_for_what_goes_is_shown_at_once() -> None:
+    board = Board([])
+    shown(board, SESSION, caption(0, "en"), caption(0, "de"))
+    assert shown(board, {"type": "targets", "targets": ["de"]}) == ["en → de", {"en": "en 0", "de": "de 0"}]
+
+
+def test_who_missed_a_change_is_told_with_the_welcome() -> None:
+    board = Board([])
+    shown(board, WELCOME, SESSION, WELCOME | {"session": SESSION | {"targets": ["fr"]}})
+    assert board.columns == ("en", "fr")
+
+
+def test_who_wants_all_languages_has_a_column_for_one_that_comes_later() -> None:
+    board = Board([])
+    shown(board, SESSION, TARGETS)
+    assert board.columns == ("en", "de", "fr")
+    assert shown(board, *(caption(0, lang) for lang in ("en", "de"))) == []
+    assert shown(board, caption(0, "fr")) == [{"en": "en 0", "de": "de 0", "fr": "fr 0"}]
+
+
 def test_a_language_that_stays_behind_keeps_no_more_than_a_few_rows_open() -> None:
     board = Board(["es", "xx"])
     finals = shown(board, *(caption(cue, "es") for cue in range(MOST_OPEN + 2)))

@@ -10,7 +10,7 @@ import pytest
 from browsing import SESSION, caption, listened, opened
 from playwright.async_api import BrowserContext, Page, Response, expect
 
-from surtitle.pipeline.events import Status
+from surtitle.pipeline.events import Status, Targets
 from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.rooms import Rooms
 from surtitle.pipeline.server import CaptionServer
@@ -235,6 +235,20 @@ async def test_languages_stack_in_the_order_asked_and_read_in_their_direction(
     await shows(page, "مساء الخير", "Buenas noches")
     await expect(page.locator(".line").first).to_have_css("direction", "rtl")
     await expect(page.locator(".line").first).to_have_attribute("lang", "ar")
+
+
+async def test_a_language_that_is_translated_no_more_makes_room_for_others(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    page = await overlay(browser, server, "source=1", complaints)
+    hub.publish(SESSION)
+    for language, text in (("en", "Good evening"), ("es", "Buenas noches"), ("ar", "مساء الخير")):
+        hub.publish(caption(0, text, language))
+    await shows(page, "Good evening", "Buenas noches", "مساء الخير")
+    hub.publish(Targets(("de", "ar")))
+    await shows(page, "Good evening", "مساء الخير")
+    hub.publish(caption(1, "Guten Abend", "de"))
+    await shows(page, "Good evening", "Guten Abend", "مساء الخير")
 
 
 @pytest.mark.parametrize(

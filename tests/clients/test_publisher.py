@@ -38,6 +38,18 @@ async def test_audio_is_heard_to_its_end_in_the_session_that_is_named() -> None:
     assert listener.ended.is_set()
 
 
+async def test_other_translations_are_asked_for_between_chunks() -> None:
+    async def changing() -> AsyncIterator[bytes | list[str]]:
+        yield b"\x00\x40"
+        yield ["fr", "de"]
+        yield b"\x00\x40"
+
+    listener = Listener()
+    async with serving(listener) as server:
+        await publish(server.url, "en", ["es"], changing())
+    assert (listener.heard, listener.wanted) == ([0.5, 0.5], [("fr", "de")])
+
+
 async def test_no_audio_is_asked_for_before_the_server_is_ready() -> None:
     log: list[str] = []
 

@@ -6,7 +6,7 @@ import pytest
 from browsing import SESSION, caption, opened
 from playwright.async_api import BrowserContext, Page, ViewportSize, expect
 
-from surtitle.pipeline.events import Gap, SessionEnd
+from surtitle.pipeline.events import Gap, SessionEnd, Targets
 from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.server import CaptionServer
 
@@ -72,6 +72,23 @@ async def test_a_reader_changes_language_while_connected(
         ["مساء الخير. (0)", "Good evening. (0)", "OBS 2026 شكراً لحضوركم. (1)", "Thank you for coming. (1)"]
     )
     assert hub.viewers == 1
+
+
+async def test_a_reader_of_a_language_that_is_translated_no_more_reads_another(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    hub.publish(SESSION)
+    page = await reader(browser, server, complaints, "?lang=ar")
+    say(hub, 0)
+    hub.publish(caption(1, "OBS", "ar", final=False))
+    await expect(page.locator("#drafts p")).to_have_text(["OBS"])
+    hub.publish(Targets(("es", "de")))
+    await expect(page.locator("#drafts p")).to_have_count(0)
+    await expect(page.get_by_label("Language").locator("option")).to_have_text(["Español", "Deutsch", "English"])
+    await expect(page.locator("#captions p")).to_have_text([f"{SAID[0]} (0)"])
+    await page.get_by_label("Language").select_option("de")
+    hub.publish(caption(1, "Danke.", "de"))
+    await expect(page.locator("#captions p").last).to_have_text("Danke.")
 
 
 @pytest.mark.parametrize("remembered", ["es", "de"])

@@ -18,7 +18,7 @@ from playwright.async_api import Browser, BrowserContext, Page, expect
 from serving import Listener
 
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.events import Samples
+from surtitle.pipeline.events import Samples, Targets
 from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.languages import LANGUAGES
 from surtitle.pipeline.rooms import Rooms
@@ -118,6 +118,30 @@ async def test_what_the_microphone_hears_arrives_and_its_captions_are_shown_belo
     heard = np.array(listener.heard, np.float32)
     assert len(heard) % 1600 == 0
     assert likeness(heard[RATE // 2 :], np.tile(recording(20), 2)) > 0.99
+
+
+async def test_other_translations_are_chosen_while_somebody_speaks(
+    hub: Hub, serve: Serve, browser: BrowserContext, complaints: list[str]
+) -> None:
+    listener = Listener()
+    async with serve(listener) as server:
+        page = await speaker(browser, server, complaints)
+        await page.get_by_role("button", name="Start speaking").click()
+        await hears(listener, 0.2)
+        await expect(page.locator("[name=from]")).to_be_disabled()
+        for name in ("English", "Español"):  # it is spoken; one at least
+            await expect(page.get_by_role("button", name=name)).to_be_disabled()
+        await page.get_by_role("button", name="Français").click()
+        await page.get_by_role("button", name="Español").click()
+        await expect(page.get_by_role("button", name="Français")).to_be_disabled()
+        hub.publish(SESSION)
+        hub.publish(caption(0, "Buenas", final=False))
+        await expect(page.locator("#captions p")).to_have_text(["Buenas"])
+        hub.publish(Targets(("fr",)))
+        await expect(page.locator("#captions p")).to_have_count(0)
+        await page.get_by_role("button", name="Stop").click()
+        await asyncio.wait_for(listener.ended.wait(), 20)
+    assert listener.wanted == [("es", "fr"), ("fr",)]
 
 
 async def test_a_recording_that_is_dropped_is_sent_at_the_pace_of_speech(

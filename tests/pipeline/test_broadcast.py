@@ -71,11 +71,13 @@ def test_a_session_that_is_over_is_held_by_nobody(tmp_path: Path) -> None:
     class Session:
         def painted(self, cue: int, language: str) -> None: ...
 
+        def want(self, targets: tuple[str, ...]) -> None: ...
+
     session = Session()
     held = weakref.ref(session)
     with Outputs(OutputPaths(), ("es",), None) as outputs:
         broadcast = Broadcast(room(), outputs)
-        broadcast.follow(LagStats(), session.painted)
+        broadcast.follow(LagStats(), session.painted, session.want)
         del session
         assert held() is not None
         broadcast.unfollow()

@@ -408,8 +408,7 @@ def test_ten_thousand_segments_take_no_more_room_than_a_hundred(engine: Engine) 
 
 def test_what_is_of_other_languages_or_another_prompt_is_refused(engine: Engine) -> None:
     spanish, german = (Translator(engine, ENGLISH, [find_language(code)], window=WINDOW) for code in ("es", "de"))
-    with pytest.raises(ValueError, match="it is of en-es, expected en-de"):
-        german.restore(spanish.state())
+    assert not german.restore(spanish.state())
     with pytest.raises(ValueError, match="it is of another prompt"):
         german.restore({"en-de": spanish.state()["en-es"]})
     roomy = filled(engine)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surtitle.pipeline.events import Caption, Gap, SessionEnd, SessionStart, State, Status
+from surtitle.pipeline.events import Caption, Gap, SessionEnd, SessionStart, State, Status, Targets
 from surtitle.pipeline.hub import Hub, Viewer
 from surtitle.pipeline.messages import CloseCode, Refused, Since
 
@@ -221,6 +221,27 @@ def test_a_late_viewer_is_told_the_status_after_the_snapshot_and_not_when_the_se
     assert [message["type"] for message in take(hub.join())] == ["welcome", "snapshot", "status"]
     hub.publish(SessionEnd(1, 1, {}))
     assert [message["type"] for message in take(hub.join())] == ["welcome", "snapshot"]
+
+
+def test_a_late_viewer_is_told_which_translations_there_are_now() -> None:
+    hub = Hub("e")
+    hub.publish(SESSION)
+    viewer = joined(hub)
+    hub.publish(Targets(("fr", "es")))
+    assert [message["targets"] for message in take(viewer)] == [["fr", "es"]]
+    welcome = take(hub.join())[0]
+    assert (welcome["session"]["targets"], welcome["session"]["seq"]) == (["fr", "es"], 1)
+    assert [message["type"] for message in take(hub.join(since=Since("e", 1)))] == ["welcome", "targets"]
+
+
+def test_drafts_in_a_language_that_is_translated_no_more_are_not_shown_to_late_viewers() -> None:
+    hub = Hub("e")
+    hub.publish(SESSION)
+    for language in ("en", "es", "de"):
+        hub.publish(caption(0, language, final=False))
+    hub.publish(caption(1, "es"))
+    hub.publish(Targets(("de", "fr")))
+    assert [each["lang"] for each in take(hub.join())[1]["captions"]] == ["en", "de"]
 
 
 def test_a_status_that_left_the_ring_is_no_loss() -> None:

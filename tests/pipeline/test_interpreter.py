@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
+from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Drafted, Translated
-from surtitle.pipeline.interpreter import Interpreter
+from surtitle.pipeline.interpreter import SPOKEN, Interpreter
 from surtitle.pipeline.memory import Memorised
 from surtitle.pipeline.state import Counts, Kept, State, Talk
 
@@ -26,11 +27,18 @@ class Shouts:
     ) -> Iterator[tuple[str, Translated]]:
         self._segments += 1
         for target in self._targets:
+            if text == "endless" and target == self._targets[-1]:
+                raise UserError("a segment of 999 tokens, expected at most 280")
             yield target, Translated(f"{self._source} {text.upper()}")
 
     def draft(self, text: str, stop: Callable[[], bool], *, binds: bool) -> Iterator[tuple[str, Drafted]]:
         for target in self._targets:
             yield target, Drafted(f"{self._source} {text.upper()}", 0)
+
+    def retarget(self, targets: Sequence[str]) -> None:
+        if self._told.is_full:
+            raise UserError("64 conversations are there")
+        self._targets = tuple(targets)
 
     def rest(self, stop: Callable[[], bool], pause: Callable[[], bool]) -> None:
         self._told.rested.append(self._source)
@@ -38,8 +46,9 @@ class Shouts:
     def state(self) -> State:
         return {f"{self._source}-{target}": KEPT for target in self._targets}
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: State) -> bool:
         self._told.restored.append(state)
+        return any(pair.partition("-")[2] in self._targets for pair in state)
 
     def figures(self) -> dict[str, int]:
         return {"segments": self._segments, "tokens_max": 10 * self._segments}
@@ -52,8 +61,12 @@ class Made:
         self.made: list[str] = []
         self.rested: list[str] = []
         self.restored: list[State] = []
+        self.is_full = False
+        self.may_make = True
 
         def make(source: str, targets: tuple[str, ...]) -> Shouts:
+            if not self.may_make:
+                raise UserError("no more languages can be translated at once")
             self.made.append(source)
             return Shouts(source, targets, self)
 
@@ -61,7 +74,7 @@ class Made:
 
     def translate(self, text: str, spoken: str) -> dict[str, str]:
         found = self.interpreter.translate(text, spoken, in_time=lambda: True, wrote=lambda language, count: None)
-        return {language: translated.text for language, translated in found}
+        return {language: translated.text + " (as said)" * translated.untranslated for language, translated in found}
 
 
 def test_what_is_said_in_one_of_the_languages_is_translated_into_the_others() -> None:
@@ -86,6 +99,60 @@ def test_nothing_is_translated_where_only_the_language_spoken_is_wanted() -> Non
     assert made.translate("bien", "es") == {"en": "es BIEN"}
 
 
+def test_other_languages_are_wanted_of_every_language_that_is_spoken() -> None:
+    made = Made(("en", "es"), ("en", "es"))
+    made.translate("bien", "es")
+    made.interpreter.retarget(("de", "en"))
+    assert made.translate("good", "en") == {"de": "en GOOD"}
+    assert made.translate("bien", "es") == {"de": "es BIEN", "en": "es BIEN"}
+    assert made.made == ["en", "es"]  # they know what was said
+
+
+def test_a_language_that_is_spoken_alone_needs_no_translator_until_another_is_wanted() -> None:
+    made = Made(("en", "es"), ("es",))
+    made.translate("good", "en")
+    made.interpreter.retarget(("en",))
+    assert made.translate("good", "en") == {}
+    made.interpreter.retarget(("de",))
+    assert made.translate("good", "en") == {"de": "en GOOD"}
+    assert made.interpreter.figures() == {"segments": 2, "tokens_max": 10}
+
+
+def test_where_there_is_no_room_for_one_more_the_others_go_on_and_it_is_marked() -> None:
+    made = Made(("en",), ("es", "fr"))
+    made.is_full = True
+    made.interpreter.retarget(("es", "de"))
+    assert made.translate("good", "en") == {"es": "en GOOD", "de": "good (as said)"}
+    assert [target for target, _ in made.interpreter.draft("good", "en", lambda: False, binds=True)] == ["es"]
+    assert made.interpreter.figures()["untranslated"] == 1
+    made.is_full = False
+    made.interpreter.retarget(("es", "de", "it"))
+    assert made.translate("good", "en") == {"es": "en GOOD", "de": "en GOOD", "it": "en GOOD"}
+    assert made.made == ["en"]
+
+
+def test_what_cannot_be_translated_is_marked_and_the_rest_goes_on() -> None:
+    made = Made(("en", "es"), ("de", "fr"))
+    assert made.translate("endless", "en") == {"de": "en ENDLESS", "fr": "endless (as said)"}
+    made.may_make = False
+    assert made.translate("bien", "es") == {"de": "bien (as said)", "fr": "bien (as said)"}
+    assert list(made.interpreter.draft("bien", "es", lambda: False, binds=True)) == []
+    made.may_make = True
+    assert made.translate("bien", "es") == {"de": "es BIEN", "fr": "es BIEN"}
+
+
+def test_contexts_of_the_languages_that_were_spoken_last_are_kept() -> None:
+    spoken = tuple("abcdefgh")
+    made = Made(spoken, ("de",))
+    for language in "abcdefa":
+        made.translate("x", language)
+    assert made.made == list(spoken[:SPOKEN])
+    for language in "gab":  # for g, b goes: that was heard longest ago
+        made.translate("x", language)
+    assert made.made == [*spoken[:SPOKEN], "g", "b"]
+    assert made.interpreter.figures() == {"segments": 10, "tokens_max": 30}
+
+
 def test_figures_are_those_of_all_translators() -> None:
     made = Made(("en", "es"), ("de",))
     for spoken in ("en", "es", "es"):
@@ -107,8 +174,14 @@ def test_what_each_direction_knows_is_kept_and_taken_up_by_another() -> None:
 
 
 def test_what_was_said_in_another_language_is_refused() -> None:
-    with pytest.raises(ValueError, match="it is from fr, expected one of en, es"):
-        Made(("en", "es"), ("de",), {"fr-de": KEPT})
+    for pair in ("fr-de", "en-it"):
+        with pytest.raises(ValueError, match=f"it is of {pair}, expected what is translated from en, es into de"):
+            Made(("en", "es"), ("de",), {pair: KEPT})
+
+
+def test_of_what_is_kept_all_that_is_still_wanted_is_taken_up() -> None:
+    again = Made(("en",), ("es", "de"), {"en-es": KEPT, "en-it": KEPT, "es-en": KEPT})
+    assert again.restored == [{"en-es": KEPT, "en-it": KEPT}]
 
 
 def test_who_is_needed_rests_no_longer() -> None:

@@ -168,3 +168,11 @@ def test_a_recorder_is_refused_a_file_for_a_folder_at_the_start(tmp_path: Path) 
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="can not be a folder"):
         Recorder(tmp_path / "file", "main")
+
+
+def test_a_language_that_comes_to_be_wanted_later_has_a_file_of_its_own(tmp_path: Path) -> None:
+    with CaptionFiles(tmp_path / "talk.txt", ["es"], "txt") as files:
+        files.publish(caption("Hola.", 0, 1, language="es"))
+        files.publish(caption("Hallo.", 0, 1, language="de"))
+    assert (tmp_path / "talk.txt").read_text() == "Hola.\n"
+    assert (tmp_path / "talk.de.txt").read_text() == "Hallo.\n"

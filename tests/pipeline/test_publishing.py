@@ -46,6 +46,20 @@ async def test_a_publisher_that_vanishes_ends_its_session_in_order(hub: Hub) -> 
         await asyncio.wait_for(listener.ended.wait(), 5)
 
 
+async def test_a_publisher_may_want_other_translations_while_it_speaks(hub: Hub) -> None:
+    listener = Listener()
+    async with (
+        CaptionServer(Rooms(lambda: hub), port=0, on_publish=listener) as server,
+        at(server, "/publish") as publisher,
+    ):
+        await publisher.send(START)
+        for message in ('{"type":"translate","to":["es","fr"]}', b"\x00\x40", '{"type":"translate","to":[]}'):
+            await publisher.send(message)
+        messages, code, _ = await closing(publisher)
+    assert (listener.wanted, listener.heard) == ([("es", "fr")], [0.5])
+    assert (messages[-1]["type"], code) == ("error", 4500)
+
+
 async def test_what_a_publisher_could_not_send_is_told_in_its_place(hub: Hub) -> None:
     listener = Listener()
     async with (

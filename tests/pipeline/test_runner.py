@@ -21,7 +21,8 @@ from tiny_translator import SMALLEST, write_model
 from surtitle.pipeline.assembly import ModelNames, Models
 from surtitle.pipeline.broadcast import OutputPaths
 from surtitle.pipeline.engine import Engine
-from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Gap, Samples, Skipped, Sound, Word
+from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Gap, Samples, Skipped, Sound, Targets, Word
 from surtitle.pipeline.glossary import Glossary
 from surtitle.pipeline.languages import Pair, find_language
 from surtitle.pipeline.pacing import RealClock
@@ -97,7 +98,7 @@ async def test_a_publishers_samples_become_chunks_of_the_sessions_rate_end_to_en
         for _ in range(20):
             yield np.zeros(rate // 10, np.float32)
 
-    chunks = [chunk async for chunk in resampled(published(), rate) if isinstance(chunk, AudioChunk)]
+    chunks = [chunk async for chunk in resampled(published(), rate, ["en"]) if isinstance(chunk, AudioChunk)]
     assert sum(len(chunk.samples) for chunk in chunks) == pytest.approx(2 * SAMPLE_RATE, abs=2)
     assert all(b.start == pytest.approx(a.end) for a, b in pairwise(chunks))
     assert all(len(chunk.samples) for chunk in chunks)
@@ -111,7 +112,7 @@ async def test_sound_that_a_publisher_could_not_send_is_a_gap_and_the_rest_keeps
         yield Skipped(2 * rate)
         yield np.zeros(rate, np.float32)
 
-    items = [item async for item in resampled(published(), rate)]
+    items = [item async for item in resampled(published(), rate, ["en"])]
     gaps = [item for item in items if isinstance(item, Gap)]
     assert [(gap.start, gap.end, gap.why) for gap in gaps] == [
         (pytest.approx(1, abs=1e-3), pytest.approx(2, abs=1e-3), "network"),
@@ -119,6 +120,19 @@ async def test_sound_that_a_publisher_could_not_send_is_a_gap_and_the_rest_keeps
     ]
     assert all(b.start == pytest.approx(a.end) for a, b in pairwise(items))
     assert items[-1].end == pytest.approx(5, abs=1e-3)
+
+
+async def test_other_translations_are_wanted_between_two_chunks_and_only_such_as_there_can_be() -> None:
+    async def published() -> AsyncIterator[Sound]:
+        yield np.zeros(1600, np.float32)
+        yield Targets(("fr",))
+        yield np.zeros(1600, np.float32)
+        yield Targets(("fr", "xx"))
+
+    items = resampled(published(), SAMPLE_RATE, ["en"])
+    assert [type(await anext(items)) for _ in range(3)] == [AudioChunk, Targets, AudioChunk]
+    with pytest.raises(UserError, match="xx"):
+        await anext(items)
 
 
 SAID = ["They walk.", "They run home.", "We stay here.", "You came late."]
@@ -161,7 +175,7 @@ async def test_a_second_run_goes_on_with_what_the_first_one_knew(models: Models,
     expected = [dict(both.translate(text))["es"].text for text in 2 * SAID]
     assert texts[0][0] + texts[1][0] == expected
     assert "not taken up" not in texts[1][1]
-    held = StateFile(state, "tiny", ("es",)).read()
+    held = StateFile(state, "tiny").read()
     assert held is not None
     assert [turn.translation for turn in held["en-es"].talk.turns] == expected
 
@@ -171,7 +185,7 @@ async def test_a_state_that_does_not_fit_is_said_and_replaced(models: Models, tm
     state.write_text("no state")
     _, printed = await captioned(models, state, tmp_path)
     assert f"{state} is not taken up: it is no saved state" in printed
-    assert StateFile(state, "tiny", ("es",)).read() is not None
+    assert StateFile(state, "tiny").read() is not None
 
 
 async def test_a_recording_that_was_stopped_did_not_come_to_its_end(models: Models, tmp_path: Path) -> None:

@@ -22,18 +22,20 @@ from surtitle.pipeline.events import (
     Drafted,
     Event,
     Gap,
+    Item,
     Samples,
     SessionEnd,
     SessionStart,
     Stamps,
     Status,
+    Targets,
     Translated,
     Word,
 )
 from surtitle.pipeline.gate import Closed, Quiet
 from surtitle.pipeline.pacing import Clock, HandClock, RealClock, VirtualClock, paced
 from surtitle.pipeline.recognizer import Heard
-from surtitle.pipeline.session import TURN, Session, Workers
+from surtitle.pipeline.session import STALL, TURN, Session, Workers
 from surtitle.pipeline.spoken import Speaks
 
 
@@ -47,7 +49,7 @@ def blocks(seconds: float, length: int = 1600) -> list[Samples]:
     return [np.zeros(length, np.float32)] * round(seconds * SAMPLE_RATE / length)
 
 
-async def chunks(seconds: float) -> AsyncIterator[AudioChunk | Gap]:
+async def chunks(seconds: float) -> AsyncIterator[Item]:
     """As fast as they are taken."""
     for index, block in enumerate(blocks(seconds)):
         yield AudioChunk(block, index / 10)
@@ -55,7 +57,7 @@ async def chunks(seconds: float) -> AsyncIterator[AudioChunk | Gap]:
 
 
 async def captioned(
-    audio: AsyncIterator[AudioChunk | Gap],
+    audio: AsyncIterator[Item],
     workers: Workers,
     *,
     kind: Literal["real", "virtual"] = "virtual",
@@ -87,6 +89,12 @@ async def captioned(
     return events
 
 
+async def happens(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.001)
+
+
 def shown(events: list[Event]) -> list[tuple[int, str, str]]:
     return [(event.cue, event.language, event.text) for event in events if isinstance(event, Caption)]
 
@@ -99,6 +107,56 @@ async def test_each_sentence_is_shown_in_the_source_and_then_in_every_target_as_
     assert shown(events) == [
         (cue, language, text if language == "en" else text.upper()) for cue in (0, 1) for language in ("en", "de", "es")
     ]
+
+
+@pytest.mark.parametrize("kind", ["virtual", "real"])
+async def test_other_languages_are_told_and_what_follows_is_in_them(
+    workers: Workers, kind: Literal["real", "virtual"]
+) -> None:
+    events: list[Event] = []
+
+    async def changing() -> AsyncIterator[Item]:
+        async for chunk in chunks(4.0):
+            if isinstance(chunk, AudioChunk) and chunk.start == 2.0:
+                await happens(lambda: len(shown(events)) == 3)
+                yield Targets(("fr", "de"))
+                yield Targets(("fr", "en", "de"))
+                await happens(lambda: events[-1] == Targets(("fr", "en", "de")))
+            yield chunk
+
+    translator = ScriptedTranslator(["es", "de"])
+    await captioned(changing(), workers, kind=kind, translator=translator, events=events)
+    told = [event for event in events if isinstance(event, Targets)]
+    assert told[-1] == Targets(("fr", "en", "de"))
+    at = events.index(told[-1])
+    assert {event.language for event in events[:at] if isinstance(event, Caption)} == {"en", "de", "es"}
+    after = [(event.language, event.role) for event in events[at:] if isinstance(event, Caption)]
+    assert sorted(after) == [("de", "target"), ("en", "target"), ("fr", "target")]
+
+
+async def test_the_same_languages_once_more_are_no_news(workers: Workers) -> None:
+    async def changing() -> AsyncIterator[Item]:
+        yield Targets(("es",))
+        async for chunk in chunks(2.0):
+            yield chunk
+
+    assert not [event for event in await captioned(changing(), workers) if isinstance(event, Targets)]
+
+
+async def test_a_draft_in_a_language_that_came_back_is_shown_again(workers: Workers) -> None:
+    events: list[Event] = []
+
+    async def changing() -> AsyncIterator[Item]:
+        async for chunk in chunks(2.0):
+            if isinstance(chunk, AudioChunk) and chunk.start == 1.5:
+                yield Targets(("de",))
+                yield Targets(("es",))
+            yield chunk
+
+    await captioned(changing(), workers, captions="live", events=events, ears=GuessingEars())
+    at = events.index(Targets(("es",)))
+    texts = [event.text for event in events[at:] if isinstance(event, Caption) and event.language == "es"]
+    assert len(texts) > 1
 
 
 async def test_captions_are_final_whole_and_know_when_they_were_said(workers: Workers) -> None:
@@ -189,7 +247,7 @@ async def test_a_session_without_audio_has_a_start_and_an_end(workers: Workers) 
 
 
 async def test_gaps_of_the_source_are_published_and_time_stays_right(workers: Workers) -> None:
-    async def broken() -> AsyncIterator[AudioChunk | Gap]:
+    async def broken() -> AsyncIterator[Item]:
         yield AudioChunk(np.zeros(SAMPLE_RATE, np.float32), 0.0)
         yield Gap(1.0, 2.0, "device")
         yield AudioChunk(np.zeros(SAMPLE_RATE, np.float32), 2.0)
@@ -203,7 +261,7 @@ async def test_gaps_of_the_source_are_published_and_time_stays_right(workers: Wo
 
 
 async def test_samples_that_are_no_numbers_are_muted_and_a_gap_says_so(workers: Workers) -> None:
-    async def poisoned() -> AsyncIterator[AudioChunk | Gap]:
+    async def poisoned() -> AsyncIterator[Item]:
         yield AudioChunk(np.full(SAMPLE_RATE, np.nan, np.float32), 0.0)
 
     events = await captioned(poisoned(), workers)
@@ -213,7 +271,7 @@ async def test_samples_that_are_no_numbers_are_muted_and_a_gap_says_so(workers: 
 async def test_drafts_are_asked_for_with_the_open_text_and_not_shown_in_whole_captions(workers: Workers) -> None:
     translator = ScriptedTranslator()
 
-    async def until_drafted() -> AsyncIterator[AudioChunk | Gap]:
+    async def until_drafted() -> AsyncIterator[Item]:
         yield AudioChunk(np.zeros(SAMPLE_RATE, np.float32), 0.0)
         await asyncio.to_thread(translator.drafted.wait)
         yield AudioChunk(np.zeros(SAMPLE_RATE, np.float32), 1.0)
@@ -263,7 +321,7 @@ async def test_a_final_waits_for_the_draft_that_is_its_translation_and_for_no_ot
     events: list[Event] = []
     translator = SlowDrafts(events, made=made)
 
-    async def until_drafted() -> AsyncIterator[AudioChunk | Gap]:
+    async def until_drafted() -> AsyncIterator[Item]:
         yield AudioChunk(np.zeros(1600, np.float32), 0.0)
         await asyncio.to_thread(translator.drafted.wait)
         yield AudioChunk(np.zeros(2 * SAMPLE_RATE, np.float32), 0.1)
@@ -289,7 +347,7 @@ async def test_guesses_are_drafted_on_the_real_clock_unless_what_is_shown_must_s
 ) -> None:
     translator = ScriptedTranslator()
 
-    async def guessed() -> AsyncIterator[AudioChunk | Gap]:
+    async def guessed() -> AsyncIterator[Item]:
         yield AudioChunk(np.zeros(1600, np.float32), 0.0)
         if drafted:
             await asyncio.to_thread(translator.drafted.wait)
@@ -440,7 +498,7 @@ async def test_a_recogniser_that_falls_far_behind_loses_the_oldest_audio_and_a_g
     released = threading.Event()
     seconds = BACKLOG + 20
 
-    async def flood() -> AsyncIterator[AudioChunk | Gap]:
+    async def flood() -> AsyncIterator[Item]:
         async for chunk in chunks(seconds):
             yield chunk
         released.set()
@@ -458,7 +516,7 @@ async def test_a_recogniser_that_falls_far_behind_loses_the_oldest_audio_and_a_g
 async def test_a_microphone_that_was_gone_for_long_is_no_backlog(workers: Workers) -> None:
     released, away = threading.Event(), BACKLOG + 20
 
-    async def unplugged() -> AsyncIterator[AudioChunk | Gap]:
+    async def unplugged() -> AsyncIterator[Item]:
         second = np.zeros(SAMPLE_RATE, np.float32)
         yield AudioChunk(second, 0.0)
         yield AudioChunk(second, 1.0)
@@ -473,7 +531,7 @@ async def test_a_microphone_that_was_gone_for_long_is_no_backlog(workers: Worker
 
 
 async def test_one_chunk_that_is_longer_than_the_bound_is_heard_whole(workers: Workers) -> None:
-    async def one() -> AsyncIterator[AudioChunk | Gap]:
+    async def one() -> AsyncIterator[Item]:
         yield AudioChunk(np.zeros(round((BACKLOG + 6) * SAMPLE_RATE), np.float32), 0.0)
 
     ears = ScriptedEars()
@@ -483,7 +541,7 @@ async def test_one_chunk_that_is_longer_than_the_bound_is_heard_whole(workers: W
 
 
 async def test_on_the_real_clock_viewers_are_told_how_the_session_fares(workers: Workers) -> None:
-    async def unplugged() -> AsyncIterator[AudioChunk | Gap]:
+    async def unplugged() -> AsyncIterator[Item]:
         second = np.zeros(SAMPLE_RATE, np.float32)
         yield AudioChunk(second, 0.0)
         yield Gap(1.0, 3.0, "device")
@@ -500,7 +558,7 @@ async def test_on_the_real_clock_viewers_are_told_how_the_session_fares(workers:
 async def test_a_translation_that_is_stuck_is_told_while_the_audio_goes_on(workers: Workers) -> None:
     released, clock = threading.Event(), HandClock()
 
-    async def spoken() -> AsyncIterator[AudioChunk | Gap]:
+    async def spoken() -> AsyncIterator[Item]:
         for index, block in enumerate(blocks(20.0)):
             clock.advance(0.1)
             yield AudioChunk(block, index / 10)
@@ -522,7 +580,7 @@ async def test_on_the_virtual_clock_nothing_is_told(workers: Workers) -> None:
 async def test_the_recogniser_is_told_how_much_audio_waits(workers: Workers) -> None:
     released = threading.Event()
 
-    async def burst() -> AsyncIterator[AudioChunk | Gap]:
+    async def burst() -> AsyncIterator[Item]:
         async for chunk in chunks(3.0):
             yield chunk
         released.set()
@@ -536,7 +594,7 @@ async def test_the_recogniser_is_told_how_much_audio_waits(workers: Workers) -> 
 async def test_a_session_that_is_far_behind_takes_turns_with_others_on_the_same_recogniser(workers: Workers) -> None:
     order = list[str]()
 
-    async def at_once(seconds: float, length: int) -> AsyncIterator[AudioChunk | Gap]:
+    async def at_once(seconds: float, length: int) -> AsyncIterator[Item]:
         for index, block in enumerate(blocks(seconds, length)):
             yield AudioChunk(block, index * length / SAMPLE_RATE)
 
@@ -556,7 +614,7 @@ async def test_a_session_that_is_far_behind_takes_turns_with_others_on_the_same_
 async def test_a_source_that_stalls_and_returns_leaves_nothing_out(workers: Workers) -> None:
     heard = asyncio.Event()
 
-    async def stalling() -> AsyncIterator[AudioChunk | Gap]:
+    async def stalling() -> AsyncIterator[Item]:
         yield AudioChunk(np.zeros(2 * SAMPLE_RATE, np.float32), 0.0)
         await heard.wait()
         yield AudioChunk(np.zeros(2 * SAMPLE_RATE, np.float32), 2.0)
@@ -595,7 +653,7 @@ async def test_a_source_that_stalled_makes_nothing_late_and_a_slow_recogniser_do
 ) -> None:
     clock, translator, heard = HandClock(), Hurried(), asyncio.Event()
 
-    async def stalling() -> AsyncIterator[AudioChunk | Gap]:
+    async def stalling() -> AsyncIterator[Item]:
         clock.advance(2.0)
         yield AudioChunk(np.zeros(2 * SAMPLE_RATE, np.float32), 0.0)
         await heard.wait()
@@ -612,6 +670,93 @@ async def test_a_source_that_stalled_makes_nothing_late_and_a_slow_recogniser_do
     session = Session(start, ScriptedEars(), translator, clock=clock, workers=workers, publish=publish)
     await asyncio.wait_for(session.run(stalling()), 20)
     assert translator.had_time == had_time
+
+
+class MutedEars(ScriptedEars):
+    """Hears a word that stands behind a pause, of which it is not sure that it stays alone."""
+
+    def push(self, samples: Samples, *, backlog: float = 0.0) -> list[Heard]:
+        found = super().push(samples, backlog=backlog)
+        return [*found, Closed(self.samples / SAMPLE_RATE)] if found else []
+
+
+async def test_a_source_that_stalls_behind_a_pause_ends_what_was_said_too(workers: Workers) -> None:
+    clock, events, waited = HandClock(), list[Event](), asyncio.Event()
+
+    async def muted() -> AsyncIterator[Item]:
+        clock.advance(0.5)
+        yield AudioChunk(np.zeros(SAMPLE_RATE // 2, np.float32), 0.0)
+        await waited.wait()
+
+    start = SessionStart("s", ("en",), ("es",), {}, "real")
+    session = Session(start, MutedEars(), ScriptedTranslator(), clock=clock, workers=workers, publish=events.append)
+    running = asyncio.ensure_future(session.run(muted()))
+    await happens(lambda: clock.advance(0.1) is None and len(shown(events)) == 2)
+    assert clock.now() > STALL
+    waited.set()
+    await running
+
+
+async def test_what_comes_in_long_pieces_has_not_stalled(workers: Workers) -> None:
+    clock, events = HandClock(), list[Event]()
+
+    async def pieces() -> AsyncIterator[Item]:
+        for index in range(3):
+            for _ in range(60):
+                await asyncio.sleep(0.001)
+                clock.advance(0.1)
+            yield AudioChunk(np.zeros(6 * SAMPLE_RATE, np.float32), 6.0 * index)
+
+    start = SessionStart("s", ("en",), ("es",), {}, "real")
+    ears = ScriptedEars(sentence=["and"])
+    session = Session(start, ears, ScriptedTranslator(), clock=clock, workers=workers, publish=events.append)
+    await session.run(pieces())
+    # cut by their length alone: a pause would have ended one after each piece
+    assert [len(text.split()) for _, language, text in shown(events) if language == "en"] == [11, 11, 11, 3]
+
+
+async def test_what_was_said_before_others_were_wanted_is_translated_first(workers: Workers) -> None:
+    events, released = list[Event](), threading.Event()
+
+    async def changing() -> AsyncIterator[Item]:
+        for index in range(3):
+            yield AudioChunk(np.zeros(2 * SAMPLE_RATE, np.float32), 2.0 * index)
+        await happens(lambda: len(shown(events)) == 3)  # as it was said
+        yield Targets(("de",))
+        released.set()
+        yield AudioChunk(np.zeros(2 * SAMPLE_RATE, np.float32), 6.0)
+
+    translator = ScriptedTranslator(gate=lambda: released.wait(10))
+    await captioned(changing(), workers, kind="real", translator=translator, events=events)
+    finals = [(cue, language) for cue, language, _ in shown(events) if language != "en"]
+    assert finals == [(0, "es"), (1, "es"), (2, "es"), (3, "de")]
+
+
+async def test_what_was_said_before_a_source_stalled_is_captioned_while_it_sends_nothing(workers: Workers) -> None:
+    clock, events, waited = HandClock(), list[Event](), asyncio.Event()
+
+    async def muted() -> AsyncIterator[Item]:
+        clock.advance(1.5)
+        yield AudioChunk(np.zeros(3 * SAMPLE_RATE // 2, np.float32), 0.0)
+        await waited.wait()
+        clock.advance(60.0)
+        yield AudioChunk(np.zeros(5 * SAMPLE_RATE // 2, np.float32), 1.5)
+
+    start = SessionStart("s", ("en",), ("es",), {}, "real")
+    session = Session(start, ScriptedEars(), ScriptedTranslator(), clock=clock, workers=workers, publish=events.append)
+    running = asyncio.ensure_future(session.run(muted()))
+    for _ in range(30):  # it has heard all that came, and waits
+        await asyncio.sleep(0.01)
+        clock.advance(0.09)
+    assert [text for _, language, text in shown(events) if language == "es"] == []
+    clock.advance(STALL)
+    await happens(lambda: len(shown(events)) == 2)
+    waited.set()
+    end = await running
+    assert [text for _, language, text in shown(events) if language == "es"] == [
+        "WE WILL MEET", "AGAIN. WE WILL MEET AGAIN.",
+    ]  # fmt: skip
+    assert end.stats["lag_p95_ms"] < 10_000  # not by the minute in which nothing came
 
 
 class Broken(Exception):
@@ -672,7 +817,7 @@ async def test_what_could_not_be_translated_is_marked(workers: Workers) -> None:
 async def test_a_source_that_fails_ends_the_session_with_its_cause_when_what_was_heard_is_captioned(
     workers: Workers,
 ) -> None:
-    async def unplugged() -> AsyncIterator[AudioChunk | Gap]:
+    async def unplugged() -> AsyncIterator[Item]:
         yield AudioChunk(np.zeros(64000, np.float32), 0.0)
         raise UserError("the microphone is gone")
 
@@ -703,7 +848,7 @@ async def test_a_session_that_fails_tells_who_reads_that_it_is_over(workers: Wor
 
 
 async def test_where_a_device_is_lost_what_was_said_before_is_over_at_once(workers: Workers) -> None:
-    async def unplugged() -> AsyncIterator[AudioChunk | Gap]:
+    async def unplugged() -> AsyncIterator[Item]:
         yield AudioChunk(np.zeros(16000, np.float32), 0.0)
         yield Gap(1.0, 1.5, "device")
         yield Gap(1.5, 31.5, "device")
@@ -770,7 +915,7 @@ async def test_each_pause_is_used_once_and_not_while_somebody_speaks(workers: Wo
     assert len(shown(events)) == 6
 
 
-async def until_it_rests(translator: ScriptedTranslator) -> AsyncIterator[AudioChunk | Gap]:
+async def until_it_rests(translator: ScriptedTranslator) -> AsyncIterator[Item]:
     """A sentence, and a pause in which `translator` begins a rest that has no end of itself."""
     translator.restless = True
     async for chunk in chunks(3.0):
@@ -781,7 +926,7 @@ async def until_it_rests(translator: ScriptedTranslator) -> AsyncIterator[AudioC
 async def test_a_rest_ends_as_soon_as_somebody_speaks(workers: Workers) -> None:
     translator = ScriptedTranslator()
 
-    async def and_then_more() -> AsyncIterator[AudioChunk | Gap]:
+    async def and_then_more() -> AsyncIterator[Item]:
         async for item in until_it_rests(translator):
             yield item
         for index in range(30, 100):
@@ -797,7 +942,7 @@ async def test_a_rest_ends_as_soon_as_somebody_speaks(workers: Workers) -> None:
 async def test_a_rest_lets_other_sessions_have_their_turn(workers: Workers) -> None:
     translator = ScriptedTranslator()
 
-    async def while_another_translates() -> AsyncIterator[AudioChunk | Gap]:
+    async def while_another_translates() -> AsyncIterator[Item]:
         async for item in until_it_rests(translator):
             yield item
         await asyncio.wrap_future(workers.llm.submit(lambda: None))
@@ -835,4 +980,4 @@ async def test_a_pause_that_nobody_needs_is_told(workers: Workers) -> None:
         idle=lambda: paused.append(translator.rests),
     )
     await session.run(chunks(10.0))
-    assert paused == [1, 2]
+    assert paused == [0, 1]  # before it rests, which may not come to an end

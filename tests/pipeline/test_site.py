@@ -267,6 +267,29 @@ async def test_sessions_are_listed_with_their_languages_and_viewers(building: Bu
     ]
 
 
+async def test_who_may_publish_asks_for_other_translations_of_what_is_said(building: Building, hub: Hub) -> None:
+    wanted: list[tuple[str, ...]] = []
+    hub.publish(SESSION)
+    building.rooms.watch("main").retarget = wanted.append
+    async with building.open() as server, browser(server) as client:
+        answer = await client.post("/targets?to=es,fr")
+        assert (answer.status_code, answer.json()) == (200, {"targets": ["es", "fr"]})
+        for query, status, said in (
+            ("?to=", 400, "expected for example session=main&to=es,de"),
+            ("?to=xx", 400, "unknown language 'xx'"),
+            ("?to=en", 400, "expected targets other than the source"),
+            ("?to=es&session=hall", 404, "nobody speaks in session 'hall'"),
+        ):
+            answer = await client.post(f"/targets{query}")
+            assert (answer.status_code, said in answer.text) == (status, True), query
+        answer = await client.post("/targets?to=de", headers={"origin": "https://evil.example"})
+        assert answer.status_code == 403
+    building.tokens = Tokens((token("obs"),))
+    async with building.open() as server, browser(server, headers={"authorization": "Bearer secret-of-obs"}) as client:
+        assert (await client.post("/targets?to=de")).status_code == 403
+    assert wanted == [("es", "fr")]
+
+
 async def test_without_a_right_token_nothing_is_read(building: Building, hub: Hub) -> None:
     building.tokens = Tokens((token("obs"),))
     async with building.open() as server, browser(server) as client:

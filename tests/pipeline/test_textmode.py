@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,7 +19,15 @@ from surtitle.pipeline.languages import find_language
 from surtitle.pipeline.state import State
 from surtitle.pipeline.statefile import StateFile
 from surtitle.pipeline.store import open_store
-from surtitle.pipeline.textmode import Line, as_json, as_text, lines_of, timed_lines_of, translate_lines
+from surtitle.pipeline.textmode import (
+    Line,
+    as_json,
+    as_text,
+    lines_of,
+    tell_untranslated,
+    timed_lines_of,
+    translate_lines,
+)
 from surtitle.pipeline.translator import Translator
 
 
@@ -36,6 +44,9 @@ class Shouts:
 
     def draft(self, text: str, stop: Callable[[], bool], *, binds: bool) -> Iterator[tuple[str, Drafted]]:
         yield from ()
+
+    def retarget(self, targets: Sequence[str]) -> None:
+        raise NotImplementedError
 
     def figures(self) -> dict[str, int]:
         return {}
@@ -70,6 +81,14 @@ def test_several_languages_are_marked_and_empty_lines_stay_empty(capsys: pytest.
     assert capsys.readouterr().out == "es\tONE\nde\tone\nes\t\nde\t\n"
     translate_lines(lines, Shouts(), as_text(("es",)))
     assert capsys.readouterr().out == "ONE\n\n"
+
+
+def test_a_line_that_has_no_translation_is_told_beside_the_text(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [Line(1, "one"), Line(2, "two")]
+    translate_lines(lines, Shouts(), as_text(("es", "de")), untranslated=tell_untranslated)
+    assert capsys.readouterr().err == "".join(
+        f"line {number}: no translation into de: it stands there as it was\n" for number in (1, 2)
+    )
 
 
 def test_json_lines_keep_their_times_and_say_what_is_no_translation(
@@ -143,7 +162,7 @@ def test_a_text_that_is_cut_in_two_is_translated_as_if_it_were_whole(
 ) -> None:
     engine = Engine(write_model(tmp_path, ending=3.0, seed=6), threads=1)
     lines = [Line(number, f"line {number} of Marenko") for number in range(6)]
-    file = StateFile(tmp_path / "text.state", "tiny", ("es", "de"))
+    file = StateFile(tmp_path / "text.state", "tiny")
 
     def translated(part: list[Line], state: State | None) -> str:
         translator = Translator(engine, ENGLISH, [SPANISH, find_language("de")], window=SMALLEST)

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from itertools import pairwise, takewhile
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import torch
@@ -23,7 +24,7 @@ from surtitle.pipeline.glossary import Glossary
 from surtitle.pipeline.languages import find_language
 from surtitle.pipeline.store import open_store
 from surtitle.pipeline.translator import Translator
-from surtitle.sinks.decoder import Read
+from surtitle.sinks.decoder import NoRoom, Read
 from surtitle.sinks.lockstep import Steps, alone
 from surtitle.sinks.static import StaticDecoder
 from surtitle.sinks.stock import StockDecoder, load_stock
@@ -413,8 +414,12 @@ def test_it_is_told_how_many_tokens_there_are_and_when_they_begin_anew(endless: 
     counts: list[int] = []
     stream = Spanish(endless)
     stream.translate("one", wrote=counts.append)
-    written = stream.conversation.counts.tokens_written  # as many each time, in context, without, and more strictly
-    assert counts == 3 * list(range(1, written + 1))
+    begins = [*(at for at, count in enumerate(counts) if count == 1), len(counts)]
+    runs = [counts[start:end] for start, end in pairwise(begins)]
+    assert runs == [list(range(1, len(run) + 1)) for run in runs]
+    assert len(runs) == 3  # in context, without, and more strictly
+    assert len(runs[-1]) == stream.conversation.counts.tokens_written
+    assert len(runs[-1]) < max(map(len, runs))  # it goes round and round, which is seen before the limit
 
 
 def test_a_turn_that_fails_when_there_is_no_time_is_not_made_again(endless: Engine) -> None:
@@ -571,3 +576,81 @@ def test_with_terms_drafts_leave_the_translation_as_it_is(engine: Engine, segmen
         drafting.draft(text[: max(7, len(text) // 2)])
         drafting.draft(text)
         assert drafting.translate(text) == plain.translate(text)
+
+
+GERMAN = find_language("de")
+
+
+def said_in(translator: Translator, numbers: Sequence[int]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for number in numbers:
+        for language, translated in translator.translate(numbered(number)):
+            found.setdefault(language, []).append(translated.text)
+    return found
+
+
+@pytest.mark.parametrize("window", [ROOMY, ROOMY + 60])
+def test_a_language_that_stays_goes_on_as_if_no_other_had_come_or_gone(talker: Engine, window: int) -> None:
+    alone, changing = (Translator(talker, ENGLISH, [SPANISH], window=window) for _ in range(2))
+    german = Translator(talker, ENGLISH, [GERMAN], window=window)
+    expected = said_in(alone, range(30))["es"]
+    said = said_in(changing, range(10))
+    changing.retarget(["de", "es"])
+    both = said_in(changing, range(10, 20))
+    changing.retarget(["es"])
+    after = said_in(changing, range(20, 30))
+    assert [*said["es"], *both["es"], *after["es"]] == expected
+    assert both["de"] == said_in(german, range(10, 20))["de"]
+    assert list(after) == ["es"]
+    assert alone.conversations[0].evictions == changing.conversations[0].evictions
+
+
+def test_a_draft_outlives_a_change_of_languages(talker: Engine) -> None:
+    stream = Spanish(talker)
+    stream.draft(numbered(1))
+    stream.translator.retarget(["de", "es"])
+    assert translated_in(stream, numbered(1)) == 0
+
+
+def test_figures_count_what_is_translated_no_more(talker: Engine) -> None:
+    translator = Translator(talker, ENGLISH, [SPANISH, GERMAN], window=ROOMY)
+    said_in(translator, range(30))
+    before = translator.figures()
+    written = translator.tokens_written
+    translator.retarget(["es"])
+    assert translator.tokens_written == written
+    for name in ("retries", "untranslated", "evictions"):
+        assert translator.figures()[name] == before[name]
+    assert translator.figures()["cache_tokens"] < before["cache_tokens"]
+
+
+def test_languages_that_do_not_fit_leave_all_as_it_was(talker: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    translator = Translator(talker, ENGLISH, [SPANISH], window=ROOMY)
+    said_in(translator, [1])
+
+    def full(count: int, capacity: int) -> NoReturn:
+        raise NoRoom("64 conversations are there")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(talker.model, "caches", full)
+        with pytest.raises(UserError, match="no more languages can be translated at once"):
+            translator.retarget(["es", "de"])
+    assert list(said_in(translator, [2])) == ["es"]
+
+
+def test_a_state_is_taken_up_in_the_languages_that_are_still_wanted(talker: Engine) -> None:
+    before = Translator(talker, ENGLISH, [SPANISH, GERMAN], window=ROOMY)
+    said_in(before, range(5))
+    after = Translator(talker, ENGLISH, [find_language("fr"), SPANISH], window=ROOMY)
+    after.restore(before.state())
+    assert said_in(after, [5, 6])["es"] == said_in(before, [5, 6])["es"]
+    assert not Translator(talker, ENGLISH, [find_language("fr")], window=ROOMY).restore(before.state())
+
+
+def test_nothing_stays_of_a_segment_that_is_too_long(talker: Engine) -> None:
+    stream = Spanish(talker, promises=True)
+    for _ in range(2):
+        stream.draft(numbered(1))
+    with pytest.raises(UserError, match="a segment of 400 tokens"):
+        stream.translate(400 * "x")
+    assert stream.translate(numbered(2)) == Spanish(talker).translate(numbered(2))

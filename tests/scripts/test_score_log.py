@@ -172,3 +172,20 @@ def test_the_transcript_of_several_languages_is_what_was_said_in_each() -> None:
         targets=["en", "de"],
     )
     assert record(lines).transcript == "good morning und alle"
+
+
+CHANGED = (
+    caption(0, "de", "Guten Morgen", 1000),
+    caption(1, "de", "alle", 1500, final=False),
+    {"type": "targets", "targets": ["fr"]},
+    caption(1, "fr", "tous", 2000),
+)
+
+
+def test_languages_that_came_and_went_are_scored_and_a_draft_that_went_with_its_language_is_no_fault() -> None:
+    record = record_of(read_log(log(*CHANGED)), "talk", "fr")
+    assert [shown.text for shown in record.shown] == ["tous"]
+    with pytest.raises(UserError, match="cue 1 has no final in de"):
+        read_log(log(CHANGED[1], CHANGED[0]))
+    with pytest.raises(UserError, match="a caption in fr, expected de, en, zh"):
+        read_log(log(CHANGED[3]))
