@@ -45,9 +45,14 @@ export class Publisher {
     this.#socket.send(frame);
   }
 
-  // Other translations from here on, and after a cut.
-  translate(to) {
+  // Those that there are, to begin with after a cut.
+  set targets(to) {
     this.#start.to = to;
+  }
+
+  // Other translations from here on.
+  translate(to) {
+    this.targets = to;
     if (this.#socket.readyState === 1 && !this.#stopped) this.#socket.send(JSON.stringify({ type: "translate", to }));
   }
 

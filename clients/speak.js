@@ -216,6 +216,12 @@ const handlers = {
     transcript.begin();
   },
   targets({ targets }) {
+    if (publisher) {
+      // somebody else may have asked for them
+      settings.keep({ to: targets });
+      publisher.targets = targets;
+      press();
+    }
     transcript.keep([...targets, ...spoken]);
     grown();
   },

@@ -12,7 +12,7 @@ import unicodedata
 from typing import Literal
 
 from surtitle.pipeline.identify import Identifier
-from surtitle.pipeline.languages import LANGUAGES, Language
+from surtitle.pipeline.languages import Language
 
 Fault = Literal["empty", "runaway", "echo", "language", "script", "loop", "prompt", "answer", "comment"]
 
@@ -23,8 +23,8 @@ _ECHO_SHARE, _COPY_SHARE = 0.6, 0.9
 """Of them, how many stand in an echo, and in an echo that could be in the target language."""
 _ALIKE = ({"da", "no"},)
 """Languages in which many a sentence is the same."""
-_UNCASED = 6
-"""Letters without capitals of which a copy is suspect: fewer may be a name."""
+_UNCASED = 8
+"""Letters without capitals, numbers left out, of which a copy is suspect: fewer may be a name."""
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _FEW_WORDS, _SURE, _LIKELY, _POSSIBLE, _UNLIKELY = 4, 0.9, 0.5, 0.1, 0.05
 """Words without a capital below which the language has to be sure, and otherwise more likely than not."""
@@ -81,7 +81,7 @@ class Guards:
     def __init__(self, source: Language, target: Language, *, prompt: str, identifier: Identifier) -> None:
         """`prompt` is the text that the model was shown; `identifier` tells languages apart."""
         self._in_source = identifier.likelihood(source.code, other=target.code)
-        self._shares = identifier.shares(LANGUAGES)
+        self._shares = identifier.shares
         self._target = target.code
         self._letters = _scripts(target.example) | {"LATIN", "GREEK"}  # names, and 5 µm
         self._prompt = _runs(f"{prompt}\n{source.example}\n{target.example}")
@@ -109,7 +109,10 @@ class Guards:
             ("prompt", self._shows_the_prompt(source, translation)),
             ("script", self._is_in_another_script(source, translation)),
             ("echo", self._is_echo(source, translation)),
-            ("language", self._is_in_the_source_language(source, translation) or self._is_in_a_third(translation)),
+            (
+                "language",
+                self._is_in_the_source_language(source, translation) or self._is_in_a_third(source, translation),
+            ),
             ("loop", _is_loop(translation) and not _is_loop(source)),
             ("answer", bool(_ONE_QUESTION.fullmatch(source)) and not self._question.search(translation)),
             ("comment", _is_comment(source, translation) or _has_notes(source, translation)),
@@ -120,6 +123,7 @@ class Guards:
         """Whether no translation can begin with `begun`, however it goes on: it loops, shows the prompt, has letters
         that neither language has, or more than one line.
         """
+        begun = begun.strip()
         return (
             (_is_loop(begun) and not _is_loop(source))
             or self._shows_the_prompt(source, begun)
@@ -155,11 +159,11 @@ class Guards:
     def _is_no_copy(self, source: str) -> bool:
         """Whether what is said would not be written the same in the target language: several words in Latin letters
         that are not all names, where it has others; or what is no short name in a script without capitals."""
-        words = _WORD.findall(source)
+        words = [word for part in source.split() if len(found := _WORD.findall(part)) == 1 for word in found]
         if not self._latin and len(words) > 1 and any(word.islower() for word in words):
             return True
-        letters = [letter for letter in source if letter.isalpha()]
-        return len(letters) >= _UNCASED and not any(letter.lower() != letter.upper() for letter in letters)
+        letters = (letter for letter in source if letter.isalpha() and not letter.isnumeric())
+        return sum(letter.lower() == letter.upper() for letter in letters) >= _UNCASED
 
     def _is_in_the_source_language(self, source: str, translation: str) -> bool:
         words = sum(word.islower() for word in _WORD.findall(translation))
@@ -168,10 +172,12 @@ class Guards:
         is_short = words < _FEW_WORDS and translation.casefold() != source.casefold()  # a copy is suspect however short
         return words > 1 and self._in_source(translation) > (_SURE if is_short else _LIKELY)
 
-    def _is_in_a_third(self, translation: str) -> bool:
-        if sum(word.islower() for word in _WORD.findall(translation)) < _FEW_WORDS:
+    def _is_in_a_third(self, source: str, translation: str) -> bool:
+        said = set(_WORD.findall(source))  # what is quoted stays as it was
+        words = [word for word in _WORD.findall(translation) if word not in said]
+        if sum(word.islower() for word in words) < _FEW_WORDS:
             return False
-        shares = self._shares(translation)
+        shares = self._shares(" ".join(words))
         best = max(shares, key=lambda code: shares[code])
         is_near = any({best, self._target} <= near for near in _NEAR)
         return not is_near and shares[best] >= _SURE and shares[self._target] <= _UNLIKELY

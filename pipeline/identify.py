@@ -7,16 +7,16 @@ languages a few words are enough, where a free guess needs sentences. py3langid 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from copy import copy
 
 from py3langid.langid import MODEL_FILE
 from py3langid.langid import LanguageIdentifier as _Identifier
 
+from surtitle.pipeline.languages import LANGUAGES
+
 Likelihood = Callable[[str], float]
 """Of a text, between 0 and 1; 0.5 where nothing tells."""
-Shares = Callable[[str], Mapping[str, float]]
-"""Of a text, by language; 1 in all."""
 
 
 class Identifier:
@@ -24,6 +24,8 @@ class Identifier:
 
     def __init__(self) -> None:
         self._identifier = _Identifier.from_model_file(MODEL_FILE, norm_probs=True)
+        self._among = copy(self._identifier)
+        self._among.set_languages(list(LANGUAGES))
 
     def likelihood(self, language: str, *, other: str) -> Likelihood:
         """What says of a text how likely it is in `language` rather than in `other`."""
@@ -35,8 +37,6 @@ class Identifier:
 
         return judge
 
-    def shares(self, languages: Iterable[str]) -> Shares:
-        """What says of a text how likely it is in each of `languages`."""
-        among = copy(self._identifier)
-        among.set_languages(list(languages))
-        return lambda text: {language: float(share) for language, share in among.rank(text)}
+    def shares(self, text: str) -> dict[str, float]:
+        """How likely `text` is in each language that we know; 1 in all."""
+        return {language: float(share) for language, share in self._among.rank(text)}

@@ -67,10 +67,15 @@ class Interpreter:
     ) -> Iterator[tuple[str, Translated]]:
         """What `Translator.translate` does, of `text` in the language `spoken`; what can't be translated is marked."""
         left = dict.fromkeys(self._wanted(spoken))
+
+        def wrote_wanted(target: str, tokens: int) -> None:
+            if target in left:  # one that had to stay, where there was no room for others, is nobody's any more
+                wrote(target, tokens)
+
         try:
             translator = self._from(spoken)
             if translator is not None:
-                for target, translated in translator.translate(text, in_time=in_time, wrote=wrote):
+                for target, translated in translator.translate(text, in_time=in_time, wrote=wrote_wanted):
                     if target in left:
                         del left[target]
                         yield target, translated

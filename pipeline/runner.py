@@ -136,14 +136,20 @@ class Run:
             self._stop_on_signals()
             chosen: Clock = RealClock() if clock == "real" else VirtualClock()
             audio = until(paced(blocks, chosen), self._stop)
-            await self._session(pair, clock, chosen, audio, Broadcast(room, opened))
+            broken: UserError | None = None
+            try:
+                await self._session(pair, clock, chosen, audio, Broadcast(room, opened))
+            except UserError as error:
+                broken = error  # viewers have what was heard until then
             rooms.hush(room)
             is_whole = not self._stop.is_set()
-            if serving and stay:
+            if serving and stay and broken is None:
                 self._console.print(f"still serving {serving.url}/overlay; Ctrl-C ends it", style="dim")
                 await self._stop.wait()
             if serving:
                 await serving.drain(DRAIN)
+            if broken is not None:
+                raise broken
             return is_whole
 
     async def live(

@@ -167,7 +167,8 @@ class Session:
 
     def want(self, targets: tuple[str, ...]) -> None:
         """Translate into `targets` (ISO 639-1 codes) what is said from now on. To be called on the loop."""
-        self._wanted, self._owed = targets, len(self._segments)
+        waits = self._wanted != self._targets  # then what was wanted before came first already
+        self._wanted, self._owed = targets, min(self._owed, len(self._segments)) if waits else len(self._segments)
         self._new_text.set()
 
     async def _in_step(self, audio: AsyncIterator[Item]) -> None:

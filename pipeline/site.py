@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, suppress
 from functools import lru_cache
 from http import HTTPStatus
+from threading import Lock
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -231,8 +232,17 @@ class Site:
         return True
 
 
-@lru_cache(maxsize=16)
+_LAYING_OUT = Lock()
+
+
 def _as_vtt(finals: tuple[bytes, ...]) -> str:
+    """One at a time, so that it is made once for all who ask at once."""
+    with _LAYING_OUT:
+        return _laid_out(finals)
+
+
+@lru_cache(maxsize=4)
+def _laid_out(finals: tuple[bytes, ...]) -> str:
     events = [parse_event(message)[0] for message in finals]
     return to_vtt(event for event in events if isinstance(event, Caption))
 

@@ -124,7 +124,8 @@ def _check_captions(
             raise UserError(f"seq {caption.seq}: rev {caption.rev} after {before.rev}, expected a higher one")
         last[caption.cue, caption.lang] = caption
     for caption in last.values():
-        is_dropped = any(caption.lang not in each.targets for each in changes if each.seq > caption.seq)
+        later = [each.targets for each in changes if each.seq > caption.seq]
+        is_dropped = caption.role == "target" and any(caption.lang not in targets for targets in later)
         if not caption.final and caption.text and not is_dropped:  # an empty draft takes a guess back
             raise UserError(f"cue {caption.cue} has no final in {caption.lang}: lines are missing, or a draft was left")
 

@@ -74,6 +74,13 @@ def test_a_translation_has_no_fault(spanish: Guards, source: str, translation: s
         ("ja-zh", "東京大学", "東京大学"),
         ("zh-ja", "北京大学", "北京大学"),
         ("en-zh", "TensorFlow", "TensorFlow"),
+        ("zh-ja", "一九九七年七月一日。", "一九九七年七月一日。"),
+        ("zh-ja", "上海交通大学", "上海交通大学"),
+        (
+            "en-es",
+            "He wrote in a letter to his brother: “Erst kommt das Fressen, dann die Moral.”",
+            "Escribió: “Erst kommt das Fressen, dann die Moral.”",
+        ),
         ("en-fr", "That resulted in higher prices.", "Cela s'est traduit par une hausse des prix."),
         ("en-es", "This will result in job losses.", "Esto se traducirá en pérdidas de empleo."),
         ("en-es", "That has resulted in losses.", "Eso se ha traducido finalmente en pérdidas."),
@@ -172,6 +179,7 @@ def test_what_stays_in_the_sources_own_script_is_no_translation(identifier: Iden
     ("pair", "text"),
     [
         ("zh-ja", "我们明天再讨论这个问题。"),
+        ("zh-ja", "我们用AI技术讨论这个问题。"),
         ("ja-zh", "会議は明日開催予定です。"),
         ("en-zh", "Thank you."),
         ("en-ru", "Good morning."),

@@ -29,6 +29,7 @@ class Shouts:
         for target in self._targets:
             if text == "endless" and target == self._targets[-1]:
                 raise UserError("a segment of 999 tokens, expected at most 280")
+            wrote(target, 1)
             yield target, Translated(f"{self._source} {text.upper()}")
 
     def draft(self, text: str, stop: Callable[[], bool], *, binds: bool) -> Iterator[tuple[str, Drafted]]:
@@ -73,7 +74,12 @@ class Made:
         self.interpreter = Interpreter(make, sources, targets, state=state)
 
     def translate(self, text: str, spoken: str) -> dict[str, str]:
-        found = self.interpreter.translate(text, spoken, in_time=lambda: True, wrote=lambda language, count: None)
+        written = dict.fromkeys(self.interpreter._targets, 0)
+
+        def wrote(language: str, count: int) -> None:
+            written[language] += count
+
+        found = self.interpreter.translate(text, spoken, in_time=lambda: True, wrote=wrote)
         return {language: translated.text + " (as said)" * translated.untranslated for language, translated in found}
 
 

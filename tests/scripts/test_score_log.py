@@ -187,5 +187,7 @@ def test_languages_that_came_and_went_are_scored_and_a_draft_that_went_with_its_
     assert [shown.text for shown in record.shown] == ["tous"]
     with pytest.raises(UserError, match="cue 1 has no final in de"):
         read_log(log(CHANGED[1], CHANGED[0]))
+    with pytest.raises(UserError, match="cue 0 has no final in en"):
+        read_log(log(caption(0, "en", "good", 1000, final=False), CHANGED[2]))
     with pytest.raises(UserError, match="a caption in fr, expected de, en, zh"):
         read_log(log(CHANGED[3]))
