@@ -16,6 +16,8 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from surtitle.clients.viewer import VERSION, Message, connecting_to, introduction, refusal, unreachable
 
+Chunk = bytes | list[str] | tuple[str, ...]
+"""PCM, or the languages of the translations from here on."""
 COMPLETE = 1000
 """The close code of a session that was said to its end."""
 
@@ -24,7 +26,7 @@ async def publish(
     url: str,
     source: str | Sequence[str],
     targets: Sequence[str],
-    chunks: AsyncIterable[bytes | list[str] | tuple[str, ...]],
+    chunks: AsyncIterable[Chunk],
     *,
     session: str = "main",
     token: str | None = None,
@@ -57,9 +59,7 @@ async def publish(
         raise unreachable(url, error) from error
 
 
-async def _speak(
-    connection: ClientConnection, start: Message, chunks: AsyncIterable[bytes | list[str] | tuple[str, ...]]
-) -> None:
+async def _speak(connection: ClientConnection, start: Message, chunks: AsyncIterable[Chunk]) -> None:
     answer: Message = {}
     try:
         await connection.send(json.dumps(start))

@@ -27,8 +27,7 @@ export class Transcript {
     if (!final && cue <= (this.#done.get(lang) ?? -1)) return;
     if (!final && !text) {
       // It was a guess, and was taken back.
-      this.#open.get(key)?.box.remove();
-      this.#open.delete(key);
+      this.#drop(key);
       return;
     }
     if (!final) {
@@ -39,9 +38,7 @@ export class Transcript {
     }
     this.#done.set(lang, cue);
     for (const [other, draft] of this.#open) {
-      if (draft.caption.lang !== lang || draft.caption.cue > cue) continue;
-      draft.box.remove();
-      this.#open.delete(other);
+      if (draft.caption.lang === lang && draft.caption.cue <= cue) this.#drop(other);
     }
     if (!text) return;
     if (!this.#cues.has(cue)) this.#cues.set(cue, this.#finals.appendChild(element("div")));
@@ -63,11 +60,12 @@ export class Transcript {
 
   // Drafts in other languages than these will not be finished.
   keep(langs) {
-    for (const [key, { caption, box }] of this.#open) {
-      if (langs.includes(caption.lang)) continue;
-      box.remove();
-      this.#open.delete(key);
-    }
+    for (const [key, { caption }] of this.#open) if (!langs.includes(caption.lang)) this.#drop(key);
+  }
+
+  #drop(key) {
+    this.#open.get(key)?.box.remove();
+    this.#open.delete(key);
   }
 
   // Another session goes on below: its cues count from 0 again.

@@ -21,7 +21,7 @@ from surtitle.pipeline.operations import Operations
 from surtitle.pipeline.outputs import CaptionFiles, JsonLog, Recorder
 from surtitle.pipeline.posting import Service
 from surtitle.pipeline.protocol import to_wire
-from surtitle.pipeline.rooms import Room
+from surtitle.pipeline.rooms import Retarget, Room
 from surtitle.pipeline.stats import LagStats
 from surtitle.pipeline.subtitles import Format
 from surtitle.pipeline.terminal import TerminalCaptions
@@ -135,8 +135,6 @@ class Outputs:
 
 Painted = Callable[[int, str], None]
 """Told the cue and the language of a final that is on a screen."""
-Retarget = Callable[[tuple[str, ...]], None]
-"""Told all the languages that are to be translated into from now on."""
 
 
 class WayOut(Protocol):

@@ -197,7 +197,7 @@ class Hub:
     def _retarget(self, session: SessionMessage, targets: tuple[str, ...]) -> None:
         """Other translations: nobody who comes late is shown those that are gone, and their drafts stay unfinished."""
         self.session = replace(session, targets=targets)
-        there = {*targets, *((session.source,) if session.sources is UNSET else session.sources)}
+        there = {*targets, *session.spoken}
         for slot in list(self._open):
             if slot != _STATUS and slot[1] not in there:
                 self._supersede(slot)

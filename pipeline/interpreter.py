@@ -81,8 +81,8 @@ class Interpreter:
                         yield target, translated
         except UserError:
             pass  # too long a segment, or no room for one more conversation: what comes next may do better
-        _add(self._past, {"untranslated": len(left)} if left else {})
         for target in left:
+            _add(self._past, {"untranslated": 1})
             yield target, Translated(text, untranslated=True)
 
     def draft(self, text: str, spoken: str, stop: Callable[[], bool], *, binds: bool) -> Iterator[tuple[str, Drafted]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from surtitle.pipeline.errors import UsageError
@@ -111,6 +112,11 @@ class Pair:
     sources: tuple[str, ...]
     """One, or several that the speakers change between; the first is expected first."""
     targets: tuple[str, ...]
+
+
+def pair_of(sources: Sequence[str], targets: Sequence[str]) -> Pair:
+    """`parse_pair` of codes that are listed already."""
+    return parse_pair(",".join(sources), ",".join(targets))
 
 
 def parse_pair(sources: str, targets: str) -> Pair:

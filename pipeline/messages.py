@@ -228,6 +228,11 @@ class SessionMessage(_ServerMessage, tag="session", frozen=True):
     sources: tuple[str, ...] | UnsetType = UNSET
     """Where several languages may be spoken."""
 
+    @property
+    def spoken(self) -> tuple[str, ...]:
+        """`sources`, or `source` alone."""
+        return (self.source,) if self.sources is UNSET else self.sources
+
 
 class TargetsMessage(_ServerMessage, tag="targets", frozen=True):
     """From here on there are other translations: the rest of the session is as it was."""

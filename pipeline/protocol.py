@@ -198,8 +198,8 @@ def _from_message(message: EventMessage) -> Event:
         case TargetsMessage():
             return Targets(message.targets)
         case SessionMessage():
-            sources = (message.source,) if message.sources is UNSET else message.sources
-            return SessionStart(message.session, sources, message.targets, message.models, message.clock, message.name)
+            spoken, models = message.spoken, message.models
+            return SessionStart(message.session, spoken, message.targets, models, message.clock, message.name)
         case StatusMessage():
             lag = None if message.lag_ms is UNSET else message.lag_ms / 1000
             return Status(message.state, lag, message.audio_ms / 1000, message.elapsed_ms / 1000)

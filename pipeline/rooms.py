@@ -17,6 +17,10 @@ SPARE = 64
 """How many rooms are kept in which nobody has spoken yet; and how many in which nobody speaks or watches any more."""
 
 
+Retarget = Callable[[tuple[str, ...]], None]
+"""Told all the languages that are to be translated into from now on."""
+
+
 @dataclass(slots=True, eq=False)
 class Room:
     """One speaker at a time, any number of viewers."""
@@ -27,7 +31,7 @@ class Room:
     """Whether a session runs here, or is being prepared."""
     spoken: bool = False
     """Whether one has run here."""
-    retarget: Callable[[tuple[str, ...]], None] | None = None
+    retarget: Retarget | None = None
     """Asks the session that runs here for other translations; None where none runs."""
 
     @property

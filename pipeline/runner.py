@@ -43,7 +43,7 @@ from surtitle.pipeline.glossary import Glossary
 from surtitle.pipeline.http import Handler
 from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.interpreter import Interpreter
-from surtitle.pipeline.languages import Pair, parse_pair
+from surtitle.pipeline.languages import Pair, pair_of
 from surtitle.pipeline.messages import PublishStart
 from surtitle.pipeline.microphone import microphone
 from surtitle.pipeline.operations import Operations
@@ -182,7 +182,7 @@ class Run:
             opened = await self._outputs(stack, outputs, (), server.operations)
 
             async def on_publish(start: PublishStart, samples: AsyncIterator[Sound], room: Room, ready: Ready) -> None:
-                pair = parse_pair(",".join(start.sources), ",".join(start.targets))
+                pair = pair_of(start.sources, start.targets)
                 clock = RealClock()
                 audio = until(begun(resampled(samples, start.sample_rate, pair.sources), clock), self._stop)
                 await self._session(pair, "real", clock, audio, Broadcast(room, opened, shared=True), ready)
@@ -363,7 +363,7 @@ async def resampled(sound: AsyncIterator[Sound], rate: int, sources: Sequence[st
     position = 0
     async for block in sound:
         if isinstance(block, Targets):
-            yield Targets(parse_pair(",".join(sources), ",".join(block.targets)).targets)
+            yield Targets(pair_of(sources, block.targets).targets)
             continue
         samples = resampler.flush() if isinstance(block, Skipped) else resampler.push(block)
         if len(samples):

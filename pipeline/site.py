@@ -15,7 +15,7 @@ from threading import Lock
 from typing import Annotated, TypeVar
 
 import msgspec
-from msgspec import UNSET, Meta, Struct
+from msgspec import Meta, Struct
 
 from surtitle.pipeline import eventsource
 from surtitle.pipeline.access import is_loopback
@@ -24,7 +24,7 @@ from surtitle.pipeline.events import MAIN_ROOM, Caption
 from surtitle.pipeline.fanout import GOING_AWAY
 from surtitle.pipeline.http import Answer, Handler, Head, HttpError, Page, Request, Stream, always, json_page
 from surtitle.pipeline.hub import Hub, Viewer
-from surtitle.pipeline.languages import parse_pair
+from surtitle.pipeline.languages import pair_of
 from surtitle.pipeline.messages import CloseCode, ErrorMessage, Language, Languages, Refused, RoomName
 from surtitle.pipeline.operations import METRICS_TYPE, Operations
 from surtitle.pipeline.pages import load_pages
@@ -131,13 +131,12 @@ class Site:
         head = request.head
         wanted = _asked(head, _Targets, to=_listed_in(head, "to"))
         self._tokens().admit(head.secret, "publish", wanted.session)
-        room = next((room for room in self._rooms if room.name == wanted.session), None)
+        room = self._room(wanted.session)
         session = room.hub.session if room is not None else None
         if room is None or session is None or room.retarget is None:
             raise HttpError(HTTPStatus.NOT_FOUND, f"nobody speaks in session {wanted.session!r}")
-        sources = (session.source,) if session.sources is UNSET else session.sources
         try:
-            targets = parse_pair(",".join(sources), ",".join(wanted.to)).targets
+            targets = pair_of(session.spoken, wanted.to).targets
         except UserError as error:
             raise HttpError(HTTPStatus.BAD_REQUEST, str(error)) from error
         room.retarget(targets)
@@ -214,7 +213,11 @@ class Site:
 
     def _hub(self, name: str) -> Hub | None:
         """The hub of the room called `name`, if there is one."""
-        return next((room.hub for room in self._rooms if room.name == name), None)
+        room = self._room(name)
+        return room.hub if room is not None else None
+
+    def _room(self, name: str) -> Room | None:
+        return next((room for room in self._rooms if room.name == name), None)
 
     # --- who may read ---
 

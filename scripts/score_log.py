@@ -13,7 +13,6 @@ from itertools import pairwise
 from typing import NoReturn
 
 import msgspec
-from msgspec import UNSET
 from score_record import Change, Record, Revision, Shown, settle, spaceless, together
 
 from surtitle.pipeline.errors import UserError
@@ -71,7 +70,7 @@ def record_of(log: Log, name: str, language: str) -> Record:
     Raises:
         UserError: the session had no such language.
     """
-    spoken = (*log.session.targets, *_sources(log.session))
+    spoken = (*log.session.targets, *log.session.spoken)
     if language not in (*spoken, *(each.lang for each in log.captions)):
         raise UserError(f"--language {language}: the session has {', '.join(spoken)}")
     real = log.session.clock == "real"
@@ -112,7 +111,7 @@ def _message(number: int, line: str) -> EventMessage:
 def _check_captions(
     session: SessionMessage, captions: Sequence[CaptionMessage], changes: Sequence[TargetsMessage]
 ) -> None:
-    spoken = {*_sources(session), *session.targets, *(target for change in changes for target in change.targets)}
+    spoken = {*session.spoken, *session.targets, *(target for change in changes for target in change.targets)}
     last: dict[tuple[int, str], CaptionMessage] = {}
     for caption in captions:
         before = last.get((caption.cue, caption.lang))
@@ -137,10 +136,6 @@ def _cues(log: Log, language: str) -> dict[int, list[CaptionMessage]]:
         if caption.lang == language:
             found.setdefault(caption.cue, []).append(caption)
     return dict(sorted(found.items()))
-
-
-def _sources(session: SessionMessage) -> tuple[str, ...]:
-    return (session.source,) if session.sources is UNSET else session.sources
 
 
 def _said(log: Log) -> dict[int, CaptionMessage]:

@@ -195,12 +195,7 @@ def test_what_names_files_or_makes_sound_of_text_is_no_recording(tmp_path: Path,
 
 
 def test_a_rate_that_no_recording_has_is_told(tmp_path: Path) -> None:
-    path = tmp_path / "odd.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(1000)
-        file.writeframes(bytes(20_000))
+    path = write_wav(tmp_path / "odd.wav", 1000, tone(1000, 1))
     with pytest.raises(UserError, match=r"no sound could be decoded from it \(sample rate 1000 Hz"):
         list(decode(path))
 

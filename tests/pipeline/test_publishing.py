@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from serving import START, Listener, at, caption, closing, hello, receive
+from websockets.asyncio.client import ClientConnection
 
 from surtitle.pipeline.connection import Patience
 from surtitle.pipeline.errors import UserError
@@ -22,13 +24,20 @@ def hub() -> Hub:
     return Hub("epoch-1")
 
 
-async def test_a_publishers_audio_reaches_the_session_and_stop_ends_it(hub: Hub) -> None:
-    listener = Listener()
+@asynccontextmanager
+async def publishing(hub: Hub, listener: Listener) -> AsyncIterator[ClientConnection]:
+    """A publisher that has begun, to a server of its own."""
     async with (
         CaptionServer(Rooms(lambda: hub), port=0, on_publish=listener) as server,
         at(server, "/publish") as publisher,
     ):
         await publisher.send(START)
+        yield publisher
+
+
+async def test_a_publishers_audio_reaches_the_session_and_stop_ends_it(hub: Hub) -> None:
+    listener = Listener()
+    async with publishing(hub, listener) as publisher:
         await publisher.send(b"\x00\x40\x00\xc0")
         await publisher.send('{"type":"stop"}')
         assert (await closing(publisher))[:2] == ([{"type": "ready", "session": "main"}], 1000)
@@ -48,11 +57,7 @@ async def test_a_publisher_that_vanishes_ends_its_session_in_order(hub: Hub) -> 
 
 async def test_a_publisher_may_want_other_translations_while_it_speaks(hub: Hub) -> None:
     listener = Listener()
-    async with (
-        CaptionServer(Rooms(lambda: hub), port=0, on_publish=listener) as server,
-        at(server, "/publish") as publisher,
-    ):
-        await publisher.send(START)
+    async with publishing(hub, listener) as publisher:
         for message in ('{"type":"translate","to":["es","fr"]}', b"\x00\x40", '{"type":"translate","to":[]}'):
             await publisher.send(message)
         messages, code, _ = await closing(publisher)
@@ -62,11 +67,7 @@ async def test_a_publisher_may_want_other_translations_while_it_speaks(hub: Hub)
 
 async def test_what_a_publisher_could_not_send_is_told_in_its_place(hub: Hub) -> None:
     listener = Listener()
-    async with (
-        CaptionServer(Rooms(lambda: hub), port=0, on_publish=listener) as server,
-        at(server, "/publish") as publisher,
-    ):
-        await publisher.send(START)
+    async with publishing(hub, listener) as publisher:
         await publisher.send('{"type":"skipped","samples":16000}')
         await publisher.send(b"\x00\x40")
         await publisher.send('{"type":"skipped","samples":100000000}')
@@ -115,11 +116,7 @@ async def test_a_publisher_that_is_silent_but_there_keeps_its_room(hub: Hub) -> 
 @pytest.mark.parametrize("nonsense", [b"abc", '{"type":"start"', '{"type":"hello","v":1}'])
 async def test_nonsense_ends_the_session_in_order_and_is_explained(hub: Hub, nonsense: str | bytes) -> None:
     listener = Listener()
-    async with (
-        CaptionServer(Rooms(lambda: hub), port=0, on_publish=listener) as server,
-        at(server, "/publish") as publisher,
-    ):
-        await publisher.send(START)
+    async with publishing(hub, listener) as publisher:
         await publisher.send(b"\x00\x40")
         await publisher.send(nonsense)
         (_, error), code, _ = await closing(publisher)
@@ -130,11 +127,7 @@ async def test_nonsense_ends_the_session_in_order_and_is_explained(hub: Hub, non
 
 async def test_a_session_that_cannot_run_is_explained_to_its_publisher(hub: Hub) -> None:
     listener = Listener(ExceptionGroup("session", [UserError("saw language 'xx', expected one of en, es")]))
-    async with (
-        CaptionServer(Rooms(lambda: hub), port=0, on_publish=listener) as server,
-        at(server, "/publish") as publisher,
-    ):
-        await publisher.send(START)
+    async with publishing(hub, listener) as publisher:
         await publisher.send(b"\x00\x40")
         (_, error), code, _ = await closing(publisher)
     assert error["message"] == "saw language 'xx', expected one of en, es"
