@@ -18,13 +18,13 @@ from surtitle.pipeline.context import Context
 from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Drafted, Translated
-from surtitle.pipeline.glossary import Rendering, missed, put_in
+from surtitle.pipeline.glossary import GlossaryTerms, Rendering, missed, put_in
 from surtitle.pipeline.guards import Guards
 from surtitle.pipeline.languages import Language
 from surtitle.pipeline.ledger import Turn
 from surtitle.pipeline.memory import TermMemory
 from surtitle.pipeline.state import Counts, Kept, Talk
-from surtitle.pipeline.terms import GlossaryTerms, Terms
+from surtitle.pipeline.terms import Terms
 from surtitle.pipeline.text import goes_on, is_spaced, shared
 from surtitle.sinks.beams import Beams
 from surtitle.sinks.cache import SinkCache
@@ -94,8 +94,7 @@ class Conversation:
         self._context = Context(engine.model, stream, self._prompt)
         self._stream = stream
         self._ladder = tuple(engine.aside(prompt) for prompt in ladder)
-        shown = "\n".join(prompt.shown for prompt in prompts)
-        self._guards = Guards(source, target, prompt=shown, identifier=engine.identifier)
+        self._guards = Guards(prompts, engine.identifier)
         self._source, self._target = source, target
         self._terms = Terms(engine.tokenizer, self._prompt, terms, memory)
         self._draft = _Draft()

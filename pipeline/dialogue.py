@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from surtitle.pipeline.events import Translated
-from surtitle.pipeline.glossary import Rendering, missed, put_in
+from surtitle.pipeline.glossary import MAX_TERMS, GlossaryTerms, Rendering, missed, put_in
 from surtitle.pipeline.guards import Fault, Guards
 from surtitle.pipeline.prompts import Message, Prompt, Turn
 
@@ -27,8 +27,6 @@ _MARKS = 8 * TOKEN
 _KEPT = 0.75
 """Of the longest history, what stays when it is cut."""
 _MARK = re.compile(r"<(?=[|｜/\w])|\[(?=/?INST\])")
-_TERMS = 4
-"""Terms of one segment that are looked after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +94,7 @@ class Dialogue:
         guards: Guards,
         *,
         window: int,
-        terms: Callable[[str], Sequence[Rendering]],
+        terms: GlossaryTerms,
     ) -> None:
         """`prompts` are tried in their order; `terms` tells which terms of the glossary a text mentions."""
         self._prompts = tuple(prompts)
@@ -120,7 +118,7 @@ class Dialogue:
 
     def translating(self, text: str, in_time: Callable[[], bool]) -> Steps[Translated]:
         """See `Translator.translate`; what nobody answers is as untranslated as what can't be translated."""
-        terms = self._terms(text)[:_TERMS]
+        terms = self._terms(text)[:MAX_TERMS]
         said = without_marks(text)
         try:
             found = yield from self._found(said, terms, in_time)

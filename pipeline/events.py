@@ -50,15 +50,6 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
-class Hypothesis:
-    """The recogniser's whole guess for the open (uncommitted) audio; the next one replaces it."""
-
-    words: tuple[Word, ...]
-    language: str
-    """ISO 639-1 code of the speech."""
-
-
-@dataclass(frozen=True, slots=True)
 class Segment:
     """Final source text, worth translating: the unit of translation."""
 

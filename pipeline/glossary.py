@@ -20,7 +20,7 @@ import csv
 import io
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -31,6 +31,8 @@ from surtitle.pipeline.text import is_spaced
 
 KEEP = "keep"
 """The key of a name that is the same in every language."""
+MAX_TERMS = 4
+"""Terms of one segment that are looked after: each is something more for the model to read."""
 _TABLE = re.compile(r"^[ \t]*\[\[\s*term\s*\]\]", re.MULTILINE)
 _ENDING = 2
 """Letters that an inflection adds, or takes the place of."""
@@ -53,6 +55,10 @@ class Rendering:
     """As the glossary writes it in the source language."""
     wanted: str
     """As the translation should have it."""
+
+
+GlossaryTerms = Callable[[str], Sequence[Rendering]]
+"""The terms of a glossary that a text mentions, with the words wanted for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,11 @@ class Glossary:
                 break
             text = longer
         return f"{text}." if text else ""
+
+
+def terms_of(glossary: Callable[[], Glossary], source: str, target: str) -> GlossaryTerms:
+    """The terms of one language pair, of whatever the glossary is when a text asks for them."""
+    return lambda text: glossary().renderings(text, source, target)
 
 
 def put_in(renderings: Iterable[Rendering], text: str, source: str) -> str:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable, Sequence
 from typing import Literal
 
+from surtitle.pipeline.comments import is_comment
 from surtitle.pipeline.identify import Identifier
-from surtitle.pipeline.languages import Language
+from surtitle.pipeline.prompts import Prompt
 
 Fault = Literal["empty", "runaway", "echo", "language", "script", "loop", "prompt", "answer", "comment"]
 
@@ -38,53 +40,20 @@ _QUESTION_IN = {"ja": re.compile("[?？]|か[。」]?$"), "th": re.compile("")}
 """Where a question need not have a mark: it ends in か, or in a word of many."""
 _ONE_QUESTION = re.compile('[^:："“”„«»「」『』.!?。！]+[?？؟]')
 """A question and no more: what is quoted may be told instead."""
-_TRANSLATING = (
-    "translat|traduc|traduz|tradu[iï]|tradut|übersetz|vertal|przetł|(?<!wy)tłumaczeni"
-    "|перевод|перевед|переклад|翻译|翻訳|번역|ترجم"
-)
-_BEING_A_MODEL = (
-    "language model|modelo de lenguaje|modèle de langage|sprachmodell"
-    r"|as an (ai|assistant)\b|en tant qu['’](ia|assistante?)\b|als (ki|assistent(in)?)\b|como (ia|asistente)\b"
-)
-_LEADING_TO = re.compile(
-    r"\b(?:s[ei](?: \w+)? |s['’](?:est|était|étaient) |se sont )tradu\w+ (?:\w+ )?(?:en|em|par|in)\b"
-    r"|\btradu\w+-se(?:-\w+)? em\b|\btradursi in\b|\btraduci(?:rse|éndose) en\b|\btradui\w+ (?:en justice|devant)\b"
-    r"|\btranslat\w+ (?:\w+ )?(?:in)?to (?-i:[a-z])|\bübersetzungs(?:verhältni|getriebe)",
-    re.IGNORECASE,
-)
-"""What one says of a cause and what comes of it, of courts and of gears, in the word for translating."""
-_MOVING = re.compile(
-    r"transf|convert|umrechn|\bmov(?:e|ing)|shift|switch|remit|\bwir(?:e|ing)|überweis|übertrag|verleg|verschieb|virement|traslad"
-    r"|\bgir(?:o|ar)\b|trasfer|spost|bonific|przele|przen|przesu|overmak|överför|siirr|送金|振り?込|移|转|匯|汇|송금|이체",
-    re.IGNORECASE,
-)
-_TO_MOVE = re.compile("перевод|перевед|переклад", re.IGNORECASE)
-"""In Russian and Ukrainian one word is for translating, for moving, and for sending money."""
-_COMMENT = re.compile(f"{_TRANSLATING}|{_BEING_A_MODEL}", re.IGNORECASE)
-"""What one says of translating, or of being a model, who does not translate."""
-_OF_TRANSLATING = (
-    r"interpret|dolmetsch|tolk(?!ien)|\brender|\bversion|tradu|trado[tc]|verta+l|przekł|перев[её]|перекла|[öo]vers[aeäæ]t"
-    r"|fordít|kään(?:nö|nt|tä)|přel(?:ož|oz)|překl|μετ[αάέ]φρ|תו?רג[וםמ]|(?<!申し)(?<!言い)訳|译|譯|통역|अनुवाद|अनूदित|ट्रांसलेट"
-    r"|แปล(?![กง])|çevir|çevri|tercüme|erjemah|(?:bản|phiên|thông|biên) dịch|dịch (?:sang|ra|thuật|máy|giả)"
-)
-_OF_MODELS = (
-    r"mod[eèé]l|(?<!s)mall[ie]|モデル|模型|модел|نموذج|نماذج|모델|मॉडल|โมเดล|แบบจำลอง|מודל|μοντέλ|mô hình"
-    r"|assist|asisten[ct]|asistan|asyst|asszis|ассист|асист|アシスタント|助手|어시스턴트|مساعد|βοηθ|सहायक|ผู้ช่วย|trợ lý"
-)
-_OF_COMMENTS = re.compile(f"{_COMMENT.pattern}|{_OF_TRANSLATING}|{_OF_MODELS}", re.IGNORECASE)
-"""What that may be a translation of, in all languages that are named."""
 
 
 class Guards:
     """What tells a translation between two languages from what is none."""
 
-    def __init__(self, source: Language, target: Language, *, prompt: str, identifier: Identifier) -> None:
-        """`prompt` is the text that the model was shown; `identifier` tells languages apart."""
+    def __init__(self, prompts: Sequence[Prompt], identifier: Identifier) -> None:
+        """`prompts` are what the model may be asked with for one language pair; `identifier` tells languages apart."""
+        source, target = prompts[0].source, prompts[0].target
+        shown = "\n".join(prompt.shown for prompt in prompts)
         self._in_source = identifier.likelihood(source.code, other=target.code)
         self._shares = identifier.shares
         self._target = target.code
         self._letters = _scripts(target.example) | {"LATIN", "GREEK"}  # names, and 5 µm
-        self._prompt = _runs(f"{prompt}\n{source.example}\n{target.example}")
+        self._prompt = _runs(f"{shown}\n{source.example}\n{target.example}")
         self._example = _runs(source.example)
         self._letters_of_example = _letters(source.example)
         self._alike = {source.code, target.code} in _ALIKE
@@ -105,19 +74,18 @@ class Guards:
             return "empty"
         if not finished:
             return "runaway"
-        faults: tuple[tuple[Fault, bool], ...] = (
-            ("prompt", self._shows_the_prompt(source, translation)),
-            ("script", self._is_in_another_script(source, translation)),
-            ("echo", self._is_echo(source, translation)),
-            (
-                "language",
-                self._is_in_the_source_language(source, translation) or self._is_in_a_third(source, translation),
-            ),
-            ("loop", _is_loop(translation) and not _is_loop(source)),
-            ("answer", bool(_ONE_QUESTION.fullmatch(source)) and not self._question.search(translation)),
-            ("comment", _is_comment(source, translation) or _has_notes(source, translation)),
+        checks: tuple[tuple[Fault, Callable[[str, str], bool]], ...] = (
+            ("prompt", self._shows_the_prompt),
+            ("script", self._is_in_another_script),
+            ("echo", self._is_echo),
+            ("language", self._is_in_the_source_language),
+            ("language", self._is_in_a_third),
+            ("loop", _loops),
+            ("answer", self._is_an_answer),
+            ("comment", is_comment),
+            ("comment", _has_notes),
         )
-        return next((kind for kind, found in faults if found), None)
+        return next((kind for kind, finds in checks if finds(source, translation)), None)
 
     def is_lost(self, source: str, begun: str) -> bool:
         """Whether no translation can begin with `begun`, however it goes on: it loops, shows the prompt, has letters
@@ -125,7 +93,7 @@ class Guards:
         """
         begun = begun.strip()
         return (
-            (_is_loop(begun) and not _is_loop(source))
+            _loops(source, begun)
             or self._shows_the_prompt(source, begun)
             or bool(_scripts(begun) - self._letters - _scripts(source))
             or _has_notes(source, begun)
@@ -182,21 +150,21 @@ class Guards:
         is_near = any({best, self._target} <= near for near in _NEAR)
         return not is_near and shares[best] >= _SURE and shares[self._target] <= _UNLIKELY
 
+    def _is_an_answer(self, source: str, translation: str) -> bool:
+        return bool(_ONE_QUESTION.fullmatch(source)) and not self._question.search(translation)
+
 
 def _letters(text: str) -> str:
     """Its letters and digits, one after the other."""
     return "".join(filter(str.isalnum, text.casefold()))
 
 
-def _is_comment(source: str, translation: str) -> bool:
-    said = _LEADING_TO.sub("", translation)
-    if _MOVING.search(source):
-        said = _TO_MOVE.sub("", said)
-    return bool(_COMMENT.search(said)) and not _OF_COMMENTS.search(source)
-
-
 def _has_notes(source: str, translation: str) -> bool:
     return "\n" in translation.strip() and "\n" not in source.strip()
+
+
+def _loops(source: str, translation: str) -> bool:
+    return _is_loop(translation) and not _is_loop(source)
 
 
 def _is_loop(text: str) -> bool:

@@ -24,7 +24,7 @@ from surtitle.pipeline.dialogue import Answer, Ask, Dialogue, NoAnswer, Steps
 from surtitle.pipeline.endpoint import EndpointError
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Drafted, Translated
-from surtitle.pipeline.glossary import Glossary, Rendering
+from surtitle.pipeline.glossary import Glossary, terms_of
 from surtitle.pipeline.guards import Guards
 from surtitle.pipeline.identify import Identifier
 from surtitle.pipeline.languages import Language, find_language
@@ -288,9 +288,8 @@ class RemoteTranslator:
 
     def _begun(self, target: Language) -> Dialogue:
         prompts = self._remote.profile.prompts(self._source, target)
-        shown = "\n".join(prompt.shown for prompt in prompts)
-        guards = Guards(self._source, target, prompt=shown, identifier=self._remote.identifier)
-        terms = partial(_renderings, self._glossary, self._source.code, target.code)
+        guards = Guards(prompts, self._remote.identifier)
+        terms = terms_of(self._glossary, self._source.code, target.code)
         return Dialogue(prompts, guards, window=self._window, terms=terms)
 
     def translate(
@@ -333,10 +332,6 @@ class RemoteTranslator:
             "endpoint_failures": self._failures,
             "endpoint_outages": self._outages,
         }
-
-
-def _renderings(glossary: Callable[[], Glossary], source: str, target: str, text: str) -> Sequence[Rendering]:
-    return glossary().renderings(text, source, target)
 
 
 def _counted(dialogue: Dialogue) -> dict[str, int]:

@@ -6,17 +6,12 @@ glossary; never more than a few, since each is a turn to read. Knows no cache.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from surtitle.pipeline.aside import TERM_TOKENS, PromptTokens
-from surtitle.pipeline.glossary import Rendering
+from surtitle.pipeline.glossary import MAX_TERMS, GlossaryTerms, Rendering
 from surtitle.pipeline.memory import TermMemory
 from surtitle.sinks.tokenizer import Tokenizer
-
-MOST = 4
-"""Terms of one segment that are looked after, and which together may have TERM_TOKENS tokens as turns."""
-GlossaryTerms = Callable[[str], Sequence[Rendering]]
-"""The terms of a glossary that a text mentions, with the words wanted for them."""
 
 
 class Terms:
@@ -30,20 +25,21 @@ class Terms:
 
     def wanted(self, text: str) -> Sequence[Rendering]:
         """What the glossary asks for."""
-        return self._few(self._glossary(text)[:MOST])
+        return self._few(self._glossary(text)[:MAX_TERMS])
 
     def known(self, text: str) -> Sequence[Rendering]:
         """That, and the words of names that were translated before."""
         wanted = self.wanted(text)
         taken = {word for term in wanted for word in term.said.casefold().split()}
         names = (name for name in self.memory.renderings(text) if name.said.casefold() not in taken)
-        return self._few([*wanted, *names][:MOST])
+        return self._few([*wanted, *names][:MAX_TERMS])
 
     def ids(self, term: Rendering) -> tuple[list[int], list[int]]:
         """The tokens of what is said, and of what is wanted."""
         return self._tokenizer.encode_plain(term.said), self._tokenizer.encode_plain(term.wanted)
 
     def _few(self, terms: Sequence[Rendering]) -> list[Rendering]:
+        """As many as have TERM_TOKENS tokens together, as turns."""
         found: list[Rendering] = []
         tokens = 0
         for term in terms:

@@ -16,7 +16,7 @@ from surtitle.pipeline.conversation import Conversation, never
 from surtitle.pipeline.engine import WINDOW, Engine
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Drafted, Translated
-from surtitle.pipeline.glossary import Glossary, Rendering
+from surtitle.pipeline.glossary import Glossary, terms_of
 from surtitle.pipeline.languages import Language, find_language
 from surtitle.pipeline.memory import CAPACITY, TermMemory
 from surtitle.pipeline.state import Counts, State
@@ -37,10 +37,6 @@ def _ignore(*tokens: object) -> None:
 
 def _counted(conversation: Conversation) -> dict[str, int]:
     return {**asdict(conversation.counts), "evictions": conversation.evictions}
-
-
-def _renderings(glossary: Callable[[], Glossary], source: str, target: str, text: str) -> Sequence[Rendering]:
-    return glossary().renderings(text, source, target)
 
 
 class Translator:
@@ -121,7 +117,7 @@ class Translator:
             TokenStream(self._engine.model, cache),
             promises=self._promises,
             beams=beams,
-            terms=partial(_renderings, self._glossary, self._source.code, target.code),
+            terms=terms_of(self._glossary, self._source.code, target.code),
             memory=TermMemory(self._source, target, capacity=self._names),
         )
 

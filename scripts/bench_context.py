@@ -59,8 +59,7 @@ class Sentences:
         ladder = engine.profile.prompts(_ENGLISH, language)
         tokens = [PromptTokens(engine.tokenizer, prompt) for prompt in ladder]
         self.prompt = tokens[0]
-        shown = "\n".join(prompt.shown for prompt in ladder)
-        self._guards = None if bare else Guards(_ENGLISH, language, prompt=shown, identifier=engine.identifier)
+        self._guards = None if bare else Guards(ladder, engine.identifier)
         self._stricter = [Aside(engine.model, each) for each in tokens[1:]]
 
     def apart(self, stream: TokenStream, sources: Sequence[str], out: Heard) -> Steps[None]:

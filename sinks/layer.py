@@ -86,10 +86,6 @@ class SinkLayer:
         """Forget everything from slot `length` on. What stays is untouched, bit for bit."""
         self.length = length
 
-    def clear(self) -> None:
-        """Forget everything, and let the storage go: the next update may have another shape."""
-        self.length, self._stores = 0, None
-
     @torch.no_grad()
     def remove(self, start: int, end: int) -> None:
         """Close the hole [start, end): what follows moves down. Its keys keep the positions that they had."""

@@ -194,9 +194,11 @@ def test_a_draft_that_is_open_in_a_rest_goes_on(engine: Engine) -> None:
 def test_a_corrected_turn_is_in_the_context_after_the_next_rest(engine: Engine) -> None:
     stream = filled(engine, 3)
     turn = stream.conversation.turns[1]
+    before = stream.conversation._stream.cache.ids[0].tolist()
     stream.conversation.correct(turn, "better")
-    assert stream.conversation._stream.cache.ids[0].tolist()  # which is still the old one
+    assert stream.conversation._stream.cache.ids[0].tolist() == before
     stream.translator.rest(never)
+    assert stream.conversation._stream.cache.ids[0].tolist() != before
     assert [each.translation for each in stream.conversation.turns] == [f"0 {LONG}", "better", f"2 {LONG}"]
     assert [each.corrected for each in stream.conversation.turns] == [False, True, False]
     assert (stream.conversation.counts.rebuilds, stream.conversation.counts.corrected) == (1, 1)

@@ -33,7 +33,7 @@ class Talk:
         self, identifier: Identifier, *, model: str = "qwen2", window: int = 1000, glossary: Glossary | None = None
     ) -> None:
         prompts = find_profile(model).prompts(ENGLISH, SPANISH)
-        guards = Guards(ENGLISH, SPANISH, prompt=prompts[0].shown, identifier=identifier)
+        guards = Guards(prompts, identifier)
         terms = glossary or Glossary()
         self.dialogue = Dialogue(prompts, guards, window=window, terms=lambda text: terms.renderings(text, "en", "es"))
         self.asked: list[Ask] = []

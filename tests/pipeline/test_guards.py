@@ -18,9 +18,7 @@ def identifier() -> Identifier:
 
 
 def guards_of(identifier: Identifier, source: str, target: str) -> Guards:
-    spoken, wanted = find_language(source), find_language(target)
-    prompt, _ = find_profile().prompts(spoken, wanted)
-    return Guards(spoken, wanted, prompt=prompt.shown, identifier=identifier)
+    return Guards(find_profile().prompts(find_language(source), find_language(target)), identifier)
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ def written(engine: Engine, *, bare: bool) -> list[Heard]:
 
 
 def refused(engine: Engine, texts: list[str]) -> int:
-    guards = Guards(ENGLISH, SPANISH, prompt="", identifier=engine.identifier)
+    guards = Guards(engine.profile.prompts(ENGLISH, SPANISH), engine.identifier)
     pairs = zip(SAID, texts, strict=True)
     return sum(guards.fault(said, text, finished=True) is not None for said, text in pairs if said != text)
 
