@@ -22,6 +22,7 @@ class Ahead:
     def __init__(self) -> None:
         self._opening: Opening | None = None
         self._drafted = ""
+        self._repeated = ""
 
     def push(self, segments: Sequence[Segment], opening: Opening | None) -> Segment | None:
         """`segments` are finished now, and the next one begins so; what was open before if that was a mere guess."""
@@ -48,7 +49,11 @@ class Ahead:
 
     def again(self) -> None:
         """What is open is worth a draft once more: in other languages."""
-        self._drafted = ""
+        self._drafted, self._repeated = "", self._drafted
+
+    def binds(self, opening: Opening) -> bool:
+        """Whether its draft may promise anything: not that of a guess, nor one made twice, which is no second opinion."""
+        return opening.committed > 0 and opening.segment.text != self._repeated
 
     def is_current(self, opening: Opening) -> bool:
         """Whether its draft was begun last, and the segment did not end meanwhile, nor was taken back."""

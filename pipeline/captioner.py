@@ -33,11 +33,10 @@ class Captioner:
         self.lags = LagStats()
         """How late each stage was so far."""
 
-    def retarget(self, targets: Sequence[str], *, keep: Sequence[str]) -> None:
-        """From here on translations are into `targets`; drafts in those that are gone are shown no more, but for
-        languages to `keep`, which are spoken too."""
+    def retarget(self, targets: Sequence[str]) -> None:
+        """From here on translations are into `targets`; drafts in those that are gone are shown no more."""
         before, self._targets = self._targets, frozenset(targets)
-        self._drafts.drop(before - self._targets - frozenset(keep))
+        self._drafts.drop(before - self._targets)
 
     def final(
         self, segment: Segment, language: str, made: Translated, stamps: Stamps, *, stalled: float = 0.0

@@ -56,6 +56,13 @@ class _Draft:
     """What was written of it last."""
     is_whole: bool = False
     """Whether they are all that the model writes for it."""
+    misleads: bool = False
+    """Whether they are no translation, and drafts are shown: then nothing else is to begin as they do."""
+
+    @property
+    def leads(self) -> Sequence[int]:
+        """What another translation may begin with."""
+        return () if self.misleads else self.tokens
 
     def is_of(self, text: str) -> bool:
         """Whether `text` goes on as what was translated: that may have been a wrong guess."""
@@ -141,13 +148,13 @@ class Conversation:
         """See `Translator.draft`. What is no translation is not shown: of it there is no more than was promised."""
         answer = yield from self._answering(text, stop, _ignore)
         if answer.is_whole:
-            before = self._draft.tokens if self._draft.is_of(text) else ()
-            misleads = answer.fault is not None and self._promises  # nothing leans towards what is no translation
-            self._draft = _Draft(text) if misleads else _Draft(text, answer.tokens, is_whole=True)
+            before = self._draft.leads if self._draft.is_of(text) else ()
+            misleads = answer.fault is not None and self._promises
+            self._draft = _Draft(text, answer.tokens, is_whole=True, misleads=misleads)
             if answer.fault is None and self._promises and binds:
                 agreed = self._whole_words(answer.tokens, shared(before, answer.tokens))
                 self._promised = answer.tokens[: max(agreed, len(self._promised))]
-        elif answer.fault in (None, "answer") and len(answer.tokens) > len(self._draft.tokens):
+        elif answer.fault in (None, "answer") and len(answer.tokens) > len(self._draft.leads):
             self._draft = _Draft(text, answer.tokens)  # the final goes on from there; half a question has no mark yet
         promised = self._text(self._promised)
         return Drafted(promised if answer.fault else answer.text, len(promised))
@@ -172,7 +179,7 @@ class Conversation:
             return drafted
         behind, limit, left = yield from self._beginning(text)
         told = Told(self._promised, wrote)
-        draft = self._draft.tokens[len(self._promised) :]
+        draft = self._draft.leads[len(self._promised) :]
         lean = LEAN if self._promises and self._draft.is_of(text) else 0.0
         writing = self._stream.writing(
             told.push, stop=self._prompt.stop, limit=left, draft=draft, lean=lean, behind=behind

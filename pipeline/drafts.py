@@ -46,9 +46,10 @@ class Drafts:
         ahead = text if is_whole else steady_part(text, stable, language)
         shown = text[:stable] if self._mode == "steady" else ahead
         before = self._shown.get((cue, language))
-        if shown == (before.text if before else ""):
+        stable = min(stable, len(shown))
+        if (shown, stable) == ((before.text, before.stable) if before else ("", 0)):
             return None
-        revision = Revision(before.number + 1 if before else 0, shown, min(stable, len(shown)))
+        revision = Revision(before.number + 1 if before else 0, shown, stable)
         self._shown[cue, language] = revision
         return revision
 

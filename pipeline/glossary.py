@@ -33,6 +33,8 @@ KEEP = "keep"
 """The key of a name that is the same in every language."""
 MAX_TERMS = 4
 """Terms of one segment that are looked after: each is something more for the model to read."""
+_REMEMBERED = 256
+"""Texts whose terms are remembered: those in a window are asked for again and again, and a glossary may be long."""
 _TABLE = re.compile(r"^[ \t]*\[\[\s*term\s*\]\]", re.MULTILINE)
 _ENDING = 2
 """Letters that an inflection adds, or takes the place of."""
@@ -40,9 +42,11 @@ _STEM = 4
 """Letters that a word has at least for its last ones to be taken for an ending."""
 _PARTICLES = (
     "(?:들)?(?:은|는|이|가|을|를|의|에|에서|에게|에는|에도|로|으로|로서|으로서|와|과|도|만|까지|부터|처럼|보다|이나|나|랑|이랑"
-    "|라는|이라는|라고|이라고|입니다|이다|인|이며|이고)?"
+    "|라는|이라는|라고|이라고|입니다|이다|인|이며|이고|에서는|에서도|에게는|으로는|로는|과는|와는)?"
 )
 """Of Korean: they stand behind words of any length."""
+_LONG_ENDINGS = {"fi": 4, "hu": 4, "tr": 4}
+"""Letters that endings have where they take the place of small words (Pálnak: to Pál)."""
 _BEFORE = {"he": "[והבלכמש]{0,3}", "ar": "[وفبلك]{0,2}(?:ال|لل)?"}
 """The article and the small words that are written as one with what follows them."""
 
@@ -90,7 +94,19 @@ class Glossary:
 
 def terms_of(glossary: Callable[[], Glossary], source: str, target: str) -> GlossaryTerms:
     """The terms of one language pair, of whatever the glossary is when a text asks for them."""
-    return lambda text: glossary().renderings(text, source, target)
+    current, found = glossary(), dict[str, Sequence[Rendering]]()
+
+    def terms(text: str) -> Sequence[Rendering]:
+        nonlocal current, found
+        if (newest := glossary()) is not current:
+            current, found = newest, {}
+        if text not in found:
+            if len(found) == _REMEMBERED:
+                del found[next(iter(found))]
+            found[text] = current.renderings(text, source, target)
+        return found[text]
+
+    return terms
 
 
 def put_in(renderings: Iterable[Rendering], text: str, source: str) -> str:
@@ -205,6 +221,7 @@ def _stems(wanted: str, language: str) -> re.Pattern[str]:
     if not is_spaced(language):
         return re.compile(re.escape(wanted), re.IGNORECASE)
     words = [word[:-_ENDING] if len(word) >= _STEM + _ENDING else word for word in wanted.split()]
-    end = rf"\w{{0,{_ENDING}}}(?!\w)" if len(words[-1]) < _STEM else ""  # "red" is not in "reduce"
+    endings = 2 * _PARTICLES if language == "ko" else rf"\w{{0,{_LONG_ENDINGS.get(language, _ENDING)}}}"
+    end = rf"{endings}(?!\w)" if len(words[-1]) < _STEM else ""  # "red" is not in "reduce"
     before = _BEFORE.get(language, "")
     return re.compile(rf"(?<!\w){before}" + r"\w*\W+".join(map(re.escape, words)) + end, re.IGNORECASE)

@@ -278,7 +278,7 @@ class Session:
         wanted = self._wanted
         await self._timed("llm_s", self._workers.llm, lambda: self._translator.retarget(wanted))
         self._targets = wanted
-        self.captioner.retarget(wanted, keep=self._start.sources)
+        self.captioner.retarget(wanted)
         self._ahead.again()
         self._publish(Targets(wanted))
 
@@ -291,7 +291,7 @@ class Session:
         def stop() -> bool:
             return self._another_waits(segment) or (is_made and self._final_waits())
 
-        drafting = self._translator.draft(segment.text, segment.language, stop, binds=opening.committed > 0)
+        drafting = self._translator.draft(segment.text, segment.language, stop, binds=self._ahead.binds(opening))
         async with aclosing(self._as_made(drafting)) as drafts:
             async for language, begun in drafts:
                 is_made = True

@@ -60,6 +60,15 @@ def test_when_the_segment_ends_the_next_one_is_due_whatever_was_drafted() -> Non
     assert not ahead.is_current(opening("We will meet", 1))
 
 
+def test_a_draft_that_is_made_once_more_is_no_second_opinion() -> None:
+    ahead = drafted("We will meet")
+    ahead.again()
+    assert ahead.due == opening("We will meet")
+    assert not ahead.binds(Opening(segment("We will meet"), committed=7, is_whole=False))
+    assert ahead.binds(Opening(segment("We will meet again"), committed=7, is_whole=False))
+    assert not ahead.binds(opening("We will meet again"))  # which is a guess
+
+
 def test_a_guess_that_is_gone_is_told_once_and_its_draft_is_of_no_use() -> None:
     ahead = drafted("We will")
     assert ahead.push([], None) == segment("We will")

@@ -68,6 +68,13 @@ def test_nothing_is_said_twice_and_the_final_comes_after_its_drafts() -> None:
     assert steady.finish(4, "de") == 0
 
 
+def test_that_more_of_the_same_text_will_stand_is_told_once() -> None:
+    live = Drafts("live")
+    assert live.revise(4, "de", "Ein Zug kommt", 0) == Revision(0, "Ein Zug", 0)
+    assert live.revise(4, "de", "Ein Zug fährt", 3) == Revision(1, "Ein Zug", 3)
+    assert live.revise(4, "de", "Ein Zug fährt", 3) is None
+
+
 def test_the_last_word_is_held_back_unless_it_will_stand() -> None:
     assert steady_part("one two three four", 0, "en") == "one two three"
     assert steady_part("one two three four", 18, "en") == "one two three four"

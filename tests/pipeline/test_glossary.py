@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.glossary import Glossary, Rendering, missed, parse, put_in
+from surtitle.pipeline.glossary import Glossary, Rendering, missed, parse, put_in, terms_of
 
 TOML = """
 # what our talks are about
@@ -116,6 +116,7 @@ def test_a_short_term_is_not_found_in_another_word(said: str, text: str, is_said
         ("ar", "شبكة", "الشبكة كبيرة."),
         ("ar", "شبكة", "في وبالشبكة."),
         ("ko", "차", "차까지 마셨다."),
+        ("ko", "서울", "서울에서는 비가 온다."),
     ],
 )
 def test_a_term_is_found_behind_an_article_and_before_a_particle(language: str, term: str, text: str) -> None:
@@ -140,6 +141,34 @@ def test_thousands_of_terms_are_compiled_once() -> None:
         assert len(glossary.renderings("term 7 and term 1999", "en", "es")) == 2
         took.append(process_time() - began)
     assert took[1] < took[0] / 4
+
+
+@pytest.mark.parametrize(
+    ("language", "wanted", "translation"),
+    [("ko", "차", "차까지도 마셨다."), ("hu", "Pál", "Pálnak adta."), ("tr", "Ali", "Ali'den, Aliden.")],
+)
+def test_a_short_word_is_had_with_the_endings_of_its_language(language: str, wanted: str, translation: str) -> None:
+    assert missed([Rendering("thing", wanted)], translation, language) == ()
+
+
+def test_a_text_is_looked_through_once_until_the_glossary_changes() -> None:
+    asked: list[str] = []
+
+    class Counted(Glossary):
+        def renderings(self, text: str, source: str, target: str) -> tuple[Rendering, ...]:
+            asked.append(text)
+            return super().renderings(text, source, target)
+
+    now = Counted(({"en": "train", "es": "tren"},))
+    terms = terms_of(lambda: now, "en", "es")
+    assert [terms(text) for text in ("The train.", "No.", "The train.")] == [
+        (Rendering("train", "tren"),),
+        (),
+        (Rendering("train", "tren"),),
+    ]
+    assert asked == ["The train.", "No."]
+    now = Counted(({"en": "train", "es": "ferrocarril"},))
+    assert terms("The train.") == (Rendering("train", "ferrocarril"),)
 
 
 def test_a_short_word_of_a_translation_is_not_had_by_a_longer_one() -> None:

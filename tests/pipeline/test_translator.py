@@ -157,9 +157,10 @@ def test_of_a_segment_that_grew_what_is_new_is_read_with_the_draft(talker: Engin
     assert len(" and") < len(first.ids) <= len(" and") + MARKS + GUESS
 
 
-def test_what_is_no_translation_is_not_written_twice_for_its_draft(endless: Engine) -> None:
+@pytest.mark.parametrize("promises", [False, True])
+def test_what_is_no_translation_is_not_written_twice_for_its_draft(endless: Engine, promises: bool) -> None:
     text = numbered(1)
-    plain, drafting = Spanish(endless), Spanish(endless)
+    plain, drafting = Spanish(endless, promises=promises), Spanish(endless, promises=promises)
     drafting.draft(text)
     assert forwards(drafting, text) < forwards(plain, text) - len(text)
     assert drafting.conversation.counts == plain.conversation.counts
