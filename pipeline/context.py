@@ -117,6 +117,11 @@ class Context:
         self.rebuilt = cache.evictions
         return True
 
+    @property
+    def is_reread(self) -> bool:
+        """Whether a part of it was read again, and waits for the next pause."""
+        return self._shadow is not None
+
     def _is_corrected(self) -> bool:
         cache = self.stream.cache
         ended = cache.ids[0, cache.pinned : cache.length - cache.open_turn]  # (n,)

@@ -388,6 +388,11 @@ class Conversation:
         return " ".join(self._tokenizer.decode(tokens).split())
 
     @property
+    def is_reread(self) -> bool:
+        """Whether its context is being read again, from pause to pause."""
+        return self._context.is_reread
+
+    @property
     def evictions(self) -> int:
         """How many times turns were evicted."""
         return self._stream.cache.evictions

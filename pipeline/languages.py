@@ -103,6 +103,8 @@ def parse_languages(codes: str) -> tuple[str, ...]:
 
 ANY = "auto"
 """What a user types who does not know which language will be spoken."""
+ALL = tuple(sorted(LANGUAGES, key=lambda code: code != "en"))
+"""Every language, the likeliest to be spoken first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,7 @@ def parse_pair(sources: str, targets: str) -> Pair:
     Raises UsageError for codes that are unknown, repeated or none, and for a single language both spoken and wanted.
     """
     wanted = parse_languages(targets)
-    spoken = tuple(LANGUAGES) if sources.strip().lower() == ANY else parse_languages(sources)
+    spoken = ALL if sources.strip().lower() == ANY else parse_languages(sources)
     if len(spoken) == 1 and spoken[0] in wanted:
         raise UsageError(f"got --from {sources} and --to {targets}, expected targets other than the source")
     return Pair(spoken, wanted)

@@ -20,7 +20,7 @@ from msgspec import Struct
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Caption, Event, SessionEnd, Word
 from surtitle.pipeline.http import Headers, Page, refusal
-from surtitle.pipeline.languages import ANY, LANGUAGES, Pair, find_language, parse_languages
+from surtitle.pipeline.languages import ALL, ANY, LANGUAGES, Pair, find_language, parse_languages
 from surtitle.pipeline.messages import CloseCode, Refused
 from surtitle.pipeline.protocol import clean_text
 from surtitle.pipeline.subtitles import to_srt, to_vtt
@@ -141,7 +141,7 @@ def _spoken(given: Given) -> tuple[str, ...]:
     name = "languages" if given.languages else "language"
     named = ",".join(given.languages or given.language) or ANY
     try:
-        return tuple(LANGUAGES) if named == ANY else parse_languages(named)
+        return ALL if named == ANY else parse_languages(named)
     except UserError as error:
         raise BadField(name, str(error)) from error
 

@@ -172,11 +172,12 @@ class Translator:
     def rest(self, stop: Callable[[], bool], pause: Callable[[], bool] = never) -> None:
         """Nobody speaks: read the contexts again that have lost turns or were corrected, without what is gone.
 
-        One language after the other, so that there is one more context than languages at most. `stop` is asked after
+        One language after the other, what was begun first, so that there is one more context than languages at most.
+        `stop` is asked after
         every slice of tokens: true ends it there, and the next rest goes on. `pause` is asked only where nothing is
         lost by it, so that rests which are paused again and again come to an end.
         """
-        for each in self.conversations:
+        for each in sorted(self.conversations, key=lambda each: not each.is_reread):
             if not stop():
                 alone(self._engine.model, each.resting(stop, pause))
 
@@ -193,6 +194,8 @@ class Translator:
         both = pairs.keys() & state.keys()
         for pair in both:
             pairs[pair].restore(state[pair])
+            for name, count in _counted(pairs[pair]).items():
+                self._past[name] -= count  # of a run before: figures are of this one
         return bool(both)
 
     @property

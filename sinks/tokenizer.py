@@ -27,6 +27,8 @@ class Tokenizer:
         """Raises OSError for a missing file, ValueError for one that is no tokenizer."""
         config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
         text = (folder / "tokenizer.json").read_text(encoding="utf-8")
+        if not text.lstrip().startswith("{"):  # of which `tokenizers` raises a bare Exception
+            raise ValueError(f"tokenizer.json is no JSON object, it begins {text[:40]!r}; a Git LFS pointer perhaps")
         self._tokenizer = _Tokenizer.from_str(text)
         template = _template_in(folder, config)
         try:

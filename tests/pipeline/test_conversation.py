@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import accumulate, chain
 
@@ -21,6 +21,7 @@ from surtitle.pipeline.glossary import Glossary
 from surtitle.pipeline.languages import find_language
 from surtitle.pipeline.memory import CAPACITY
 from surtitle.pipeline.translator import Translator
+from surtitle.sinks.lockstep import alone
 
 WINDOW = SMALLEST + TERMS
 LONG = "x" * 60
@@ -374,22 +375,30 @@ def test_a_run_that_is_cut_anywhere_says_what_one_does_that_is_not(engine: Engin
     for number in range(cut):
         advance(whole, number, drafts=drafts)
     resumed.restore(whole.state())
+    before = whole.figures()
     for number in range(cut, 12):
         assert advance(whole, number, drafts=drafts) == advance(resumed, number, drafts=drafts)
     figures = whole.figures()
     assert figures["evictions"] > 0
     assert figures["rebuilds"] > 0
-    assert {**resumed.figures(), "cache_tokens_max": figures["cache_tokens_max"]} == figures
+    assert {**resumed.figures(), "cache_tokens_max": figures["cache_tokens_max"]} == since(before, figures)
+
+
+def since(before: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:
+    """What happened between, and what is held."""
+    held = ("names", "cache_tokens", "cache_tokens_max")
+    return {name: figure if name in held else figure - before[name] for name, figure in now.items()}
 
 
 @pytest.mark.slow
 def test_ten_thousand_segments_take_no_more_room_than_a_hundred(engine: Engine) -> None:
     whole = resumed = Spanish(engine, SMALLEST)
-    rooms = set()
+    rooms, before = set(), dict[str, int]()
     for number in range(10_000):
         if number == 5_000:
             resumed = Spanish(engine, SMALLEST)
             resumed.translator.restore(whole.translator.state())
+            before = whole.translator.figures()
         text = f"{numbered(number)} of {['Marenko', 'Vandovia', 'Kessler'][number % 3]}{number % 50}"
         shown = {each.translate(text) for each in {id(each): each for each in (whole, resumed)}.values()}
         assert len(shown) == 1  # as it is without the cut
@@ -405,7 +414,18 @@ def test_ten_thousand_segments_take_no_more_room_than_a_hundred(engine: Engine) 
     figures = whole.translator.figures()
     assert figures["evictions"] > 500
     assert figures["rebuilds"] > 400
-    assert resumed.translator.figures() == figures
+    assert resumed.translator.figures() == since(before, figures)
+
+
+def test_a_context_that_is_read_again_in_part_is_finished_before_another_is_begun(engine: Engine) -> None:
+    translator = Translator(engine, ENGLISH, [SPANISH, find_language("de")], window=SMALLEST + 20)
+    spanish, german = translator.conversations
+    for number in range(12):
+        advance(translator, number, drafts=False)
+    alone(engine.model, german.resting(never, lambda: True))
+    assert (spanish.is_reread, german.is_reread) == (False, True)
+    translator.rest(lambda: spanish.is_reread)
+    assert (spanish.is_reread, german.is_reread) == (True, False)
 
 
 def test_what_is_of_other_languages_or_another_prompt_is_refused(engine: Engine) -> None:

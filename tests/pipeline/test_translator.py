@@ -500,6 +500,13 @@ def test_a_published_model_that_can_not_bear_the_window_is_refused(published: Pa
         Engine(published, threads=1, window=SMALLEST)
 
 
+def test_a_tokenizer_that_was_not_downloaded_is_refused(tmp_path: Path) -> None:
+    folder = write_model(tmp_path, ending=3.0)
+    (folder / "tokenizer.json").write_text("version https://git-lfs.github.com/spec/v1\n", encoding="utf-8")
+    with pytest.raises(UserError, match="Git LFS"):
+        Engine(folder, threads=1)
+
+
 def test_a_folder_without_a_model_is_refused_with_what_mends_it(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"holds no loadable translator model .*surtitle models fetch"):
         Engine(tmp_path, threads=1)
