@@ -52,7 +52,7 @@ class Ahead:
         self._drafted, self._repeated = "", self._drafted
 
     def binds(self, opening: Opening) -> bool:
-        """Whether its draft may promise anything: not that of a guess, nor one made twice, which is no second opinion."""
+        """Whether its draft may promise anything: that of a guess may not, nor one that is no second opinion."""
         return opening.committed > 0 and opening.segment.text != self._repeated
 
     def is_current(self, opening: Opening) -> bool:

@@ -24,11 +24,11 @@ from surtitle.pipeline.languages import find_language
 from surtitle.pipeline.listener import Hears
 from surtitle.pipeline.recognizer import Recognizer
 from surtitle.pipeline.remote import LIVE, Budget, Remote, RemoteTranslator
-from surtitle.pipeline.session import Workers
 from surtitle.pipeline.silero import SileroModel, SpeechProbability
 from surtitle.pipeline.state import State
 from surtitle.pipeline.translator import Translator
 from surtitle.pipeline.whisper import Whisper
+from surtitle.pipeline.workers import Workers
 
 HOT_CHARACTERS = 300
 """Of the glossary's terms, how much the recogniser is told to expect: its context is short."""

@@ -39,11 +39,11 @@ class Captioner:
         self._drafts.drop(before - self._targets)
 
     def final(
-        self, segment: Segment, language: str, made: Translated, stamps: Stamps, *, stalled: float = 0.0
+        self, segment: Segment, language: str, made: Translated, stamps: Stamps, *, behind: float = 0.0
     ) -> Caption:
         """`segment` in `language`: its own, or one that it was translated into.
 
-        `stalled` is for how many seconds the source sent nothing while time went by: nobody was late by those.
+        `behind` is by how many seconds the source is (`Arrivals.late`): nobody else was late by those.
         """
         revision = Revision(self._drafts.finish(segment.id, language), made.text, len(made.text))
         words = segment.words if language == segment.language else ()
@@ -51,7 +51,7 @@ class Captioner:
             self._caption(segment, language, revision, stamps), untranslated=made.untranslated, words=words
         )
         if caption.role == "target":
-            end = segment.end + stalled
+            end = segment.end + behind
             self.lags.add(end, caption.elapsed - end, stamps)
             self._ends[segment.id, language] = end
             if len(self._ends) > REPORTS:

@@ -103,6 +103,13 @@ class SpeechGate:
                 events.append(self._close())
         return events
 
+    def skip(self, frames: int) -> None:
+        """So many frames are missing; `flush` before, so that nobody speaks across them."""
+        assert not self.is_open, "somebody speaks, expected a closed gate"
+        self._frames += frames
+        self._run = self._soft_run = 0
+        self._soft = None
+
     def flush(self) -> list[GateEvent]:
         """The end of the audio closes the gate, and is quiet."""
         events: list[GateEvent] = [self._close()] if self.is_open else []

@@ -2,8 +2,8 @@
 
 In: chunks of audio, in order, and how much more waits behind each. Out: the segments that they end, how the next one
 begins so far, whether anybody speaks, and when the words up to a moment were first guessed. Audio that is missing
-becomes silence, so that the recogniser's time stays the audio's. Knows no thread, and no clock but the function that it
-is given.
+becomes silence, or is skipped, so that the recogniser's time stays the audio's. Knows no thread, and no clock but the
+function that it is given.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from surtitle.pipeline.segmenter import Opening, Segmenter
 from surtitle.pipeline.spoken import Speaks
 from surtitle.pipeline.stamps import Reach
 
+HOLE = 2.0
+"""Seconds of missing audio that are silence to the recogniser; over more it is told to skip, which takes no time."""
+
 
 class Hears(Protocol):
     """What `recognizer.Recognizer` does."""
@@ -27,6 +30,8 @@ class Hears(Protocol):
     def push(self, samples: Samples, *, backlog: float = 0.0) -> list[Heard]: ...
 
     def pause(self) -> list[Heard]: ...
+
+    def skip(self, samples: int) -> list[Heard]: ...
 
     def flush(self) -> list[Heard]: ...
 
@@ -56,7 +61,15 @@ class Listener:
 
     def push(self, chunk: AudioChunk, *, backlog: float = 0.0) -> list[Segment]:
         """What `chunk` ends, while `backlog` seconds more wait behind it."""
-        segments = self._cut(self._recognizer.push(self._aligned(chunk), backlog=backlog))
+        missing = max(0, round(chunk.start * SAMPLE_RATE) - self._samples)
+        self._samples += missing
+        segments: list[Segment] = []
+        if missing > HOLE * SAMPLE_RATE:
+            segments += self._cut(self._recognizer.skip(missing))
+            missing = 0
+        samples = np.concatenate((np.zeros(missing, np.float32), chunk.samples)) if missing else chunk.samples
+        self._samples += len(chunk.samples)
+        segments += self._cut(self._recognizer.push(samples, backlog=backlog))
         if pending := self._recognizer.pending:
             self._speech_until(pending[-1].end)
         return segments
@@ -76,11 +89,6 @@ class Listener:
     def first_reached(self, end: float) -> float | None:
         """When a guess first reached `end`, seconds of the audio; None if none did. To be asked in order."""
         return self._reach.first(end)
-
-    def _aligned(self, chunk: AudioChunk) -> Samples:
-        missing = max(0, round(chunk.start * SAMPLE_RATE) - self._samples)
-        self._samples += missing + len(chunk.samples)
-        return np.concatenate((np.zeros(missing, np.float32), chunk.samples)) if missing else chunk.samples
 
     def _speech_until(self, end: float) -> None:
         self.silent = False

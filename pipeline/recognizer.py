@@ -149,6 +149,18 @@ class Recognizer:
         """Nothing comes for a while, though the audio is not over: what was said before stands alone."""
         return self._decide(self._gate.flush())
 
+    def skip(self, samples: int) -> list[Heard]:
+        """So much audio is missing, in which nobody was heard: what was said before stands alone, and time goes on. It
+        takes no time, however much that is."""
+        fill = min(samples, -len(self._rest) % _FRAME)
+        out = [*self.push(np.zeros(fill, np.float32)), *self.pause()]
+        frames, left = divmod(samples - fill, _FRAME)
+        self._forget(self._window_end)
+        self._gate.skip(frames)
+        self._window_start += frames * _FRAME
+        self._looked_at = self._window_start
+        return out + self.push(np.zeros(left, np.float32))
+
     def flush(self) -> list[Heard]:
         """The audio is over: commit what is open."""
         self._window = np.concatenate((self._window, self._rest))

@@ -12,15 +12,15 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 import psutil
 
 from surtitle.pipeline.ahead import Ahead
+from surtitle.pipeline.arrivals import Arrivals
 from surtitle.pipeline.backlog import Backlog
 from surtitle.pipeline.captioner import Captioner
 from surtitle.pipeline.condition import Condition
@@ -46,8 +46,9 @@ from surtitle.pipeline.scrub import Scrubber
 from surtitle.pipeline.segmenter import Opening
 from surtitle.pipeline.stamps import Written
 from surtitle.pipeline.stats import MemoryStats
+from surtitle.pipeline.wanted import Wanted
+from surtitle.pipeline.workers import Worker, Workers
 
-T = TypeVar("T")
 TURN = 1.0
 """Seconds of audio, a look or two, that are recognised before other sessions on the same model have their turn."""
 RETRY_WITHIN = 5.0
@@ -55,8 +56,6 @@ RETRY_WITHIN = 5.0
 PAUSE = 2.0
 """Seconds of silence that are heard where a device or a network is lost, so that what was said before is over; the rest
 of it when the device is back."""
-STALL = 3.0
-"""Seconds for which a source may send nothing, as one does that is muted, before what was said is over."""
 REST_TURN = 0.25
 """Seconds of a pause's work before other sessions on the same model have their turn."""
 
@@ -84,12 +83,14 @@ class Translates(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Workers:
-    """The threads that models run on: one for each that is here, so that neither waits in the other's queue. Of a model
-    on a server there are as many as sessions that wait for it."""
+class _Waiting:
+    """A segment that is not captioned yet."""
 
-    asr: ThreadPoolExecutor
-    llm: ThreadPoolExecutor
+    segment: Segment
+    stamps: Stamps
+    is_told: bool
+    """Whether it was published as it was said. In a language that is wanted it follows what was said before, of which
+    the translation is still being made: so the finals of each language come in their order."""
 
 
 class Session:
@@ -117,19 +118,16 @@ class Session:
         self._listener = Listener(recognizer, start.sources[0], now=clock.now)
         self._translator = translator
         self._clock = clock
-        self._workers = workers
+        self._asr, self._llm = Worker(workers.asr), Worker(workers.llm)
         self._publish = publish
         self._scrubber = Scrubber()
-        self._waiting = Backlog()
+        self._backlog = Backlog()
+        self._arrivals = Arrivals()
         self._arrived = asyncio.Event()
         self._source_over = False
         self._broken: UserError | None = None  # what ended the source too early
-        self._heard_to = self._piece = 0.0  # seconds: where the newest audio ends, and its length
-        self._stalled = 0.0  # seconds by which the newest audio came later than it is old: the source's, not ours
-        self._segments: deque[tuple[Segment, Stamps]] = deque()
-        self._targets = start.targets
-        self._wanted = start.targets  # from here on, as soon as what was said before is translated:
-        self._owed = 0  # so many segments
+        self._segments: deque[_Waiting] = deque()
+        self._wanted = Wanted(start.targets)
         self._captions = captions
         self._idle = idle
         self._hastened = hastened
@@ -139,11 +137,10 @@ class Session:
         self._ahead = Ahead()
         self._new_text = asyncio.Event()
         self._speech_over = False
-        self._rested = 0  # up to which pause that was of use to the translator
+        self._rested = 0  # the number of the last pause that the translator used
         self._condition = Condition()
         self._memory = MemoryStats()
         self._process = psutil.Process()
-        self._busy = {"asr_s": 0.0, "llm_s": 0.0}
         self._captioned = 0
 
     async def run(self, audio: AsyncIterator[Item]) -> SessionEnd:
@@ -167,8 +164,7 @@ class Session:
 
     def want(self, targets: tuple[str, ...]) -> None:
         """Translate into `targets` (ISO 639-1 codes) what is said from now on. To be called on the loop."""
-        waits = self._wanted != self._targets  # then what was wanted before came first already
-        self._wanted, self._owed = targets, min(self._owed, len(self._segments)) if waits else len(self._segments)
+        self._wanted.want(targets, len(self._segments))
         self._new_text.set()
 
     async def _in_step(self, audio: AsyncIterator[Item]) -> None:
@@ -180,7 +176,7 @@ class Session:
                         await self._draft(opening)
                     if self._may_rest():
                         await self._rest()
-                if self._wanted != self._targets:
+                if self._wanted.changes:
                     await self._retarget()
         await self._caption_all(await self._hear_the_end())
 
@@ -206,7 +202,7 @@ class Session:
     async def _listen(self, audio: AsyncIterator[Item]) -> None:
         async with aclosing(self._until_it_breaks(audio)) as items:
             async for item in items:
-                for gap in self._waiting.push(self._admit(item)):
+                for gap in self._backlog.push(self._admit(item)):
                     self._miss(gap)
                 self._arrived.set()
                 self._tell_condition()
@@ -214,13 +210,13 @@ class Session:
         self._arrived.set()
 
     async def _recognise(self) -> None:
-        while self._waiting or not self._source_over:
-            if self._waiting:
-                turn = self._waiting.take(TURN)
-                self._recognised(await self._hear(turn, self._waiting.seconds))
+        while self._backlog or not self._source_over:
+            if self._backlog:
+                turn = self._backlog.take(TURN)
+                self._recognised(await self._hear(turn, self._backlog.seconds))
                 continue
             if not await self._comes():
-                self._recognised(await self._timed("asr_s", self._workers.asr, self._listener.pause))
+                self._recognised(await self._asr.run(self._listener.pause))
                 await self._arrived.wait()
             self._arrived.clear()
         self._recognised(await self._hear_the_end())
@@ -229,9 +225,9 @@ class Session:
 
     async def _comes(self) -> bool:
         """Wait for audio, or its end; False where nothing came for `STALL` seconds after it was due."""
-        due = max(self._clock.now(), self._heard_to) + self._piece
+        stalls = self._arrivals.stalls(self._clock.now())
         arrived = asyncio.ensure_future(self._arrived.wait())
-        late = asyncio.ensure_future(self._clock.sleep_until(due + STALL))
+        late = asyncio.ensure_future(self._clock.sleep_until(stalls))
         try:
             done, _ = await asyncio.wait((arrived, late), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -249,8 +245,10 @@ class Session:
             now = self._clock.now()
             seen = self._listener.first_reached(segment.end)
             stamps = Stamps(recognised=now if seen is None else seen, committed=now)
-            self._emit(segment, segment.language, Translated(segment.text), stamps)
-            self._segments.append((segment, stamps))
+            is_told = not self._segments or segment.language not in self._wanted.now
+            if is_told:
+                self._emit(segment, segment.language, Translated(segment.text), stamps)
+            self._segments.append(_Waiting(segment, stamps, is_told))
         if opening:
             begun = opening.segment
             self._show_draft(opening, begun.language, begun.text, opening.committed)
@@ -258,7 +256,7 @@ class Session:
 
     async def _translate(self) -> None:
         while self._segments or not self._speech_over:
-            if self._wanted != self._targets and not self._owed:
+            if self._wanted.due:
                 await self._retarget()
             if self._segments:
                 await self._caption_next()
@@ -275,9 +273,8 @@ class Session:
 
     async def _retarget(self) -> None:
         """Translate into what is wanted now: what is captioned from here on is in those languages."""
-        wanted = self._wanted
-        await self._timed("llm_s", self._workers.llm, lambda: self._translator.retarget(wanted))
-        self._targets = wanted
+        wanted = self._wanted.change()
+        await self._llm.run(lambda: self._translator.retarget(wanted))
         self.captioner.retarget(wanted)
         self._ahead.again()
         self._publish(Targets(wanted))
@@ -289,10 +286,10 @@ class Session:
         is_made = False  # in one language: its final need not wait for the others
 
         def stop() -> bool:
-            return self._another_waits(segment) or (is_made and self._final_waits())
+            return self._another_waits(segment) or (is_made and bool(self._segments))
 
         drafting = self._translator.draft(segment.text, segment.language, stop, binds=self._ahead.binds(opening))
-        async with aclosing(self._as_made(drafting)) as drafts:
+        async with aclosing(self._llm.each(drafting)) as drafts:
             async for language, begun in drafts:
                 is_made = True
                 if self._ahead.is_current(opening):  # else this was cut short
@@ -307,7 +304,7 @@ class Session:
         self._rested = self._listener.pauses
         is_whole = False
         while not is_whole and not self._is_needed():
-            is_whole = await self._timed("llm_s", self._workers.llm, self._rest_a_while)
+            is_whole = await self._llm.run(self._rest_a_while)
 
     def _rest_a_while(self) -> bool:
         """Whether all is in order; for about as long as others may have to wait for the translator's thread."""
@@ -328,25 +325,21 @@ class Session:
         return not is_cut
 
     def _is_needed(self) -> bool:
-        wants = self._wanted != self._targets
-        return wants or self._final_waits() or self._speech_over or not self._listener.silent
-
-    def _final_waits(self) -> bool:
-        return bool(self._segments)
+        return self._wanted.changes or bool(self._segments) or self._speech_over or not self._listener.silent
 
     def _another_waits(self, drafted: Segment) -> bool:
-        """Whether a final waits that is not to the letter what is `drafted`, of which the draft is its translation."""
+        """Whether the oldest segment that waits differs from `drafted`: if not, the draft becomes its translation."""
         if not self._segments:
             return False
-        first, _ = self._segments[0]
+        first = self._segments[0].segment
         return not self._hastened or (first.text, first.language) != (drafted.text, drafted.language)
 
     def _has_time(self, segment: Segment) -> bool:
         return self._lateness(segment) < RETRY_WITHIN
 
     def _lateness(self, segment: Segment) -> float:
-        """Seconds since the end of its words, but for those in which a source that stalled sent nothing."""
-        return self._clock.now() - segment.end - self._stalled
+        """Seconds since the end of its words were here."""
+        return self._arrivals.lateness(segment.end, self._clock.now())
 
     def _admit(self, item: Item) -> list[AudioChunk]:
         """Publish gaps, and note what is wanted; return clean audio. Where a device or a network is lost nobody speaks:
@@ -363,8 +356,7 @@ class Session:
                 AudioChunk(np.zeros(round(min(item.end - item.start, PAUSE) * SAMPLE_RATE), np.float32), item.start)
             ]
         self._condition.heard()
-        self._heard_to, self._piece = item.end, item.end - item.start
-        self._stalled = max(0.0, self._clock.now() - item.end)
+        self._arrivals.push(item.start, item.end, self._clock.now())
         chunk, gaps = self._scrubber.push(item)
         for gap in gaps:
             self._miss(gap)
@@ -377,7 +369,7 @@ class Session:
     def _tell_condition(self) -> None:
         """On the real clock, whenever audio came or a caption was sent."""
         now = self._clock.now()
-        waiting = self._lateness(self._segments[0][0]) if self._segments else 0.0
+        waiting = self._lateness(self._segments[0].segment) if self._segments else 0.0
         status = self._condition.status(audio=self._listener.heard, now=now, waiting=waiting)
         if status is not None:
             self._publish(status)
@@ -394,48 +386,33 @@ class Session:
                 segments += self._listener.push(chunk, backlog=backlog)
             return segments
 
-        return await self._timed("asr_s", self._workers.asr, work)
+        return await self._asr.run(work)
 
     async def _hear_the_end(self) -> list[Segment]:
         for gap in self._scrubber.flush():
             self._miss(gap)
-        return await self._timed("asr_s", self._workers.asr, self._listener.flush)
+        return await self._asr.run(self._listener.flush)
 
     async def _caption_next(self) -> None:
-        segment, stamps = self._segments[0]
+        first = self._segments[0]
+        segment, stamps = first.segment, first.stamps
         self._captioned += 1
-        written = {language: Written(self._clock.now) for language in self._targets}
+        if not first.is_told:
+            self._emit(segment, segment.language, Translated(segment.text), stamps)
+        written = {language: Written(self._clock.now) for language in self._wanted.now}
         finished = self._translator.translate(
             segment.text,
             segment.language,
             in_time=lambda: self._has_time(segment),
             wrote=lambda language, tokens: written[language](tokens),
         )
-        async with aclosing(self._as_made(finished)) as translations:
+        async with aclosing(self._llm.each(finished)) as translations:
             async for language, made in translations:
                 times = written[language]
                 self._emit(segment, language, made, replace(stamps, first_token=times.first, last_token=times.last))
         self._segments.popleft()  # not before: until it is captioned it waits
-        self._owed = max(0, self._owed - 1)
+        self._wanted.captioned()
         self._note_memory()
-
-    async def _as_made(self, items: Iterator[T]) -> AsyncGenerator[T]:
-        """What the translator's thread makes, as it comes."""
-        loop, queue = asyncio.get_running_loop(), asyncio.Queue[T | None]()
-
-        def work() -> None:
-            try:
-                for item in items:
-                    loop.call_soon_threadsafe(queue.put_nowait, item)
-            finally:
-                loop.call_soon_threadsafe(queue.put_nowait, None)
-
-        working = asyncio.ensure_future(self._timed("llm_s", self._workers.llm, work))
-        try:
-            while (item := await queue.get()) is not None:
-                yield item
-        finally:
-            await working
 
     def _note_memory(self) -> None:
         self._memory.add(self._listener.heard, self._process.memory_info().rss / 1e6)
@@ -446,25 +423,15 @@ class Session:
             self._publish(caption)
 
     def _emit(self, segment: Segment, language: str, made: Translated, stamps: Stamps) -> None:
-        stalled = self._stalled if self._stalled > STALL else 0.0
-        caption = self.captioner.final(segment, language, made, stamps, stalled=stalled)
+        caption = self.captioner.final(segment, language, made, stamps, behind=self._arrivals.late)
         if caption.role == "target":
             self._condition.captioned(self._lateness(segment))
         self._publish(caption)
 
-    async def _timed(self, stage: str, worker: ThreadPoolExecutor, work: Callable[[], T]) -> T:
-        def timed() -> T:
-            began = time.perf_counter()  # here, so that waiting for other sessions' work is not counted
-            try:
-                return work()
-            finally:
-                self._busy[stage] += time.perf_counter() - began
-
-        return await asyncio.get_running_loop().run_in_executor(worker, timed)
-
     def _figures(self) -> dict[str, float | int]:
         return {
-            **{stage: round(seconds, 3) for stage, seconds in self._busy.items()},
+            "asr_s": round(self._asr.seconds, 3),
+            "llm_s": round(self._llm.seconds, 3),
             **self.captioner.lags.figures(),
             "segments": self._captioned,
             **self._translator.figures(),

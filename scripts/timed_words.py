@@ -14,6 +14,7 @@ import re
 from collections import deque
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from score_latency import Segment, word_ends
 from score_record import spaceless
 
@@ -55,6 +56,10 @@ class ReferenceEars:
     def pause(self) -> list[Heard]:
         """Nothing comes for a while."""
         return self.flush()
+
+    def skip(self, samples: int) -> list[Heard]:
+        """So much is missing."""
+        return self.push(np.zeros(samples, np.float32))
 
     def flush(self) -> list[Heard]:
         """The audio is over: what was not said until now is never heard."""

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
+import numpy as np
 from e2e_running import free_port
 from rich.console import Console
 
@@ -19,8 +20,8 @@ from surtitle.pipeline.gate import Quiet
 from surtitle.pipeline.interpreter import Interpreter
 from surtitle.pipeline.recognizer import Heard
 from surtitle.pipeline.runner import Run, ServerOptions
-from surtitle.pipeline.session import Workers
 from surtitle.pipeline.tokens import Tokens
+from surtitle.pipeline.workers import Workers
 
 SENTENCE = ["We", "will", "meet", "again."]
 SAID = "We will meet again."
@@ -44,6 +45,9 @@ class ScriptedEars:
 
     def pause(self) -> list[Heard]:
         return [Quiet(self.samples / SAMPLE_RATE)]
+
+    def skip(self, samples: int) -> list[Heard]:
+        return [*self.push(np.zeros(samples, np.float32)), *self.pause()]
 
     def flush(self) -> list[Heard]:
         return [*self._until(-(-self.samples // (SAMPLE_RATE // 2))), Quiet(self.samples / SAMPLE_RATE)]

@@ -68,6 +68,9 @@ class ScriptedEars:
     def pause(self) -> list[Heard]:
         return []
 
+    def skip(self, samples: int) -> list[Heard]:
+        return []
+
     def flush(self) -> list[Heard]:
         return [Quiet(self._samples / SAMPLE_RATE)]
 

@@ -26,7 +26,8 @@ from surtitle.pipeline.events import (
 from surtitle.pipeline.gate import Quiet
 from surtitle.pipeline.pacing import RealClock
 from surtitle.pipeline.recognizer import Heard
-from surtitle.pipeline.session import Session, Workers
+from surtitle.pipeline.session import Session
+from surtitle.pipeline.workers import Workers
 
 SECONDS = 20
 
@@ -65,6 +66,9 @@ class Ears:
         return [Word("Yes.", self._seconds - 1, self._seconds - 0.1, 0.9)]
 
     def pause(self) -> list[Heard]:
+        return []
+
+    def skip(self, samples: int) -> list[Heard]:
         return []
 
     def flush(self) -> list[Heard]:

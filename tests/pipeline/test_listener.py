@@ -28,6 +28,7 @@ class Ears:
     def __init__(self, heard: Sequence[Sequence[Heard]], pending: Sequence[str] = ()) -> None:
         self._heard = iter(heard)
         self.got: list[Samples] = []
+        self.skipped: list[int] = []
         self.pending = tuple(word(text, index) for index, text in enumerate(pending))
 
     def push(self, samples: Samples, *, backlog: float = 0.0) -> list[Heard]:
@@ -35,6 +36,10 @@ class Ears:
         return list(next(self._heard, ()))
 
     def pause(self) -> list[Heard]:
+        return list(next(self._heard, ()))
+
+    def skip(self, samples: int) -> list[Heard]:
+        self.skipped.append(samples)
         return list(next(self._heard, ()))
 
     def flush(self) -> list[Heard]:
@@ -80,6 +85,15 @@ def test_audio_that_is_missing_becomes_silence() -> None:
     assert len(ears.got[1]) == 2.5 * SAMPLE_RATE
     assert not ears.got[1][: 2 * SAMPLE_RATE].any()
     assert ears.got[1][2 * SAMPLE_RATE :].all()
+
+
+def test_much_audio_that_is_missing_takes_no_time_and_ends_what_was_said() -> None:
+    ears = Ears([[word("Well", 0)], [Quiet(1.0)], [word("then", 7200)]])
+    listener = listener_of(ears)
+    assert listener.push(chunk(1.0)) == []
+    assert texts(listener.push(chunk(0.5, start=7200.0))) == ["Well"]
+    assert listener.heard == 7200.5
+    assert (ears.skipped, sum(map(len, ears.got))) == ([7199 * SAMPLE_RATE], 1.5 * SAMPLE_RATE)
 
 
 def test_audio_that_comes_early_by_a_rounding_is_not_cut() -> None:

@@ -515,6 +515,21 @@ def test_a_source_that_stalls_ends_what_was_said_and_goes_on_behind_it() -> None
     assert texts(whole.push(np.concatenate((first, second))) + whole.flush()) == [f"w{n}" for n in range(1, 7)]
 
 
+@given(st.integers(0, 3 * SAMPLE_RATE), st.integers(2 * SAMPLE_RATE, 9 * SAMPLE_RATE))
+@settings(max_examples=15)
+def test_what_is_skipped_is_to_the_words_as_if_nobody_had_spoken(begun: int, missing: int) -> None:
+    skipping, silent = recognizer(), recognizer()
+    first, second = np.concatenate((speech(1, 2, 3), silence(1.0)))[:begun], speech(*range(4, 10))
+    heard = [*skipping.push(first), *skipping.skip(missing), *skipping.push(second), *skipping.flush()]
+    expected = silent.push(np.concatenate((first, np.zeros(missing, np.float32), second))) + silent.flush()
+
+    def whole(said: list[Heard]) -> list[tuple[str, int, int]]:
+        words = [each for each in said if isinstance(each, Word) and not each.text.startswith("cut")]
+        return [(word.text, round(word.start * SAMPLE_RATE), round(word.end * SAMPLE_RATE)) for word in words]
+
+    assert whole(heard) == whole(expected)
+
+
 @settings(max_examples=15)
 @given(st.builds(RecognizerSettings, window=st.floats(3.0, 10.0), kept=st.integers(0, 5)))
 def test_whatever_is_kept_everything_said_is_committed_once_and_in_order(chosen: RecognizerSettings) -> None:

@@ -10,8 +10,10 @@ from typing import Literal
 
 import numpy as np
 import pytest
+from hand_clock import HandClock
 from scripted import SAID, SENTENCE, ScriptedEars, ScriptedTranslator
 
+from surtitle.pipeline.arrivals import STALL
 from surtitle.pipeline.backlog import BACKLOG
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import (
@@ -33,10 +35,11 @@ from surtitle.pipeline.events import (
     Word,
 )
 from surtitle.pipeline.gate import Closed, Quiet
-from surtitle.pipeline.pacing import Clock, HandClock, RealClock, VirtualClock, paced
+from surtitle.pipeline.pacing import Clock, RealClock, VirtualClock, paced
 from surtitle.pipeline.recognizer import Heard
-from surtitle.pipeline.session import STALL, TURN, Session, Workers
+from surtitle.pipeline.session import TURN, Session
 from surtitle.pipeline.spoken import Speaks
+from surtitle.pipeline.workers import Workers
 
 
 @pytest.fixture
@@ -132,6 +135,38 @@ async def test_other_languages_are_told_and_what_follows_is_in_them(
     assert {event.language for event in events[:at] if isinstance(event, Caption)} == {"en", "de", "es"}
     after = [(event.language, event.role) for event in events[at:] if isinstance(event, Caption)]
     assert sorted(after) == [("de", "target"), ("en", "target"), ("fr", "target")]
+
+
+@pytest.mark.parametrize("kind", ["virtual", "real"])
+async def test_finals_in_a_language_that_is_spoken_and_wanted_come_in_their_order(
+    workers: Workers, kind: Literal["real", "virtual"]
+) -> None:
+    released, events = threading.Event(), list[Event]()
+
+    class Both(ScriptedEars):
+        """Hears Spanish, and then English, at once."""
+
+        def push(self, samples: Samples, *, backlog: float = 0.0) -> list[Heard]:
+            self.samples += len(samples)
+            said = [Speaks("es"), Word("Sí.", 0.0, 0.4, 0.9), Speaks("en"), Word("Yes.", 0.5, 0.9, 0.9)]
+            return [*said, Quiet(1.0)] if self.samples == SAMPLE_RATE else []
+
+        def flush(self) -> list[Heard]:
+            return []
+
+    def publish(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, Caption):
+            released.set()
+
+    start = SessionStart("s", ("en", "es"), ("en", "de"), {}, kind)
+    translator = ScriptedTranslator(["de", "en"], gate=lambda: released.wait(10))
+    clock = RealClock() if kind == "real" else VirtualClock()
+    session = Session(start, Both(), translator, clock=clock, workers=workers, publish=publish)
+    await session.run(chunks(2.0))
+    english = [event.cue for event in events if isinstance(event, Caption) and event.language == "en"]
+    assert english == [0, 1]
+    assert [cue for cue, language, _ in shown(events) if language == "de"] == [0, 1]
 
 
 async def test_the_same_languages_once_more_are_no_news(workers: Workers) -> None:

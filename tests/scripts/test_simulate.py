@@ -21,7 +21,7 @@ from surtitle.pipeline.cli import LIBRARY_SETTINGS
 from surtitle.pipeline.events import Drafted, Translated
 from surtitle.pipeline.languages import Pair
 from surtitle.pipeline.runner import Run
-from surtitle.pipeline.session import Workers
+from surtitle.pipeline.workers import Workers
 
 ROWS = [
     (0.5, 2.0, "The train arrives at nine.", "Der Zug kommt um neun."),

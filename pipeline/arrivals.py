@@ -1,0 +1,48 @@
+"""When a source's audio comes, so that its delays are not called ours.
+
+In: pieces of audio, and when each came. Out: by how much the source is behind the audio's clock, when the next piece is
+due, and how late something is that came of the audio. A device that opens slowly, a clock that drifts and a client that
+is muted and says nothing are behind for good; a network that catches up is not. Knows no clock.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+STALL = 3.0
+"""Seconds for which a source may send nothing, as one does that is muted, before what was said is over."""
+RECENT = 60.0
+"""Seconds: a source is as late as the least late piece of the last ones."""
+
+
+class Arrivals:
+    """One source's. Times are seconds since the audio began."""
+
+    def __init__(self) -> None:
+        self._pieces: deque[tuple[float, float]] = deque()  # when it came, how late: later ones are later by more
+        self._end = self._length = 0.0  # of the newest piece
+
+    def push(self, start: float, end: float, now: float) -> None:
+        """The audio from `start` to `end` came at `now`."""
+        late = max(0.0, now - end)
+        if late - self.late > STALL:  # nothing came for so long: what it was before tells nothing of what follows
+            self._pieces.clear()
+        while self._pieces and self._pieces[-1][1] >= late:
+            self._pieces.pop()
+        self._pieces.append((now, late))
+        while self._pieces[0][0] < now - RECENT:
+            self._pieces.popleft()
+        self._end, self._length = end, end - start
+
+    @property
+    def late(self) -> float:
+        """Seconds by which the source is behind the audio's clock."""
+        return self._pieces[0][1] if self._pieces else 0.0
+
+    def stalls(self, now: float) -> float:
+        """When the source has stalled, if nothing comes from `now` on: as much later than a piece is long."""
+        return max(now, self._end) + self._length + STALL
+
+    def lateness(self, end: float, now: float) -> float:
+        """Seconds from the moment at which the audio up to `end` was there to `now`."""
+        return now - end - self.late
