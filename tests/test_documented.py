@@ -40,6 +40,16 @@ def documented(part: str = "Commands and flags") -> dict[str, set[str]]:
     }
 
 
+def test_the_tree_names_every_file_of_the_product() -> None:
+    _, _, section = README.partition("\n## The tree\n")
+    named = set(re.findall(r"[\w.]+", section.partition("\n## ")[0]))
+    for folder in ("pipeline", "sinks", "clients"):
+        files = {path.name: path for path in (ROOT / folder).iterdir() if path.is_file()}
+        pages = {name for name, path in files.items() if path.suffix in (".html", ".css", ".js", ".png")}
+        untold = files.keys() - named - {"py.typed", "__init__.py"}
+        assert {name for name in untold if name not in pages or files[name].stem not in named} == set(), folder
+
+
 def variables(text: str) -> set[str]:
     return set(re.findall(r"\bSURTITLE_[A-Z_]*[A-Z]\b", text))
 
