@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,11 @@ EXCEPTIONS = {
     "pipeline/commands.py": {"clients"},
 }
 """The files of the pipeline that know of attention sinks, and the one that knows of viewers."""
+OUTSIDE = {
+    "asyncio", "concurrent", "threading", "queue", "socket", "ssl", "subprocess", "time", "os", "pathlib", "torch",
+    "transformers", "onnxruntime", "ctranslate2", "faster_whisper", "websockets", "httpx", "sounddevice", "rich",
+}  # fmt: skip
+"""What a policy does not know: threads, sockets, files, clocks, models, devices and terminals."""
 VOCABULARY = ("pipeline/events.py", "pipeline/errors.py")
 
 
@@ -64,3 +70,22 @@ def test_the_vocabulary_depends_on_nothing(source: str) -> None:
 @pytest.mark.parametrize("source", sources())
 def test_no_file_loads_a_second_copy_of_a_module(source: str) -> None:
     assert {name.split(".")[0] for name in imports(source)}.isdisjoint(ALLOWED)
+
+
+def row(kind: str) -> list[str]:
+    """The files that a row of ARCHITECTURE.md's table names."""
+    (found,) = re.findall(rf"^\| {kind}.*$", (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"), re.M)
+    return [f"pipeline/{name}.py" for name in re.findall(r"`(\w+)`", found)]
+
+
+def test_the_table_names_files_that_are_there() -> None:
+    assert len(row("policies")) > 40
+    assert len(row("shells")) > 10
+    assert {*row("policies"), *row("shells")} <= set(sources())
+
+
+@pytest.mark.parametrize("source", row("policies"))
+def test_a_policy_imports_no_thread_socket_clock_or_model(source: str) -> None:
+    assert {name.split(".")[0] for name in imports(source)}.isdisjoint(OUTSIDE)
+    shells = {path.removesuffix(".py").replace("/", ".") for path in row("shells")}
+    assert not [name for name in imports(source) if name.removeprefix("surtitle.").rpartition(".")[0] in shells]
