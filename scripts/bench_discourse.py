@@ -19,7 +19,7 @@ from pathlib import Path
 import bench_common as common
 import numpy as np
 from bench_common import Panel, Row
-from engine_rivals import Prompt, costing, prompt_of
+from engine_rivals import Prompt, costing
 
 from surtitle.pipeline.languages import find_language
 from surtitle.sinks.cache import Mark
@@ -27,7 +27,6 @@ from surtitle.sinks.lean import LeanDecoder
 from surtitle.sinks.load import load_model
 from surtitle.sinks.lockstep import Steps, together
 from surtitle.sinks.stream import TokenStream
-from surtitle.sinks.tokenizer import Tokenizer
 
 ROWS = 8
 """Pairs that are read side by side."""
@@ -101,7 +100,7 @@ def weighing(stream: TokenStream, prompt: Prompt, pair: Pair, between: Sequence[
 
 def _scoring(stream: TokenStream, mark: Mark, before: int, ids: Sequence[int], prompt: Prompt) -> Steps[float]:
     """The log likelihood of `ids` and the end behind `before`; the stream is as it was at `mark` then."""
-    losses = yield from costing(stream.cache, before, [*ids, prompt.before_speech[0]])
+    losses = yield from costing(stream.cache, before, [*ids, prompt.end])
     stream.rollback(mark)
     return -float(losses.sum())
 
@@ -197,7 +196,7 @@ def main() -> None:
     arguments = parse()
     folder = common.model_folder(arguments.model)
     decoder = load_model(folder, threads=arguments.threads)
-    prompt = prompt_of(Tokenizer(folder), find_language("en"), find_language(arguments.to))
+    prompt = Prompt(folder, find_language("en"), find_language(arguments.to))
     sets = {path.stem: read_pairs(path, arguments.pairs) for path in arguments.sets}
     fillers = other_turns(sets[min(sets)], max(arguments.distances))
     path = common.new_rows(arguments.out, "discourse")

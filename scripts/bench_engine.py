@@ -39,7 +39,6 @@ from surtitle.pipeline.languages import find_language
 from surtitle.sinks.load import load_model
 from surtitle.sinks.static import StaticDecoder
 from surtitle.sinks.stock import StockDecoder, load_stock
-from surtitle.sinks.tokenizer import Tokenizer
 
 READS, WRITES, DRAFT, STEPS = 30, 20, 8, 10
 STREAMS = (1, 8, 64)
@@ -180,11 +179,11 @@ def _middle_ratio(above: Sequence[float], below: Sequence[float]) -> float:
     return median(one / other for one, other in zip(above, below, strict=True))
 
 
-def score(arguments: argparse.Namespace, found: dict[str, Rival], tokenizer: Tokenizer) -> Row:
+def score(arguments: argparse.Namespace, found: dict[str, Rival], folder: Path) -> Row:
     """chrF of every engine on the first lines of `--source`."""
     from sacrebleu.metrics import CHRF
 
-    prompt = rivals.prompt_of(tokenizer, find_language("en"), find_language(arguments.to))
+    prompt = rivals.Prompt(folder, find_language("en"), find_language(arguments.to))
     sources, references = (
         path.read_text(encoding="utf-8").splitlines()[: arguments.lines]
         for path in (arguments.source, arguments.reference)
@@ -282,7 +281,7 @@ def main() -> None:
     measured = take_turns(found, arguments.turns, arguments.threads)
     figures = compare(found, measured, arguments.threads)
     if arguments.source is not None:
-        figures |= score(arguments, found, Tokenizer(folder))
+        figures |= score(arguments, found, folder)
     common.conclude("engine", {"model": arguments.model, "threads": arguments.threads, **figures})
 
 

@@ -18,7 +18,7 @@ import bench_common as common
 import numpy as np
 import torch
 from bench_common import Losses, Row
-from engine_rivals import Prompt, costing, losses_of, prompt_of
+from engine_rivals import Prompt, costing, losses_of
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
@@ -28,7 +28,6 @@ from surtitle.sinks.load import load_model
 from surtitle.sinks.lockstep import Steps, together
 from surtitle.sinks.stock import load_stock
 from surtitle.sinks.stream import TokenStream
-from surtitle.sinks.tokenizer import Tokenizer
 
 ROWS = 8
 """Sentences at a time."""
@@ -126,7 +125,7 @@ class Fp32:
 def _said(prompt: Prompt, sources: Sequence[str], targets: Sequence[str]) -> Iterator[tuple[list[int], list[int]]]:
     for source, target in zip(sources, targets, strict=True):
         turn, _ = prompt.turn(source)
-        yield turn, [*prompt.tokenizer.encode_plain(target), prompt.before_speech[0]]
+        yield turn, [*prompt.tokenizer.encode_plain(target), prompt.end]
 
 
 def _padded(prefix: Sequence[int], rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
@@ -186,7 +185,6 @@ def main() -> None:
     arguments = parse()
     torch.set_num_threads(arguments.threads)
     folder = common.model_folder(arguments.model)
-    tokenizer = Tokenizer(folder)
     texts = {code: read_lines(arguments.texts, code, arguments.lines) for code in ("en", *arguments.to)}
     figures: dict[str, dict[str, Row]] = {code: {} for code in arguments.to}
     for name in ("surtitle", "fp32"):
@@ -195,7 +193,7 @@ def main() -> None:
             Ours(load_model(folder, threads=arguments.threads)) if name == "surtitle" else Fp32(load_stock(folder))
         )
         for code in arguments.to:
-            prompt = prompt_of(tokenizer, find_language("en"), find_language(code))
+            prompt = Prompt(folder, find_language("en"), find_language(code))
             figures[code][name] = judge(engine, prompt, texts["en"], texts[code])
             common.say(f"{name}, en to {code}: {figures[code][name]}")
     heads = ["to", "chrF", "fp32's", "BLEU", "fp32's", "perplexity", "fp32's"]

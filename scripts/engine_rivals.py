@@ -7,10 +7,10 @@ logits alone, since that is what its users wait for. Knows no tables and no cloc
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Protocol
@@ -21,9 +21,9 @@ from safetensors import safe_open
 from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedModel
 
+from surtitle.pipeline.aside import PromptTokens
 from surtitle.pipeline.languages import Language
 from surtitle.pipeline.profiles import find_profile
-from surtitle.pipeline.prompts import turn_format
 from surtitle.sinks.blocks import WEIGHTS
 from surtitle.sinks.cache import Mark, SinkCache
 from surtitle.sinks.decoder import Decoder, Read
@@ -40,31 +40,24 @@ ROOM = 128
 _SLICE = 64
 
 
-@dataclass(frozen=True, slots=True)
 class Prompt:
-    """The product's prompt for one language pair, in a model's tokens."""
+    """The product's prompt for one language pair, in the tokens of the model in a folder."""
 
-    tokenizer: Tokenizer
-    prefix: tuple[int, ...]
-    before_speech: tuple[int, ...]
-    before_answer: tuple[int, ...]
-
-    @property
-    def stop(self) -> frozenset[int]:
+    def __init__(self, folder: Path, source: Language, target: Language) -> None:
+        self.tokenizer = Tokenizer(folder)
+        family = json.loads((folder / "config.json").read_text("utf-8"))["model_type"]
+        profile = find_profile(folder.resolve().name, family)
+        self._tokens = PromptTokens(self.tokenizer, profile.prompts(source, target)[0])
+        self.prefix = tuple(self._tokens.prefix)
+        self.stop = self._tokens.stop
         """What ends a translation."""
-        return frozenset({self.tokenizer.eos, self.before_speech[0]})
+        self.end = self._tokens.turn(())[0]
+        """What stands behind a translation."""
 
     def turn(self, source: str) -> tuple[list[int], int]:
-        """What a sentence is read as, and the most tokens that its translation may have: the product's own bound."""
+        """What a sentence is read as, and the most tokens that its translation may have."""
         ids = self.tokenizer.encode_plain(source)
-        return [*self.before_speech, *ids, *self.before_answer], 2 * len(ids) + 24
-
-
-def prompt_of(tokenizer: Tokenizer, source: Language, target: Language) -> Prompt:
-    """As the translator writes it."""
-    turns = turn_format(tokenizer.render, find_profile().prompts(source, target)[0])
-    texts = (turns.beginning, turns.before_speech, turns.before_answer)
-    return Prompt(tokenizer, *(tuple(tokenizer.encode(text)) for text in texts))
+        return self._tokens.turn(ids), self._tokens.limit(len(ids))
 
 
 class Rival(Protocol):
@@ -89,22 +82,10 @@ class Rival(Protocol):
         """The likeliest translation of a sentence without context."""
 
 
-class RowDecoder(Decoder, Protocol):
-    """An engine of ours that reads several caches in one forward."""
-
-    def caches(self, count: int, capacity: int) -> tuple[SinkCache, ...]:
-        """Empty caches."""
-
-    def decode_rows(self, reads: Sequence[Read]) -> list[Tensor]:
-        """Logits of each read."""
-
-
 class Ours:
     """This project's engine."""
 
-    def __init__(
-        self, decoder: RowDecoder, context: Sequence[int], *, weight_bytes: int, rows: int = LANGUAGES
-    ) -> None:
+    def __init__(self, decoder: Decoder, context: Sequence[int], *, weight_bytes: int, rows: int = LANGUAGES) -> None:
         self._decoder = decoder
         self._caches = decoder.caches(rows, len(context) + ROOM)
         for start in range(0, len(context), _SLICE):

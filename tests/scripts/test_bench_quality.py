@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 import torch
 from bench_quality import Fp32
-from engine_rivals import Prompt, losses_of, prompt_of
+from engine_rivals import Prompt, losses_of
 
 from surtitle.pipeline.languages import find_language
 from surtitle.pipeline.store import open_store
 from surtitle.sinks.stock import load_stock
-from surtitle.sinks.tokenizer import Tokenizer
 
 SOURCES = [
     "Good morning.",
@@ -28,7 +27,7 @@ pytestmark = pytest.mark.weights
 @pytest.fixture(scope="module")
 def rival() -> tuple[Fp32, Prompt]:
     folder = open_store(os.environ).path("smollm2-135m")
-    return Fp32(load_stock(folder)), prompt_of(Tokenizer(folder), find_language("en"), find_language("es"))
+    return Fp32(load_stock(folder)), Prompt(folder, find_language("en"), find_language("es"))
 
 
 def test_sentences_in_one_padded_batch_are_translated_as_each_alone(rival: tuple[Fp32, Prompt]) -> None:
@@ -43,7 +42,7 @@ def test_a_beginning_that_is_read_once_changes_no_loss(rival: tuple[Fp32, Prompt
     expected = []
     for source, target in zip(SOURCES, TARGETS, strict=True):
         turn, _ = prompt.turn(source)
-        said = [*prompt.tokenizer.encode_plain(target), prompt.before_speech[0]]
+        said = [*prompt.tokenizer.encode_plain(target), prompt.end]
         with torch.inference_mode():
             logits = fp32.model(torch.tensor([[*prompt.prefix, *turn, *said[:-1]]]), logits_to_keep=len(said)).logits
         expected.append(losses_of(logits[0], said).numpy())
