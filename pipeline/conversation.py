@@ -23,7 +23,7 @@ from surtitle.pipeline.guards import Guards
 from surtitle.pipeline.languages import Language
 from surtitle.pipeline.ledger import Turn
 from surtitle.pipeline.memory import TermMemory
-from surtitle.pipeline.state import Counts, Kept, Talk
+from surtitle.pipeline.state import Counts, SavedConversation, Talk
 from surtitle.pipeline.terms import Terms
 from surtitle.pipeline.text import goes_on, is_spaced, shared
 from surtitle.sinks.beams import Beams
@@ -34,7 +34,7 @@ from surtitle.sinks.stream import TokenStream
 
 _CUT_CHARACTER = "\N{REPLACEMENT CHARACTER}"
 """What a token decodes to that ends within a character."""
-LEAN = 1.0
+DRAFT_BIAS = 1.0
 """Nats by which a token of the draft before may be less likely than another, and stays where drafts are shown."""
 
 
@@ -180,9 +180,9 @@ class Conversation:
         behind, limit, left = yield from self._beginning(text)
         told = Told(self._promised, wrote)
         draft = self._draft.leads[len(self._promised) :]
-        lean = LEAN if self._promises and self._draft.is_of(text) else 0.0
+        bias = DRAFT_BIAS if self._promises and self._draft.is_of(text) else 0.0
         writing = self._stream.writing(
-            told.push, stop=self._prompt.stop, limit=left, draft=draft, lean=lean, behind=behind
+            told.push, stop=self._prompt.stop, limit=left, draft=draft, bias=bias, behind=behind
         )
         watch = self._watch(text, told)
         is_whole = yield from until(writing, lambda: watch() or stop())
@@ -346,15 +346,15 @@ class Conversation:
                 if absent and pause():
                     return
 
-    def state(self) -> Kept:
+    def state(self) -> SavedConversation:
         """All that it knows, for `restore`; a draft that is open is left."""
         cache = self._context.state()
         talk = Talk(
             self._prompt.digest, self.turns, self._terms.memory.held, replace(self.counts), self._context.rebuilt
         )
-        return Kept(talk, cache)
+        return SavedConversation(talk, cache)
 
-    def restore(self, kept: Kept) -> None:
+    def restore(self, kept: SavedConversation) -> None:
         """Go on where another was, which had said nothing yet.
 
         Raises ValueError where it had another prompt or model, or a larger window; then this one is of no use.

@@ -58,7 +58,7 @@ class Talk:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class SavedConversation:
     """A conversation, whole."""
 
     talk: Talk
@@ -66,7 +66,7 @@ class Kept:
     """As `SinkCache.state` has it."""
 
 
-State = dict[str, Kept]
+State = dict[str, SavedConversation]
 """Conversations by language pair, such as en-es."""
 
 
@@ -101,4 +101,4 @@ def unpack(text: str, tensors: Mapping[str, Tensor], llm: str) -> State:
         if pair not in caches:
             raise ValueError(f"it has a tensor {name}, expected those of {', '.join(caches) or 'nothing'}")
         caches[pair][rest] = tensor
-    return {pair: Kept(talk, caches[pair]) for pair, talk in found.talks.items()}
+    return {pair: SavedConversation(talk, caches[pair]) for pair, talk in found.talks.items()}

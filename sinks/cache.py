@@ -237,7 +237,7 @@ class SinkCache:
         if self.anchored:
             self._follow(tokens)
         else:
-            self._turn_survivors(-tokens)
+            self._rotate_survivors(-tokens)
         self._turn_ends = [later - tokens for later in self._turn_ends if later > end]
         if self._ids is not None:
             self._ids = torch.cat((self._ids[:, : self.pinned], self._ids[:, end:]), dim=1)
@@ -246,15 +246,15 @@ class SinkCache:
         self._rolling = True
         return tokens
 
-    def _turn_survivors(self, delta: int) -> None:
+    def _rotate_survivors(self, delta: int) -> None:
         for layer, rotation in zip(self.layers, self._rotations, strict=True):
-            layer.turn(self.pinned, rotation, delta)
+            layer.rotate(self.pinned, rotation, delta)
 
     def _follow(self, tokens: int) -> None:
         """The survivors stay where they are; the prefix comes after them."""
         self._offset += tokens
         if self._offset + self.capacity > self._horizon:
-            self._turn_survivors(-self._offset)
+            self._rotate_survivors(-self._offset)
             self._offset = 0
         for layer, rotation, keys in zip(self.layers, self._rotations, self._at_first, strict=False):
             moved = keys.clone()

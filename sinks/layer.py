@@ -95,7 +95,7 @@ class SinkLayer:
         self.truncate(start + tail)
 
     @torch.no_grad()
-    def turn(self, start: int, rotation: Rotation, delta: int) -> None:
+    def rotate(self, start: int, rotation: Rotation, delta: int) -> None:
         """Move the keys from slot `start` on by `delta` positions."""
         if self.length > start:
             rotation.rotate_(self.held()[0][:, :, start:], delta)

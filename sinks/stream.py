@@ -71,7 +71,7 @@ class TokenStream:
         stop: Collection[int],
         limit: int,
         draft: Sequence[int] = (),
-        lean: float = 0.0,
+        bias: float = 0.0,
         pick: Pick = likeliest,
     ) -> Iterator[int]:
         """Yield the next token that `pick` chooses, read, until one of `stop` is next (it is not read) or `limit` came.
@@ -82,12 +82,12 @@ class TokenStream:
         one, since a step's time goes into reading the weights
         (speculative decoding by lookup; Stern et al. 2018, Saxena 2023).
 
-        With `lean`, the result leans towards the draft: as long as it is what the draft says, so it stays where the
-        draft's token is `lean` nats less likely than the likeliest one or less, unless that is one of `stop` (biased
+        With a `bias`, the result leans towards the draft: as long as it is what the draft says, so it stays where the
+        draft's token is `bias` nats less likely than the likeliest one or less, unless that is one of `stop` (biased
         search; Arivazhagan et al. 2020). What is shown while it grows changes less for it.
         """
         said: list[int] = []
-        steps = self.writing(said.append, stop=stop, limit=limit, draft=draft, lean=lean, pick=pick)
+        steps = self.writing(said.append, stop=stop, limit=limit, draft=draft, bias=bias, pick=pick)
         logits: Tensor | None = None
         told = 0
         while True:
@@ -107,7 +107,7 @@ class TokenStream:
         stop: Collection[int],
         limit: int,
         draft: Sequence[int] = (),
-        lean: float = 0.0,
+        bias: float = 0.0,
         pick: Pick = likeliest,
         behind: Sequence[int] = (),
     ) -> Steps[None]:
@@ -118,22 +118,22 @@ class TokenStream:
         """
         if draft and pick is not likeliest:
             raise ValueError("a draft is verified against the likeliest tokens: expected no other way to pick them")
-        begun = yield from self._beginning(behind, draft[: max(0, min(GUESS, limit))], stop, lean)
+        begun = yield from self._beginning(behind, draft[: max(0, min(GUESS, limit))], stop, bias)
         for each in begun:
             say(each)
         place = count = len(begun)
-        leans = lean > 0  # as long as it is what the draft says
+        leans = bias > 0  # as long as it is what the draft says
         while count < limit:
             logits = self.logits
             token = pick(logits)
             if token in stop:
                 return
-            if leans and _kept(logits[None], draft[place : place + 1], stop, lean):
+            if leans and _kept(logits[None], draft[place : place + 1], stop, bias):
                 token = draft[place]
             at = _find(draft, token, place)
             leans = leans and at == place
             guess = () if at is None else draft[at + 1 : at + 1 + min(GUESS, limit - count - 1)]
-            agreed = yield from self._reading_along((token,), guess, stop, lean if leans else 0.0)
+            agreed = yield from self._reading_along((token,), guess, stop, bias if leans else 0.0)
             if at is not None:
                 place = at + 1 + len(agreed)
             count += 1 + len(agreed)
@@ -141,7 +141,7 @@ class TokenStream:
                 say(each)
 
     def _beginning(
-        self, ids: Sequence[int], guess: Sequence[int], stop: Collection[int], lean: float
+        self, ids: Sequence[int], guess: Sequence[int], stop: Collection[int], bias: float
     ) -> Steps[list[int]]:
         """Read `ids`, and behind them the part of `guess` that is to be written and fits in; return that part."""
         if not ids:
@@ -149,15 +149,15 @@ class TokenStream:
         last = (len(ids) - 1) // SLICE * SLICE
         yield from self.reading(ids[:last])
         rest = ids[last:]
-        return (yield from self._reading_along(rest, guess[: SLICE - len(rest)], stop, lean))
+        return (yield from self._reading_along(rest, guess[: SLICE - len(rest)], stop, bias))
 
     def _reading_along(
-        self, ids: Sequence[int], guess: Sequence[int], stop: Collection[int], lean: float
+        self, ids: Sequence[int], guess: Sequence[int], stop: Collection[int], bias: float
     ) -> Steps[list[int]]:
         """Read `ids` and the part of `guess` that is to be written; return that part."""
         before = self.mark()
         logits = yield Read((*ids, *guess), self.cache, keep=1 + len(guess))  # (1 + n, V)
-        kept = _kept(logits, guess, stop, lean)
+        kept = _kept(logits, guess, stop, bias)
         self.cache.rollback(Mark(length=before.length + len(ids) + kept, evicted=before.evicted))
         self._logits = logits[kept]
         return list(guess[:kept])
@@ -229,13 +229,13 @@ def _find(draft: Sequence[int], token: int, place: int) -> int | None:
     return next((at for at in range(place, min(place + REACH, len(draft))) if draft[at] == token), None)
 
 
-def _kept(logits: Tensor, guess: Sequence[int], stop: Collection[int], lean: float) -> int:
+def _kept(logits: Tensor, guess: Sequence[int], stop: Collection[int], bias: float) -> int:
     """How many of `guess` stand, by the `logits` (n or more, V) of what comes in the place of each of its n tokens."""
     if not guess:
         return 0
     best, likeliest_ids = logits[: len(guess)].max(-1)  # (n,), (n,)
     said = logits.gather(-1, logits.new_tensor(guess, dtype=torch.long)[:, None])[:, 0]  # (n,)
-    near = (best - said <= lean).tolist()
+    near = (best - said <= bias).tolist()
     for count, (token, wanted, is_near) in enumerate(zip(guess, likeliest_ids.tolist(), near, strict=True)):
         if token in stop or wanted in stop or not is_near:
             return count

@@ -10,7 +10,7 @@ from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Drafted, Translated
 from surtitle.pipeline.interpreter import SPOKEN, Interpreter
 from surtitle.pipeline.memory import Memorised
-from surtitle.pipeline.state import Counts, Kept, State, Talk
+from surtitle.pipeline.state import Counts, SavedConversation, State, Talk
 
 
 class Shouts:
@@ -166,7 +166,7 @@ def test_figures_are_those_of_all_translators() -> None:
     assert made.interpreter.figures() == {"segments": 3, "tokens_max": 20}
 
 
-KEPT = Kept(Talk("", (), Memorised(), Counts(), 0), {})
+KEPT = SavedConversation(Talk("", (), Memorised(), Counts(), 0), {})
 
 
 def test_what_each_direction_knows_is_kept_and_taken_up_by_another() -> None:

@@ -14,7 +14,7 @@ from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.glossary import Rendering
 from surtitle.pipeline.ledger import Turn
 from surtitle.pipeline.memory import Guess, Known, Memorised
-from surtitle.pipeline.state import Counts, Kept, State, Talk
+from surtitle.pipeline.state import Counts, SavedConversation, State, Talk
 from surtitle.pipeline.statefile import EVERY, Keeper, StateFile, in_room
 
 KESSLER = Rendering("Kessler", "señor K")
@@ -28,7 +28,10 @@ TALK = Talk(
 
 
 def state() -> State:
-    return {f"en-{code}": Kept(TALK, {"keys.0": torch.full((1, 2, 3, 4), code == "es")}) for code in ("es", "de")}
+    return {
+        f"en-{code}": SavedConversation(TALK, {"keys.0": torch.full((1, 2, 3, 4), code == "es")})
+        for code in ("es", "de")
+    }
 
 
 def state_file(path: Path, llm: str = "tiny") -> StateFile:

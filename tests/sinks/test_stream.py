@@ -114,9 +114,9 @@ def test_a_draft_changes_nothing_of_what_is_written(decoder, kept, rest, tail, s
     assert written(stream) == written(plain)
 
 
-def written_behind(stream: TokenStream, ids: list[int], limit: int, stop=frozenset(), draft=(), lean=0.0) -> list[int]:
+def written_behind(stream: TokenStream, ids: list[int], limit: int, stop=frozenset(), draft=(), bias=0.0) -> list[int]:
     said: list[int] = []
-    alone(stream._decoder, stream.writing(said.append, stop=stop, limit=limit, draft=draft, lean=lean, behind=ids))
+    alone(stream._decoder, stream.writing(said.append, stop=stop, limit=limit, draft=draft, bias=bias, behind=ids))
     return said
 
 
@@ -127,15 +127,15 @@ def written_behind(stream: TokenStream, ids: list[int], limit: int, stop=frozens
     kept=st.integers(0, 14),
     rest=st.lists(TOKEN, max_size=6),
     stop=st.frozensets(TOKEN, max_size=3),
-    lean=st.sampled_from((0.0, math.inf)),
+    bias=st.sampled_from((0.0, math.inf)),
 )
-def test_what_is_written_behind_an_unread_text_is_the_same(decoder, length, limit, kept, rest, stop, lean) -> None:
+def test_what_is_written_behind_an_unread_text_is_the_same(decoder, length, limit, kept, rest, stop, bias) -> None:
     ids = [(13 * index) % 260 for index in range(length)]
     read = stream_of(decoder, [*PROMPT, *ids], 120)
     draft = [*written(stream_of(decoder, [*PROMPT, *ids], 120), kept, stop), *rest]
-    expected = list(read.write(stop=stop, limit=limit, draft=draft, lean=lean))
+    expected = list(read.write(stop=stop, limit=limit, draft=draft, bias=bias))
     unread = stream_of(decoder, capacity=120)
-    assert written_behind(unread, ids, limit, stop, draft, lean) == expected
+    assert written_behind(unread, ids, limit, stop, draft, bias) == expected
     assert unread.cache.ids.tolist() == read.cache.ids.tolist()
     assert written(unread) == written(read)
 
@@ -178,15 +178,15 @@ def test_a_text_that_leans_on_its_draft_goes_on_as_the_draft_until_it_would_stop
     goes_on = (draft[place] not in stop and bool(written(read_to(place), 1, stop)) for place in range(len(draft)))
     stays = next((place for place, goes in enumerate(goes_on) if not goes), len(draft))
     expected = [*draft[:stays], *written(read_to(stays), 12 - stays, stop)]
-    assert list(stream_of(decoder).write(stop=stop, limit=12, draft=draft, lean=math.inf)) == expected
+    assert list(stream_of(decoder).write(stop=stop, limit=12, draft=draft, bias=math.inf)) == expected
 
 
 def test_a_draft_is_left_where_its_token_is_too_unlikely(decoder) -> None:
     logits = decoder.decode(PROMPT, decoder.cache(80), keep=1)[0]  # (V,)
     best, second = logits.topk(2).indices.tolist()
     lead = float(logits[best] - logits[second])
-    assert next(stream_of(decoder).write(stop=(), limit=1, draft=[second], lean=lead * 1.01)) == second
-    assert next(stream_of(decoder).write(stop=(), limit=1, draft=[second], lean=lead * 0.99)) == best
+    assert next(stream_of(decoder).write(stop=(), limit=1, draft=[second], bias=lead * 1.01)) == second
+    assert next(stream_of(decoder).write(stop=(), limit=1, draft=[second], bias=lead * 0.99)) == best
 
 
 def test_the_prefix_comes_first_and_stays(decoder) -> None:
