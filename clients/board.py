@@ -144,7 +144,8 @@ class Board:
             self.columns = (*there, *(lang for lang in self.columns if lang in held and lang not in there))
         self._missing = {lang for lang in self.columns if lang not in there}
         for row in [*self.open]:
-            for lang in [lang for lang, cell in row.cells.items() if lang not in there and not cell.final]:
+            gone = [lang for lang, cell in row.cells.items() if not (cell.final or cell.source or lang in targets)]
+            for lang in gone:
                 self._take_back(row, lang)
         return Notice(f"{' or '.join(self._sources)} → {', '.join(targets)}")
 

@@ -190,12 +190,12 @@ new MutationObserver(reflow).observe(document.head, { childList: true }); // OBS
 
 let waiting = []; // for its delay, or somebody to look
 let timer;
-let offAir = false; // in OBS
+let offAir; // in OBS
 const hidden = () => offAir || document.hidden;
 
-function later(wait, run) {
-  waiting.push({ due: Date.now() + wait, run });
-  if (hidden()) waiting = waiting.slice(-99);
+function later(wait, run, caption) {
+  waiting.push({ due: Date.now() + wait, run, caption });
+  if (hidden()) waiting = waiting.filter((one, i, { length }) => !one.caption || length - i < 100);
   return play();
 }
 
@@ -215,7 +215,7 @@ addEventListener("obsSourceVisibleChanged", ({ detail }) => {
 });
 
 function take(caption, wait = delay) {
-  return shows(caption) && (caption.final || !hidden()) && later(wait, () => show(caption));
+  return shows(caption) && (caption.final || !hidden()) && later(wait, () => show(caption), caption);
 }
 
 let trouble = "";

@@ -4,6 +4,7 @@ import { RATE } from "/pcm.js";
 
 const ON_THE_WAY = 2 * 2 * RATE; // bytes: two seconds
 const STUCK = 10; // seconds in which nothing of what waits leaves
+const LAST = 120; // seconds that the server may take for the last captions
 
 export class Publisher {
   skipped = 0; // samples that were heard and not sent
@@ -16,6 +17,7 @@ export class Publisher {
   #timer;
   #watch;
   #stopped = false;
+  #deadline = Infinity; // after the stop: a network that dies then is not heard of otherwise
 
   // Calls tell(state, words): "waiting" for a connection, "open", "ready" (models too), "last", "over" or "failed".
   constructor(languages, tell) {
@@ -61,6 +63,7 @@ export class Publisher {
     this.#stopped = true;
     clearTimeout(this.#timer);
     if (this.#socket.readyState !== 1) return this.#end("over", "Stopped.");
+    this.#deadline = Date.now() + LAST * 1000;
     this.#tell("last", "Waiting for the last captions…");
     this.#socket.send('{"type":"stop"}');
   }
@@ -84,7 +87,8 @@ export class Publisher {
       const left = this.#sent - here.bufferedAmount;
       if (since && (left !== gone || !here.bufferedAmount)) since = Date.now();
       gone = left;
-      if (Date.now() - since > STUCK * 1000) lost({}); // the browser itself waits for many minutes
+      // The browser itself waits for many minutes.
+      if (Date.now() - since > STUCK * 1000 || Date.now() > this.#deadline) lost({});
     }, 1000);
     here.onopen = () => {
       this.#hole = 0; // a session begins with what it hears first

@@ -45,21 +45,22 @@ find("follow").addEventListener("click", follow);
 
 let spoken = []; // the languages of the speech
 let offered = [];
+let shown = settings.lang; // or another language, while that one is not there
 
 const wanted = () => {
-  if (!settings.lang) return [];
-  return settings.original ? [...new Set([settings.lang, ...spoken])] : [settings.lang];
+  if (!shown) return [];
+  return settings.original ? [...new Set([shown, ...spoken])] : [shown];
 };
 
 function offer({ source, sources, targets }) {
   spoken = sources ?? [source];
   offered = [...new Set([...targets, ...spoken])];
-  const chosen = offered.includes(settings.lang) ? settings.lang : nearest();
   const names = offered.map((code) => element("option", { value: code, lang: code }, languageName(code)));
   menu.replaceChildren(...names);
   menu.disabled = false;
-  menu.value = chosen;
-  choose(chosen);
+  choose([settings.lang, shown].find((code) => offered.includes(code)) ?? nearest());
+  menu.value = shown;
+  settings.lang ||= shown;
 }
 
 // The device's language if there is one, else the first translation.
@@ -78,7 +79,7 @@ function subscribe(langs) {
 }
 
 function choose(lang) {
-  settings.lang = lang;
+  shown = lang;
   if (asked !== key(wanted())) subscribe(wanted());
 }
 
@@ -114,7 +115,7 @@ find("theme").addEventListener("change", ({ target }) => {
 });
 find("original").addEventListener("change", ({ target }) => {
   settings.keep({ original: target.checked });
-  choose(settings.lang);
+  choose(shown);
 });
 find("more").addEventListener("click", ({ currentTarget }) => {
   const open = find("settings").hidden;
@@ -170,7 +171,7 @@ const handlers = {
     offer(message);
   },
   targets({ targets }) {
-    transcript.keep([...targets, ...spoken]);
+    transcript.keep(targets);
     offer({ sources: spoken, targets });
   },
   caption(caption) {

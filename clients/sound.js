@@ -3,24 +3,47 @@ import { FRAME, RATE, toPcm } from "/pcm.js";
 
 const LATE = 2000; // ms of sound that are made up for at once
 
-// Calls heard(frame) until close(); gone() if the device leaves before.
-export async function openMicrophone(deviceId, heard, gone) {
+// Calls heard(frame) until close(); paused(true) while the system lets nothing be heard, paused(false) when it goes on;
+// gone() if the device leaves before.
+export async function openMicrophone(deviceId, heard, paused, gone) {
   const plain = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false };
   const audio = deviceId ? { ...plain, deviceId: { exact: deviceId } } : plain;
   const stream = await navigator.mediaDevices.getUserMedia({ audio });
+  const [track] = stream.getAudioTracks();
   const context = new AudioContext(); // at the device's rate: Firefox takes no other
-  await context.audioWorklet.addModule("/capture.js");
+  const resume = async () => {
+    try {
+      if (context.state !== "running") await context.resume();
+    } catch {
+      // the system does not let it yet
+    }
+  };
+  const close = () => {
+    removeEventListener("visibilitychange", resume);
+    track.onended = context.onstatechange = null;
+    track.stop();
+    return context.close();
+  };
+  try {
+    await context.audioWorklet.addModule("/capture.js");
+  } catch (error) {
+    close();
+    throw error;
+  }
   const node = new AudioWorkletNode(context, "capture", { numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" });
   node.port.onmessage = ({ data }) => heard(data);
   context.createMediaStreamSource(stream).connect(node);
-  const [track] = stream.getAudioTracks();
   track.onended = gone;
+  context.onstatechange = () => {
+    paused(context.state !== "running");
+    resume();
+  };
+  addEventListener("visibilitychange", resume);
   return {
     deviceId: track.getSettings().deviceId,
     close() {
-      track.onended = node.port.onmessage = null;
-      track.stop();
-      return context.close();
+      node.port.onmessage = null;
+      return close();
     },
   };
 }
@@ -54,10 +77,5 @@ export function play(samples, take, heard, ended) {
     clock.terminate();
     ended();
   };
-  return {
-    get seconds() {
-      return Math.min(at, samples.length) / RATE;
-    },
-    close: () => clock.terminate(),
-  };
+  return { close: () => clock.terminate() };
 }

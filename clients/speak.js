@@ -12,6 +12,7 @@ const find = (id) => document.getElementById(id);
 const fields = find("choices").elements;
 const settings = remembered("surtitle.speak", { from: "en", also: "", to: ["es"], device: "" });
 let publisher; // while something is sent
+let speaking = false; // it is our turn, and what is sent is heard
 let source; // the microphone or the recording
 let reading = false; // a recording, before it is sent
 
@@ -81,6 +82,7 @@ find("device").addEventListener("change", async () => {
 // --- sending ---
 
 function tell(state, words) {
+  speaking = state === "ready";
   find("state").textContent = state === "failed" ? "Nothing is sent." : words;
   find("state").className = state === "ready" ? "pill live" : "pill";
   if (state === "failed") find("trouble").textContent = words;
@@ -127,6 +129,11 @@ function level(peak) {
   find("level").textContent = source?.deviceId ? hint : "";
 }
 
+function paused(on) {
+  if (on) level(0);
+  find("trouble").textContent = on ? "The device has paused the microphone, for a call perhaps: nothing is heard." : "";
+}
+
 let asked = 0; // how often a microphone was asked for: people take their time to allow it
 
 async function listen() {
@@ -134,7 +141,7 @@ async function listen() {
   source?.close();
   source = undefined;
   try {
-    const opened = await openMicrophone(settings.device, heard, () => stop("The microphone is gone."));
+    const opened = await openMicrophone(settings.device, heard, paused, () => stop("The microphone is gone."));
     if (!publisher || mine !== asked) return void opened.close(); // it was stopped meanwhile, or another is wanted
     source = opened;
   } catch (error) {
@@ -198,7 +205,6 @@ addEventListener("visibilitychange", () => publisher && stayAwake());
 // --- what people read ---
 
 const transcript = new Transcript(find("finals"), find("drafts"));
-let spoken = []; // the languages of the speech
 
 function grown() {
   find("empty").hidden = !transcript.empty;
@@ -207,22 +213,18 @@ function grown() {
 }
 
 const handlers = {
-  welcome({ recovered, session }) {
-    if (session) spoken = session.sources ?? [session.source];
+  welcome({ recovered }) {
     if (!recovered) transcript.clear();
   },
-  session({ source, sources = [source] }) {
-    spoken = sources;
-    transcript.begin();
-  },
+  session: () => transcript.begin(),
   targets({ targets }) {
-    if (publisher) {
+    if (speaking) {
       // somebody else may have asked for them
       settings.keep({ to: targets });
       publisher.targets = targets;
       press();
     }
-    transcript.keep([...targets, ...spoken]);
+    transcript.keep(targets);
     grown();
   },
   snapshot({ captions }) {

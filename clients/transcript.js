@@ -31,9 +31,9 @@ export class Transcript {
       return;
     }
     if (!final) {
-      if (!this.#open.has(key)) this.#open.set(key, { caption, box: this.#drafts.appendChild(element("div")) });
-      const draft = this.#open.get(key);
-      draft.box.replaceChildren(paragraph(caption));
+      const box = this.#open.get(key)?.box ?? this.#drafts.appendChild(element("div"));
+      box.replaceChildren(paragraph(caption));
+      this.#open.set(key, { caption, box });
       return;
     }
     this.#done.set(lang, cue);
@@ -58,9 +58,11 @@ export class Transcript {
     for (const [cue, box] of this.#cues) if (!box.isConnected) this.#cues.delete(cue);
   }
 
-  // Drafts in other languages than these will not be finished.
-  keep(langs) {
-    for (const [key, { caption }] of this.#open) if (!langs.includes(caption.lang)) this.#drop(key);
+  // Drafts of other translations than these will not be finished.
+  keep(targets) {
+    for (const [key, { caption }] of this.#open) {
+      if (caption.role === "target" && !targets.includes(caption.lang)) this.#drop(key);
+    }
   }
 
   #drop(key) {

@@ -1,12 +1,13 @@
 """Captions as text that only grows: for protocols in which nothing is ever taken back.
 
-In: captions of one language, drafts and finals, in the order of their numbers; any draft may be missing. Out: what is
-to be appended: of drafts what is stable. Knows no protocol.
+In: captions of one language, drafts and finals, in the order of their numbers; any draft may be missing. Or a session's
+events, of which one language's translations are followed. Out: what is to be appended: of drafts what is stable. Knows
+no protocol.
 """
 
 from __future__ import annotations
 
-from surtitle.pipeline.events import Caption
+from surtitle.pipeline.events import Caption, Event, Targets
 from surtitle.pipeline.text import is_spaced
 
 
@@ -32,3 +33,16 @@ class Appended:
         space = " " if self._began and not self._sent and is_spaced(caption.language) else ""
         self._sent, self._began = stable, True
         return space + added
+
+    def follow(self, event: Event, language: str) -> str:
+        """Return what `event` adds to the translation into `language`, whatever others the session has."""
+        match event:
+            case Targets(targets=targets) if language not in targets:
+                self.begin_anew()
+            case Caption(role="target") if event.language == language:
+                return self.push(event)
+        return ""
+
+    def begin_anew(self) -> None:
+        """What is stable of the open cue need not go on as it began: it is appended from its beginning."""
+        self._sent = ""

@@ -81,10 +81,9 @@ class Audio:
                 sound = _sound(message)
                 if sound is None:
                     return
-                if isinstance(sound, Skipped):
-                    if not self._pace.skip(sound.samples, clock()):
-                        raise Refused(CloseCode.FLOOD, "saw more audio skipped than there was time to say")
-                elif not self._pace.take(0 if isinstance(sound, Targets) else len(sound), clock()):
+                if isinstance(sound, Skipped) and not self._pace.skip(sound.samples, clock()):
+                    raise Refused(CloseCode.FLOOD, "saw more audio skipped than there was time to say")
+                if not self._pace.take(0 if isinstance(sound, Skipped | Targets) else len(sound), clock()):
                     raise Refused(
                         CloseCode.FLOOD,
                         f"saw audio faster than {AUDIO_PACE:g} times the pace of speech, expected it as it is spoken",

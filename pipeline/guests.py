@@ -8,29 +8,29 @@ message.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, suppress
+from typing import TYPE_CHECKING
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from surtitle.pipeline.connection import Patience, in_time, next_message
-from surtitle.pipeline.events import Samples, Sound
+from surtitle.pipeline.events import Samples
 from surtitle.pipeline.foreign import Guest
 from surtitle.pipeline.hub import Viewer
-from surtitle.pipeline.messages import PublishStart, Refused
+from surtitle.pipeline.messages import Refused
 from surtitle.pipeline.protocol import parse_event
 from surtitle.pipeline.rooms import Room
+
+if TYPE_CHECKING:
+    from surtitle.pipeline.server import OnPublish
 
 AHEAD = 30.0
 """Seconds of audio that may come at once; from there on it is taken at the pace of speech."""
 
 
-Speak = Callable[[PublishStart, AsyncIterator[Sound], Room, Callable[[], Awaitable[None]]], Awaitable[None]]
-"""As `server.OnPublish`."""
-
-
-class Conversation:
+class GuestConnection:
     """One guest's connection."""
 
     def __init__(self, connection: ServerConnection, guest: Guest, patience: Patience) -> None:
@@ -42,11 +42,12 @@ class Conversation:
         self._news = asyncio.Event()
         self._said_all = False
 
-    async def run(self, room: Room, speak: Speak) -> None:
+    async def run(self, room: Room, speak: OnPublish) -> None:
         """Have what the guest says captioned in `room`, and tell it.
 
         Raises:
-            Refused: it made a mistake, or reads so slowly that captions are gone; what was heard is captioned first.
+            Refused: it made a mistake, and what was heard before is captioned; or it reads so slowly that captions
+                are gone, which ends its session.
         """
         await self._send(self._guest.greet())
         async with aclosing(self._heard()) as heard:
@@ -60,7 +61,7 @@ class Conversation:
         """Say that this was all. Whoever is told so may speak again in the room at once."""
         await self._send(self._guest.bye())
 
-    async def _speak(self, heard: AsyncIterator[Samples], room: Room, speak: Speak) -> None:
+    async def _speak(self, heard: AsyncIterator[Samples], room: Room, speak: OnPublish) -> None:
         viewer = room.hub.join((), None, self._news.set)
         try:
             _pass_over(viewer)

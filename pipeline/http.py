@@ -71,13 +71,9 @@ def json_page(body: bytes) -> Page:
 
 
 _STATUSES = {
-    CloseCode.SLOW: HTTPStatus.REQUEST_TIMEOUT,
-    CloseCode.BUSY: HTTPStatus.CONFLICT,
     CloseCode.FULL: HTTPStatus.SERVICE_UNAVAILABLE,
-    CloseCode.NO_PUBLISHERS: HTTPStatus.NOT_FOUND,
     CloseCode.UNAUTHORIZED: HTTPStatus.UNAUTHORIZED,
     CloseCode.FORBIDDEN: HTTPStatus.FORBIDDEN,
-    CloseCode.FLOOD: HTTPStatus.TOO_MANY_REQUESTS,
 }
 """What a websocket is closed with for the same reason; 400 for what is not here."""
 
@@ -167,10 +163,6 @@ class Body:
         raise HttpError(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"saw a body of {seen} bytes or more, expected at most {limit}"
         )
-
-    async def read(self, limit: int) -> bytes:
-        """Return all of it; raises `HttpError` (413) if it is more than `limit` bytes."""
-        return b"".join([chunk async for chunk in self.chunks(limit)])
 
 
 @dataclass(frozen=True, slots=True)

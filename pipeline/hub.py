@@ -13,7 +13,6 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 from msgspec import UNSET, Raw
 from msgspec.structs import replace
@@ -49,6 +48,8 @@ class _Entry:
     """Of captions and statuses."""
     final: bool
     """Whether it must not be dropped: whatever is neither draft nor status."""
+    wanted: bool
+    """Whether it is there because its language is a target: no draft of it goes on when that is one no more."""
 
 
 def _seq(entry: _Entry) -> int:
@@ -103,7 +104,7 @@ class Hub:
         self.seq += 1
         message = to_message(event, self.seq)
         language = event.language if isinstance(event, Caption) else None
-        entry = _Entry(self.seq, encode(message), language, _slot(event), _is_final(event))
+        entry = _Entry(self.seq, encode(message), language, _slot(event), _is_final(event), _is_wanted(event))
         match event:
             case SessionStart():
                 self._began = self.seq
@@ -197,11 +198,10 @@ class Hub:
     def _retarget(self, session: SessionMessage, targets: tuple[str, ...]) -> None:
         """Other translations: nobody who comes late is shown those that are gone, and their drafts stay unfinished."""
         self.session = replace(session, targets=targets)
-        there = {*targets, *session.spoken}
-        for slot in list(self._open):
-            if slot != _STATUS and slot[1] not in there:
+        for slot, entry in list(self._open.items()):
+            if entry.wanted and entry.language not in targets:
                 self._supersede(slot)
-        for language in self._history.keys() - there:
+        for language in self._history.keys() - {*targets, *session.spoken}:
             del self._history[language]
 
     def _supersede(self, slot: _Slot) -> None:
@@ -254,6 +254,10 @@ def _slot(event: Event) -> _Slot | None:
 
 def _is_final(event: Event) -> bool:
     return not isinstance(event, Status) and (not isinstance(event, Caption) or event.final)
+
+
+def _is_wanted(event: Event) -> bool:
+    return isinstance(event, Caption) and event.role == "target"
 
 
 class Viewer:
@@ -324,10 +328,6 @@ class Viewer:
             if self.wants(entry.language):
                 return entry.message
         return None
-
-    def take(self, limit: int = 64) -> list[bytes]:
-        """Return up to `limit` messages: what `next` would, so often."""
-        return list(islice(iter(self.next, None), limit))
 
     def painted(self, seq: int) -> None:
         """This viewer has painted the caption numbered `seq`.

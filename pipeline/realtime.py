@@ -20,7 +20,7 @@ from surtitle.pipeline.appended import Appended
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Caption, Event, Samples
 from surtitle.pipeline.foreign import Asked, Pcm
-from surtitle.pipeline.languages import find_language
+from surtitle.pipeline.languages import find_language, parse_languages
 from surtitle.pipeline.messages import VERSION, PublishStart, Refused
 
 RATE = 24_000
@@ -104,13 +104,12 @@ class Realtime:
             return [self._error(str(error), _id(message))]
 
     def tell(self, event: Event) -> list[str]:
+        translated = self._translated.follow(event, parse_languages(self._language)[0])
         if not isinstance(event, Caption):
             return []
-        deltas = []
-        if self._transcription is not None and (event.role == "source" or event.words):
-            deltas.append(("session.input_transcript.delta", self._said.push(event)))
-        if event.role == "target":
-            deltas.append(("session.output_transcript.delta", self._translated.push(event)))
+        is_said = self._transcription is not None and (event.role == "source" or event.words)
+        said = self._said.push(event) if is_said else ""
+        deltas = (("session.input_transcript.delta", said), ("session.output_transcript.delta", translated))
         elapsed = round(event.audio * 1000) // FRAME_MS * FRAME_MS
         return [self._event(kind, delta=delta, elapsed_ms=elapsed) for kind, delta in deltas if delta]
 

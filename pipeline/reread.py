@@ -41,16 +41,21 @@ class Reread(Generic[T]):
         self._what = what
         self._seen = self._stamp()
         self._value = self._read()
+        self._told = ""
 
     def current(self) -> T:
         """What the file says."""
         stamp = self._stamp()
         if stamp != self._seen and not self._is_being_written(stamp):
-            self._seen = stamp
             try:
                 self._value = self._read()
             except UserError as error:
-                self._tell(f"{error}; what it said before stays")
+                # Tried again: who may read it can change, and the file does not. Told once.
+                if str(error) != self._told:
+                    self._tell(f"{error}; what it said before stays")
+                self._told = str(error)
+            else:
+                self._seen, self._told = stamp, ""
         return self._value
 
     def _is_being_written(self, stamp: tuple[int, int, int] | None) -> bool:

@@ -42,7 +42,7 @@ from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Sound
 from surtitle.pipeline.fanout import GOING_AWAY, Fanout
 from surtitle.pipeline.foreign import Guest, asked_of
-from surtitle.pipeline.guests import Conversation
+from surtitle.pipeline.guests import GuestConnection
 from surtitle.pipeline.http import Handler, Head, Routes
 from surtitle.pipeline.messages import CloseCode, PublishStart, ReadyMessage, Refused
 from surtitle.pipeline.operations import Operations, Visit
@@ -73,6 +73,8 @@ EXPEL_SECONDS = 1.0
 """How long who is expelled may take to hear why."""
 MAX_VIEWERS = 2000
 """How many connections there may be, unless told otherwise."""
+PUBLISHERS = 16
+"""Connections beyond those that are for them alone: a speaker who comes back is not refused because of the audience."""
 RATES_SECONDS = 60.0
 """How often the access log says how much goes through."""
 INTERNAL_ERROR = 1011
@@ -136,6 +138,7 @@ class CaptionServer:
             sockets={"/captions": VIEWER_MAX_BYTES} | dict.fromkeys(("/publish", *GUESTS), PUBLISHER_MAX_BYTES),
             headers=HEADERS,
             operations=self._operations,
+            most=max_viewers,
             left=self._left,
         )
         self._server: Server | None = None
@@ -272,7 +275,7 @@ class CaptionServer:
         self._connected.add(connection)
         self._idle.clear()
         try:
-            if self._left() < 0:
+            if self._left() < (0 if path == "/captions" else -PUBLISHERS):
                 raise Refused(CloseCode.FULL, f"there are {self._max_viewers} connections already; try again later")
             if path == "/captions":
                 await self._serve_viewer(connection, visit)
@@ -340,10 +343,10 @@ class CaptionServer:
         headers = tuple((name.lower(), value) for name, value in connection.request.headers.raw_items())
         head = Head.of("GET", connection.request.path, headers)
         asked = asked_of(head)
-        conversation = Conversation(connection, kind(asked, secrets.token_hex(8)), self._patience)
+        guest = GuestConnection(connection, kind(asked, secrets.token_hex(8)), self._patience)
         with self._speaking(connection, visit, head.secret, asked.session) as room:
-            await conversation.run(room, on_publish)
-        await conversation.end()
+            await guest.run(room, on_publish)
+        await guest.end()
 
     def _takes_publishers(self) -> OnPublish:
         if self._on_publish is None:

@@ -15,8 +15,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from surtitle.pipeline.appended import Appended
-from surtitle.pipeline.events import SAMPLE_RATE, Caption, Event, Samples
+from surtitle.pipeline.events import SAMPLE_RATE, Event, Samples
 from surtitle.pipeline.foreign import Asked, Pcm
+from surtitle.pipeline.languages import parse_languages
 from surtitle.pipeline.messages import VERSION, CloseCode, PublishStart, Refused
 
 
@@ -59,7 +60,7 @@ class Simulstream:
         return [self._pcm.push(message)]
 
     def tell(self, event: Event) -> list[str]:
-        added = self._text.push(event) if isinstance(event, Caption) and event.role == "target" else ""
+        added = self._text.follow(event, parse_languages(self._target)[0])
         return [_output(added)] if added else []
 
     def bye(self) -> list[str]:

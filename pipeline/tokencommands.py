@@ -1,13 +1,15 @@
 """`surtitle tokens`: who may read and publish, for people.
 
-In: a tokens file and what is to be done with it. Out: the file, readable by its owner alone and whole at every moment,
-and lines for people. A new token is shown once: the file has its digest. Knows no server.
+In: a tokens file and what is to be done with it. Out: the file, whole at every moment and as readable as it was, a new
+one by its owner alone; and lines for people. A new token is shown once: the file has its digest. Knows no server.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
+import stat
+import sys
 import tempfile
 from pathlib import Path
 
@@ -63,10 +65,23 @@ def _read(path: Path) -> str:
 def _write(path: Path, text: str) -> None:
     """In one step: a server that looks at any moment sees the file as it was, or as it is."""
     try:
+        before = path.stat() if path.exists() else None
         # created with mode 0600
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
+        if before is not None:
+            _keep(before, name)
         os.replace(name, path)
     except OSError as error:
         raise UserError(f"{path} can not be written ({error.strerror}); name another file") from error
+
+
+def _keep(before: os.stat_result, name: str) -> None:
+    """Give the file `name` the owner and mode that the one `before` it had: a server that runs as another reads it."""
+    if sys.platform != "win32":
+        try:
+            os.chown(name, before.st_uid, before.st_gid)
+        except PermissionError:
+            print("the file has another owner now, as only root can keep the one that it had; may the server read it?")
+    os.chmod(name, stat.S_IMODE(before.st_mode))

@@ -49,7 +49,7 @@ class HttpPatience:
     idle: float = 60.0
     """Seconds that a connection may stay open between two requests."""
     body: float = 20.0
-    """Seconds that we wait for a body, in all, and more by `body_rate`."""
+    """Seconds that we wait for a body, in all, and more by `body_rate`; but no more than these at once."""
     body_rate: float = 4096.0
     """How many bytes give a body's sender a second more."""
     write: float = 60.0
@@ -62,6 +62,8 @@ class HttpPatience:
 HTTP_PATIENCE = HttpPatience()
 SPARE = 100
 """Connections beyond the limit that are told so, or how the server fares; those beyond these are cut at once."""
+PLENTY = 0.25
+"""The part of all places that must be left for connections to be kept between two requests."""
 PREFLIGHT: Headers = (
     ("access-control-allow-headers", "authorization, content-type, last-event-id"),
     ("access-control-max-age", "600"),
@@ -80,6 +82,7 @@ class Web:
         sockets: Mapping[str, int],
         headers: Headers,
         operations: Operations,
+        most: int,
         left: Callable[[], int],
         patience: HttpPatience = HTTP_PATIENCE,
     ) -> None:
@@ -91,7 +94,8 @@ class Web:
             sockets: Paths of websockets, and the largest message that each takes, in bytes.
             headers: Sent with every answer that has not such headers of its own.
             operations: Where connections' bytes are counted, and answers written down.
-            left: How many connections more are taken.
+            most: How many connections there may be, websockets too.
+            left: How many more are taken.
             patience: How long to wait for clients.
         """
         self.routes = routes
@@ -99,9 +103,12 @@ class Web:
         self.sockets = sockets
         self.headers = headers
         self.operations = operations
+        self.most = most
         self.left = left
         self.patience = patience
         self.stopping = False
+        self.idle: dict[HttpConnection, None] = {}
+        """Those between two requests, the longest idle one first."""
         self._connections: set[HttpConnection] = set()
 
     @property
@@ -137,6 +144,8 @@ class Web:
         if self.stopping or self.left() < -SPARE:
             pipe.transport.abort()
             return
+        if self.left() <= 0 and self.idle:
+            next(iter(self.idle)).cut()
         connection = HttpConnection(self, pipe)
         self._connections.add(connection)
         connection.task.add_done_callback(lambda _: self._connections.discard(connection))
@@ -162,6 +171,7 @@ class HttpConnection:
 
     def cut(self) -> None:
         """Leave at once."""
+        self._web.idle.pop(self, None)
         self.task.cancel()
 
     def _left(self) -> None:
@@ -199,6 +209,8 @@ class HttpConnection:
                 if self._web.stopping or not self._wire.again():
                     break
                 self._waits_for_body = patience.body
+                if not self._wire.began:
+                    self._web.idle[self] = None
                 head = await self._head(patience.idle)
         except HttpError as error:
             # What came was no request, so nobody knows where the next one begins.
@@ -219,6 +231,8 @@ class HttpConnection:
                 if not began:
                     return None
                 raise _too_slow("request") from None
+            finally:
+                self._web.idle.pop(self, None)
             if not data and not began:
                 return None
             if not began:
@@ -233,7 +247,8 @@ class HttpConnection:
         while (chunk := self._wire.body()) is None:
             began = time.monotonic()
             try:
-                async with asyncio.timeout(self._waits_for_body):
+                # what came fast before gives nobody the time to say nothing
+                async with asyncio.timeout(min(self._waits_for_body, self._web.patience.body)):
                     data = await self._pipe.read()
             except TimeoutError as error:
                 raise _too_slow("body") from error
@@ -282,7 +297,7 @@ class HttpConnection:
         headers: Headers = (*answer.headers, ("date", formatdate(time.time(), usegmt=True)))
         if answer.content_type:
             headers += (("content-type", answer.content_type),)
-        if head is None or self._web.stopping or self._web.left() < 0:
+        if head is None or self._web.stopping or self._web.left() < self._web.most * PLENTY:
             headers += (("connection", "close"),)
         origin = self._web.access().shares_with(head.all("origin")) if head is not None else None
         if origin is not None:

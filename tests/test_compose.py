@@ -38,6 +38,7 @@ def test_every_container_runs_without_privileges_on_a_read_only_disk(
     service = services[name]
     assert service["user"] == "10001:10001"
     assert service["read_only"] is True
+    assert service["init"] is True
     assert service["tmpfs"] == ["/tmp"]
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]

@@ -81,6 +81,6 @@ def test_every_field_of_a_recordings_form_is_documented_and_no_other() -> None:
 def test_the_statuses_of_refusals_over_plain_http_are_documented() -> None:
     _, _, section = DOCUMENT.partition("\nWhat is refused")
     statuses = {name: int(status) for status, name in re.findall(r"(\d{3}) `(\w+)`", section)}
-    assert statuses == {"unauthorized": 401, "forbidden": 403, "busy": 409, "flood": 429, "full": 503}
+    assert statuses == {"unauthorized": 401, "forbidden": 403, "full": 503}
     for name, status in statuses.items():
         assert refusal(Refused(CloseCode[name.upper()], "")).status == status

@@ -73,6 +73,13 @@ def test_nobody_waits_for_a_language_that_is_translated_no_more() -> None:
     assert shown(board, caption(1, "de")) == [{"de": "de 1"}]
 
 
+def test_what_is_said_in_a_language_that_is_translated_no_more_is_no_open_translation() -> None:
+    board = Board([])
+    shown(board, SESSION | {"sources": ["en", "es"]}, caption(0, "en", final=False), caption(0, "es", final=False))
+    shown(board, TARGETS)
+    assert [texts(row) for row in board.open] == [{"en": "en 0"}]
+
+
 def test_a_final_in_a_language_that_goes_is_shown_with_the_others() -> None:
     board = Board([])
     shown(board, SESSION, caption(0, "en"), caption(0, "es"))

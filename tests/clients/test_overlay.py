@@ -378,6 +378,27 @@ async def test_captions_are_held_back_as_long_as_asked_and_old_ones_are_there_at
     assert time.monotonic() - began > 1.4
 
 
+VISIBLE = "visible => dispatchEvent(new CustomEvent('obsSourceVisibleChanged', { detail: { visible } }))"
+
+
+async def test_a_hidden_overlay_forgets_no_change_of_languages(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    page = await overlay(browser, server, LOOKS, complaints)
+    hub.publish(SESSION)
+    hub.publish(caption(0, SENTENCES[0]))
+    hub.publish(caption(0, "مساء الخير.", "ar"))
+    await expect(page.locator(".caption")).to_have_count(2)
+    await page.evaluate(VISIBLE, False)
+    hub.publish(Targets(("es",)))
+    for cue in range(1, 200):
+        hub.publish(caption(cue, f"frase número {cue} de esta noche"))
+    await asyncio.sleep(0.3)
+    await page.evaluate(VISIBLE, True)
+    await expect(page.locator(".line").last).to_contain_text("noche")
+    await expect(page.locator(".caption")).to_have_count(1)
+
+
 async def test_a_hidden_overlay_keeps_its_connection_and_paints_when_it_is_seen_again(
     hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
 ) -> None:
@@ -386,8 +407,7 @@ async def test_a_hidden_overlay_keeps_its_connection_and_paints_when_it_is_seen_
     page = await overlay(browser, server, LOOKS, complaints)
     hub.publish(caption(0, SENTENCES[0]))
     await shows(page, SENTENCES[0])
-    visible = "visible => dispatchEvent(new CustomEvent('obsSourceVisibleChanged', { detail: { visible } }))"
-    await page.evaluate(visible, False)
+    await page.evaluate(VISIBLE, False)
     for cue in range(1, 200):
         hub.publish(caption(cue, f"número {cue}", final=False))
         hub.publish(caption(cue, f"frase número {cue} de esta noche", rev=1))
@@ -395,7 +415,7 @@ async def test_a_hidden_overlay_keeps_its_connection_and_paints_when_it_is_seen_
     await asyncio.sleep(0.3)
     await shows(page, SENTENCES[0])
     assert hub.viewers == 1
-    await page.evaluate(visible, True)
+    await page.evaluate(VISIBLE, True)
     await expect(page.locator(".line").last).to_contain_text(SENTENCES[3])
     assert told == [0], "what nobody saw was not painted"
 

@@ -6,7 +6,7 @@ import pytest
 from browsing import SESSION, caption, opened
 from playwright.async_api import BrowserContext, Page, ViewportSize, expect
 
-from surtitle.pipeline.events import Gap, SessionEnd, Targets
+from surtitle.pipeline.events import Gap, SessionEnd, SessionStart, Targets
 from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.server import CaptionServer
 
@@ -86,9 +86,24 @@ async def test_a_reader_of_a_language_that_is_translated_no_more_reads_another(
     await expect(page.locator("#drafts p")).to_have_count(0)
     await expect(page.get_by_label("Language").locator("option")).to_have_text(["Español", "Deutsch", "English"])
     await expect(page.locator("#captions p")).to_have_text([f"{SAID[0]} (0)"])
+    hub.publish(Targets(("es", "de", "ar")))
+    await expect(page.get_by_label("Language")).to_have_value("ar")  # what was wanted is there again
+    hub.publish(caption(1, ARABIC[1], "ar"))
+    await expect(page.locator("#captions p")).to_have_text([ARABIC[1]])
     await page.get_by_label("Language").select_option("de")
     hub.publish(caption(1, "Danke.", "de"))
     await expect(page.locator("#captions p").last).to_have_text("Danke.")
+
+
+async def test_what_was_said_in_a_language_that_is_translated_no_more_is_no_open_draft_for_ever(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    hub.publish(SessionStart("night-1", ("en", "es"), ("es", "ar"), {}, "real"))
+    page = await reader(browser, server, complaints)
+    hub.publish(caption(0, "Buen", final=False))
+    await expect(page.locator("#drafts p")).to_have_text(["Buen"])
+    hub.publish(Targets(("ar",)))
+    await expect(page.locator("#drafts p")).to_have_count(0)
 
 
 @pytest.mark.parametrize("remembered", ["es", "de"])

@@ -168,7 +168,7 @@ async def test_a_recording_that_is_dropped_is_sent_at_the_pace_of_speech(
 
 
 async def test_a_session_that_is_refused_or_taken_is_explained(
-    serve: Serve, browser: BrowserContext, complaints: list[str]
+    hub: Hub, serve: Serve, browser: BrowserContext, complaints: list[str]
 ) -> None:
     listener = Listener(UserError("no model speaks Klingon"))
     async with serve(listener) as server:
@@ -186,8 +186,11 @@ async def test_a_session_that_is_refused_or_taken_is_explained(
         await second.get_by_role("button", name="Start speaking").click()
         waiting = "Somebody else is speaking in this session: waiting."
         await expect(second.locator("#state")).to_have_text(waiting)
+        hub.publish(Targets(("fr",)))
+        await expect(first.get_by_role("button", name="Français")).to_have_attribute("aria-pressed", "true")
         await first.get_by_role("button", name="Stop").click()
         await expect(second.locator("#state")).to_have_text("You are being heard.")
+        assert listener.starts[-1].targets == ("es",), "those of somebody else are not its own"
         await expect(second.locator("#skipped")).to_contain_text("were skipped")
 
 
@@ -210,6 +213,87 @@ async def test_sound_that_nobody_takes_is_counted_and_speech_goes_on_when_the_se
         await page.close()
     # The browser itself reports each failed attempt.
     complaints[:] = [said for said in complaints if "WebSocket connection to" not in said]
+
+
+KEEP_CONTEXTS = """
+    window.contexts = [];
+    window.tracks = [];
+    window.AudioContext = class extends AudioContext {
+        constructor() {
+            super();
+            contexts.push(this);
+        }
+    };
+    const getUserMedia = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    navigator.mediaDevices.getUserMedia = async (wanted) => {
+        const stream = await getUserMedia(wanted);
+        tracks.push(...stream.getTracks());
+        return stream;
+    };
+"""
+
+
+async def test_a_microphone_that_the_system_pauses_is_told_and_goes_on_when_it_may(
+    serve: Serve, browser: BrowserContext, complaints: list[str]
+) -> None:
+    await browser.add_init_script(KEEP_CONTEXTS)
+    listener = Listener()
+    async with serve(listener) as server:
+        page = await speaker(browser, server, complaints)
+        await page.get_by_role("button", name="Start speaking").click()
+        await hears(listener, 0.2)
+        await page.evaluate(
+            """() => {
+                contexts[0].resume = () => Promise.reject(new DOMException("a call", "InvalidStateError"));
+                return contexts[0].suspend();
+            }"""
+        )
+        await expect(page.get_by_role("alert")).to_contain_text("nothing is heard")
+        before = len(listener.heard)
+        await page.evaluate("delete contexts[0].resume; dispatchEvent(new Event('visibilitychange'))")
+        await expect(page.get_by_role("alert")).to_be_hidden()
+        await hears(listener, before / RATE + 0.5)
+
+
+async def test_a_microphone_that_can_not_be_read_is_let_go(
+    serve: Serve, browser: BrowserContext, complaints: list[str]
+) -> None:
+    await browser.add_init_script(KEEP_CONTEXTS)
+    async with serve(Listener()) as server:
+        page = await speaker(browser, server, complaints)
+        await page.evaluate(
+            "() => void (AudioWorklet.prototype.addModule = () => Promise.reject(new DOMException('no module')))"
+        )
+        await page.get_by_role("button", name="Start speaking").click()
+        await expect(page.get_by_role("alert")).to_have_text("No microphone: no module")
+        await expect(page.get_by_role("button", name="Start speaking")).to_be_enabled()
+        assert await page.evaluate("[tracks[0].readyState, contexts[0].state]") == ["ended", "closed"]
+
+
+async def test_who_has_stopped_does_not_wait_for_ever_for_a_network_that_is_gone(
+    serve: Serve, browser: BrowserContext, complaints: list[str]
+) -> None:
+    async with serve(Listener()) as server:
+        page = await listened(browser, complaints)
+        await page.clock.install()
+        await page.goto(f"{server.url}/speak")
+        await page.evaluate(
+            """async () => {
+                const { Publisher } = await import("/publisher.js");
+                window.WebSocket = class {
+                    readyState = 1;
+                    bufferedAmount = 0;
+                    send() {}
+                    close() {}
+                };
+                window.states = [];
+                new Publisher({ from: "en", to: ["es"] }, (state) => states.push(state)).stop();
+            }"""
+        )
+        await page.clock.run_for(119_000)
+        assert await page.evaluate("states") == ["waiting", "last"]
+        await page.clock.run_for(3_000)
+        assert await page.evaluate("states") == ["waiting", "last", "failed"]
 
 
 async def test_it_offers_the_languages_that_there_are(

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from serving import wire
+from taken import taken
 
 from surtitle.clients.viewer import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Place, ViewerError, captions, pause
 from surtitle.pipeline.events import Caption, SessionEnd, SessionStart
@@ -261,7 +262,7 @@ class Reading:
         self.viewer = self.hub.join(wanted["langs"], since)
 
     def take(self, count: int) -> None:
-        for message in self.viewer.take(count):
+        for message in taken(self.viewer, count):
             for fresh in self.place.take(json.loads(message)):
                 if fresh["type"] == "welcome" and self.told:
                     self.recovered &= fresh["recovered"]

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from surtitle.pipeline.appended import Appended
-from surtitle.pipeline.events import Caption
+from surtitle.pipeline.events import Caption, Targets
 
 
-def caption(cue: int, text: str, stable: int, *, final: bool = False) -> Caption:
-    return Caption(cue, 0, "en", "target", text, 0.0, 1.0, final, stable, 1.0, 1.0)
+def caption(cue: int, text: str, stable: int, *, final: bool = False, language: str = "en") -> Caption:
+    return Caption(cue, 0, language, "target", text, 0.0, 1.0, final, stable, 1.0, 1.0)
 
 
 @given(st.lists(st.lists(st.integers(0, 12), max_size=4), min_size=1, max_size=4))
@@ -29,3 +29,20 @@ def test_a_guess_appends_nothing_and_holds_up_no_final_of_the_cue_before() -> No
     pieces = [caption(0, "Good", 4), caption(1, "Thank", 0), caption(0, "Good night.", 11, final=True)]
     pieces += [caption(1, "", 0), caption(1, "We go.", 6, final=True)]
     assert [appended.push(each) for each in pieces] == ["Good", "", " night.", "", " We go."]
+
+
+def test_of_a_session_only_its_own_language_is_followed_and_whole_where_that_comes_back_within_a_cue() -> None:
+    appended = Appended()
+    events = [
+        caption(0, "Good", 4),
+        Targets(("en", "fr")),
+        caption(0, "Bonjour.", 8, language="fr", final=True),
+        caption(0, "Good night.", 11, final=True),
+        caption(1, "Thank", 5),
+        Targets(("fr",)),
+        Targets(("en",)),
+        caption(1, "We thank", 2),
+        caption(1, "We thank you.", 13, final=True),
+    ]
+    added = [appended.follow(event, "en") for event in events]
+    assert "|".join(filter(None, added)) == "Good| night.| Thank| We| thank you."

@@ -16,6 +16,7 @@ import msgspec
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from taken import taken
 
 from surtitle.pipeline.events import Caption, Event, Gap, SessionEnd, SessionStart, Status
 from surtitle.pipeline.hub import Hub, Viewer
@@ -60,7 +61,7 @@ class Client:
         if self.viewer is None:
             return
         try:
-            for message in self.viewer.take(limit):
+            for message in taken(self.viewer, limit):
                 self.arriving += message + b"\n"
         except Refused:
             self.cut(len(self.arriving))

@@ -191,6 +191,19 @@ async def test_more_connections_than_are_taken_are_told_to_come_later(hub: Hub) 
             assert len(await hello(fourth)) == 2
 
 
+async def test_a_speaker_who_comes_back_is_taken_where_viewers_have_every_place(hub: Hub) -> None:
+    async with (
+        CaptionServer(Rooms(lambda: hub), port=0, max_viewers=1, on_publish=Listener()) as server,
+        at(server) as viewer,
+        at(server, "/publish") as publisher,
+        at(server) as late,
+    ):
+        await hello(viewer)
+        await publisher.send(START)
+        assert (await receive(publisher))["type"] == "ready"
+        assert (await closing(late))[1] == 4410
+
+
 async def test_more_rooms_than_are_kept_are_told_to_come_later() -> None:
     async with CaptionServer(Rooms(lambda: Hub("e")), port=0) as server, AsyncExitStack() as stack:
         for number in range(SPARE):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from taken import taken
 
 from surtitle.pipeline.events import Caption, Gap, SessionEnd, SessionStart, State, Status, Targets
 from surtitle.pipeline.hub import Hub, Viewer
@@ -27,7 +28,7 @@ def status(state: State = "ok", elapsed: float = 1.0) -> Status:
 
 
 def take(viewer: Viewer, limit: int = 10_000) -> list[dict[str, Any]]:
-    return [json.loads(message) for message in viewer.take(limit)]
+    return [json.loads(message) for message in taken(viewer, limit)]
 
 
 def texts(messages: list[dict[str, Any]]) -> list[str]:
@@ -37,7 +38,7 @@ def texts(messages: list[dict[str, Any]]) -> list[str]:
 def joined(hub: Hub, *langs: str, since: Since | None = None) -> Viewer:
     """A viewer that has its greeting behind it."""
     viewer = hub.join(langs, since)
-    viewer.take()
+    taken(viewer)
     return viewer
 
 
@@ -53,7 +54,7 @@ def test_each_message_is_encoded_once_for_all_viewers() -> None:
     hub = Hub("e")
     one, other = joined(hub), joined(hub)
     hub.publish(caption(0))
-    assert one.take()[0] is other.take()[0]
+    assert taken(one)[0] is taken(other)[0]
 
 
 def test_a_slow_viewer_loses_drafts_but_no_final() -> None:
@@ -150,7 +151,7 @@ def test_a_viewer_whose_captions_are_gone_is_told_to_reconnect() -> None:
     for cue in range(4):
         hub.publish(caption(cue))
     with pytest.raises(Refused, match="reconnect") as caught:
-        viewer.take()
+        taken(viewer)
     assert caught.value.close_code is CloseCode.SLOW
     assert caught.value.retry
 
@@ -242,6 +243,15 @@ def test_drafts_in_a_language_that_is_translated_no_more_are_not_shown_to_late_v
     hub.publish(caption(1, "es"))
     hub.publish(Targets(("de", "fr")))
     assert [each["lang"] for each in take(hub.join())[1]["captions"]] == ["en", "de"]
+
+
+def test_what_is_said_in_a_language_that_is_translated_no_more_is_not_shown_as_its_translation() -> None:
+    hub = Hub("e")
+    hub.publish(SessionStart("night-1", ("en", "es"), ("es", "de"), {}, "real"))
+    hub.publish(caption(0, "en", final=False))
+    hub.publish(caption(0, "es", final=False))
+    hub.publish(Targets(("de",)))
+    assert [each["lang"] for each in take(hub.join())[1]["captions"]] == ["en"]
 
 
 def test_a_status_that_left_the_ring_is_no_loss() -> None:
@@ -369,4 +379,4 @@ def test_a_viewer_is_never_given_a_hole_in_silence(ring: int, count: int) -> Non
         assert len(take(viewer)) == count
     else:
         with pytest.raises(Refused):
-            viewer.take()
+            taken(viewer)

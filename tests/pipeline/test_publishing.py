@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any, cast
 
 import pytest
 from serving import START, Listener, at, caption, closing, hello, receive
 from websockets.asyncio.client import ClientConnection
 
-from surtitle.pipeline.connection import Patience
+from surtitle.pipeline.connection import Audio, Patience
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Samples
 from surtitle.pipeline.hub import Hub
-from surtitle.pipeline.messages import PublishStart
+from surtitle.pipeline.limits import AUDIO_AT_ONCE, LEAST_SECONDS
+from surtitle.pipeline.messages import CloseCode, PublishStart
 from surtitle.pipeline.rooms import Room, Rooms
 from surtitle.pipeline.server import CaptionServer, Ready
 
@@ -74,6 +76,18 @@ async def test_what_a_publisher_could_not_send_is_told_in_its_place(hub: Hub) ->
         _, code, _ = await closing(publisher)
     assert (listener.skipped, listener.heard) == ([16000], [0.5])
     assert code == 4507, "more than there was time for"
+
+
+async def test_a_message_that_little_was_skipped_counts_as_any_other() -> None:
+    class Skipping:
+        async def recv(self) -> str:
+            return '{"type":"skipped","samples":1}'
+
+    audio = Audio(cast(Any, Skipping()), 16_000)
+    passed = [each async for each in audio.chunks()]
+    assert AUDIO_AT_ONCE / LEAST_SECONDS <= len(passed) < 20_000
+    assert audio.refused is not None
+    assert audio.refused.close_code is CloseCode.FLOOD
 
 
 async def test_a_publisher_whose_network_is_gone_leaves_the_room_to_others(hub: Hub) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from said import caption
 
-from surtitle.pipeline.events import Caption, Gap, Word
+from surtitle.pipeline.events import Caption, Event, Gap, Targets, Word
 from surtitle.pipeline.foreign import Asked
 from surtitle.pipeline.messages import CloseCode, Refused
 from surtitle.pipeline.realtime import RATE, Realtime
@@ -29,9 +29,9 @@ def update(**audio: Any) -> str:
     return json.dumps({"type": "session.update", "session": {"audio": audio}, "event_id": "mine"})
 
 
-def transcribing() -> Realtime:
+def transcribing(language: str = "es") -> Realtime:
     made = Realtime(Asked(), "1")
-    made.receive(update(input={"transcription": {"model": "any"}}, output={"language": "es"}))
+    made.receive(update(input={"transcription": {"model": "any"}}, output={"language": language}))
     return made
 
 
@@ -79,7 +79,7 @@ def test_the_deltas_joined_are_the_finals_whichever_drafts_were_seen(
 
 
 def test_languages_without_spaces_get_none() -> None:
-    made = transcribing()
+    made = transcribing("ja")
     captions = [replace(caption(text, 0, 1, language="ja"), cue=cue) for cue, text in enumerate(["はい。", "どうぞ。"])]
     events = answers([message for each in captions for message in made.tell(each)])
     assert deltas(events, "output") == ["はい。", "どうぞ。"]
@@ -97,6 +97,14 @@ def test_speech_in_the_language_that_is_wanted_is_both() -> None:
     said = caption("Buenos días.", 0, 1, words=(Word("Buenos", 0, 0.5, 1), Word("días.", 0.5, 1, 1)))
     events = answers(list(transcribing().tell(said)))
     assert (deltas(events, "input"), deltas(events, "output")) == (["Buenos días."], ["Buenos días."])
+
+
+def test_translations_that_others_asked_for_are_not_its_own() -> None:
+    made = transcribing()
+    es, fr = (caption(text, 0, 1, language=language) for text, language in (("Buenos días.", "es"), ("Bonjour.", "fr")))
+    told: list[Event] = [replace(es, final=False, stable=6), Targets(("es", "fr")), replace(fr, final=False), fr, es]
+    events = answers([message for each in told for message in made.tell(each)])
+    assert deltas(events, "output") == ["Buenos", " días."]
 
 
 def test_a_session_is_created_updated_and_closed_as_openais_is() -> None:

@@ -65,6 +65,21 @@ def test_a_file_that_vanishes_later_is_told_and_its_value_stays(tmp_path: Path) 
     assert "No such file" in told[0]
 
 
+def test_a_file_that_could_not_be_read_is_read_once_it_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object, **more: object) -> str:
+        raise PermissionError("not yours")
+
+    path, told = tmp_path / "numbers", list[str]()
+    write(path, "1 2", 1)
+    file = reread(path, told)
+    write(path, "3 4", 2)
+    with monkeypatch.context() as forbidden:
+        forbidden.setattr(Path, "read_text", refuse)
+        assert file.current() == file.current() == [1, 2]
+    assert file.current() == [3, 4]
+    assert len(told) == 1
+
+
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", None])
 def test_at_the_start_what_can_not_be_read_is_an_error(content: bytes | None, tmp_path: Path) -> None:
     path = tmp_path / "numbers"

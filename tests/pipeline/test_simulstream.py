@@ -41,9 +41,10 @@ def test_however_audio_is_cut_the_same_samples_are_heard(cuts: list[int]) -> Non
 
 
 def test_text_only_grows_and_its_end_is_told() -> None:
-    made = Simulstream(Asked(), "1")
+    made = Simulstream(Asked(target="ES"), "1")
     first, second = caption("Buenos días.", 0, 1), replace(caption("Adiós.", 1, 2), cue=1)
     captions = [replace(first, final=False, stable=6), first, second, caption("Good day.", 0, 1, role="source")]
+    captions.insert(1, caption("Bonjour.", 0, 1, language="fr"))  # somebody else asked for it
     messages = [json.loads(message) for each in captions for message in made.tell(each)]
     assert messages == [{"new": new, "deleted": ""} for new in ("Buenos", " días.", " Adiós.")]
     assert made.receive('{"end_of_stream":true}') == []

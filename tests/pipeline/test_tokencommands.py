@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from pathlib import Path
@@ -43,15 +44,35 @@ def test_a_reader_is_given_no_link_to_speak(tmp_path: Path, capsys: pytest.Captu
     assert "/speak" not in capsys.readouterr().out
 
 
-def test_the_file_is_its_owners_alone_also_after_a_change(tmp_path: Path) -> None:
-    path = tmp_path / "tokens.toml"
+def test_a_new_file_is_its_owners_alone(tmp_path: Path) -> None:
+    assert tokens(tmp_path / "tokens.toml", "add", "obs", "--right", "read") == 0
+    assert stat.S_IMODE((tmp_path / "tokens.toml").stat().st_mode) == 0o600
+
+
+def test_a_file_that_is_changed_keeps_its_mode_and_its_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, owners = tmp_path / "tokens.toml", list[tuple[int, int]]()
     path.write_text("# ours\n")
-    path.chmod(0o644)
+    path.chmod(0o640)
+    monkeypatch.setattr(os, "chown", lambda name, *owner: owners.append(owner))
     for arguments in (["add", "obs", "--right", "read"], ["revoke", "obs"]):
         assert tokens(path, *arguments) == 0
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert owners == [(path.stat().st_uid, path.stat().st_gid)] * 2
     assert path.read_text().strip() == "# ours"
     assert [each.name for each in tmp_path.iterdir()] == ["tokens.toml"]
+
+
+def test_an_owner_that_can_not_be_kept_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise PermissionError("not root")
+
+    monkeypatch.setattr(os, "chown", refuse)
+    for name in ("obs", "wall"):  # the first makes the file
+        assert "owner" not in capsys.readouterr().out
+        assert tokens(tmp_path / "tokens.toml", "add", name, "--right", "read") == 0
+    assert "another owner now" in capsys.readouterr().out
 
 
 def test_a_revoked_token_lets_nobody_in(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from surtitle.pipeline.http import Answer, HttpError, Page, Request, Routes, Str
 from surtitle.pipeline.operations import Operations
 from surtitle.pipeline.web import HttpPatience, Web
 
+MOST = 1000
 QUICK = HttpPatience(head=0.2, idle=0.2, body=0.2, write=0.2, linger=0.5)
 LIMIT = 1000
 
@@ -34,7 +35,7 @@ class Site:
         self.more = asyncio.Event()
         self.web: Web
         self.port = 0
-        self.left_over = 1000
+        self.left_over = MOST
 
     @property
     def url(self) -> str:
@@ -55,7 +56,7 @@ class Site:
         )
 
     async def _echo(self, request: Request) -> Answer:
-        return json_page(json.dumps((await request.body.read(LIMIT)).decode()).encode())
+        return json_page(json.dumps(b"".join([chunk async for chunk in request.body.chunks(LIMIT)]).decode()).encode())
 
     async def _stream(self, request: Request) -> Answer:
         return Stream("text/plain", self._chunks())
@@ -91,6 +92,7 @@ async def serving(patience: HttpPatience = HttpPatience()) -> AsyncIterator[Site
         sockets={"/echo-socket": 1000},
         headers=(("x-harmless", "yes"),),
         operations=Operations(),
+        most=MOST,
         left=lambda: site.left_over - site.web.connections,
         patience=patience,
     )
@@ -352,6 +354,12 @@ async def test_a_body_that_trickles_is_not_waited_for() -> None:
         assert status(await client.hear_all()) == 408
 
 
+async def test_a_body_that_stands_still_is_not_waited_for_however_fast_it_was_before() -> None:
+    async with serving(HttpPatience(body=0.2, body_rate=1.0)) as site, line(site) as client:
+        await client.say(asking(site, "/echo", "Content-Length: 101", method="POST") + b"x" * 100)
+        assert status(await client.hear_all()) == 408
+
+
 async def test_a_client_that_does_not_read_is_cut_off() -> None:
     async with serving(QUICK) as site, line(site) as client:
         client.writer.transport.pause_reading()  # type: ignore[attr-defined]
@@ -436,6 +444,26 @@ async def test_connections_over_the_limit_are_answered_once_or_cut(site: Site) -
     async with line(site) as client:
         with suppress(ConnectionError):
             assert await client.hear_all() == b""
+
+
+async def test_where_few_places_are_left_no_connection_is_kept(site: Site) -> None:
+    site.left_over = MOST // 4
+    async with line(site) as client:
+        await client.say(asking(site, "/page"))
+        assert b"connection: close" in await client.hear_all()
+
+
+async def test_the_connection_that_was_idle_for_longest_gives_way_to_a_new_one(site: Site) -> None:
+    async with line(site) as first, line(site) as second:
+        for client in (first, second, first):
+            await client.say(asking(site, "/page"))
+            await client.hear(b"a page\n")
+        site.left_over = 2
+        async with line(site) as third:
+            assert await second.hear_all() == b""
+            for client in (first, third):
+                await client.say(asking(site, "/page"))
+                assert status(await client.hear_all()) == 200
 
 
 SMUGGLED = b"0\r\n\r\nGET /teapot HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from conform_checks import CHECKS
 from conform_record import Evening, Heard, Message
+from taken import taken
 
 from surtitle.pipeline.events import Caption, SessionEnd, SessionStart
 from surtitle.pipeline.hub import Hub, Viewer
@@ -22,7 +23,7 @@ def caption(cue: int, lang: str, rev: int, *, final: bool) -> Caption:
 
 
 def listen(viewer: Viewer, heard: Heard) -> None:
-    for message in viewer.take(1000):
+    for message in taken(viewer, 1000):
         heard.hear(message.decode())
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 from schema import ROOT, SCHEMA, written
+from taken import taken
 
 from surtitle.pipeline.events import Caption, Event, Gap, SessionEnd, SessionStart, Stamps, Status, Word
 from surtitle.pipeline.hub import Hub
@@ -56,7 +57,7 @@ def test_what_the_server_sends_is_valid() -> None:
     early = hub.join()
     for event in EVENTS:
         hub.publish(event)
-    wire = [*early.take(), *hub.join().take()]
+    wire = [*taken(early), *taken(hub.join())]
     wire += [encode(BeatMessage(7)), encode(ErrorMessage("busy", "another speaks", True))]
     messages = [json.loads(message) for message in wire]
     assert {message["type"] for message in messages} >= {"welcome", "snapshot", "session", "caption", "gap", "end"}
