@@ -41,18 +41,38 @@ class CommitPolicy(Protocol):
         ...
 
 
-class LocalAgreement:
-    """The previous guess, against which the next one is held."""
+class LastGuess:
+    """What both policies keep: the last guess, beyond what is committed of it."""
 
-    def __init__(self, settle: float = SETTLE) -> None:
-        """`settle`: seconds behind the end of the audio at which a word is committed without a second vote."""
-        self._settle = settle
+    def __init__(self) -> None:
         self._pending: list[Word] = []
 
     @property
     def pending(self) -> tuple[Word, ...]:
         """The last guess beyond what is committed."""
         return tuple(self._pending)
+
+    def hold(self, words: Sequence[Word]) -> None:
+        """Take the next guess, and commit nothing of it, whatever the one before it said."""
+        self._pending = list(words)
+
+    def flush(self) -> list[Word]:
+        """Commit the last guess: nothing more will be heard."""
+        words, self._pending = self._pending, []
+        return words
+
+    def _commit(self, words: Sequence[Word], count: int) -> list[Word]:
+        self._pending = list(words[count:])
+        return list(words[:count])
+
+
+class LocalAgreement(LastGuess):
+    """The previous guess, against which the next one is held."""
+
+    def __init__(self, settle: float = SETTLE) -> None:
+        """`settle`: seconds behind the end of the audio at which a word is committed without a second vote."""
+        super().__init__()
+        self._settle = settle
 
     def push(self, words: Sequence[Word], end: float) -> list[Word]:
         """Take the next guess; return its words that the last guess began with too, as they are written now, and what
@@ -68,19 +88,6 @@ class LocalAgreement:
                 break
             agreed += 1
         return self._commit(words, max(agreed, ended_before(words, end - self._settle)))
-
-    def hold(self, words: Sequence[Word]) -> None:
-        """Take the next guess, and commit nothing of it, whatever the one before it said."""
-        self._pending = list(words)
-
-    def flush(self) -> list[Word]:
-        """Commit the last guess: nothing more will be heard."""
-        words, self._pending = self._pending, []
-        return words
-
-    def _commit(self, words: Sequence[Word], count: int) -> list[Word]:
-        self._pending = list(words[count:])
-        return list(words[:count])
 
 
 def ended_before(words: Sequence[Word], time: float) -> int:

@@ -12,24 +12,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from surtitle.pipeline.agreement import SETTLE, ended_before
+from surtitle.pipeline.agreement import SETTLE, LastGuess, ended_before
 from surtitle.pipeline.events import Word
 
 BEHIND = 0.65
 """Seconds between the end of a word and that of the audio from which it is committed, if another follows it."""
 
 
-class Alignment:
-    """The last guess, beyond what is committed of it."""
+class Alignment(LastGuess):
+    """The last guess, and where its words ended."""
 
     def __init__(self, behind: float = BEHIND) -> None:
+        """`behind`: seconds between the end of a word and that of the audio from which it is committed."""
+        super().__init__()
         self._behind = behind
-        self._pending: list[Word] = []
-
-    @property
-    def pending(self) -> tuple[Word, ...]:
-        """The last guess beyond what is committed."""
-        return tuple(self._pending)
 
     def push(self, words: Sequence[Word], end: float) -> list[Word]:
         """Take the next guess; return its words that ended far enough before `end`: the last one is only returned where
@@ -37,14 +33,4 @@ class Alignment:
         count = ended_before(words, end - self._behind)
         if count == len(words):
             count = max(count - 1, ended_before(words, end - SETTLE))
-        self._pending = list(words[count:])
-        return list(words[:count])
-
-    def hold(self, words: Sequence[Word]) -> None:
-        """Take the next guess, and commit nothing of it."""
-        self._pending = list(words)
-
-    def flush(self) -> list[Word]:
-        """Commit the last guess: nothing more will be heard."""
-        words, self._pending = self._pending, []
-        return words
+        return self._commit(words, count)

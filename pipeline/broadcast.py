@@ -7,7 +7,7 @@ source.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,25 +33,13 @@ class OutputPaths:
 
     log: Path | None = None
     keeps: bool = False
-    """Whether the log of an earlier run stays, under another name."""
+    """Whether what an earlier run wrote stays, under other names."""
     captions: Mapping[Format, Path] = field(default_factory=dict)
     """Each format's, for the first target language; those of the others stand beside it."""
     record: Path | None = None
     """The folder in which every session is kept."""
-    read: tuple[Path, ...] = ()
-    """Files that are read meanwhile, and so are not to be written."""
     services: tuple[Service, ...] = ()
     """Other people's services that show captions; posting is for a session on the real clock."""
-
-
-def _check_different(paths: Sequence[Path], read: Sequence[Path]) -> None:
-    files = [path.resolve() for path in paths if path.is_file() or not path.exists()]
-    source = next((path for path in read if path.resolve() in files), None)
-    if source is not None:
-        raise UserError(f"{source}: is read, and would be overwritten: name another file for what is written")
-    twice = next((path for path in files if files.count(path) > 1), None)
-    if twice is not None:
-        raise UserError(f"{twice}: is wanted for two outputs, expected a file for each")
 
 
 class Outputs:
@@ -70,11 +58,12 @@ class Outputs:
         self._terminal = terminal
         self._operations = operations
         self._files = ExitStack()
-        _check_different([*filter(None, [paths.log]), *paths.captions.values()], paths.read)
+        keep = (terminal.tell if terminal else _unheard) if paths.keeps else None
         with ExitStack() as opened:
-            self._log = opened.enter_context(JsonLog(paths.log, keeps=paths.keeps)) if paths.log else None
+            self._log = opened.enter_context(JsonLog(paths.log, keep=keep)) if paths.log else None
             self._captions = [
-                opened.enter_context(CaptionFiles(path, targets, form)) for form, path in paths.captions.items()
+                opened.enter_context(CaptionFiles(path, targets, form, keep=keep))
+                for form, path in paths.captions.items()
             ]
             self._record = paths.record
             self._recorders: dict[str, Recorder] = {}
@@ -101,15 +90,17 @@ class Outputs:
         if self._post:
             self._post(event)
         if self._terminal:
-            self._terminal.show(event, "" if room == MAIN_ROOM else room)
+            self._terminal.show(event, _shown(room))
 
-    def follow(self, lags: LagStats) -> None:
-        """Show how late the session is that begins."""
+    def follow(self, lags: LagStats, room: str) -> None:
+        """Show how late the session is that begins in `room`."""
         if self._terminal:
-            self._terminal.follow(lags)
+            self._terminal.follow(lags, _shown(room))
 
     def leave(self, room: str) -> None:
         """The session of `room` is over: where its end could not be written, its files are closed here."""
+        if self._terminal:
+            self._terminal.unfollow(_shown(room))
         if room in self._recorders:
             self._recorders.pop(room).close()
 
@@ -131,6 +122,15 @@ class Outputs:
         self._recorders[room].publish(event)
         if isinstance(event, SessionEnd):
             self._recorders.pop(room).close()
+
+
+def _shown(room: str) -> str:
+    """What the terminal calls `room`: the main one is often the only one, and needs no name."""
+    return "" if room == MAIN_ROOM else room
+
+
+def _unheard(line: str) -> None:
+    """Nobody is at a terminal."""
 
 
 Painted = Callable[[int, str], None]
@@ -207,7 +207,7 @@ class Broadcast:
         """
         self.room.hub.on_painted = painted
         self.room.retarget = retarget
-        self._outputs.follow(lags)
+        self._outputs.follow(lags, self.room.name)
 
     def unfollow(self) -> None:
         """The session is over, however it ended: nothing here holds it any more."""

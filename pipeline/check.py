@@ -7,10 +7,11 @@ measured at once, on the cores they would have, because alone they are faster. K
 
 from __future__ import annotations
 
+import os
 import platform
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -23,7 +24,7 @@ from surtitle.pipeline.assembly import Cores, available_cores, share_cores
 from surtitle.pipeline.choice import remember, this_machine
 from surtitle.pipeline.devices import list_devices
 from surtitle.pipeline.engine import Engine
-from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.errors import UsageError, UserError
 from surtitle.pipeline.events import SAMPLE_RATE, Samples
 from surtitle.pipeline.files import decode
 from surtitle.pipeline.languages import Language, find_language
@@ -39,11 +40,24 @@ HEADROOM = 0.75
 """Share of real time that a model may use: the rest is for sentences that come in a burst."""
 ROOM = 1.3
 """Memory that must be free, for each byte of a translator's weights, so that it is measured."""
-_LINES = (
-    "The committee will meet again on Thursday to discuss the budget for the coming year.",
-    "We had hoped for better weather, but the rain did not stop until late in the evening.",
-    "If you have any questions about the programme, please ask them after the second talk.",
-)
+_LINES = {
+    "en": (
+        "The committee will meet again on Thursday to discuss the budget for the coming year.",
+        "We had hoped for better weather, but the rain did not stop until late in the evening.",
+        "If you have any questions about the programme, please ask them after the second talk.",
+    ),
+    "es": (
+        "El comité se reunirá de nuevo el jueves para hablar del presupuesto del año que viene.",
+        "Esperábamos mejor tiempo, pero la lluvia no paró hasta muy entrada la noche.",
+        "Si tienen alguna pregunta sobre el programa, háganla después de la segunda charla, por favor.",
+    ),
+    "de": (
+        "Der Ausschuss trifft sich am Donnerstag wieder, um über den Haushalt des kommenden Jahres zu reden.",
+        "Wir hatten auf besseres Wetter gehofft, aber der Regen hörte bis spät am Abend nicht auf.",
+        "Wenn Sie Fragen zum Programm haben, stellen Sie sie bitte nach dem zweiten Vortrag.",
+    ),
+}
+"""What is translated, by the language that it is in: the first one that is not wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +82,11 @@ def check(
 
     Measured is with all of `targets` at once and with one of them. What keeps up is remembered as the choice if it was
     measured as sessions run: on the cores that they take unless told otherwise, and with every translator that is here.
+
+    Raises UsageError for targets that leave no language to translate from.
     """
+    wanted = {language.code for language in targets}
+    spoken = spoken_for(wanted)
     _show_machine(cores, console)
     _show_devices(console)
     console.print(f"port {port}: {_port_state(port)}")
@@ -82,13 +100,12 @@ def check(
         return 1
     if not measure:
         return 0
-    wanted = {language.code for language in targets}
-    able = [row for row in installed if row.model.kind == "llm" and wanted <= set(row.model.languages)]
+    able = [row for row in installed if row.model.kind == "llm" and {spoken, *wanted} <= set(row.model.languages)]
     if not able:
         console.print(f"no model here translates into {', '.join(sorted(wanted))}", style="yellow")
         return 1
     fitting = _fitting(able, console)
-    loads = _measure(store, cores, fitting, targets)
+    loads = _measure(store, cores, fitting, find_language(spoken), targets)
     _show_loads(loads, console)
     best = {count: choose(of_count) for count, of_count in loads.items()}
     for count, load in best.items():
@@ -105,6 +122,14 @@ def _fitting(translators: Sequence[ModelRow], console: Console) -> list[str]:
         if row.bytes * ROOM > free:
             console.print(f"not measured: {row.model.name}, which needs {row.bytes * ROOM / 1e9:.1f} GB of memory free")
     return [row.model.name for row in translators if row.bytes * ROOM <= free]
+
+
+def spoken_for(wanted: Collection[str]) -> str:
+    """The language to translate from, where the codes `wanted` are wanted; raises UsageError if none is left."""
+    spoken = next((code for code in _LINES if code not in wanted), None)
+    if spoken is None:
+        raise UsageError(f"got all of {', '.join(_LINES)}, expected one left out: it is what is translated")
+    return spoken
 
 
 def choose(loads: list[Load]) -> Load | None:
@@ -147,6 +172,8 @@ def _show_devices(console: Console) -> None:
 
 def _port_state(port: int) -> str:
     with socket.socket() as probe:
+        if os.name == "posix":  # as servers do, whom connections of one that stopped don't keep out
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
@@ -155,7 +182,7 @@ def _port_state(port: int) -> str:
 
 
 def _measure(
-    store: ModelStore, cores: Cores, translators: Sequence[str], targets: Sequence[Language]
+    store: ModelStore, cores: Cores, translators: Sequence[str], spoken: Language, targets: Sequence[Language]
 ) -> dict[int, list[Load]]:
     """By the number of languages at once, one and all, what each translator takes."""
     sample = store.manifest.defaults.sample
@@ -166,7 +193,7 @@ def _measure(
         for name in translators:
             engine = Engine(store.path(name), threads=cores.llm)
             for count, of_count in loads.items():
-                translating = pool.submit(_translator_share, engine, targets[:count])
+                translating = pool.submit(_translator_share, engine, spoken, targets[:count])
                 heard = [_recogniser_share(whisper, speech)]
                 while not translating.done():
                     heard.append(_recogniser_share(whisper, speech))
@@ -185,12 +212,13 @@ def _recogniser_share(whisper: Whisper, speech: list[Samples]) -> float:
     return (time.perf_counter() - began) / seconds
 
 
-def _translator_share(engine: Engine, targets: Sequence[Language]) -> float:
-    translator = Translator(engine, find_language("en"), targets)
-    dict(translator.translate(_LINES[0]))  # the first one warms up
+def _translator_share(engine: Engine, spoken: Language, targets: Sequence[Language]) -> float:
+    first, *lines = _LINES[spoken.code]
+    translator = Translator(engine, spoken, targets)
+    dict(translator.translate(first))  # it warms up
     written = -translator.tokens_written
     began = time.perf_counter()
-    for line in _LINES[1:]:
+    for line in lines:
         dict(translator.translate(line))
     seconds = time.perf_counter() - began
     return seconds / ((written + translator.tokens_written) / len(targets) / SPEECH)

@@ -1,8 +1,8 @@
 """The command line: words in, one of the program's verbs run, an exit status out.
 
 Arguments are read here, once, into values; nothing behind this file sees argparse or the environment. 0 is
-done, 1 a failure said in one line, 2 wrong usage. Models' libraries are imported by the verbs that need
-them, after the environment is set for two models on few cores.
+done, 1 a failure said in one line, 2 wrong usage, 130 interrupted, or that nobody reads on. Models' libraries are
+imported by the verbs that need them, after the environment is set for two models on few cores.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from surtitle.pipeline.commands import (
+    INTERRUPTED,
     run_check,
     run_devices,
     run_generate,
@@ -31,8 +32,10 @@ from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.flags import (
     TEXT_BEAMS,
     TOKEN_VARIABLE,
+    asr_threads_flag,
     captions_flag,
     file_to_be,
+    folder_there,
     glossary_flag,
     llm_flags,
     llm_threads_flag,
@@ -45,7 +48,6 @@ from surtitle.pipeline.flags import (
     server_flags,
     session_flag,
     temperature,
-    thread_flags,
 )
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -83,9 +85,13 @@ def set_up_libraries() -> None:
 
 
 def exit_status(program: str, work: Callable[[], int | None]) -> int:
-    """Do `work`, and say in one line of `program` what a user can mend; 130 if it was interrupted."""
+    """Do `work`, and say in one line of `program` what a user can mend; 130 if it was interrupted, or nobody reads
+    on what it writes.
+    """
     try:
-        return work() or 0
+        status = work() or 0
+        sys.stdout.flush()
+        return status
     except UserError as error:
         return _fail(program, error)
     except BaseExceptionGroup as group:
@@ -93,8 +99,12 @@ def exit_status(program: str, work: Callable[[], int | None]) -> int:
         if cause is None:
             raise
         return _fail(program, cause)
-    except (KeyboardInterrupt, BrokenPipeError):
-        return 130
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # what is still held would be written, and fail, when Python ends: its documentation's remedy
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return INTERRUPTED
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
@@ -243,10 +253,10 @@ def _models_command(commands: Commands) -> None:
         "names",
         nargs="*",
         metavar="NAME",
-        help="models of the list (default: those that the other commands use)",
+        help="models of the list (default: to fetch, those that the other commands use; to verify, all that are here)",
     )
     models.add_argument(
-        "--from", dest="local", type=Path, metavar="DIR", help="fetch: look in this folder before downloading"
+        "--from", dest="local", type=folder_there, metavar="DIR", help="fetch: look in this folder before downloading"
     )
     models.add_argument("--text", action="store_true", help="fetch: also the larger translator, which translate uses")
 
@@ -261,8 +271,13 @@ def _check_command(commands: Commands) -> None:
     )
     how = check.add_mutually_exclusive_group()
     how.add_argument("--quick", action="store_true", help="leave out the measuring")
-    how.add_argument("--once", action="store_true", help="do nothing where this machine was measured before")
-    thread_flags(check)
+    how.add_argument(
+        "--once",
+        action="store_true",
+        help="do nothing where this machine was measured before, with as many languages",
+    )
+    asr_threads_flag(check)
+    llm_threads_flag(check, "translator")
 
 
 def _generate_command(commands: Commands) -> None:

@@ -19,14 +19,23 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from surtitle.pipeline.errors import UsageError, UserError
-from surtitle.pipeline.flags import LOOPBACK, TEXT_BEAMS, address_of, pair_of, room_of, single_pair_of, token_of
+from surtitle.pipeline.flags import (
+    TEXT_BEAMS,
+    address_of,
+    asks_for_viewers,
+    check_different,
+    pair_of,
+    room_of,
+    single_pair_of,
+    token_of,
+)
 from surtitle.pipeline.given import (
     engine_of,
-    files_read,
     glossary_of,
     load_models,
     open_models,
     outputs_of,
+    records_of,
     remote_at,
     run_of,
     server_of,
@@ -48,14 +57,14 @@ def run_replay(args: argparse.Namespace) -> int:
     from surtitle.pipeline.files import decode_all
 
     store = open_models()
-    pair, room, glossary = pair_of(args), room_of(args), glossary_of(args)
+    pair, room = pair_of(args), room_of(args)
     files = [
         store.path(name.removeprefix(SAMPLE)) / f"{name.removeprefix(SAMPLE)}.wav"
         if name.startswith(SAMPLE)
         else Path(name)
         for name in args.files
     ]
-    outputs = outputs_of(args, pair, *files)
+    outputs, glossary = outputs_of(args, pair, *files), glossary_of(args)
     if outputs.services and args.clock == "virtual":
         raise UsageError(
             "got --clock virtual and an address to post to, expected --clock real: a service shows what is said now"
@@ -63,7 +72,7 @@ def run_replay(args: argparse.Namespace) -> int:
     blocks = decode_all(files)  # a missing file is said before models are loaded
     wanted = args.serve or args.port is not None
     server = server_of(args) if wanted else None
-    if server is None and (args.host != LOOPBACK or args.tokens or args.tls_cert or args.tls_key or args.access_log):
+    if server is None and asks_for_viewers(args):
         raise UsageError(
             "got flags for viewers that connect, expected --serve (or --port N, for as long as it replays)"
         )
@@ -86,8 +95,8 @@ def run_live(args: argparse.Namespace) -> None:
     """Caption a microphone."""
     from surtitle.pipeline.devices import choose
 
-    pair, room, server, glossary = pair_of(args), room_of(args), server_of(args), glossary_of(args)
-    outputs = outputs_of(args, pair)
+    pair, room = pair_of(args), room_of(args)
+    outputs, server, glossary = outputs_of(args, pair), server_of(args), glossary_of(args)
     choose(args.device)  # a missing microphone is said before models are loaded
     store = open_models()
     with load_models(args, store, targets=len(pair.targets)) as models:
@@ -98,12 +107,9 @@ def run_live(args: argparse.Namespace) -> None:
 
 def run_serve(args: argparse.Namespace) -> None:
     """Caption whoever publishes."""
-    from surtitle.pipeline.broadcast import OutputPaths
-
-    server, glossary = server_of(args), glossary_of(args)
+    outputs, server, glossary = records_of(args), server_of(args), glossary_of(args)
     with load_models(args, open_models(), targets=None) as models:
         run = run_of(args, models, glossary)
-        outputs = OutputPaths(log=args.log, keeps=args.keeps, record=args.record, read=files_read(args))
         asyncio.run(run.serve(outputs=outputs, server=server, max_sessions=args.max_sessions))
 
 
@@ -132,6 +138,7 @@ def run_translate(args: argparse.Namespace) -> None:
         translate_lines,
     )
 
+    check_different(args, ("state",), ("glossary",), [args.file] if args.file else [])
     store, pair = open_models(), single_pair_of(args)
     (source,) = pair.sources
     address = address_of(args, os.environ)
@@ -183,6 +190,8 @@ def run_generate(args: argparse.Namespace) -> None:
     from surtitle.pipeline.assembly import available_cores, share_cores
     from surtitle.pipeline.generate import Wanted, generate
 
+    check_different(args, ("log", "save"), ("prompts",))
+    check_different(args, ("log",), ("resume",))  # which --save may write again
     wanted = Wanted(
         prompt=args.prompt,
         prompts=args.prompts,
@@ -234,11 +243,11 @@ def run_tokens(args: argparse.Namespace) -> None:
 
 def run_devices(args: argparse.Namespace) -> None:
     """List microphones."""
-    from surtitle.pipeline.devices import list_devices
+    from surtitle.pipeline.devices import NONE, list_devices
 
     devices = list_devices()
     if not devices:
-        print("no microphone")
+        raise UserError(NONE)
     for device in devices:
         mark = "*" if device.default else " "
         print(f"{mark} {device.index:3d}  {device.name}  ({device.host}, {device.channels} ch, {device.rate} Hz)")
@@ -249,10 +258,9 @@ def run_check(args: argparse.Namespace) -> int:
     from surtitle.pipeline.assembly import available_cores, share_cores
     from surtitle.pipeline.check import check
     from surtitle.pipeline.choice import recall, this_machine
-    from surtitle.pipeline.languages import find_language, parse_pair
 
     store = open_models()
-    targets = [find_language(code) for code in parse_pair("en", args.targets).targets]
+    targets = [find_language(code) for code in parse_languages(args.targets)]
     if args.once and len(targets) in recall(store.root, this_machine(available_cores())).translators:
         return 0
     cores = share_cores(available_cores(), args.asr_threads, args.llm_threads)

@@ -12,6 +12,8 @@ EVERY = 5.0
 """Seconds after which a status is told again though nothing has changed."""
 LATE = 5.0
 """Seconds of lag from which captions are behind."""
+FRESH = 5.0
+"""Seconds in which nothing waits and no caption comes after which the lag of the last one says nothing any more."""
 SKIPPED = 10.0
 """Seconds for which a session that skipped audio is said to be overloaded: long enough to be read."""
 
@@ -21,6 +23,8 @@ class Condition:
 
     def __init__(self) -> None:
         self._lag: float | None = None
+        self._late = 0.0  # the same, until it is too old
+        self._late_until: float | None = None  # None: something came or waits
         self._overload_until = 0.0
         self._device_gone = False
         self._told: Status | None = None
@@ -39,7 +43,8 @@ class Condition:
 
     def captioned(self, lag: float) -> None:
         """A final translation was sent `lag` seconds after the end of its words."""
-        self._lag = lag
+        self._lag = self._late = lag
+        self._late_until = None
 
     def status(self, *, audio: float, now: float, waiting: float) -> Status | None:
         """What is to be told now, or None.
@@ -49,6 +54,7 @@ class Condition:
             now: Seconds since the audio began.
             waiting: Seconds since the end of the oldest words that have no translation yet; 0.0 if all have.
         """
+        self._age(now, waiting)
         status = Status(self._state(now, waiting), self._lag, audio, now)
         told = self._told
         if told is not None and told.state == status.state and now - told.elapsed < EVERY:
@@ -56,9 +62,17 @@ class Condition:
         self._told = status
         return status
 
+    def _age(self, now: float, waiting: float) -> None:
+        if waiting > 0:
+            self._late_until = None
+        elif self._late_until is None:
+            self._late_until = now + FRESH
+        elif now >= self._late_until:
+            self._late = 0.0
+
     def _state(self, now: float, waiting: float) -> State:
         if self._device_gone:
             return "device"
         if now < self._overload_until:
             return "overload"
-        return "behind" if max(waiting, self._lag or 0.0) > LATE else "ok"
+        return "behind" if max(waiting, self._late) > LATE else "ok"

@@ -22,6 +22,8 @@ INSTALL = {
 
 _CARD = re.compile(r" \(hw:\d+,\d+\)$")
 """What ALSA adds to a name: the number of the card, which is another one when it is plugged in again."""
+NONE = "no input device was found; plug a microphone in, or use `surtitle replay` with a file"
+"""What is said on a machine without a microphone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ def pick(devices: list[InputDevice], name: str | None) -> InputDevice:
         UsageError: There is none of that name, or several.
     """
     if not devices:
-        raise UserError("no input device was found; plug a microphone in, or use `surtitle replay` with a file")
+        raise UserError(NONE)
     present = "; ".join(f"{device.index}: {device.name}" for device in devices)
     if name is None:
         found = [device for device in devices if device.default]

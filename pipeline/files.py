@@ -8,7 +8,6 @@ damaged or missing comes out as NaN of its length, so that time stays right and 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +32,27 @@ FORMATS = (
 
 
 def decode_all(paths: Sequence[Path]) -> Iterator[Samples]:
-    """Decode several recordings back to back.
+    """Decode several recordings back to back. Where one is broken, the next one follows what could be heard of it.
 
     Raises:
-        UserError: At once, before anything is decoded, when one of them is no recording; see `check`.
+        UserError: At once, before anything is decoded, when one of them is no recording; see `check`. At the end, when
+            one could not be decoded to its own.
     """
     for path in paths:
         check(path)
-    return chain.from_iterable(decode(path) for path in paths)
+    return _decode_each(paths)
+
+
+def _decode_each(paths: Sequence[Path]) -> Iterator[Samples]:
+    broken: list[UserError] = []
+    for path in paths:
+        try:
+            yield from decode(path)
+        except UserError as error:
+            broken.append(error)
+    if broken:
+        more = f" (and {len(broken) - 1} more of the recordings are broken)" if len(broken) > 1 else ""
+        raise UserError(f"{broken[0]}{more}")
 
 
 def check(path: Path) -> None:

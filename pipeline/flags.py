@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,8 @@ _FORMATS = {
     "txt": "a transcript",
     "jsonl": "every caption as a line of JSON",
 }
+
+_ASIDE = "; what an earlier run wrote there is set aside (FILE-1)"
 
 TOKEN_VARIABLE = "SURTITLE_TOKEN"
 """The environment variable that holds a token. No flag does: everybody on a machine sees the flags of its programs."""
@@ -93,10 +95,11 @@ def room_of(args: argparse.Namespace) -> str:
 
 
 def output_flags(command: argparse.ArgumentParser, *, keeps: bool = False) -> None:
-    """--log, and a flag for each of `subtitles.Format`."""
+    """--log, and a flag for each of `subtitles.Format`; `keeps` as in `log_flag`."""
     log_flag(command, keeps=keeps)
     for form, what in _FORMATS.items():
-        command.add_argument(f"--{form}", type=Path, metavar="PATH", help=f"write {what} (further languages beside it)")
+        purpose = f"write {what} (further languages beside it){_ASIDE if keeps else ''}"
+        command.add_argument(f"--{form}", type=Path, metavar="PATH", help=purpose)
 
 
 def post_flags(command: argparse.ArgumentParser) -> None:
@@ -113,15 +116,14 @@ def post_flags(command: argparse.ArgumentParser) -> None:
 
 def log_flag(command: argparse.ArgumentParser, *, keeps: bool = False) -> None:
     """--log; `keeps` where it is a record, of which nothing is overwritten."""
-    aside = "; what an earlier run wrote there is set aside (FILE-1)" if keeps else ""
-    command.add_argument("--log", type=Path, metavar="PATH", help=f"write every event as a line of JSON{aside}")
+    command.add_argument(
+        "--log", type=Path, metavar="PATH", help=f"write every event as a line of JSON{_ASIDE if keeps else ''}"
+    )
     command.set_defaults(keeps=keeps)
 
 
 def server_flags(command: argparse.ArgumentParser, *, port: int | None, port_help: str) -> None:
-    command.add_argument(
-        "--host", default=LOOPBACK, metavar="ADDRESS", help=f"address to listen on (default {LOOPBACK})"
-    )
+    command.add_argument("--host", metavar="ADDRESS", help=f"address to listen on (default {LOOPBACK})")
     command.add_argument("--port", type=number(0, 65535), default=port, metavar="N", help=port_help)
     command.add_argument(
         "--allow-origin",
@@ -145,7 +147,6 @@ def server_flags(command: argparse.ArgumentParser, *, port: int | None, port_hel
     command.add_argument(
         "--max-viewers",
         type=number(1, 10**6),
-        default=2000,
         metavar="N",
         help="connections that are taken in all (default 2000)",
     )
@@ -161,11 +162,11 @@ def server_flags(command: argparse.ArgumentParser, *, port: int | None, port_hel
     )
 
 
-def thread_flags(command: argparse.ArgumentParser) -> None:
+def asr_threads_flag(command: argparse.ArgumentParser) -> None:
+    """--asr-threads."""
     command.add_argument(
         "--asr-threads", type=number(1, 1024), metavar="N", help="cores for the recogniser (default: half, at most 4)"
     )
-    llm_threads_flag(command, "translator")
 
 
 def llm_threads_flag(command: argparse.ArgumentParser, what: str) -> None:
@@ -208,7 +209,7 @@ def llm_flags(command: argparse.ArgumentParser, default: str, *, beams: int = 1)
     )
     command.add_argument("--translator-model", metavar="NAME", help="which model of that server; required with it")
     _device_flag(command, "llm", "translator")
-    thread_flags(command)
+    llm_threads_flag(command, "translator")
 
 
 def glossary_flag(command: argparse.ArgumentParser) -> None:
@@ -229,6 +230,14 @@ def file_to_be(text: str) -> Path:
     return path
 
 
+def folder_there(text: str) -> Path:
+    """A folder that is read."""
+    path = Path(text)
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a folder that is there")
+    return path
+
+
 def captions_flag(command: argparse.ArgumentParser) -> None:
     """--captions."""
     command.add_argument(
@@ -245,6 +254,7 @@ def model_flags(command: argparse.ArgumentParser) -> None:
         "--asr", metavar="NAME", help="recogniser model, from the list or a folder (default: the list's)"
     )
     _device_flag(command, "asr", "recogniser")
+    asr_threads_flag(command)
     llm_flags(command, "the best that `surtitle check` found able")
 
 
@@ -262,6 +272,27 @@ def temperature(text: str) -> float:
     if not 0 <= value <= 100:
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a number from 0 to 100")
     return value
+
+
+def check_different(
+    args: argparse.Namespace, written: Sequence[str], read: Sequence[str], files: Sequence[Path] = ()
+) -> None:
+    """Raises UsageError where a file of a flag in `written` is that of another one, of one in `read`, or in `files`."""
+    taken = {path.resolve(): "FILE" for path in files}
+    for name in (*read, *written):
+        path: Path | None = vars(args)[name]
+        if path is None or (path.exists() and not path.is_file()):  # any number of outputs may go to /dev/null
+            continue
+        flag = f"--{name.replace('_', '-')}"
+        other = taken.setdefault(path.resolve(), flag)
+        if other != flag and name in written:
+            raise UsageError(f"got {path} for {flag} and {other}, expected different files")
+
+
+def asks_for_viewers(args: argparse.Namespace) -> bool:
+    """Whether a flag of `server_flags` was given, other than --port."""
+    names = ("host", "allow_origin", "allow_remote", "tokens", "max_viewers", "tls_cert", "tls_key", "access_log")
+    return any(vars(args)[name] for name in names)
 
 
 def pair_of(args: argparse.Namespace) -> Pair:

@@ -49,14 +49,6 @@ class Wanted:
     resume: Path | None
     """Where an earlier run saved its cache."""
 
-    def __post_init__(self) -> None:
-        """Raises UsageError where what is written would overwrite what is read, or itself."""
-        files = {"log": self.log, "prompts": self.prompts, "resume": self.resume, "save": self.save}
-        for written, other in (("log", "prompts"), ("log", "resume"), ("log", "save"), ("save", "prompts")):
-            path, taken = files[written], files[other]
-            if path is not None and taken is not None and path.resolve() == taken.resolve():
-                raise UsageError(f"got {path} for --{written} and --{other}, expected different files")
-
 
 def generate(folder: Path, wanted: Wanted, *, threads: int) -> None:
     """Write until the prompts are over, the limit came, or Ctrl-C. Raises UserError for what can't be read."""
@@ -75,8 +67,9 @@ def generate(folder: Path, wanted: Wanted, *, threads: int) -> None:
                 _show(["\n\n"], outputs)
         except KeyboardInterrupt:
             _show(["\n"], outputs)
-        if wanted.save is not None and stream.cache.length:
-            _save(stream, wanted.save)
+        finally:  # also where nobody reads on: `generate --save talk | head`
+            if wanted.save is not None and stream.cache.length:
+                _save(stream, wanted.save)
 
 
 def _save(stream: TokenStream, path: Path) -> None:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, get_args
 from rich.console import Console
 
 from surtitle.pipeline.errors import UsageError
-from surtitle.pipeline.flags import address_of, services_of
-from surtitle.pipeline.languages import LANGUAGES, Pair, find_language
+from surtitle.pipeline.flags import LOOPBACK, address_of, check_different, services_of
+from surtitle.pipeline.languages import ALL, Pair, find_language
 
 if TYPE_CHECKING:
     import ssl
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from surtitle.pipeline.remote import Remote
     from surtitle.pipeline.runner import Run, ServerOptions
     from surtitle.pipeline.store import ModelStore
+
+
+_WRITTEN, _READ = ("log", "access_log", "state"), ("glossary", "tokens", "tls_cert", "tls_key")
+"""Flags of sessions with files."""
 
 
 def open_models() -> ModelStore:
@@ -54,12 +58,13 @@ def glossary_of(args: argparse.Namespace) -> Callable[[], Glossary]:
 def run_of(args: argparse.Namespace, models: Models, glossary: Callable[[], Glossary]) -> Run:
     """What all ways to run share."""
     from surtitle.pipeline.runner import Run
+    from surtitle.pipeline.terminal import Terminal
 
     return Run(
         models,
         window=args.window,
         beams=args.beams or 1,
-        console=Console(),
+        console=Terminal(),
         captions=args.captions,
         glossary=glossary,
         state=args.state,
@@ -67,19 +72,22 @@ def run_of(args: argparse.Namespace, models: Models, glossary: Callable[[], Glos
 
 
 def outputs_of(args: argparse.Namespace, pair: Pair, *recordings: Path) -> OutputPaths:
-    """The files and services that were asked for. Raises UsageError for an address that is none."""
+    """The files and services that were asked for. Raises UsageError for an address that is none, and a file for two."""
     from surtitle.pipeline.broadcast import OutputPaths
     from surtitle.pipeline.subtitles import Format
 
+    check_different(args, (*_WRITTEN, *get_args(Format)), _READ, recordings)
     wanted: dict[Format, Path | None] = {form: vars(args)[form] for form in get_args(Format)}
     captions = {form: path for form, path in wanted.items() if path}
-    read = (*recordings, *files_read(args))
-    return OutputPaths(log=args.log, keeps=args.keeps, captions=captions, read=read, services=services_of(args, pair))
+    return OutputPaths(log=args.log, keeps=args.keeps, captions=captions, services=services_of(args, pair))
 
 
-def files_read(args: argparse.Namespace) -> tuple[Path, ...]:
-    """Files of the user's, which no output may overwrite."""
-    return tuple(filter(None, (args.glossary, args.state, args.tokens)))
+def records_of(args: argparse.Namespace) -> OutputPaths:
+    """The files that a server keeps."""
+    from surtitle.pipeline.broadcast import OutputPaths
+
+    check_different(args, _WRITTEN, _READ)
+    return OutputPaths(log=args.log, keeps=args.keeps, record=args.record)
 
 
 def server_of(args: argparse.Namespace) -> ServerOptions:
@@ -89,20 +97,22 @@ def server_of(args: argparse.Namespace) -> ServerOptions:
     from surtitle.pipeline.operations import Operations
     from surtitle.pipeline.reread import Reread
     from surtitle.pipeline.runner import ServerOptions
+    from surtitle.pipeline.server import MAX_VIEWERS
     from surtitle.pipeline.tokens import Tokens, parse
 
+    host: str = args.host or LOOPBACK
     path: Path | None = args.tokens
-    if path is None and not is_loopback(args.host) and not args.allow_remote:
+    if path is None and not is_loopback(host) and not args.allow_remote:
         raise UsageError(
-            f"--host {args.host} is reachable from other machines: expected --tokens FILE, a loopback address such as "
+            f"--host {host} is reachable from other machines: expected --tokens FILE, a loopback address such as "
             f"127.0.0.1, or --allow-remote if everybody who can reach it may read and publish"
         )
     return ServerOptions(
-        host=args.host,
+        host=host,
         port=8765 if args.port is None else args.port,
         allow_origins=tuple(args.allow_origin),
         tokens=Tokens if path is None else Reread(path, parse, tell, what="a tokens file").current,
-        max_viewers=args.max_viewers,
+        max_viewers=args.max_viewers or MAX_VIEWERS,
         tls=_tls_of(args),
         operations=Operations(None if args.access_log is None else AccessLog(args.access_log)),
     )
@@ -153,7 +163,7 @@ def tell_unknown_languages(llm: str, store: ModelStore, pair: Pair) -> None:
     if llm not in store.manifest.models:
         return
     named = store.manifest.models[llm].languages
-    wanted = pair.targets if pair.sources == tuple(LANGUAGES) else (*pair.sources, *pair.targets)
+    wanted = pair.targets if pair.sources == ALL else (*pair.sources, *pair.targets)
     strange = [code for code in dict.fromkeys(wanted) if code not in named]
     if strange:
         names = ", ".join(find_language(code).name for code in strange)

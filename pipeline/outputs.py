@@ -9,32 +9,33 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, closing
 from io import FileIO
 from itertools import chain, count
 from pathlib import Path
-from typing import Self, get_args
+from typing import Self, TypeAlias, get_args
 
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Caption, Event, SessionEnd, SessionStart, Status
 from surtitle.pipeline.subtitles import Format, subtitles
+
+Keep: TypeAlias = Callable[[str], object] | None
+"""Told where what an earlier run wrote is now: `talk.srt` becomes `talk-1.srt`, then `talk-2.srt`. None: it is lost."""
 
 
 class JsonLog:
     """One JSON object a line, in the file before `write` returns. Readable by its owner alone: it is what
     was said."""
 
-    def __init__(self, path: Path, *, keeps: bool = False) -> None:
-        """Begin the log anew; `keeps` what an earlier run said: `log.jsonl` becomes `log-1.jsonl`, then `log-2.jsonl`.
+    def __init__(self, path: Path, *, keep: Keep = None) -> None:
+        """Begin the log anew.
 
         Raises:
             UserError: The file can not be written.
         """
         self._path = path
-        if keeps:
-            _set_aside(path)
-        self._file = _create(path, mode=0o600)
+        self._file = _create(path, mode=0o600, keep=keep)
 
     def write(self, record: Mapping[str, object]) -> None:
         """Append one record.
@@ -59,13 +60,13 @@ class JsonLog:
 class CaptionFiles:
     """The final captions of each target language in a file of its own, all in one format."""
 
-    def __init__(self, path: Path, targets: Iterable[str], form: Format) -> None:
+    def __init__(self, path: Path, targets: Iterable[str], form: Format, *, keep: Keep = None) -> None:
         """Begin one file for each target: `path` for the first, `path` with `.de` before the suffix for `de`.
 
         Raises:
             UserError: A file can not be written.
         """
-        self._path, self._form = path, form
+        self._path, self._form, self._keep = path, form, keep
         self._files: dict[str, _CaptionFile] = {}
         with ExitStack() as self._opened:
             for language in targets:
@@ -87,7 +88,8 @@ class CaptionFiles:
     def _begin(self, language: str) -> None:
         path = self._path
         own = path.with_name(f"{path.stem}.{language}{path.suffix}") if self._files else path
-        self._files[language] = self._opened.enter_context(closing(_CaptionFile(own, self._form, mode=0o666)))
+        file = _CaptionFile(own, self._form, mode=0o666, keep=self._keep)
+        self._files[language] = self._opened.enter_context(closing(file))
 
     def close(self) -> None:
         """Append what was held, and close the files."""
@@ -170,10 +172,10 @@ def _publish(event: Event, files: Iterable[_CaptionFile]) -> None:
 class _CaptionFile:
     """One language in one format, whole after each write."""
 
-    def __init__(self, path: Path, form: Format, mode: int) -> None:
+    def __init__(self, path: Path, form: Format, mode: int, keep: Keep = None) -> None:
         self._path = path
         self._captions = subtitles(form)
-        self._file = _create(path, mode)
+        self._file = _create(path, mode, keep)
         self._append(self._captions.header)
 
     def write(self, caption: Caption) -> None:
@@ -195,7 +197,7 @@ class _CaptionFile:
         _append(self._file, self._path, text.encode())
 
 
-def _set_aside(path: Path) -> None:
+def _set_aside(path: Path, tell: Callable[[str], object]) -> None:
     if not path.is_file() or not path.stat().st_size:
         return
     names = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in count(1))
@@ -204,9 +206,12 @@ def _set_aside(path: Path) -> None:
         path.rename(free)
     except OSError as error:
         raise UserError(f"{path}: can not become {free.name} ({error.strerror}); name another file") from error
+    tell(f"{path}: what an earlier run wrote there is {free.name} now")
 
 
-def _create(path: Path, mode: int) -> FileIO:
+def _create(path: Path, mode: int, keep: Keep) -> FileIO:
+    if keep is not None:
+        _set_aside(path, keep)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     except OSError as error:

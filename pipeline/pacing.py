@@ -66,29 +66,6 @@ class VirtualClock:
         await asyncio.sleep(0)  # Others get a turn, as they would on the real clock.
 
 
-class HandClock:
-    """For tests: stands still until it is advanced by hand."""
-
-    def __init__(self) -> None:
-        self._now = 0.0
-        self._moved = asyncio.Event()
-
-    def begin(self, *, ago: float = 0.0) -> None:
-        self._now = ago
-
-    def now(self) -> float:
-        return self._now
-
-    async def sleep_until(self, when: float) -> None:
-        while self._now < when:
-            self._moved.clear()
-            await self._moved.wait()
-
-    def advance(self, seconds: float) -> None:
-        self._now += seconds
-        self._moved.set()
-
-
 async def paced(blocks: Iterable[Samples], clock: Clock, step: float = 0.1) -> AsyncIterator[AudioChunk]:
     """Deliver `blocks` joined and cut anew into chunks of `step` seconds, none before its last sample was
     spoken.

@@ -22,6 +22,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from surtitle.pipeline.access import Access, netloc
+from surtitle.pipeline.admissions import Admissions
 from surtitle.pipeline.connection import (
     PATIENCE,
     WRITE_LIMIT,
@@ -52,7 +53,7 @@ from surtitle.pipeline.realtime import Realtime
 from surtitle.pipeline.rooms import Room, Rooms
 from surtitle.pipeline.simulstream import Simulstream
 from surtitle.pipeline.site import Site, websocket_only
-from surtitle.pipeline.tokens import Admission, Right, Tokens
+from surtitle.pipeline.tokens import Tokens
 from surtitle.pipeline.web import Web
 
 Ready = Callable[[], Awaitable[None]]
@@ -67,10 +68,6 @@ PUBLISHER_MAX_BYTES = 1024 * 1024
 """The largest message a publisher may send: 32 s of 16 kHz audio."""
 SESSIONS_SECONDS = 15.0
 """How long publishers' sessions may take to say what they heard when the server stops."""
-TOKENS_SECONDS = 0.5
-"""How often it is looked whether a token was revoked."""
-EXPEL_SECONDS = 1.0
-"""How long who is expelled may take to hear why."""
 MAX_VIEWERS = 2000
 """How many connections there may be, unless told otherwise."""
 PUBLISHERS = 16
@@ -121,13 +118,13 @@ class CaptionServer:
         self._host = host
         self._port = port
         self._allow_origins = tuple(allow_origins)
-        self._tokens = tokens
         self._max_viewers = max_viewers
         self._on_publish = on_publish
         self._patience = patience
         self._tls = tls
         self._operations = operations or Operations()
         self._operations.connections = self._count
+        self._admissions = Admissions(tokens, self._operations, _writer)
         self._access = self._rules()
         self._site = Site(rooms, tokens, self._operations, full=lambda: self._left() < 0, beat=patience.beat)
         self._web = Web(
@@ -144,9 +141,6 @@ class CaptionServer:
         self._server: Server | None = None
         self._fanouts: dict[Room, Fanout] = {}
         self._publishers: set[ServerConnection] = set()
-        self._admitted: dict[ServerConnection, Admission] = {}
-        self._expelling: set[asyncio.Task[None]] = set()
-        self._checking: asyncio.TimerHandle | None = None
         self._telling: asyncio.TimerHandle | None = None
         self._stopping = False
         self._draining = False
@@ -192,7 +186,7 @@ class CaptionServer:
             raise self._cannot_bind(error) from error
         self._port = next(iter(self._server.sockets)).getsockname()[1]
         self._access = self._rules()
-        self._check_tokens(self._tokens())
+        self._admissions.start()
         self._tell_rates()
         return self
 
@@ -201,9 +195,8 @@ class CaptionServer:
     ) -> None:
         """Close every connection (1001) and stop listening; call `drain` before to let viewers catch up."""
         assert self._server is not None, "the server isn't started yet"
-        assert self._checking is not None, "the server isn't started yet"
         assert self._telling is not None, "the server isn't started yet"
-        self._checking.cancel()
+        self._admissions.stop()
         self._telling.cancel()
         self._server.close()
         await self._web.close()
@@ -295,7 +288,7 @@ class CaptionServer:
         finally:
             visit.code = connection.close_code or visit.code
             self._operations.closed(visit)
-            self._admitted.pop(connection, None)
+            self._admissions.release(connection)
             self._connected.discard(connection)
             if not self._connected:
                 self._idle.set()
@@ -303,7 +296,7 @@ class CaptionServer:
     async def _serve_viewer(self, connection: ServerConnection, visit: Visit) -> None:
         limit_kernel_buffer(connection.transport)
         hello = parse_hello(await first_message(connection, self._patience.hello))
-        self._admitted[connection] = self._admit(visit, hello.token, "read", hello.session)
+        self._admissions.admit(connection, visit, hello.token, "read", hello.session)
         room = self._rooms.watch(hello.session)
         fanout = self._fanout(room)
         viewer = room.hub.join(hello.langs, hello.since, fanout.wake)
@@ -359,7 +352,7 @@ class CaptionServer:
     @contextmanager
     def _speaking(self, connection: ServerConnection, visit: Visit, token: str | None, session: str) -> Iterator[Room]:
         """The room in which this publisher alone may speak; raises `Refused`."""
-        self._admitted[connection] = self._admit(visit, token, "publish", session)
+        self._admissions.admit(connection, visit, token, "publish", session)
         if self._stopping:
             raise Refused(CloseCode.BUSY, "the server is stopping; try again when it is back")
         room = self._rooms.speak(session)
@@ -372,30 +365,6 @@ class CaptionServer:
             self._publishers.discard(connection)
             if not self._publishers:
                 self._silent.set()
-
-    # --- tokens ---
-
-    def _admit(self, visit: Visit, token: str | None, right: Right, session: str) -> Admission:
-        """Let a client in, until its token is revoked; raises `Refused`."""
-        admission = self._tokens().admit(token, right, session)
-        self._operations.admitted(visit, session, admission.name)
-        return admission
-
-    def _check_tokens(self, before: Tokens) -> None:
-        """Expel whose token was revoked since the tokens were as `before`."""
-        tokens = self._tokens()
-        self._checking = asyncio.get_running_loop().call_later(TOKENS_SECONDS, self._check_tokens, tokens)
-        if tokens == before:
-            return
-        for connection, admission in list(self._admitted.items()):
-            try:
-                tokens.renew(admission)
-            except Refused as refused:
-                del self._admitted[connection]
-                # Not by cancelling: the session of a publisher that has to go says what it has still to say.
-                expelling = asyncio.create_task(refuse(connection, refused, EXPEL_SECONDS, _writer(connection)))
-                self._expelling.add(expelling)
-                expelling.add_done_callback(self._expelling.discard)
 
 
 def _path(connection: ServerConnection) -> str:

@@ -104,16 +104,13 @@ class ModelStore:
             rows.append(ModelRow(model, state, size, name in defaults))
         return tuple(rows)
 
-    def fetch(
-        self, name: str, progress: Progress | None = None, *, local: Path | None = None, keep: bool = False
-    ) -> Path:
+    def fetch(self, name: str, progress: Progress | None = None, *, local: Path | None = None) -> Path:
         """Make sure that a model is there and return its folder; touches no network when it is.
 
         Args:
             name: of the manifest.
             progress: where to show what goes on.
             local: a folder to look in first for the result files, before those of the sources.
-            keep: also keep the file that a conversion was made from, in the same folder.
 
         Raises:
             UsageError: no such model.
@@ -134,7 +131,7 @@ class ModelStore:
             found = self._sources()
             nearest = Sources((local, *found.local) if local else found.local, found.pip, found.hub)
             bring(model, staging / "files", nearest, shown)
-            self._settle(model, staging, shown, keep=keep)
+            self._settle(model, staging, shown)
         return self.root / name
 
     def verify(self, name: str, progress: Progress | None = None) -> None:
@@ -212,7 +209,7 @@ class ModelStore:
                 "are free: make room, or set SURTITLE_HOME to a folder on another disk."
             )
 
-    def _settle(self, model: Model, staging: Path, progress: Progress, *, keep: bool) -> None:
+    def _settle(self, model: Model, staging: Path, progress: Progress) -> None:
         """From verified result files to the folder under its name, which appears at once."""
         ready = staging / "files"
         files = model.files
@@ -220,8 +217,6 @@ class ModelStore:
             leftover.unlink()
         if model.conversion:
             ready = self._converted(model, ready / files[0].name, staging / "converted", progress)
-            if keep:
-                os.replace(staging / "files" / files[0].name, ready / files[0].name)
             files = tuple(_describe(path) for path in sorted(ready.iterdir()))
         record = _Record(_FORMAT, model.name, model.conversion, model.files, files)
         (ready / RECORD).write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1))

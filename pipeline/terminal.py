@@ -1,10 +1,12 @@
 """Captions in the terminal of the one who runs the session.
 
-In: events, and how late they were so far. Out: lines on a console: what was said, dimmed, and its translations; below
-them, on a terminal, how late captions are at each stage of their way. Knows no session.
+In: events of one room or several, and how late they were so far. Out: lines on a console: what was said, dimmed, and
+its translations; below them, on a terminal, how late the newest one's room is at each stage. Knows no session.
 """
 
 from __future__ import annotations
+
+from contextlib import suppress
 
 from rich.console import Console
 from rich.live import Live
@@ -15,19 +17,37 @@ from surtitle.pipeline.protocol import clean_text
 from surtitle.pipeline.stats import LagStats
 
 
+class Terminal(Console):
+    """A console whose reader may leave, as `head` does: then nothing is shown any more, and the session goes on."""
+
+    def on_broken_pipe(self) -> None:
+        with suppress(SystemExit):  # rich sends what is written on to nowhere, and then ends the program
+            super().on_broken_pipe()
+
+
 class TerminalCaptions:
     """Prints final captions as they come."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._lags: LagStats | None = None
+        self._lags: dict[str, LagStats] = {}
         self._below = Live(
             console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
         )
 
-    def follow(self, lags: LagStats) -> None:
-        """From now on, say below the captions what `lags` has; where lines can't be taken back, don't."""
-        self._lags = lags if self._console.is_terminal else None
+    def follow(self, lags: LagStats, room: str = "") -> None:
+        """From now on, say below the captions of `room` what `lags` has; where lines can't be taken back, don't."""
+        if self._console.is_terminal:
+            self._lags[room] = lags
+
+    def unfollow(self, room: str = "") -> None:
+        """The session of `room` is over: say no more how late it is."""
+        if self._lags.pop(room, None) is not None:
+            self.close()  # whose line it is does not matter: the next caption brings that of its room
+
+    def tell(self, line: str) -> None:
+        """Say what is no caption."""
+        self._console.print(Text(line, style="dim"))
 
     def close(self) -> None:
         """Take back the line below the captions."""
@@ -35,28 +55,27 @@ class TerminalCaptions:
 
     def show(self, event: Event, room: str = "") -> None:
         """Print what people want to see of `event`, with the name of its `room` where there are several."""
+        where = f"{room} " if room else ""
         match event:
             case Caption(final=True):
                 style = "dim" if event.role == "source" else "italic" if event.untranslated else "bold"
                 clock = f"{int(event.start) // 60:3d}:{int(event.start) % 60:02d}"
-                label = f"{room} {event.language}" if room else event.language
-                line = Text(f"{clock} {label}  ", style="cyan" if event.role == "target" else "dim")
+                line = Text(f"{clock} {where}{event.language}  ", style="cyan" if event.role == "target" else "dim")
                 self._console.print(line.append(clean_text(event.text), style=style))
-                self._say_lags()
+                self._say_lags(room)
             case Gap():
-                self._console.print(
-                    f"  [{event.start:.1f}-{event.end:.1f} s not recognised: {event.why}]", style="yellow"
-                )
+                missed = f"{event.start:.1f}-{event.end:.1f} s not recognised: {event.why}"
+                self._console.print(Text(f"  [{where}{missed}]", style="yellow"))
             case Targets():
-                self._console.print(f"  [translations: {', '.join(event.targets)}]", style="dim", markup=False)
+                self.tell(f"  [{where}translations: {', '.join(event.targets)}]")
             case SessionEnd():
                 self.close()
-                self._console.print(Text(_summary(event), style="dim"))
+                self.tell(f"{where}{_summary(event)}")
             case _:
                 pass
 
-    def _say_lags(self) -> None:
-        stages = self._lags.percentiles() if self._lags else {}
+    def _say_lags(self, room: str) -> None:
+        stages = self._lags[room].percentiles() if room in self._lags else {}
         if not stages:
             return
         seconds = [
@@ -64,7 +83,8 @@ class TerminalCaptions:
             for stage, (median, late) in stages.items()
         ]
         self._below.start()  # nothing where it has begun
-        line = f"seconds after the words, median (95th percentile): {', '.join(seconds)}"
+        where = f"{room}: " if room else ""
+        line = f"{where}seconds after the words, median (95th percentile): {', '.join(seconds)}"
         self._below.update(Text(line, style="dim"), refresh=True)
 
 

@@ -184,7 +184,7 @@ class Whisper:
         words = self._timed(encoded, asked, self._decode(encoded, asked, self._beams))
         if self._beams > 1 and words and sureness(words) < _SURE:
             greedy = self._timed(encoded, asked, self._decode(encoded, asked, 1))
-            return words if heard(greedy) else greedy
+            return words if heard(greedy, spaced=is_spaced(asked.tokenizer.language_code)) else greedy
         return words
 
     def _decode(self, encoded: Any, asked: _Asked, beams: int) -> list[int]:

@@ -157,7 +157,7 @@ def listen(recognizer: Recognizer, audio: Samples) -> Heard:
         heard.words += words
         heard.waited += [came - word.end for word in words]
         heard.late += [ready - word.end for word in words]
-        if recognizer.updates > updates:
+        if words or recognizer.updates > updates:  # a pause commits what was held, without another look
             shown = _note_erased(heard, shown, [*words, *recognizer.pending])
             shown = shown[len(words) :]
     heard.updates = recognizer.updates

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import sys
 import weakref
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -15,11 +18,11 @@ from score_log import read_log
 from surtitle.pipeline.broadcast import Broadcast, OutputPaths, Outputs
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Caption, SessionEnd, SessionStart
-from surtitle.pipeline.hub import Hub
+from surtitle.pipeline.hub import Hub, Viewer
 from surtitle.pipeline.protocol import parse_event
 from surtitle.pipeline.rooms import Room
 from surtitle.pipeline.stats import LagStats
-from surtitle.pipeline.terminal import TerminalCaptions
+from surtitle.pipeline.terminal import Terminal, TerminalCaptions
 
 START = SessionStart("s", ("en",), ("es", "de"), {"asr": "a", "llm": "b"}, "virtual")
 END = SessionEnd(2.0, 2.1, {"segments": 1})
@@ -45,6 +48,11 @@ def room(name: str = "main") -> Room:
     return Room(name, Hub("e"))
 
 
+def taken(viewer: Viewer) -> list[dict[str, Any]]:
+    """The messages that wait for `viewer`."""
+    return [json.loads(message) for message in iter(viewer.next, None)]
+
+
 def test_a_final_is_in_the_log_before_a_viewer_is_woken_for_it(tmp_path: Path) -> None:
     log, seen = tmp_path / "log.jsonl", list[bool]()
     with Outputs(OutputPaths(log=log), ("es",), None) as outputs:
@@ -59,10 +67,10 @@ def test_the_log_holds_what_viewers_get_with_the_same_numbers(tmp_path: Path) ->
     with Outputs(OutputPaths(log=log), ("es",), None) as outputs:
         broadcast = Broadcast(room(), outputs)
         viewer = broadcast.room.hub.join()
-        viewer.take()
+        taken(viewer)
         for event in (START, final("es", "hola"), END):
             broadcast.publish(event)
-        sent = [json.loads(message) for message in viewer.take()]
+        sent = taken(viewer)
     assert [json.loads(line) for line in log.read_text().splitlines()] == sent
     assert [each["type"] for each in sent] == ["session", "caption", "end"]
 
@@ -89,10 +97,10 @@ def test_viewers_are_told_of_an_end_that_can_not_be_written() -> None:
         broadcast = Broadcast(room("hall"), outputs)
         broadcast.room.hub.publish(START)
         viewer = broadcast.room.hub.join()
-        viewer.take()
+        taken(viewer)
         with pytest.raises(UserError, match="full"):
             broadcast.publish(END)
-        assert [json.loads(message)["type"] for message in viewer.take()] == ["end"]
+        assert [each["type"] for each in taken(viewer)] == ["end"]
         assert broadcast.room.hub.session is None
 
 
@@ -137,7 +145,7 @@ def test_without_outputs_viewers_still_get_everything() -> None:
         here = room()
         viewer = here.hub.join(["es"])
         Broadcast(here, outputs).publish(final("es", "hola"))
-        assert b"hola" in viewer.take()[-1]
+        assert taken(viewer)[-1]["text"] == "hola"
 
 
 def test_sessions_that_share_a_log_can_be_told_apart_and_each_is_whole(tmp_path: Path) -> None:
@@ -174,18 +182,37 @@ def test_the_terminal_says_whose_captions_they_are_where_it_is_not_the_only_room
     ]
 
 
-def test_a_file_for_two_outputs_is_refused(tmp_path: Path) -> None:
-    paths = OutputPaths(log=tmp_path / "talk.jsonl", captions={"srt": tmp_path / "." / "talk.jsonl"})
-    with pytest.raises(UserError, match=r"talk\.jsonl: is wanted for two outputs"):
-        Outputs(paths, ("es",), None)
-    nowhere = Path("/dev/null")
-    with Outputs(OutputPaths(log=nowhere, captions={"srt": nowhere}), ("es",), None):
-        pass
+def test_what_an_earlier_run_wrote_is_kept_and_that_is_said_to_who_runs_this_one(tmp_path: Path) -> None:
+    shown = io.StringIO()
+    paths = OutputPaths(log=tmp_path / "log.jsonl", keeps=True, captions={"txt": tmp_path / "talk.txt"})
+    for word in ("hola", "adiós"):
+        with Outputs(paths, ("es",), TerminalCaptions(Console(file=shown, width=1000))) as outputs:
+            Broadcast(room(), outputs).publish(final("es", word))
+    assert "hola" in (tmp_path / "log-1.jsonl").read_text("utf-8")
+    assert (tmp_path / "talk-1.txt").read_text("utf-8") == "hola\n"
+    assert (tmp_path / "talk.txt").read_text("utf-8") == "adiós\n"
+    told = [line for line in shown.getvalue().splitlines() if "an earlier run" in line]
+    assert [line.split()[-2] for line in told] == ["log-1.jsonl", "talk-1.txt"]
 
 
-def test_a_recording_is_not_overwritten_by_its_captions(tmp_path: Path) -> None:
-    recording = tmp_path / "talk.wav"
-    recording.write_bytes(b"RIFF")
-    with pytest.raises(UserError, match=r"talk\.wav: is read, and would be overwritten"):
-        Outputs(OutputPaths(captions={"srt": tmp_path / "." / "talk.wav"}, read=(recording,)), ("es",), None)
-    assert recording.read_bytes() == b"RIFF"
+def test_who_reads_along_may_leave_and_the_log_and_viewers_have_all_that_follows(tmp_path: Path) -> None:
+    class Left(io.StringIO):
+        """The way to a program that ended."""
+
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    log, out = tmp_path / "log.jsonl", os.dup(sys.stdout.fileno())
+    try:
+        with Outputs(OutputPaths(log=log), (), TerminalCaptions(Terminal(file=Left()))) as outputs:
+            broadcast = Broadcast(room(), outputs)
+            viewer = broadcast.room.hub.join()
+            taken(viewer)
+            for event in (START, final("es", "hola"), final("de", "hallo"), END):
+                broadcast.publish(event)
+            sent = taken(viewer)
+    finally:
+        os.dup2(out, sys.stdout.fileno())
+        os.close(out)
+    assert [each["type"] for each in sent] == ["session", "caption", "caption", "end"]
+    assert [json.loads(line) for line in log.read_text().splitlines()] == sent

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from surtitle.pipeline.check import HEADROOM, Load, choose
+import socket
+
+import pytest
+
+from surtitle.pipeline.check import HEADROOM, Load, _port_state, choose, spoken_for
+from surtitle.pipeline.errors import UsageError
 
 
 def test_the_most_demanding_that_keeps_up_is_chosen() -> None:
@@ -22,3 +27,21 @@ def test_none_is_chosen_where_none_keeps_up() -> None:
 def test_a_model_that_leaves_no_room_for_a_burst_does_not_keep_up() -> None:
     assert Load("exactly", HEADROOM, HEADROOM).keeps_up
     assert not Load("almost real time", 0.95, 0.3).keeps_up
+
+
+def test_who_wants_english_is_measured_from_another_language() -> None:
+    assert spoken_for({"es", "de"}) == "en"
+    assert spoken_for({"en"}) == "es"
+    assert spoken_for({"en", "es", "fr"}) == "de"
+    with pytest.raises(UsageError, match="got all of en, es, de, expected one left out"):
+        spoken_for({"en", "es", "de", "fr"})
+
+
+def test_a_port_is_free_while_connections_of_a_server_that_stopped_time_out() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert _port_state(port).startswith("taken")
+        with socket.create_connection(("127.0.0.1", port)):
+            taken, _ = server.accept()
+            taken.close()  # who closes first waits
+    assert _port_state(port) == "free"

@@ -193,9 +193,19 @@ def test_an_address_that_others_can_reach_must_be_allowed(command: str, host: st
     assert_said(run(command, *arguments, "--host", host), 2, said)
 
 
-@pytest.mark.parametrize("flags", [("--host", "127.0.0.2"), ("--tokens", "tokens.toml"), ("--access-log", "log")])
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--host", "127.0.0.2"),
+        ("--tokens", "tokens.toml"),
+        ("--access-log", "log"),
+        ("--allow-origin", "https://captions.example.org"),
+        ("--allow-remote",),
+        ("--max-viewers", "5"),
+    ],
+)
 def test_a_replay_that_nobody_connects_to_takes_no_flags_for_viewers(
-    flags: tuple[str, str], run: Run, recording: Path
+    flags: tuple[str, ...], run: Run, recording: Path
 ) -> None:
     assert_said(run("replay", recording, *PAIR, *flags), 2, "got flags for viewers that connect, expected --serve")
 
@@ -207,6 +217,59 @@ def test_what_is_generated_does_not_overwrite_what_is_read(written: str, other: 
     said = f"prompts.txt for {written} and {other}, expected different files"
     assert_said(run("generate", written, prompts, other, prompts), 2, said)
     assert prompts.read_text() == "Good morning.\n"
+
+
+@pytest.mark.parametrize("command", ["replay", "live", "serve"])
+@pytest.mark.parametrize("other", ["--access-log", "--state", "--tokens", "--glossary"])
+def test_a_file_for_two_flags_is_wrong_usage(command: str, other: str, run: Run, recording: Path) -> None:
+    arguments = {"replay": (recording, *PAIR, "--serve"), "live": PAIR, "serve": ()}[command]
+    file = recording.with_name("log.jsonl")
+    flags = ("--log", file.parent / "." / file.name, other, file)
+    assert_said(run(command, *arguments, *flags), 2, r"log\.jsonl for --\S+ and --\S+, expected different files")
+    assert not file.exists()
+
+
+def test_what_is_written_is_not_what_is_read_unless_it_is_no_file(run: Run, recording: Path) -> None:
+    before = recording.read_bytes()
+    for flag in ("--log", "--srt", "--state"):
+        said = rf"talk\.wav for {flag} and FILE, expected different files"
+        assert_said(run("replay", recording, *PAIR, flag, recording), 2, said)
+    assert_said(run("translate", recording, *PAIR, "--state", recording), 2, "for --state and FILE, expected different")
+    assert recording.read_bytes() == before
+    assert_said(run("replay", recording, *PAIR, "--log", "/dev/null", "--srt", "/dev/null"), 1, "is not here")
+
+
+def test_a_folder_to_fetch_from_is_there(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run("models", "fetch", "--from", "nowhere")
+    assert "got 'nowhere', expected a folder that is there" in capsys.readouterr().err
+
+
+def test_a_machine_without_a_microphone_is_told_and_the_status_says_so(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("surtitle.pipeline.devices.list_devices", list)
+    assert_said(run("devices"), 1, "no input device was found; plug a microphone in")
+
+
+def test_who_wants_english_may_measure_too(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--quick", "--port", "0", "--to", "en"]) == 1
+    assert "missing: whisper-base" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("flush", [True, False])
+def test_who_stops_reading_is_no_trouble_at_the_end(flush: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    program = (
+        "import sys; from surtitle.pipeline.cli import exit_status; sys.stdin.read();"
+        f"sys.exit(exit_status('surtitle', lambda: print('said', flush={flush})))"
+    )
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", program], stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        assert process.stdout
+        process.stdout.close()
+        _, error = process.communicate()
+    assert (process.returncode, error) == (130, b"")
 
 
 def test_an_allowed_address_comes_as_far_as_the_models(run: Run) -> None:
@@ -319,6 +382,7 @@ def test_a_folder_that_holds_no_model_is_said_in_one_line(run: Run, tmp_path: Pa
         (["tokens"], "the following arguments are required: FILE"),
         (["serve", "--asr-threads", "0"], "--asr-threads"),
         (["serve", "--llm-threads", "-2"], "--llm-threads"),
+        (["translate", *PAIR, "--asr-threads", "2"], "unrecognized arguments: --asr-threads"),  # it hears nothing
     ],
 )
 def test_wrong_arguments_are_wrong_usage(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surtitle.pipeline.condition import EVERY, LATE, SKIPPED, Condition
+from surtitle.pipeline.condition import EVERY, FRESH, LATE, SKIPPED, Condition
 from surtitle.pipeline.events import Gap, State
 
 
@@ -41,6 +41,23 @@ def test_a_translation_that_does_not_come_is_late_before_it_is_there() -> None:
     condition = Condition()
     condition.captioned(2.0)
     assert state(condition, 10.0, waiting=LATE + 0.1) == "behind"
+
+
+def test_a_caption_that_was_late_before_a_break_is_old_news_in_it() -> None:
+    condition = Condition()
+    condition.captioned(LATE + 1)
+    assert state(condition, 10.0) == "behind"
+    assert state(condition, 10.0 + FRESH) == "ok"
+    assert state(condition, 11.0 + FRESH, waiting=1.0) is None  # as well as before, and told not long ago
+    condition.captioned(LATE + 1)
+    assert state(condition, 12.0 + FRESH) == "behind"
+
+
+def test_while_words_wait_a_late_caption_before_them_is_no_old_news() -> None:
+    condition = Condition()
+    condition.captioned(LATE + 1)
+    told = [state(condition, 10.0 + second, waiting=1.0) for second in range(0, 2 * int(FRESH), 2)]
+    assert set(filter(None, told)) == {"behind"}
 
 
 def test_skipped_audio_is_told_long_enough_to_be_read() -> None:

@@ -101,6 +101,29 @@ def test_several_recordings_are_joined_back_to_back(tmp_path: Path) -> None:
     np.testing.assert_array_equal(joined, np.concatenate([read(first), read(second)]))
 
 
+def cut_in_half(path: Path) -> Path:
+    """A recording whose second half is nothing but zeros."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
+        frame = av.AudioFrame.from_ndarray(tone(SAMPLE_RATE, 1).T.copy(), format="s16", layout="mono")
+        frame.sample_rate = SAMPLE_RATE
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2] + bytes(len(whole) // 2))
+    return path
+
+
+def test_a_broken_recording_does_not_silence_the_next(tmp_path: Path) -> None:
+    broken = [cut_in_half(tmp_path / name) for name in ("1.ts", "2.ts")]
+    whole, heard = write_wav(tmp_path / "3.wav", SAMPLE_RATE, tone(SAMPLE_RATE, 1)), list[Samples]()
+    with pytest.raises(UserError, match=r"1\.ts: can not be read to its end .*was heard$"):
+        heard.extend(decode_all([broken[0], whole]))
+    np.testing.assert_array_equal(np.concatenate(heard)[-len(read(whole)) :], read(whole))
+    with pytest.raises(UserError, match=r"1\.ts: can not .* \(and 1 more of the recordings are broken\)$"):
+        list(decode_all([broken[0], whole, broken[1]]))
+
+
 def test_a_bad_recording_is_found_before_the_first_one_is_heard(tmp_path: Path) -> None:
     good = write_wav(tmp_path / "good.wav", 8_000, tone(8_000, 1))
     with pytest.raises(UserError, match="no such file"):
@@ -201,16 +224,7 @@ def test_a_rate_that_no_recording_has_is_told(tmp_path: Path) -> None:
 
 
 def test_a_recording_whose_second_half_is_gone_is_heard_as_far_as_it_goes_and_that_is_told(tmp_path: Path) -> None:
-    path = tmp_path / "talk.ts"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
-        frame = av.AudioFrame.from_ndarray(tone(SAMPLE_RATE, 1).T.copy(), format="s16", layout="mono")
-        frame.sample_rate = SAMPLE_RATE
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2] + bytes(len(whole) // 2))
-    heard: list[Samples] = []
+    path, heard = cut_in_half(tmp_path / "talk.ts"), list[Samples]()
     with pytest.raises(UserError, match=r"can not be read to its end \(.*\); what came before was heard"):
         heard.extend(decode(path))
     assert 0.2 * SECONDS < sum(map(len, heard)) / SAMPLE_RATE < 0.9 * SECONDS

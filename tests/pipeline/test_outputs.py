@@ -54,17 +54,40 @@ def test_what_was_said_is_for_its_owner_alone_even_in_a_file_that_was_there(tmp_
 
 
 def test_what_an_earlier_run_logged_is_set_aside_where_it_is_to_be_kept(tmp_path: Path) -> None:
-    path = tmp_path / "log.jsonl"
+    path, told = tmp_path / "log.jsonl", list[str]()
     for number in range(3):
-        with JsonLog(path, keeps=True) as log:
+        with JsonLog(path, keep=told.append) as log:
             log.write({"run": number})
-    JsonLog(path, keeps=True).close()
-    JsonLog(path, keeps=True).close()  # nothing was said meanwhile
+    JsonLog(path, keep=told.append).close()
+    JsonLog(path, keep=told.append).close()  # nothing was said meanwhile
+    assert told == [f"{path}: what an earlier run wrote there is log-{number}.jsonl now" for number in (1, 2, 3)]
     kept = {each.name: each.read_text() for each in tmp_path.iterdir()}
     said = {f"log-{number + 1}.jsonl": f'{{"run":{number}}}\n' for number in range(3)}
     assert kept == {"log.jsonl": "", **said}
     assert {stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()} == {0o600}
-    JsonLog(Path("/dev/null"), keeps=True).close()
+    JsonLog(Path("/dev/null"), keep=told.append).close()
+
+
+@pytest.mark.parametrize("form", get_args(Format))
+def test_what_an_earlier_run_captioned_is_set_aside_in_each_language_where_it_is_to_be_kept(
+    tmp_path: Path, form: Format
+) -> None:
+    path, told = tmp_path / f"talk.{form}", list[str]()
+    for text in ("Hola.", "Adiós."):
+        with CaptionFiles(path, ["es"], form, keep=told.append) as files:
+            files.publish(caption(text, 0.0, 1.0))
+            files.publish(caption(text, 0.0, 1.0, language="fr"))  # it came to be wanted later
+    for name in ("talk", "talk.fr"):
+        assert "Hola." in (tmp_path / f"{name}-1.{form}").read_text("utf-8")
+        assert "Adiós." in (tmp_path / f"{name}.{form}").read_text("utf-8")
+    assert [each.rpartition(" is ")[2] for each in told] == [f"talk-1.{form} now", f"talk.fr-1.{form} now"]
+
+
+def test_where_nothing_is_to_be_kept_captions_are_written_over_those_of_before(tmp_path: Path) -> None:
+    for text in ("Hola.", "Adiós."):
+        with CaptionFiles(tmp_path / "talk.txt", ["es"], "txt") as files:
+            files.publish(caption(text, 0.0, 1.0))
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["Adiós.\n"]
 
 
 def test_a_path_that_can_not_be_written_is_refused_at_the_start(tmp_path: Path) -> None:

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from hand_clock import HandClock
 from hypothesis import given
 from hypothesis import strategies as st
 
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Samples
-from surtitle.pipeline.pacing import HandClock, RealClock, VirtualClock, paced, recut
+from surtitle.pipeline.pacing import RealClock, VirtualClock, paced, recut
 
 
 def blocks(*lengths: int) -> list[Samples]:

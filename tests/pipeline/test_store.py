@@ -262,11 +262,6 @@ def test_an_llm_is_converted_once_and_its_source_is_not_kept(store: ModelStore, 
     assert (row.state, row.bytes, row.default) == ("present", len(GGUF) + 2, True)
 
 
-def test_the_source_of_a_conversion_can_be_kept(store: ModelStore) -> None:
-    assert (store.fetch("tongue", keep=True) / "tongue.gguf").read_bytes() == GGUF
-    store.verify("tongue")
-
-
 def test_a_conversion_that_fails_leaves_what_was_fetched(tmp_path: Path, sources: Sources, shelf: Shelf) -> None:
     def fail(gguf: Path, into: Path, progress: Callable[[float], None]) -> None:
         (into / "weights.safetensors").write_bytes(b"half")

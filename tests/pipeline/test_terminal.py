@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from surtitle.pipeline.events import Caption, Event, Gap, SessionEnd, SessionStart, Stamps
+from surtitle.pipeline.events import Caption, Event, Gap, SessionEnd, SessionStart, Stamps, Targets
 from surtitle.pipeline.stats import LagStats
 from surtitle.pipeline.terminal import TerminalCaptions
 
@@ -86,3 +86,36 @@ def test_the_end_sums_up() -> None:
         "11.0 s of audio, 3 segments, captions 900 ms after the words (p95 1500)"
     ]
     assert shown(SessionEnd(0.0, 0.0, {"segments": 0})) == ["0.0 s of audio, 0 segments"]
+
+
+def test_below_a_caption_stands_how_late_its_own_room_is_and_nothing_once_that_is_over() -> None:
+    screen = io.StringIO()
+    terminal = TerminalCaptions(Console(file=screen, width=200, force_terminal=True, color_system=None))
+
+    def said(room: str) -> str:
+        screen.seek(screen.truncate(0))
+        terminal.show(FINAL, room)
+        return screen.getvalue()
+
+    for room, lag in (("hall", 1.0), ("cellar", 2.0)):
+        lags = LagStats()
+        lags.add(62.0, lag)
+        terminal.follow(lags, room)
+    assert "hall: seconds after the words, median (95th percentile): sent 1.0 (1.0)" in said("hall")
+    assert "cellar: seconds after the words, median (95th percentile): sent 2.0 (2.0)" in said("cellar")
+    terminal.unfollow("cellar")
+    assert "after the words" not in said("cellar")
+    assert "sent 1.0 (1.0)" in said("hall")
+    terminal.close()
+
+
+def test_gaps_changes_and_ends_say_of_which_room_they_are_where_there_are_several() -> None:
+    screen = io.StringIO()
+    terminal = TerminalCaptions(Console(file=screen, width=100))
+    for event in (Gap(1.0, 31.0, "overload"), Targets(("es", "fr")), SessionEnd(0.0, 0.0, {"segments": 0})):
+        terminal.show(event, "hall")
+    assert screen.getvalue().splitlines() == [
+        "  [hall 1.0-31.0 s not recognised: overload]",
+        "  [hall translations: es, fr]",
+        "hall 0.0 s of audio, 0 segments",
+    ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +14,11 @@ from ctranslate2 import get_cuda_device_count
 
 from surtitle.pipeline.assembly import Ears
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.events import SAMPLE_RATE, Samples
+from surtitle.pipeline.events import SAMPLE_RATE, Samples, Word
 from surtitle.pipeline.files import decode
 from surtitle.pipeline.inventions import heard, sureness
 from surtitle.pipeline.store import open_store
-from surtitle.pipeline.whisper import LONGEST, Whisper
+from surtitle.pipeline.whisper import BEAMS, LONGEST, Whisper, _Asked
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +41,28 @@ def test_a_folder_without_a_model_is_refused_with_what_mends_it(tmp_path: Path) 
 def test_a_gpu_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--asr-device cuda: CTranslate2 finds no GPU"):
         Whisper(tmp_path, threads=1, device="cuda")
+
+
+class Written(Whisper):
+    """Of which the guesses are written down."""
+
+    def __init__(self, beams: list[Word], greedy: list[Word]) -> None:
+        self._guesses = {BEAMS: beams, 1: greedy}
+        self._beams = BEAMS
+
+    def _decode(self, encoded: Any, asked: Any, beams: int) -> list[int]:
+        return [beams]
+
+    def _timed(self, encoded: Any, asked: Any, tokens: list[int]) -> list[Word]:
+        return self._guesses[tokens[0]]
+
+
+@pytest.mark.parametrize(("language", "is_said"), [("ja", True), ("en", False)])
+def test_pieces_of_words_may_follow_each_other_faster_than_words(language: str, is_said: bool) -> None:
+    beams = [Word("か", 0.0, 1.0, 0.5)]
+    greedy = [Word(each, 0.05 * index, 0.05 * (index + 1), 0.5) for index, each in enumerate("あいうえおかき")]
+    asked = _Asked(SimpleNamespace(language_code=language), [], [], 1.0)  # type: ignore[arg-type]
+    assert Written(beams, greedy)._guess(None, asked) == (beams if is_said else greedy)
 
 
 @pytest.fixture(scope="module")

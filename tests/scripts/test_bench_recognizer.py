@@ -63,6 +63,21 @@ def test_words_that_were_shown_and_then_not_are_erased_whatever_their_case_and_m
     assert heard.erased == 2
 
 
+class Holding(Ears):
+    """Commits what it has half a second after its first look, as a pause makes a recogniser do."""
+
+    def push(self, samples: Samples, *, backlog: float = 0.0) -> list[Heard]:
+        found = super().push(samples, backlog=backlog)
+        return self.flush() if self.updates == 1 and self._samples >= 1.5 * SAMPLE_RATE else found
+
+
+def test_words_that_a_pause_commits_without_another_look_are_not_erased_by_the_next_one() -> None:
+    looks = (("good evening", 0), ("all of you", 0))
+    heard = listen(Holding(*looks), audio(4))
+    assert [word.text for word in heard.words] == ["good", "evening", "all", "of", "you"]
+    assert (heard.updates, heard.erased) == (2, 0)
+
+
 def test_ways_name_a_policy_its_seconds_and_how_much_is_read() -> None:
     assert isinstance(way("agreement").policy(), LocalAgreement)
     assert isinstance(way("alignment:0.8").policy(), Alignment)
