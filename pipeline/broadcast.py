@@ -151,7 +151,7 @@ class WayOut(Protocol):
     def unfollow(self) -> None: ...
 
 
-class Kept:
+class CollectedEvents:
     """The way out of a session that nobody watches: what it says is counted, and kept for who asked for it."""
 
     def __init__(self, name: str, operations: Operations) -> None:

@@ -43,7 +43,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Reply:
     """What a model said."""
 
     text: str
@@ -55,7 +55,7 @@ class NoAnswer(Exception):
     """Thrown into steps whose question nobody answers; the message says why."""
 
 
-Steps = Generator[Ask, Answer, T]
+Exchange = Generator[Ask, Reply, T]
 """Work that needs answers: yields questions, and returns its result."""
 
 
@@ -116,7 +116,7 @@ class Dialogue:
         """How many times the oldest turns were cut."""
         return self._history.cuts
 
-    def translating(self, text: str, in_time: Callable[[], bool]) -> Steps[Translated]:
+    def translating(self, text: str, in_time: Callable[[], bool]) -> Exchange[Translated]:
         """See `Translator.translate`; what nobody answers is as untranslated as what can't be translated."""
         terms = self._terms(text)[:MAX_TERMS]
         said = without_marks(text)
@@ -132,7 +132,7 @@ class Dialogue:
         self.terms_missed += len(missed(terms, found, self._target))
         return Translated(found)
 
-    def _found(self, text: str, terms: Sequence[Rendering], in_time: Callable[[], bool]) -> Steps[str | None]:
+    def _found(self, text: str, terms: Sequence[Rendering], in_time: Callable[[], bool]) -> Exchange[str | None]:
         self._recall(terms)
         found, fault = yield from self._asking(self._prompts[0], self._history.turns, text, text)
         if fault is None and len(missed(terms, found, self._target)) and in_time():
@@ -145,7 +145,7 @@ class Dialogue:
                     break
         return None if fault else found
 
-    def _insisting(self, text: str, found: str, terms: Sequence[Rendering]) -> Steps[str]:
+    def _insisting(self, text: str, found: str, terms: Sequence[Rendering]) -> Exchange[str]:
         """`found`, or another with more of the glossary's words, which stand in the source already."""
         shown = put_in(terms, text, self._source)
         try:
@@ -155,7 +155,9 @@ class Dialogue:
         fewer = len(missed(terms, again, self._target)) < len(missed(terms, found, self._target))
         return again if fault is None and fewer else found
 
-    def _asking(self, prompt: Prompt, turns: Sequence[Turn], text: str, shown: str) -> Steps[tuple[str, Fault | None]]:
+    def _asking(
+        self, prompt: Prompt, turns: Sequence[Turn], text: str, shown: str
+    ) -> Exchange[tuple[str, Fault | None]]:
         """What becomes of `text`, or of what is `shown` in its place, and what is wrong with that."""
         messages = prompt.messages([*prompt.examples, *turns], shown)
         answer = yield Ask(messages, limit_of(shown), prompt.stop, prompt.variables)

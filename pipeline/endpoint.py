@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from surtitle.pipeline.access import is_loopback
 from surtitle.pipeline.address import Address
-from surtitle.pipeline.dialogue import Answer, Ask
+from surtitle.pipeline.dialogue import Ask, Reply
 from surtitle.pipeline.protocol import clean_text
 
 _KEEP_ALIVE = 4.0
@@ -74,7 +74,7 @@ class Endpoint:
             trust_env=not is_loopback(urlsplit(address.url).hostname or ""),  # no proxy knows this machine's loopback
         )
 
-    async def answer(self, ask: Ask, wrote: Callable[[int], None]) -> Answer:
+    async def answer(self, ask: Ask, wrote: Callable[[int], None]) -> Reply:
         """The likeliest answer; `wrote` hears how many pieces of it there are, a token each as a rule.
 
         Raises EndpointError for anything else.
@@ -125,7 +125,7 @@ async def _explanation(response: httpx2.Response) -> str:
     return f": {clean_text(message)[:_REASON]}"
 
 
-async def _read(response: httpx2.Response, limit: int, wrote: Callable[[int], None]) -> Answer:
+async def _read(response: httpx2.Response, limit: int, wrote: Callable[[int], None]) -> Reply:
     text, pieces = "", 0
     events = aiter(httpx2.EventSource(response))
     async for event in events:
@@ -139,7 +139,7 @@ async def _read(response: httpx2.Response, limit: int, wrote: Callable[[int], No
             wrote(pieces)
         if choice.finish_reason is not None:
             await _drain(events)
-            return Answer(text, choice.finish_reason != "length")
+            return Reply(text, choice.finish_reason != "length")
         if len(text) > limit * _LONGEST_TOKEN:
             raise EndpointError(f"it writes on beyond max_tokens ({limit})")
     raise EndpointError("its answer broke off")

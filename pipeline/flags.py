@@ -177,8 +177,8 @@ def llm_threads_flag(command: argparse.ArgumentParser, what: str) -> None:
 
 
 def llm_flags(command: argparse.ArgumentParser, default: str, *, beams: int = 1) -> None:
-    """What chooses a translator and sets it up; `default` says which one is taken where none is named, `beams` how many
-    beginnings of a translation it keeps there.
+    """What chooses a translator and sets it up; `default` says which one is taken where none is named, `beams` how
+    wide it searches there.
     """
     command.add_argument(
         "--llm", metavar="NAME", help=f"translator model, from the list or a folder (default: {default})"
@@ -194,7 +194,7 @@ def llm_flags(command: argparse.ArgumentParser, default: str, *, beams: int = 1)
         "--beams",
         type=number(1, 8),
         metavar="N",
-        help=f"beginnings of each translation that are kept: several are better and take longer (default {beams})",
+        help=f"beam width of final translations: wider is usually better, and slower (default {beams})",
     )
     command.add_argument(
         "--state",

@@ -20,7 +20,7 @@ from threading import Thread
 from typing import Protocol
 
 from surtitle.pipeline.breaker import LONGEST_PAUSE, Breaker
-from surtitle.pipeline.dialogue import Answer, Ask, Dialogue, NoAnswer, Steps
+from surtitle.pipeline.dialogue import Ask, Dialogue, Exchange, NoAnswer, Reply
 from surtitle.pipeline.endpoint import EndpointError
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Drafted, Translated
@@ -57,7 +57,7 @@ _WORD = Ask([{"role": "user", "content": "Hello"}], 1, (), {})
 class Answers(Protocol):
     """What `endpoint.Endpoint` does."""
 
-    async def answer(self, ask: Ask, wrote: Callable[[int], None]) -> Answer: ...
+    async def answer(self, ask: Ask, wrote: Callable[[int], None]) -> Reply: ...
 
     async def close(self) -> None: ...
 
@@ -117,7 +117,7 @@ class Remote:
 
     def translations(
         self,
-        steps: Mapping[str, Steps[Translated]],
+        steps: Mapping[str, Exchange[Translated]],
         budget: Budget,
         in_time: Callable[[], bool],
         wrote: Callable[[str, int], None],
@@ -142,7 +142,7 @@ class Remote:
 
     async def _translating(
         self,
-        steps: Mapping[str, Steps[Translated]],
+        steps: Mapping[str, Exchange[Translated]],
         budget: Budget,
         in_time: Callable[[], bool],
         wrote: Callable[[str, int], None],
@@ -226,7 +226,7 @@ class _Segment:
         self.why = ""
         """Why there was no answer, in any language."""
 
-    async def drive(self, steps: Steps[Translated], wrote: Callable[[int], None]) -> Translated:
+    async def drive(self, steps: Exchange[Translated], wrote: Callable[[int], None]) -> Translated:
         try:
             async with asyncio.timeout(self._seconds):
                 ask = next(steps)
@@ -246,7 +246,7 @@ class _Segment:
         return _unanswered(steps)
 
 
-def _unanswered(steps: Steps[Translated]) -> Translated:
+def _unanswered(steps: Exchange[Translated]) -> Translated:
     """What `steps`, which wait for an answer, make of none."""
     try:
         steps.throw(NoAnswer())

@@ -20,7 +20,7 @@ from typing import Literal, TypeVar
 from rich.console import Console
 
 from surtitle.pipeline.assembly import Models
-from surtitle.pipeline.broadcast import Broadcast, Kept, OutputPaths, Outputs, WayOut
+from surtitle.pipeline.broadcast import Broadcast, CollectedEvents, OutputPaths, Outputs, WayOut
 from surtitle.pipeline.connection import first_error
 from surtitle.pipeline.descriptors import OWN, allow
 from surtitle.pipeline.errors import UserError
@@ -98,7 +98,7 @@ class Run:
         glossary: Callable[[], Glossary] = Glossary,
         state: Path | None = None,
     ) -> None:
-        """`window` is each language's cache in tokens, `beams` how many beginnings of a translation are kept; captions
+        """`window` is each language's cache in tokens, `beams` the width of its search for final ones; captions
         and addresses go to `console`.
 
         What the translator knows is kept in the file `state`, and taken up from there.
@@ -189,7 +189,7 @@ class Run:
 
             async def on_recording(path: Path, pair: Pair) -> list[Event]:
                 recordings = await asyncio.to_thread(decode_all, [path])
-                kept, clock = Kept(UNWATCHED, server.operations), VirtualClock()
+                kept, clock = CollectedEvents(UNWATCHED, server.operations), VirtualClock()
                 await self._session(pair, "virtual", clock, paced(recordings, clock), kept)
                 return kept.events
 

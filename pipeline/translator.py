@@ -57,9 +57,9 @@ class Translator:
         """`window` is the tokens that each conversation holds. Raises UserError for one that is too small, and where a
         GPU holds no more conversations.
 
-        With `promises`, translations begin with what two drafts of them agreed on. With several `beams`, as many
-        beginnings of a translation are kept while it is written, and of what comes of them the one is taken that the
-        others agree with most (`consensus.py`); languages are then written one after the other. `glossary` is asked at
+        With `promises`, translations begin with what two drafts of them agreed on. With several `beams`, final
+        translations are searched for, and of what comes of that the one is taken that the others agree with most
+        (`consensus.py`); languages are then written one after the other. `glossary` is asked at
         each segment. As many `names` are remembered, for each language.
         """
         self._engine = engine
@@ -133,8 +133,8 @@ class Translator:
 
         What is no translation (`guards.py`) is made once more without context, and then with a stricter prompt, as long
         as `in_time` says that there is time. What fails in the end does not join the context, and what was said stands
-        in its place. `wrote` hears of which language there are how many tokens, from each one on: 1 once more where it
-        is made once more. Raises UserError for too long a segment: nothing is left of it.
+        in its place. `wrote(language, count)` is called after each token with the count so far, which begins at 1 again
+        where the translation is made again. Raises UserError for too long a segment: nothing is left of it.
         """
         try:
             source_tokens(self._engine.tokenizer, text)

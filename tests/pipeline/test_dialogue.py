@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surtitle.pipeline.dialogue import Answer, Ask, Dialogue, History, NoAnswer, limit_of
+from surtitle.pipeline.dialogue import Ask, Dialogue, History, NoAnswer, Reply, limit_of
 from surtitle.pipeline.events import Translated
 from surtitle.pipeline.glossary import Glossary
 from surtitle.pipeline.guards import Guards
@@ -49,7 +49,7 @@ class Talk:
                 if answer is None:
                     ask = steps.throw(NoAnswer())
                 else:
-                    ask = steps.send(Answer(answer, finished=not answer.endswith("…")))
+                    ask = steps.send(Reply(answer, finished=not answer.endswith("…")))
         except StopIteration as end:
             assert not waiting
             found: Translated = end.value

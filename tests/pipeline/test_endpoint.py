@@ -10,7 +10,7 @@ import pytest
 from chat_server import ChatServer, Mode
 
 from surtitle.pipeline.address import Address, parse_address
-from surtitle.pipeline.dialogue import Answer, Ask
+from surtitle.pipeline.dialogue import Ask, Reply
 from surtitle.pipeline.endpoint import Endpoint, EndpointError
 from surtitle.pipeline.errors import UsageError
 
@@ -24,7 +24,7 @@ def chat() -> Iterator[ChatServer]:
         yield server
 
 
-async def answers_of(address: Address, *asks: Ask) -> tuple[list[Answer], list[int]]:
+async def answers_of(address: Address, *asks: Ask) -> tuple[list[Reply], list[int]]:
     counts: list[int] = []
     endpoint = Endpoint(address)
     try:
@@ -36,7 +36,7 @@ async def answers_of(address: Address, *asks: Ask) -> tuple[list[Answer], list[i
 
 async def test_an_answer_is_streamed_and_its_pieces_are_counted(chat: ChatServer) -> None:
     (answer,), counts = await answers_of(Address(chat.url, "m"), ASK)
-    assert answer == Answer("Buenos días, señoras.", finished=True)
+    assert answer == Reply("Buenos días, señoras.", finished=True)
     assert counts == [1, 2, 3, 4, 5, 6]
 
 
