@@ -4,7 +4,7 @@ import { RATE } from "/pcm.js";
 
 const ON_THE_WAY = 2 * 2 * RATE; // bytes: two seconds
 const STUCK = 10; // seconds in which nothing of what waits leaves
-const LAST = 120; // seconds that the server may take for the last captions
+const LAST = 120; // seconds without a caption, while the last ones are waited for
 
 export class Publisher {
   skipped = 0; // samples that were heard and not sent
@@ -58,12 +58,17 @@ export class Publisher {
     if (this.#socket.readyState === 1 && !this.#stopped) this.#socket.send(JSON.stringify({ type: "translate", to }));
   }
 
+  // A caption came: the server is there, however long the last ones take.
+  hears() {
+    if (this.#stopped) this.#deadline = Date.now() + LAST * 1000;
+  }
+
   // Everything was said; "over" comes when the server has said the rest.
   stop() {
     this.#stopped = true;
     clearTimeout(this.#timer);
     if (this.#socket.readyState !== 1) return this.#end("over", "Stopped.");
-    this.#deadline = Date.now() + LAST * 1000;
+    this.hears();
     this.#tell("last", "Waiting for the last captions…");
     this.#socket.send('{"type":"stop"}');
   }

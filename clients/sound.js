@@ -24,20 +24,17 @@ export async function openMicrophone(deviceId, heard, paused, gone) {
     track.stop();
     return context.close();
   };
-  try {
-    await context.audioWorklet.addModule("/capture.js");
-  } catch (error) {
+  const node = await capture(context, stream).catch((error) => {
     close();
     throw error;
-  }
-  const node = new AudioWorkletNode(context, "capture", { numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" });
+  });
   node.port.onmessage = ({ data }) => heard(data);
-  context.createMediaStreamSource(stream).connect(node);
   track.onended = gone;
   context.onstatechange = () => {
     paused(context.state !== "running");
     resume();
   };
+  if (context.state !== "running") context.onstatechange(); // as during a call
   addEventListener("visibilitychange", resume);
   return {
     deviceId: track.getSettings().deviceId,
@@ -46,6 +43,13 @@ export async function openMicrophone(deviceId, heard, paused, gone) {
       return close();
     },
   };
+}
+
+async function capture(context, stream) {
+  await context.audioWorklet.addModule("/capture.js");
+  const node = new AudioWorkletNode(context, "capture", { numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" });
+  context.createMediaStreamSource(stream).connect(node);
+  return node;
 }
 
 // A file of any format that the browser plays, as samples. Throws a DOMException for others.

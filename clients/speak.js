@@ -140,6 +140,7 @@ async function listen() {
   const mine = ++asked;
   source?.close();
   source = undefined;
+  find("trouble").textContent = ""; // of the microphone before
   try {
     const opened = await openMicrophone(settings.device, heard, paused, () => stop("The microphone is gone."));
     if (!publisher || mine !== asked) return void opened.close(); // it was stopped meanwhile, or another is wanted
@@ -232,6 +233,7 @@ const handlers = {
     grown();
   },
   caption(caption) {
+    publisher?.hears();
     transcript.show(caption);
     grown();
   },

@@ -148,7 +148,7 @@ def server_flags(command: argparse.ArgumentParser, *, port: int | None, port_hel
         "--max-viewers",
         type=number(1, 10**6),
         metavar="N",
-        help="connections that are taken in all (default 2000)",
+        help="connections that are taken, and a few more of publishers (default 2000)",
     )
     command.add_argument(
         "--tls-cert", type=Path, metavar="FILE", help="certificate (PEM): speak https and wss; with --tls-key"

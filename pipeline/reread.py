@@ -14,6 +14,8 @@ from typing import Generic, TypeVar
 from surtitle.pipeline.errors import UserError
 
 T = TypeVar("T")
+AGAIN = 1.0
+"""Seconds after which a file that could not be read is tried again."""
 EMPTIED = 1.0
 """Seconds for which a file must have been empty to be meant so."""
 
@@ -42,20 +44,22 @@ class Reread(Generic[T]):
         self._seen = self._stamp()
         self._value = self._read()
         self._told = ""
+        self._again = 0.0  # when it may be read, by `now`
 
     def current(self) -> T:
         """What the file says."""
         stamp = self._stamp()
-        if stamp != self._seen and not self._is_being_written(stamp):
+        if stamp != self._seen and not self._is_being_written(stamp) and self._now() >= self._again:
             try:
-                self._value = self._read()
+                self._value, self._seen, self._told = self._read(), stamp, ""
             except UserError as error:
-                # Tried again: who may read it can change, and the file does not. Told once.
+                if isinstance(error.__cause__, OSError):  # who may read it can change, and the file does not
+                    self._again = self._now() + AGAIN
+                else:
+                    self._seen = stamp
                 if str(error) != self._told:
                     self._tell(f"{error}; what it said before stays")
                 self._told = str(error)
-            else:
-                self._seen, self._told = stamp, ""
         return self._value
 
     def _is_being_written(self, stamp: tuple[int, int, int] | None) -> bool:

@@ -107,7 +107,7 @@ class CaptionServer:
             port: The TCP port; 0 picks a free one (`url` names it).
             allow_origins: Origins of web pages that may connect, beside our own.
             tokens: The tokens as they are now; asked at each first message, and now and then.
-            max_viewers: How many connections there may be in all.
+            max_viewers: How many connections there may be, a few more of publishers not counted.
             tls: Makes it speak https and wss.
             on_publish: Runs publishers' sessions, one at a time in each room; None refuses publishers.
             routes: What answers plain HTTP beside our own pages: a handler by method and path.
@@ -126,7 +126,9 @@ class CaptionServer:
         self._operations.connections = self._count
         self._admissions = Admissions(tokens, self._operations, _writer)
         self._access = self._rules()
-        self._site = Site(rooms, tokens, self._operations, full=lambda: self._left() < 0, beat=patience.beat)
+        self._site = Site(
+            rooms, tokens, self._operations, full=lambda: self._left_for_viewers() < 0, beat=patience.beat
+        )
         self._web = Web(
             Routes(
                 {**dict.fromkeys((("GET", path) for path in GUESTS), websocket_only), **self._site.routes(), **routes}
@@ -216,6 +218,10 @@ class CaptionServer:
         """How many connections more are taken."""
         return self._max_viewers - len(self._connected) - self._web.connections
 
+    def _left_for_viewers(self) -> int:
+        """How many more of them are taken: the first publishers take no viewer's place."""
+        return self._left() + min(len(self._publishers), PUBLISHERS)
+
     def _count(self) -> dict[str, int]:
         viewers, publishers = sum(room.hub.viewers for room in self._rooms), len(self._publishers)
         return {"viewer": viewers, "publisher": publishers, "all": len(self._connected) + self._web.connections}
@@ -268,7 +274,7 @@ class CaptionServer:
         self._connected.add(connection)
         self._idle.clear()
         try:
-            if self._left() < (0 if path == "/captions" else -PUBLISHERS):
+            if (self._left_for_viewers() if path == "/captions" else self._left() + PUBLISHERS) < 0:
                 raise Refused(CloseCode.FULL, f"there are {self._max_viewers} connections already; try again later")
             if path == "/captions":
                 await self._serve_viewer(connection, visit)

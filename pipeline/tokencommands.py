@@ -80,8 +80,13 @@ def _write(path: Path, text: str) -> None:
 def _keep(before: os.stat_result, name: str) -> None:
     """Give the file `name` the owner and mode that the one `before` it had: a server that runs as another reads it."""
     if sys.platform != "win32":
+        mode = stat.S_IMODE(before.st_mode)
         try:
             os.chown(name, before.st_uid, before.st_gid)
-        except PermissionError:
+        except OSError:
             print("the file has another owner now, as only root can keep the one that it had; may the server read it?")
-    os.chmod(name, stat.S_IMODE(before.st_mode))
+            try:
+                os.chown(name, -1, before.st_gid)
+            except OSError:  # another group is not to read what that one might
+                mode &= ~stat.S_IRWXG
+        os.chmod(name, mode)

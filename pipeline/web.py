@@ -209,7 +209,7 @@ class HttpConnection:
                 if self._web.stopping or not self._wire.again():
                     break
                 self._waits_for_body = patience.body
-                if not self._wire.began:
+                if not self._wire.began and not self._pipe.transport.get_write_buffer_size():  # all has left
                     self._web.idle[self] = None
                 head = await self._head(patience.idle)
         except HttpError as error:

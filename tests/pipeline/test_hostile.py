@@ -204,6 +204,19 @@ async def test_a_speaker_who_comes_back_is_taken_where_viewers_have_every_place(
         assert (await closing(late))[1] == 4410
 
 
+async def test_a_speaker_beyond_the_limit_takes_no_viewers_place(hub: Hub) -> None:
+    async with (
+        CaptionServer(Rooms(lambda: hub), port=0, max_viewers=1, on_publish=Listener()) as server,
+        at(server, "/publish") as publisher,
+    ):
+        await publisher.send(START)
+        assert (await receive(publisher))["type"] == "ready"
+        for _ in range(2):  # and when it comes back
+            async with at(server) as viewer:
+                await hello(viewer)
+            await asyncio.sleep(0.05)
+
+
 async def test_more_rooms_than_are_kept_are_told_to_come_later() -> None:
     async with CaptionServer(Rooms(lambda: Hub("e")), port=0) as server, AsyncExitStack() as stack:
         for number in range(SPARE):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.reread import Reread
+from surtitle.pipeline.reread import AGAIN, Reread
 
 
 def numbers(text: str) -> list[int]:
@@ -69,15 +69,31 @@ def test_a_file_that_could_not_be_read_is_read_once_it_can(tmp_path: Path, monke
     def refuse(*arguments: object, **more: object) -> str:
         raise PermissionError("not yours")
 
-    path, told = tmp_path / "numbers", list[str]()
+    path, told, now = tmp_path / "numbers", list[str](), [10.0]
     write(path, "1 2", 1)
-    file = reread(path, told)
+    file = Reread(path, numbers, told.append, what="a list of numbers", now=lambda: now[0])
     write(path, "3 4", 2)
     with monkeypatch.context() as forbidden:
         forbidden.setattr(Path, "read_text", refuse)
         assert file.current() == file.current() == [1, 2]
+    assert file.current() == [1, 2]  # it is not tried at once
+    now[0] += AGAIN
     assert file.current() == [3, 4]
     assert len(told) == 1
+
+
+def test_a_mistake_is_read_once(tmp_path: Path) -> None:
+    path, told, parsed = tmp_path / "numbers", list[str](), list[str]()
+
+    def counted(text: str) -> list[int]:
+        parsed.append(text)
+        return numbers(text)
+
+    write(path, "1 2", 1)
+    file = Reread(path, counted, told.append, what="a list of numbers")
+    write(path, "one", 2)
+    assert [file.current() for _ in range(3)] == [[1, 2]] * 3
+    assert (parsed, len(told)) == (["1 2", "one"], 1)
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", None])

@@ -62,6 +62,18 @@ def test_a_file_that_is_changed_keeps_its_mode_and_its_owner(tmp_path: Path, mon
     assert [each.name for each in tmp_path.iterdir()] == ["tokens.toml"]
 
 
+def test_another_group_does_not_read_what_the_one_before_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object) -> None:
+        raise PermissionError("not root")
+
+    path = tmp_path / "tokens.toml"
+    path.write_text("# ours\n")
+    path.chmod(0o640)
+    monkeypatch.setattr(os, "chown", refuse)
+    assert tokens(path, "add", "obs", "--right", "read") == 0
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
 def test_an_owner_that_can_not_be_kept_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
