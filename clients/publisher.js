@@ -76,8 +76,10 @@ export class Publisher {
   #end(state, words) {
     this.#stopped = true;
     clearInterval(this.#watch);
-    this.#socket.onclose = null;
-    this.#socket.close();
+    const socket = this.#socket;
+    socket.onclose = null;
+    if (socket.readyState) socket.close();
+    else socket.onopen = () => socket.close(); // or the browser complains
     this.#tell(state, words);
   }
 

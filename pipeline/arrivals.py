@@ -18,13 +18,15 @@ RECENT = 60.0
 class Arrivals:
     """One source's. Times are seconds since the audio began."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, punctual: bool = False) -> None:
+        """A `punctual` source is never late by itself, so what comes late of it was held up here."""
+        self._punctual = punctual
         self._pieces: deque[tuple[float, float]] = deque()  # when it came, how late: later ones are later by more
         self._end = self._length = 0.0  # of the newest piece
 
     def push(self, start: float, end: float, now: float) -> None:
         """The audio from `start` to `end` came at `now`."""
-        late = max(0.0, now - end)
+        late = 0.0 if self._punctual else max(0.0, now - end)
         if late - self.late > STALL:  # nothing came for so long: what it was before tells nothing of what follows
             self._pieces.clear()
         while self._pieces and self._pieces[-1][1] >= late:

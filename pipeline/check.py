@@ -86,7 +86,7 @@ def check(
     Raises UsageError for targets that leave no language to translate from.
     """
     wanted = {language.code for language in targets}
-    spoken = spoken_for(wanted)
+    spoken = spoken_for(wanted) if measure else ""
     _show_machine(cores, console)
     _show_devices(console)
     console.print(f"port {port}: {_port_state(port)}")

@@ -224,4 +224,5 @@ def _stems(wanted: str, language: str) -> re.Pattern[str]:
     endings = 2 * _PARTICLES if language == "ko" else rf"\w{{0,{_LONG_ENDINGS.get(language, _ENDING)}}}"
     end = rf"{endings}(?!\w)" if len(words[-1]) < _STEM else ""  # "red" is not in "reduce"
     before = _BEFORE.get(language, "")
-    return re.compile(rf"(?<!\w){before}" + r"\w*\W+".join(map(re.escape, words)) + end, re.IGNORECASE)
+    flags = re.NOFLAG if wanted.isupper() else re.IGNORECASE  # EU is not in "euroa"
+    return re.compile(rf"(?<!\w){before}" + r"\w*\W+".join(map(re.escape, words)) + end, flags)

@@ -59,6 +59,7 @@ class Interpreter:
         self._targets = tuple(targets)
         self._translators: dict[str, OneSource | None] = {}
         self._past: dict[str, int] = {}  # figures of those that are gone
+        self._resting = ""  # whose rest was the last, and may have been cut short
         self._from(sources[0])
         self._restore(state or {})
 
@@ -108,9 +109,11 @@ class Interpreter:
 
     def rest(self, stop: Callable[[], bool], pause: Callable[[], bool]) -> None:
         """What `Translator.rest` does, for one language that was spoken after the other."""
-        for translator in self._translators.values():
+        # what was begun is finished first, so that there is no more than one of them
+        for spoken, translator in sorted(self._translators.items(), key=lambda each: each[0] != self._resting):
             if translator is not None and not stop():
                 translator.rest(stop, pause)
+                self._resting = spoken
 
     def state(self) -> State:
         """All that was said and is still known."""

@@ -138,7 +138,7 @@ class Run:
             audio = until(paced(blocks, chosen), self._stop)
             broken: UserError | None = None
             try:
-                await self._session(pair, clock, chosen, audio, Broadcast(room, opened))
+                await self._session(pair, clock, chosen, audio, Broadcast(room, opened), punctual=True)
             except UserError as error:
                 broken = error  # viewers have what was heard until then
             rooms.hush(room)
@@ -240,6 +240,8 @@ class Run:
         audio: AsyncIterator[Item],
         out: WayOut,
         ready: Ready | None = None,
+        *,
+        punctual: bool = False,
     ) -> None:
         names = {"asr": self._models.names.asr, "llm": self._models.names.llm}
         start = SessionStart(secrets.token_hex(8), pair.sources, pair.targets, names, kind, out.name)
@@ -253,6 +255,7 @@ class Run:
             publish=out.publish,
             captions=self._captions,
             hastened=self._beams == 1,
+            punctual=punctual,
             idle=keeper.keep_if_due if keeper else _nothing,
         )
         out.follow(session.captioner.lags, session.captioner.painted, session.want)

@@ -54,8 +54,7 @@ TURN = 1.0
 RETRY_WITHIN = 5.0
 """Seconds after the words up to which a failed translation is made again; later, the next segment is more urgent."""
 PAUSE = 2.0
-"""Seconds of silence that are heard where a device or a network is lost, so that what was said before is over; the rest
-of it when the device is back."""
+"""Seconds of silence that are heard where a device or a network is lost, so that what was said before is over."""
 REST_TURN = 0.25
 """Seconds of a pause's work before other sessions on the same model have their turn."""
 
@@ -88,9 +87,10 @@ class _Waiting:
 
     segment: Segment
     stamps: Stamps
+    behind: float
+    """Seconds by which its source was when it was recognised."""
     is_told: bool
-    """Whether it was published as it was said. In a language that is wanted it follows what was said before, of which
-    the translation is still being made: so the finals of each language come in their order."""
+    """Whether it was published as it was said: if not, that waits for what was said before it."""
 
 
 class Session:
@@ -107,12 +107,14 @@ class Session:
         publish: Callable[[Event], None],
         captions: CaptionMode = "final",
         hastened: bool = True,
+        punctual: bool = False,
         idle: Callable[[], object] = _nothing,
     ) -> None:
         """`translator` writes the languages of `start`; `publish` is called on the event loop, and must not block.
 
-        `hastened` says whether a final comes sooner by drafts, even by those that nobody sees. `idle` is called on
-        the translator's thread, in pauses.
+        `hastened` says whether a final comes sooner by drafts, even by those that nobody sees; `punctual` that the
+        source is never late by itself, as a recording is that is paced here. `idle` is called on the translator's
+        thread, in pauses.
         """
         self._start = start
         self._listener = Listener(recognizer, start.sources[0], now=clock.now)
@@ -122,7 +124,7 @@ class Session:
         self._publish = publish
         self._scrubber = Scrubber()
         self._backlog = Backlog()
-        self._arrivals = Arrivals()
+        self._arrivals = Arrivals(punctual=punctual)
         self._arrived = asyncio.Event()
         self._source_over = False
         self._broken: UserError | None = None  # what ended the source too early
@@ -245,14 +247,23 @@ class Session:
             now = self._clock.now()
             seen = self._listener.first_reached(segment.end)
             stamps = Stamps(recognised=now if seen is None else seen, committed=now)
-            is_told = not self._segments or segment.language not in self._wanted.now
-            if is_told:
-                self._emit(segment, segment.language, Translated(segment.text), stamps)
-            self._segments.append(_Waiting(segment, stamps, is_told))
-        if opening:
+            waiting = _Waiting(segment, stamps, self._arrivals.late, not self._waits(segment.language))
+            if waiting.is_told:
+                self._emit(waiting, segment.language, Translated(segment.text), stamps)
+            self._segments.append(waiting)
+        if opening and not self._waits(opening.segment.language):
             begun = opening.segment
             self._show_draft(opening, begun.language, begun.text, opening.committed)
         self._new_text.set()
+
+    def _waits(self, language: str) -> bool:
+        """Whether what is said in `language` now is published later: behind translations into it of what was said
+        before, and behind what waits for such. So finals come in their order, in each language and as they were said.
+        """
+        return any(
+            not each.is_told or (each.segment.language != language and self._wanted.may_be(language))
+            for each in self._segments
+        )
 
     async def _translate(self) -> None:
         while self._segments or not self._speech_over:
@@ -395,10 +406,10 @@ class Session:
 
     async def _caption_next(self) -> None:
         first = self._segments[0]
-        segment, stamps = first.segment, first.stamps
+        segment = first.segment
         self._captioned += 1
         if not first.is_told:
-            self._emit(segment, segment.language, Translated(segment.text), stamps)
+            self._emit(first, segment.language, Translated(segment.text), first.stamps)
         written = {language: Written(self._clock.now) for language in self._wanted.now}
         finished = self._translator.translate(
             segment.text,
@@ -409,7 +420,8 @@ class Session:
         async with aclosing(self._llm.each(finished)) as translations:
             async for language, made in translations:
                 times = written[language]
-                self._emit(segment, language, made, replace(stamps, first_token=times.first, last_token=times.last))
+                stamps = replace(first.stamps, first_token=times.first, last_token=times.last)
+                self._emit(first, language, made, stamps)
         self._segments.popleft()  # not before: until it is captioned it waits
         self._wanted.captioned()
         self._note_memory()
@@ -422,10 +434,10 @@ class Session:
         if caption is not None:
             self._publish(caption)
 
-    def _emit(self, segment: Segment, language: str, made: Translated, stamps: Stamps) -> None:
-        caption = self.captioner.final(segment, language, made, stamps, behind=self._arrivals.late)
+    def _emit(self, waiting: _Waiting, language: str, made: Translated, stamps: Stamps) -> None:
+        caption = self.captioner.final(waiting.segment, language, made, stamps, behind=waiting.behind)
         if caption.role == "target":
-            self._condition.captioned(self._lateness(segment))
+            self._condition.captioned(self._lateness(waiting.segment))
         self._publish(caption)
 
     def _figures(self) -> dict[str, float | int]:

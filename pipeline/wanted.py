@@ -26,6 +26,10 @@ class Wanted:
         """Whether it is time for them."""
         return self.changes and not self._owed
 
+    def may_be(self, language: str) -> bool:
+        """Whether what was said so far is translated into `language`, perhaps after a change."""
+        return language in self.now or language in self._next
+
     def want(self, targets: tuple[str, ...], waiting: int) -> None:
         """Translate into `targets` what is said from now on, while so many segments wait to be captioned."""
         # what was wanted before, and came to nothing, waits for no more than it did

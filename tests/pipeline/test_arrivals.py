@@ -43,6 +43,12 @@ def test_a_long_stall_is_the_sources_at_once_and_a_burst_behind_it_makes_up_for_
     assert after((0.5, 0.0), (0.6, STALL + 1), (0.7, STALL + 0.5), (5.0, 0.0)).late == 0.0
 
 
+def test_what_comes_late_of_a_punctual_source_was_held_up_here() -> None:
+    arrivals = Arrivals(punctual=True)
+    arrivals.push(0.0, 0.1, 30.0)
+    assert (arrivals.late, arrivals.lateness(0.1, 30.1)) == (0.0, 30.0)
+
+
 def test_a_source_stalls_when_the_next_piece_is_overdue() -> None:
     assert after((0.1, 0.0)).stalls(0.1) == pytest.approx(0.2 + STALL)
     long = Arrivals()

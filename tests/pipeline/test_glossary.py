@@ -143,6 +143,11 @@ def test_thousands_of_terms_are_compiled_once() -> None:
     assert took[1] < took[0] / 4
 
 
+def test_a_short_word_in_capitals_is_not_had_by_small_letters() -> None:
+    assert missed([Rendering("EU", "EU")], "5 euroa", "fi") != ()
+    assert missed([Rendering("EU", "EU")], "EUssa", "fi") == ()
+
+
 @pytest.mark.parametrize(
     ("language", "wanted", "translation"),
     [("ko", "차", "차까지도 마셨다."), ("hu", "Pál", "Pálnak adta."), ("tr", "Ali", "Ali'den, Aliden.")],

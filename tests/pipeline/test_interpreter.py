@@ -190,6 +190,16 @@ def test_of_what_is_kept_all_that_is_still_wanted_is_taken_up() -> None:
     assert again.restored == [{"en-es": KEPT, "en-it": KEPT}]
 
 
+def test_a_rest_that_was_cut_short_is_finished_before_another_begins() -> None:
+    made = Made(("en", "es"), ("de",))
+    made.translate("bien", "es")
+    asked = iter([False, True])
+    made.interpreter.rest(lambda: next(asked), lambda: False)
+    made.translate("good", "en")  # which is the newest now
+    made.interpreter.rest(lambda: False, lambda: False)
+    assert made.rested == ["en", "en", "es"]
+
+
 def test_who_is_needed_rests_no_longer() -> None:
     made = Made(("en", "es"), ("de",))
     made.translate("bien", "es")

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from queue import Queue
 from typing import Literal
 
 import numpy as np
@@ -167,6 +168,103 @@ async def test_finals_in_a_language_that_is_spoken_and_wanted_come_in_their_orde
     english = [event.cue for event in events if isinstance(event, Caption) and event.language == "en"]
     assert english == [0, 1]
     assert [cue for cue, language, _ in shown(events) if language == "de"] == [0, 1]
+
+
+async def test_what_is_said_waits_for_nothing_where_nothing_before_it_is_translated_into_its_language(
+    workers: Workers,
+) -> None:
+    told = threading.Event()
+
+    class English(ScriptedEars):
+        def push(self, samples: Samples, *, backlog: float = 0.0) -> list[Heard]:
+            self.samples += len(samples)
+            said = [Word("Yes.", 0.0, 0.4, 0.9), Quiet(0.5), Word("No.", 0.6, 0.9, 0.9), Quiet(1.0)]
+            return said if self.samples == SAMPLE_RATE else []
+
+        def flush(self) -> list[Heard]:
+            return []
+
+    def publish(event: Event) -> None:
+        if isinstance(event, Caption) and event.language == "en" and event.cue == 1:
+            told.set()
+
+    start = SessionStart("s", ("en", "es"), ("en", "de"), {}, "real")
+    translator = ScriptedTranslator(["de", "en"], gate=lambda: heard_in_time.append(told.wait(10)))
+    heard_in_time: list[bool] = []
+    session = Session(start, English(), translator, clock=RealClock(), workers=workers, publish=publish)
+    await session.run(chunks(2.0))
+    assert heard_in_time == [True, True]
+
+
+class Dictated(ScriptedEars):
+    """Hears what it is given, by the half second in which it is said."""
+
+    def __init__(self, said: dict[float, list[Heard]]) -> None:
+        super().__init__()
+        self._said = said
+
+    def push(self, samples: Samples, *, backlog: float = 0.0) -> list[Heard]:
+        self.samples += len(samples)
+        return self._said.pop(self.samples / SAMPLE_RATE, [])
+
+    def flush(self) -> list[Heard]:
+        return []
+
+
+async def test_finals_keep_their_order_while_a_language_is_added(workers: Workers) -> None:
+    released, events = threading.Event(), list[Event]()
+    ears = Dictated(
+        {
+            0.5: [Speaks("fr"), Word("Oui.", 0.0, 0.2, 0.9), Quiet(0.5)],
+            1.5: [Word("Non.", 1.0, 1.1, 0.9), Speaks("en"), Word("Yes.", 1.2, 1.4, 0.9), Quiet(1.5)],
+        }
+    )
+
+    async def changing() -> AsyncIterator[Item]:
+        async for chunk in chunks(2.0):
+            if isinstance(chunk, AudioChunk) and chunk.start == 1.0:
+                await happens(lambda: bool(shown(events)))
+                yield Targets(("es", "en"))
+            yield chunk
+        await happens(lambda: (1, "fr", "Non.") in shown(events))
+        released.set()
+
+    start = SessionStart("s", ("en", "fr"), ("es",), {}, "real")
+    translator = ScriptedTranslator(["es"], gate=lambda: released.wait(10))
+    session = Session(start, ears, translator, clock=RealClock(), workers=workers, publish=events.append)
+    await session.run(changing())
+    assert [text for _, language, text in shown(events) if language == "en"] == ["NON.", "Yes."]
+
+
+async def test_finals_keep_their_order_while_a_language_is_dropped(workers: Workers) -> None:
+    turns, events = Queue[None](), list[Event]()
+    ears = Dictated(
+        {
+            0.5: [Speaks("fr"), Word("Oui.", 0.0, 0.2, 0.9), Quiet(0.5)],
+            1.0: [Speaks("en"), Word("Yes.", 0.6, 0.7, 0.9), Quiet(0.8), Word("No.", 0.8, 0.9, 0.9), Quiet(1.0)],
+            1.5: [Word("Well.", 1.0, 1.4, 0.9), Quiet(1.5)],
+        }
+    )
+
+    async def changing() -> AsyncIterator[Item]:
+        async for chunk in chunks(2.0):
+            if isinstance(chunk, AudioChunk) and chunk.start == 0.5:
+                await happens(lambda: bool(shown(events)))
+                yield Targets(("es",))
+            if isinstance(chunk, AudioChunk) and chunk.start == 1.0:
+                for _ in range(2):
+                    turns.put(None)
+                await happens(lambda: (1, "en", "Yes.") in shown(events))  # of which the translation is still made
+            yield chunk
+        await happens(lambda: not ears._said)
+        for _ in range(9):
+            turns.put(None)
+
+    start = SessionStart("s", ("en", "fr"), ("en", "es"), {}, "real")
+    translator = ScriptedTranslator(["en", "es"], gate=lambda: turns.get(timeout=10))
+    session = Session(start, ears, translator, clock=RealClock(), workers=workers, publish=events.append)
+    await session.run(changing())
+    assert [text for _, language, text in shown(events) if language == "en"] == ["OUI.", "Yes.", "No.", "Well."]
 
 
 async def test_the_same_languages_once_more_are_no_news(workers: Workers) -> None:

@@ -26,6 +26,15 @@ def test_a_change_that_is_changed_again_waits_no_longer_for_that() -> None:
     assert wanted.change() == ("fr",)
 
 
+def test_what_was_said_may_be_translated_into_either_until_they_change() -> None:
+    wanted = Wanted(("es",))
+    wanted.want(("de",), 1)
+    assert [wanted.may_be(language) for language in ("es", "de", "fr")] == [True, True, False]
+    wanted.captioned()
+    wanted.change()
+    assert [wanted.may_be(language) for language in ("es", "de", "fr")] == [False, True, False]
+
+
 def test_the_same_languages_are_no_change() -> None:
     wanted = Wanted(("es",))
     wanted.want(("es",), 0)
