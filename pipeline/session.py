@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 import psutil
 
+from surtitle.pipeline.agenda import Agenda, Waiting
 from surtitle.pipeline.ahead import Ahead
 from surtitle.pipeline.arrivals import Arrivals
 from surtitle.pipeline.backlog import Backlog
@@ -46,7 +46,6 @@ from surtitle.pipeline.scrub import Scrubber
 from surtitle.pipeline.segmenter import Opening
 from surtitle.pipeline.stamps import Written
 from surtitle.pipeline.stats import MemoryStats
-from surtitle.pipeline.wanted import Wanted
 from surtitle.pipeline.workers import Worker, Workers
 
 TURN = 1.0
@@ -79,18 +78,6 @@ class Translates(Protocol):
     def rest(self, stop: Callable[[], bool], pause: Callable[[], bool]) -> None: ...
 
     def figures(self) -> Mapping[str, int]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """A segment that is not captioned yet."""
-
-    segment: Segment
-    stamps: Stamps
-    behind: float
-    """Seconds by which its source was when it was recognised."""
-    is_told: bool
-    """Whether it was published as it was said: if not, that waits for what was said before it."""
 
 
 class Session:
@@ -128,8 +115,7 @@ class Session:
         self._arrived = asyncio.Event()
         self._source_over = False
         self._broken: UserError | None = None  # what ended the source too early
-        self._segments: deque[_Waiting] = deque()
-        self._wanted = Wanted(start.targets)
+        self._agenda = Agenda(start.targets)
         self._captions = captions
         self._idle = idle
         self._hastened = hastened
@@ -166,7 +152,7 @@ class Session:
 
     def want(self, targets: tuple[str, ...]) -> None:
         """Translate into `targets` (ISO 639-1 codes) what is said from now on. To be called on the loop."""
-        self._wanted.want(targets, len(self._segments))
+        self._agenda.want(targets)
         self._new_text.set()
 
     async def _in_step(self, audio: AsyncIterator[Item]) -> None:
@@ -178,7 +164,7 @@ class Session:
                         await self._draft(opening)
                     if self._may_rest():
                         await self._rest()
-                if self._wanted.changes:
+                if self._agenda.changes:
                     await self._retarget()
         await self._caption_all(await self._hear_the_end())
 
@@ -192,7 +178,7 @@ class Session:
 
     async def _caption_all(self, segments: list[Segment]) -> None:
         self._recognised(segments)
-        while self._segments:
+        while self._agenda:
             await self._caption_next()
 
     async def _side_by_side(self, audio: AsyncIterator[Item]) -> None:
@@ -247,29 +233,19 @@ class Session:
             now = self._clock.now()
             seen = self._listener.first_reached(segment.end)
             stamps = Stamps(recognised=now if seen is None else seen, committed=now)
-            waiting = _Waiting(segment, stamps, self._arrivals.late, not self._waits(segment.language))
+            waiting = self._agenda.add(segment, stamps, self._arrivals.late)
             if waiting.is_told:
                 self._emit(waiting, segment.language, Translated(segment.text), stamps)
-            self._segments.append(waiting)
-        if opening and not self._waits(opening.segment.language):
+        if opening and not self._agenda.holds(opening.segment.language):
             begun = opening.segment
             self._show_draft(opening, begun.language, begun.text, opening.committed)
         self._new_text.set()
 
-    def _waits(self, language: str) -> bool:
-        """Whether what is said in `language` now is published later: behind translations into it of what was said
-        before, and behind what waits for such. So finals come in their order, in each language and as they were said.
-        """
-        return any(
-            not each.is_told or (each.segment.language != language and self._wanted.may_be(language))
-            for each in self._segments
-        )
-
     async def _translate(self) -> None:
-        while self._segments or not self._speech_over:
-            if self._wanted.due:
+        while self._agenda or not self._speech_over:
+            if self._agenda.due:
                 await self._retarget()
-            if self._segments:
+            if self._agenda:
                 await self._caption_next()
                 self._tell_condition()
                 continue
@@ -284,7 +260,7 @@ class Session:
 
     async def _retarget(self) -> None:
         """Translate into what is wanted now: what is captioned from here on is in those languages."""
-        wanted = self._wanted.change()
+        wanted = self._agenda.change()
         await self._llm.run(lambda: self._translator.retarget(wanted))
         self.captioner.retarget(wanted)
         self._ahead.again()
@@ -297,7 +273,7 @@ class Session:
         is_made = False  # in one language: its final need not wait for the others
 
         def stop() -> bool:
-            return self._another_waits(segment) or (is_made and bool(self._segments))
+            return self._another_waits(segment) or (is_made and bool(self._agenda))
 
         drafting = self._translator.draft(segment.text, segment.language, stop, binds=self._ahead.binds(opening))
         async with aclosing(self._llm.each(drafting)) as drafts:
@@ -336,13 +312,13 @@ class Session:
         return not is_cut
 
     def _is_needed(self) -> bool:
-        return self._wanted.changes or bool(self._segments) or self._speech_over or not self._listener.silent
+        return self._agenda.changes or bool(self._agenda) or self._speech_over or not self._listener.silent
 
     def _another_waits(self, drafted: Segment) -> bool:
         """Whether the oldest segment that waits differs from `drafted`: if not, the draft becomes its translation."""
-        if not self._segments:
+        if not self._agenda:
             return False
-        first = self._segments[0].segment
+        first = self._agenda.first.segment
         return not self._hastened or (first.text, first.language) != (drafted.text, drafted.language)
 
     def _has_time(self, segment: Segment) -> bool:
@@ -380,7 +356,7 @@ class Session:
     def _tell_condition(self) -> None:
         """On the real clock, whenever audio came or a caption was sent."""
         now = self._clock.now()
-        waiting = self._lateness(self._segments[0].segment) if self._segments else 0.0
+        waiting = self._lateness(self._agenda.first.segment) if self._agenda else 0.0
         status = self._condition.status(audio=self._listener.heard, now=now, waiting=waiting)
         if status is not None:
             self._publish(status)
@@ -405,12 +381,12 @@ class Session:
         return await self._asr.run(self._listener.flush)
 
     async def _caption_next(self) -> None:
-        first = self._segments[0]
+        first = self._agenda.first
         segment = first.segment
         self._captioned += 1
         if not first.is_told:
             self._emit(first, segment.language, Translated(segment.text), first.stamps)
-        written = {language: Written(self._clock.now) for language in self._wanted.now}
+        written = {language: Written(self._clock.now) for language in self._agenda.targets}
         finished = self._translator.translate(
             segment.text,
             segment.language,
@@ -422,8 +398,7 @@ class Session:
                 times = written[language]
                 stamps = replace(first.stamps, first_token=times.first, last_token=times.last)
                 self._emit(first, language, made, stamps)
-        self._segments.popleft()  # not before: until it is captioned it waits
-        self._wanted.captioned()
+        self._agenda.done()  # not before: until it is captioned it waits
         self._note_memory()
 
     def _note_memory(self) -> None:
@@ -434,7 +409,7 @@ class Session:
         if caption is not None:
             self._publish(caption)
 
-    def _emit(self, waiting: _Waiting, language: str, made: Translated, stamps: Stamps) -> None:
+    def _emit(self, waiting: Waiting, language: str, made: Translated, stamps: Stamps) -> None:
         caption = self.captioner.final(waiting.segment, language, made, stamps, behind=waiting.behind)
         if caption.role == "target":
             self._condition.captioned(self._lateness(waiting.segment))

@@ -54,7 +54,7 @@ async def serving(tokens: Tokens | None = None) -> AsyncIterator[CaptionServer]:
         port=0,
         tokens=lambda: tokens or Tokens(),
         on_publish=interpret,
-        patience=Patience(hello=1, beat=0.5),
+        patience=Patience(hello=2, beat=0.5),
     ) as server:
         yield server
 
