@@ -9,7 +9,8 @@ before. Knows no translator and no clock.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 
 from surtitle.pipeline.events import Segment, Stamps
 
@@ -26,14 +27,22 @@ class Waiting:
     """Whether it was published as it was said: if not, it is when its turn comes."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """Other languages."""
+
+    targets: tuple[str, ...]
+    owed: int
+    """Segments, said before, that are to be captioned before it applies."""
+
+
 class Agenda:
     """One session's; languages are ISO 639-1 codes."""
 
     def __init__(self, targets: tuple[str, ...]) -> None:
         self.targets = targets
         """What is translated into."""
-        self._next = targets
-        self._owed = 0  # segments that are to be captioned before that applies
+        self._changes: deque[_Change] = deque()
         self._waiting: deque[Waiting] = deque()
 
     def __len__(self) -> int:
@@ -54,7 +63,7 @@ class Agenda:
     def holds(self, language: str) -> bool:
         """Whether what is said in `language` now is published later: behind translations into it of what was said
         before, and behind what waits for such."""
-        may_be = {*self.targets, *self._next}
+        may_be = {*self.targets, *chain.from_iterable(change.targets for change in self._changes)}
         return any(
             not each.is_told or (each.segment.language != language and language in may_be) for each in self._waiting
         )
@@ -62,25 +71,25 @@ class Agenda:
     def done(self) -> None:
         """The oldest segment is captioned."""
         self._waiting.popleft()
-        self._owed = max(0, self._owed - 1)
+        self._changes = deque(replace(change, owed=max(0, change.owed - 1)) for change in self._changes)
 
     @property
     def changes(self) -> bool:
         """Whether other languages are wanted."""
-        return self._next != self.targets
+        return bool(self._changes)
 
     @property
     def due(self) -> bool:
         """Whether it is time for them."""
-        return self.changes and not self._owed
+        return self.changes and not self._changes[0].owed
 
     def want(self, targets: tuple[str, ...]) -> None:
         """Translate into `targets` what is said from now on."""
-        # what was wanted before, and came to nothing, waits for no more than it did
-        self._owed = min(self._owed, len(self)) if self.changes else len(self)
-        self._next = targets
+        if targets != (self._changes[-1].targets if self._changes else self.targets):
+            self._changes.append(_Change(targets, owed=len(self)))
 
     def change(self) -> tuple[str, ...]:
-        """Those that are wanted are translated into from now on."""
-        self.targets = self._next
+        """Those for which it is time are translated into from now on: of several the newest."""
+        while self.due:
+            self.targets = self._changes.popleft().targets
         return self.targets

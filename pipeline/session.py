@@ -164,7 +164,7 @@ class Session:
                         await self._draft(opening)
                     if self._may_rest():
                         await self._rest()
-                if self._agenda.changes:
+                if self._agenda.due:
                     await self._retarget()
         await self._caption_all(await self._hear_the_end())
 

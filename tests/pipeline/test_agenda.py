@@ -36,7 +36,7 @@ def test_others_apply_when_what_was_said_before_is_captioned() -> None:
     assert not agenda.changes
 
 
-def test_a_change_that_is_changed_again_waits_no_longer_for_that() -> None:
+def test_what_was_said_between_two_changes_is_translated_as_the_first_one_says() -> None:
     agenda = Agenda(("es",))
     say(agenda, 0)
     agenda.want(("de",))
@@ -44,7 +44,18 @@ def test_a_change_that_is_changed_again_waits_no_longer_for_that() -> None:
     agenda.want(("fr",))
     agenda.done()
     assert agenda.due
+    assert agenda.change() == ("de",)
+    assert not agenda.due
+    agenda.done()
     assert agenda.change() == ("fr",)
+
+
+def test_of_changes_between_which_nothing_was_said_the_newest_applies() -> None:
+    agenda = Agenda(("es",))
+    agenda.want(("de",))
+    agenda.want(("fr",))
+    assert agenda.change() == ("fr",)
+    assert not agenda.changes
 
 
 def test_the_same_languages_are_no_change() -> None:
@@ -52,8 +63,9 @@ def test_the_same_languages_are_no_change() -> None:
     agenda.want(("es",))
     assert not agenda.changes
     agenda.want(("de",))
-    agenda.want(("es",))
-    assert not agenda.due
+    agenda.want(("de",))
+    assert agenda.change() == ("de",)
+    assert not agenda.changes
 
 
 TARGETS = st.lists(st.sampled_from(["en", "es", "de"]), min_size=1, max_size=3, unique=True).map(tuple)
