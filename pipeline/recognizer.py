@@ -59,7 +59,7 @@ class Probability(Protocol):
 class RecognizerSettings:
     """How often to look, and how much to keep."""
 
-    step: float = 1.0
+    step: float = 0.8
     """Seconds of new audio between two updates, at least."""
     window: float = 6.0
     """Seconds of open audio from which the window is trimmed inside a sentence."""

@@ -335,18 +335,20 @@ def late(audio: Samples, cost: Callable[[float], float]) -> tuple[list[str], lis
 LONG_TALK = np.concatenate((speech(*range(1, 301)), silence(3)))
 
 
-def test_a_recogniser_that_keeps_up_looks_every_second() -> None:
+def test_a_recogniser_that_keeps_up_looks_at_every_step() -> None:
     words, gaps, steps = late(LONG_TALK, lambda seconds: 0.05 * seconds)
     assert words == [name(number) for number in range(1, 301)]
     assert gaps == []
-    assert max(steps[1:-2]) == pytest.approx(1.05, abs=0.1)
+    step = RecognizerSettings().step
+    assert step == pytest.approx(min(steps[1:-2]))
+    assert max(steps[1:-2]) < step + 0.15
 
 
 def test_a_recogniser_ten_times_slower_takes_longer_steps_and_says_everything_all_the_same() -> None:
     words, gaps, steps = late(LONG_TALK, lambda seconds: 0.5 * seconds)
     assert words == [name(number) for number in range(1, 301)]
     assert gaps == []
-    assert max(steps[:3]) < 1.2 < 2.0 < min(steps[4:-1])
+    assert max(steps[:3]) < 1.2 < 1.5 < min(steps[4:-1])
 
 
 def test_a_recogniser_that_can_not_keep_up_leaves_a_gap_wherever_it_leaves_words_out() -> None:
@@ -472,7 +474,8 @@ def test_words_before_a_pause_are_not_looked_for_behind_it() -> None:
         return [replace(word, text="what?", probability=0.1) for word in words] if committed == "w1 w2" else words
 
     asked = committed
-    ears = Recognizer(unsure_of_the_last, probability, languages=["en"])
+    looks = RecognizerSettings(step=1.0)  # behind the second word, among others
+    ears = Recognizer(unsure_of_the_last, probability, languages=["en"], settings=looks)
     heard = ears.push(np.concatenate((speech(1, 2, 3), silence(3.0), speech(4, 5, 6, 7), silence(3.0)))) + ears.flush()
     assert texts(heard) == ["w1", "w2", "w3", "w4", "w5", "w6", "w7"]  # what is doubted took nothing back
     assert "w1 w2" in asked
@@ -548,7 +551,8 @@ def test_the_model_is_shown_text_before_the_window_also_where_there_are_no_space
 
     ears = Recognizer(chinese, probability, languages=["zh"])
     ears.push(speech(*range(1, 100)))
-    assert len(shown[-1]) == RecognizerSettings().context
+    context = RecognizerSettings().context
+    assert context - 1 <= len(shown[-1]) <= context  # no space stands at its beginning
 
 
 class Bilingual:
