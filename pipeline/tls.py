@@ -27,6 +27,7 @@ def load_tls(certificate: Path, key: Path) -> ssl.SSLContext:
         except OSError as error:
             raise UserError(f"{path}: can not be read ({error.strerror}); expected a PEM file") from error
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # whatever this system's default is
     context.set_alpn_protocols(["http/1.1"])
     try:
         context.load_cert_chain(certificate, key, password=_no_password)
