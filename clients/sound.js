@@ -8,7 +8,10 @@ const LATE = 2000; // ms of sound that are made up for at once
 export async function openMicrophone(deviceId, heard, paused, gone) {
   const plain = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false };
   const audio = deviceId ? { ...plain, deviceId: { exact: deviceId } } : plain;
-  const stream = await navigator.mediaDevices.getUserMedia({ audio });
+  const stream = await navigator.mediaDevices.getUserMedia({ audio }).catch((error) => {
+    if (error.name !== "OverconstrainedError") throw error;
+    return navigator.mediaDevices.getUserMedia({ audio: plain }); // the one that was chosen is not there any more
+  });
   const [track] = stream.getAudioTracks();
   const context = new AudioContext(); // at the device's rate: Firefox takes no other
   const resume = async () => {

@@ -68,6 +68,10 @@ class Agenda:
             not each.is_told or (each.segment.language != language and language in may_be) for each in self._waiting
         )
 
+    def tell(self) -> None:
+        """The oldest segment is published as it was said; its translations are still made."""
+        self._waiting[0] = replace(self._waiting[0], is_told=True)
+
     def done(self) -> None:
         """The oldest segment is captioned."""
         self._waiting.popleft()

@@ -245,6 +245,7 @@ class Session:
         while self._agenda or not self._speech_over:
             if self._agenda.due:
                 await self._retarget()
+                continue  # others may be wanted by now
             if self._agenda:
                 await self._caption_next()
                 self._tell_condition()
@@ -260,7 +261,9 @@ class Session:
 
     async def _retarget(self) -> None:
         """Translate into what is wanted now: what is captioned from here on is in those languages."""
-        wanted = self._agenda.change()
+        before, wanted = self._agenda.targets, self._agenda.change()
+        if wanted == before:
+            return
         await self._llm.run(lambda: self._translator.retarget(wanted))
         self.captioner.retarget(wanted)
         self._ahead.again()
@@ -386,6 +389,7 @@ class Session:
         self._captioned += 1
         if not first.is_told:
             self._emit(first, segment.language, Translated(segment.text), first.stamps)
+            self._agenda.tell()
         written = {language: Written(self._clock.now) for language in self._agenda.targets}
         finished = self._translator.translate(
             segment.text,

@@ -84,9 +84,11 @@ def _keep(before: os.stat_result, name: str) -> None:
         try:
             os.chown(name, before.st_uid, before.st_gid)
         except OSError:
-            print("the file has another owner now, as only root can keep the one that it had; may the server read it?")
             try:
                 os.chown(name, -1, before.st_gid)
             except OSError:  # another group is not to read what that one might
                 mode &= ~stat.S_IRWXG
+            print(
+                "the file has another owner or group now, as only root can keep those it had; may the server read it?"
+            )
         os.chmod(name, mode)

@@ -255,6 +255,18 @@ async def test_a_microphone_that_the_system_pauses_is_told_and_goes_on_when_it_m
         await hears(listener, before / RATE + 0.5)
 
 
+async def test_a_microphone_that_was_chosen_and_is_gone_gives_way_to_the_usual_one(
+    serve: Serve, browser: BrowserContext, complaints: list[str]
+) -> None:
+    listener = Listener()
+    async with serve(listener) as server:
+        page = await speaker(browser, server, complaints)
+        await page.evaluate("localStorage.setItem('surtitle.speak', JSON.stringify({ device: 'unplugged' }))")
+        await page.reload()
+        await page.get_by_role("button", name="Start speaking").click()
+        await hears(listener, 0.5)
+
+
 async def test_a_microphone_that_can_not_be_read_is_let_go(
     serve: Serve, browser: BrowserContext, complaints: list[str]
 ) -> None:

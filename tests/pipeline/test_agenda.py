@@ -21,6 +21,19 @@ def test_what_is_said_is_told_at_once_where_nothing_before_it_comes_in_its_langu
     assert not say(agenda, 5), "or what was said would not be in its order"
 
 
+def test_what_is_said_waits_no_longer_where_the_one_before_was_told() -> None:
+    agenda = Agenda(("en", "es"))
+    assert [say(agenda, 0, "en"), say(agenda, 1, "es"), say(agenda, 2, "es")] == [True, False, False]
+    agenda.done()
+    agenda.tell()  # the translation is still made
+    assert not say(agenda, 3, "es"), "behind what waits"
+    agenda.done()
+    agenda.tell()
+    agenda.done()
+    agenda.tell()
+    assert say(agenda, 4, "es")
+
+
 def test_others_apply_when_what_was_said_before_is_captioned() -> None:
     agenda = Agenda(("es",))
     say(agenda, 0)
@@ -77,6 +90,7 @@ def test_finals_come_in_their_order_in_each_language_and_as_they_were_said(
 ) -> None:
     """Languages are spoken, sets of them wanted, and a segment captioned where there is one, as a session does it."""
     agenda, said, finals = Agenda(targets), list[int](), dict[str, list[int]]()
+    under_way = list[tuple[str, ...]]()  # languages into which the oldest segment is being translated
 
     def tell(cue: int, language: str, *, as_said: bool) -> None:
         finals.setdefault(language, []).append(cue)
@@ -84,16 +98,20 @@ def test_finals_come_in_their_order_in_each_language_and_as_they_were_said(
             said.append(cue)
 
     def caption() -> None:
+        """Begin with the oldest segment, or end with it."""
+        if under_way:
+            for language in under_way.pop():
+                if language != agenda.first.segment.language:
+                    tell(agenda.first.segment.id, language, as_said=False)
+            return agenda.done()
         if agenda.due:
             agenda.change()
         if agenda:
-            first = agenda.first
-            if not first.is_told:
-                tell(first.segment.id, first.segment.language, as_said=True)
-            for language in agenda.targets:
-                if language != first.segment.language:
-                    tell(first.segment.id, language, as_said=False)
-            agenda.done()
+            if not agenda.first.is_told:
+                tell(agenda.first.segment.id, agenda.first.segment.language, as_said=True)
+                agenda.tell()
+            under_way.append(agenda.targets)
+        return None
 
     for cue, step in enumerate(steps):
         if step is None:

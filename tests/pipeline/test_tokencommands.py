@@ -84,7 +84,7 @@ def test_an_owner_that_can_not_be_kept_is_told(
     for name in ("obs", "wall"):  # the first makes the file
         assert "owner" not in capsys.readouterr().out
         assert tokens(tmp_path / "tokens.toml", "add", name, "--right", "read") == 0
-    assert "another owner now" in capsys.readouterr().out
+    assert "another owner or group now" in capsys.readouterr().out
 
 
 def test_a_revoked_token_lets_nobody_in(tmp_path: Path) -> None:
