@@ -7,12 +7,13 @@ conversations of the process. Knows no language and no prompt.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from weakref import WeakValueDictionary
 
+import psutil
 import torch
 
 from surtitle.pipeline.aside import Aside, PromptTokens
@@ -31,8 +32,12 @@ WINDOW = 1024
 _MORE = 512
 """Tokens that a conversation without context may need more than one with, for its longer prompt and terms."""
 GPU_ROWS = 64
-"""Conversations that a GPU has room for: those of a session's languages, those that have nothing behind them, one that
-is read again, and the beginnings of a translation that are kept."""
+"""Conversations that a GPU has room for, where it is large enough: those of a session's languages, those that have
+nothing behind them, one that is read again, and the beginnings of a translation that are kept."""
+GPU_FEWEST = 4
+"""What one language needs."""
+GPU_SPARE = 3_000_000_000
+"""Bytes that stay free for what a forward makes, and for a recogniser."""
 
 
 def convert_gguf(gguf: Path, out_dir: Path, progress: Callable[[float], None]) -> None:
@@ -44,36 +49,89 @@ def convert_gguf(gguf: Path, out_dir: Path, progress: Callable[[float], None]) -
 
 
 def on_gpu(folder: Path, device: str, *, window: int) -> Decoder:
-    """The model in `folder` on torch's `device`, for up to `GPU_ROWS` conversations of `window` tokens each."""
+    """The model in `folder` on torch's `device`, for up to `GPU_ROWS` conversations of `window` tokens each.
+
+    Raises UserError for a GPU that is too small, or not torch's, and for a model that can't be run there.
+    """
     # imported here: they need transformers, which takes seconds, and a session on processor cores does not
-    from surtitle.sinks.static import StaticDecoder
+    from surtitle.sinks.static import StaticDecoder, row_bytes
     from surtitle.sinks.stock import from_pretrained
 
     model = from_pretrained(folder, dtype=torch.bfloat16, use_safetensors=True, local_files_only=True)
-    return StaticDecoder(model.to(torch.device(device)), sequences=GPU_ROWS, capacity=window + _MORE)
+    try:
+        model = model.to(torch.device(device))
+        capacity = window + _MORE
+        rows = rows_that_fit(_free_bytes(model.device), row_bytes(model, capacity))
+        return StaticDecoder(model, sequences=rows, capacity=capacity)
+    except (RuntimeError, ValueError) as error:  # torch's errors of a GPU are RuntimeErrors
+        why = " ".join(str(error).split())
+        raise UserError(
+            f"--llm-device cuda: {folder} can't run there ({why}): leave the flag out to use the cores"
+        ) from error
+
+
+def rows_that_fit(free: int, row: int) -> int:
+    """Conversations of `row` bytes each that a GPU with `free` bytes has room for. Raises ValueError for too few."""
+    rows, least = min(GPU_ROWS, (free - GPU_SPARE) // row), GPU_SPARE + GPU_FEWEST * row
+    if rows < GPU_FEWEST:
+        raise ValueError(
+            f"{free / 1e9:.1f} GB of it are left beside the model, expected {least / 1e9:.1f} for {GPU_FEWEST} "
+            f"conversations"
+        )
+    return rows
+
+
+def _free_bytes(device: torch.device) -> int:
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
 
 
 def as_published(folder: Path, *, window: int) -> Decoder:
     """The model in `folder` as transformers has it, in fp32, on cores: larger and slower than what is fetched.
 
-    Raises ValueError where it can't bear conversations of `window` tokens.
+    Raises UserError for one that can't roll a window, or can't bear conversations of `window` tokens.
     """
+    from surtitle.sinks.positions import UnsupportedModel
     from surtitle.sinks.stock import StockDecoder, from_pretrained
 
     model = from_pretrained(folder, dtype=torch.float32, use_safetensors=True, local_files_only=True)
-    decoder = StockDecoder(model)
+    try:
+        decoder = StockDecoder(model)
+    except UnsupportedModel as error:
+        raise UserError(f"{folder} can't be used: {error}") from error
     if decoder.limit is not None and decoder.limit < window + _MORE:
-        raise ValueError(f"it bears {decoder.limit} tokens, expected {window + _MORE}: --window, and {_MORE} more")
+        raise UserError(
+            f"{folder} bears {decoder.limit} tokens, expected {window + _MORE} (a window of {window}, and {_MORE} "
+            f"more): choose a smaller --window"
+        )
     return decoder
+
+
+def names_of(folder: Path) -> Iterator[str]:
+    """What the model in `folder` may be called: as it was named, where that leads, and as the Hugging Face Hub's cache
+    has it (`models--OWNER--NAME/snapshots/REVISION`).
+    """
+    resolved = folder.resolve()
+    yield folder.absolute().name
+    yield resolved.name
+    yield from (part for part in resolved.parts if part.startswith("models--"))
 
 
 class Engine:
     """Weights, tokenizer and what tells languages apart, shared by all streams; used from one thread at a time."""
 
-    def __init__(self, folder: Path, *, threads: int, device: Device = "cpu", window: int = WINDOW) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        threads: int,
+        device: Device = "cpu",
+        window: int = WINDOW,
+        identifier: Identifier | None = None,
+    ) -> None:
         """Map the model in `folder` and use `threads` cores, or a GPU with room for conversations of `window` tokens.
 
-        Raises UserError if it can't be loaded.
+        `identifier` is what tells languages apart, where it is loaded already. Raises UserError if the model can't be
+        loaded.
         """
         published = not (folder / WEIGHTS).is_file() and any(folder.glob("*.safetensors"))
         # with our own engine what torch does, moving keys at an eviction, is over in a millisecond
@@ -91,15 +149,16 @@ class Engine:
                     load = partial(load_model, folder, threads=threads)
                 loading = beside.submit(load)
                 self.tokenizer = Tokenizer(folder)
-                self.identifier = Identifier()
+                self.identifier = identifier or Identifier()
                 self.model: Decoder = loading.result()
             family = json.loads((folder / "config.json").read_text("utf-8"))["model_type"]
         except (OSError, ValueError, KeyError) as error:
             why = " ".join(str(error).split())  # transformers says it in several lines
             raise UserError(
-                f"{folder} holds no loadable translator model ({why}): mend it with `surtitle models fetch`"
+                f"{folder} holds no loadable translator model ({why}): if it was fetched, mend it with "
+                f"`surtitle models fetch`"
             ) from error
-        self.profile = find_profile(folder.resolve().name, family)
+        self.profile = find_profile(*names_of(folder), family)
         """How this model is asked for translations."""
         self._beams: dict[tuple[int, int], Beams] = {}
         self._asides = WeakValueDictionary[str, Aside]()

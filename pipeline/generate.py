@@ -92,7 +92,7 @@ def _prompts(wanted: Wanted) -> list[str] | None:
 
 
 def _begin(folder: Path, wanted: Wanted, threads: int) -> tuple[TokenStream, Chat]:
-    engine = Engine(folder, threads=threads)
+    engine = Engine(folder, threads=threads, window=wanted.window)
     pick = Sampler(temperature=wanted.temperature, seed=wanted.seed) if wanted.temperature else likeliest
     try:
         stream = TokenStream(engine.model, capacity=wanted.window)

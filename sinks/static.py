@@ -22,7 +22,7 @@ from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache
 
 from surtitle.sinks.cache import HORIZON, SinkCache
 from surtitle.sinks.decoder import NoRoom, Read
-from surtitle.sinks.positions import positions_of, takes_positions
+from surtitle.sinks.positions import UnsupportedModel, positions_of, takes_positions
 
 LONGEST = 64
 """Tokens of a row that one forward reads at most."""
@@ -42,7 +42,7 @@ class StaticDecoder:
         """Storage for `sequences` caches of `capacity` tokens each is allocated now, where the model is.
 
         The model's attention is replaced: let it have no other user. Raises UnsupportedModel, ValueError for one that
-        takes no position ids or bears fewer positions.
+        takes no position ids or bears fewer positions, torch.OutOfMemoryError.
         """
         if not takes_positions(model):
             raise ValueError(f"{type(model).__name__} takes no position ids: expected a model that rotates keys")
@@ -53,13 +53,16 @@ class StaticDecoder:
         self._model = model
         self._capacity = capacity
         self._horizon = min(HORIZON, positions.limit or HORIZON)
-        slots = -(-(capacity + 1) // _ALIGNED) * _ALIGNED
-        self._stores = _storage(model, rows=sequences, slots=slots)  # (S, H, T, d) each
+        self._stores = _storage(model, rows=sequences, slots=_slots(capacity))  # (S, H, T, d) each
         AttentionInterface.register(_ATTENTION, grouped_attention)
         model.set_attn_implementation(_ATTENTION)
         self._free = list(range(sequences))
         self._rows: WeakKeyDictionary[SinkCache, int] = WeakKeyDictionary()
         self._forwards: dict[tuple[int, int, int], _Forward] = {}
+        with (
+            torch.inference_mode()
+        ):  # a model whose attention can't be replaced is refused now, not when somebody speaks
+            _reader(model, self._stores, 1)(self._inputs((), 1, 1).to(model.device))
 
     @property
     def device(self) -> torch.device:
@@ -231,17 +234,29 @@ def _reader(model: PreTrainedModel, stores: Sequence[Tensor], keep: int) -> Call
     return run
 
 
-@torch.inference_mode()
+def row_bytes(model: PreTrainedModel, capacity: int) -> int:
+    """Bytes of the storage for a cache of `capacity` tokens."""
+    return _slots(capacity) * sum(states.nbytes for states in _token(model))
+
+
+def _slots(capacity: int) -> int:
+    return -(-(capacity + 1) // _ALIGNED) * _ALIGNED
+
+
 def _storage(model: PreTrainedModel, *, rows: int, slots: int) -> list[Tensor]:
     """Keys and values of the first layer, of the second, ...: (rows, H, slots, d) each, of what the model makes."""
+    return [
+        torch.zeros(rows, states.shape[1], slots, states.shape[3], dtype=states.dtype, device=states.device)
+        for states in _token(model)
+    ]
+
+
+@torch.inference_mode()
+def _token(model: PreTrainedModel) -> list[Tensor]:
+    """Keys and values that the model makes of one token: (1, H, 1, d) each."""
     probe = DynamicCache(config=model.config)
     model(input_ids=torch.zeros(1, 1, dtype=torch.int64, device=model.device), past_key_values=probe, use_cache=True)
-    made = [states for layer in probe.layers for states in (layer.keys, layer.values)]  # (1, H, 1, d) each
-    with torch.inference_mode(False):  # a tensor of inference mode could be written in no other
-        return [
-            torch.zeros(rows, states.shape[1], slots, states.shape[3], dtype=states.dtype, device=states.device)
-            for states in made
-        ]
+    return [states for layer in probe.layers for states in (layer.keys, layer.values)]
 
 
 class _Slots(CacheLayerMixin):  # type: ignore[misc]
@@ -275,6 +290,13 @@ class _Slots(CacheLayerMixin):  # type: ignore[misc]
         return self._stores[0].shape[2]
 
 
+def _narrowed(mask: Tensor, window: int) -> Tensor:
+    """A causal mask (B, 1, n, T), to be added to scores, whose tokens see themselves and the `window - 1` before."""
+    seen = (mask == 0).sum(dim=-1, keepdim=True)  # (B, 1, n, 1): slots up to the token's own
+    far = torch.arange(mask.shape[-1], device=mask.device) < seen - window  # (B, 1, n, T)
+    return mask.masked_fill(far, -torch.inf)
+
+
 def grouped_attention(
     module: nn.Module,
     query: Tensor,
@@ -284,16 +306,20 @@ def grouped_attention(
     scaling: float | None = None,
     softcap: float | None = None,
     s_aux: Tensor | None = None,
+    sliding_window: int | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
     """Query (B, H g, n, d) on keys and values (B, H, T, d): (B, n, H g, d). transformers' own repeats every key for the
-    g query heads that share it, where there is a mask; here they are rows of one product. Raises ValueError for a model
-    that does more than a softmax.
+    g query heads that share it, where there is a mask; here they are rows of one product. A causal `mask` is narrowed
+    to the newest `sliding_window` tokens where a layer sees no more. Raises UnsupportedModel for a model that does more
+    than a softmax.
     """
     if softcap is not None or s_aux is not None:
-        raise ValueError(f"{type(module).__name__} caps its scores or adds to them: expected plain attention")
+        raise UnsupportedModel(f"{type(module).__name__} caps its scores or adds to them: expected plain attention")
     (b, heads, n, d), h = query.shape, key.shape[1]
     rows = query.reshape(b, h, -1, d)  # (B, H, g n, d)
+    if mask is not None and sliding_window is not None:
+        mask = _narrowed(mask, sliding_window)
     seen = None if mask is None else mask.expand(b, 1, n, -1).repeat(1, 1, heads // h, 1)  # (B, 1, g n, T)
     attended = scaled_dot_product_attention(rows, key, value, seen, scale=scaling)  # (B, H, g n, d)
     return attended.reshape(b, heads, n, -1).transpose(1, 2).contiguous(), None

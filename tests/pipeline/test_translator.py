@@ -16,12 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_translator import ENGLISH, MARKS, ROOMY, SMALLEST, SPANISH, TERMS, WINDOW, Spanish, numbered, write_model
 from torch import Tensor
+from transformers import Gemma2Config, Gemma2ForCausalLM
 
-from surtitle.pipeline.engine import GPU_ROWS, Engine, on_gpu
+from surtitle.pipeline.engine import GPU_ROWS, GPU_SPARE, Engine, names_of, on_gpu, rows_that_fit
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Drafted, Translated
 from surtitle.pipeline.glossary import Glossary
+from surtitle.pipeline.identify import Identifier
 from surtitle.pipeline.languages import find_language
+from surtitle.pipeline.profiles import find_profile
 from surtitle.pipeline.store import open_store
 from surtitle.pipeline.translator import Translator
 from surtitle.sinks.decoder import NoRoom, Read
@@ -34,20 +37,20 @@ TEXT = st.text("abc def", min_size=1, max_size=16).filter(str.strip)
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    return Engine(write_model(tmp_path_factory.mktemp("tiny"), ending=3.0), threads=1)
+def engine(tmp_path_factory: pytest.TempPathFactory, identifier: Identifier) -> Engine:
+    return Engine(write_model(tmp_path_factory.mktemp("tiny"), ending=3.0), threads=1, identifier=identifier)
 
 
 @pytest.fixture(scope="module")
-def endless(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+def endless(tmp_path_factory: pytest.TempPathFactory, identifier: Identifier) -> Engine:
     """Never ends a turn by itself."""
-    return Engine(write_model(tmp_path_factory.mktemp("endless"), ending=0.0), threads=1)
+    return Engine(write_model(tmp_path_factory.mktemp("endless"), ending=0.0), threads=1, identifier=identifier)
 
 
 @pytest.fixture(scope="module")
-def talker(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+def talker(tmp_path_factory: pytest.TempPathFactory, identifier: Identifier) -> Engine:
     """Writes some ten letters before it ends a turn."""
-    return Engine(write_model(tmp_path_factory.mktemp("talker"), ending=2.0, seed=6), threads=1)
+    return Engine(write_model(tmp_path_factory.mktemp("talker"), ending=2.0, seed=6), threads=1, identifier=identifier)
 
 
 def prefix_of(stream: Spanish) -> list[Tensor]:
@@ -276,10 +279,10 @@ def test_languages_in_step_are_translated_as_each_is_alone_and_none_waits_for_an
 
 
 @pytest.mark.slow
-def test_the_decoder_for_gpus_translates_what_the_stock_model_does(tmp_path: Path) -> None:
+def test_the_decoder_for_gpus_translates_what_the_stock_model_does(tmp_path: Path, identifier: Identifier) -> None:
     folder = write_model(tmp_path, ending=3.0)
     languages = [find_language(code) for code in ("es", "de")]
-    engines = [Engine(folder, threads=1) for _ in range(2)]
+    engines = [Engine(folder, threads=1, identifier=identifier) for _ in range(2)]
     engines[0].model = StockDecoder(load_stock(folder))
     engines[1].model = StaticDecoder(load_stock(folder), sequences=6, capacity=ROOMY + TERMS)
     stock, static = (Translator(engine, ENGLISH, languages, window=SMALLEST) for engine in engines)
@@ -292,22 +295,47 @@ def test_the_decoder_for_gpus_translates_what_the_stock_model_does(tmp_path: Pat
     assert static.figures()["retries"] > 0
 
 
-def test_a_gpu_has_room_for_a_session_after_the_other(tmp_path: Path) -> None:
+def test_a_gpu_has_room_for_a_session_after_the_other(tmp_path: Path, identifier: Identifier) -> None:
     folder = write_model(tmp_path, ending=3.0)
-    engine = Engine(folder, threads=1)
+    engine = Engine(folder, threads=1, identifier=identifier)
     engine.model = StaticDecoder(load_stock(folder), sequences=6, capacity=ROOMY + TERMS)
     for _ in range(4):
         translator = Translator(engine, ENGLISH, [SPANISH, find_language("it")], window=ROOMY)
         assert set(dict(translator.translate("abc"))) == {"es", "it"}
 
 
-def test_a_model_is_put_on_a_device_in_16_bits(tmp_path: Path) -> None:
-    engine = Engine(write_model(tmp_path, ending=3.0), threads=1)
+def test_a_model_is_put_on_a_device_in_16_bits(tmp_path: Path, identifier: Identifier) -> None:
+    engine = Engine(write_model(tmp_path, ending=3.0), threads=1, identifier=identifier)
     engine.model = on_gpu(tmp_path, "cpu", window=SMALLEST)
     stream = Spanish(engine, SMALLEST)
     assert all(held.dtype == torch.bfloat16 for held in prefix_of(stream))
     assert {stream.translate(numbered(number)) for number in range(5)} != {""}
     assert len(engine.model.caches(GPU_ROWS - 3, SMALLEST)) == GPU_ROWS - 3
+
+
+def test_a_smaller_gpu_has_room_for_fewer_conversations_and_one_that_is_too_small_is_refused() -> None:
+    row = 200_000_000  # bytes: a model of 8 billion weights, some 1,500 tokens
+    assert rows_that_fit(80_000_000_000, row) == GPU_ROWS
+    assert rows_that_fit(GPU_SPARE + 7 * row + 1, row) == 7
+    with pytest.raises(ValueError, match=r"3\.7 GB of it are left beside the model, expected 3\.8 for 4"):
+        rows_that_fit(3_700_000_000, row)
+
+
+def test_a_model_whose_attention_a_gpu_can_not_run_is_refused_when_it_is_loaded(tmp_path: Path) -> None:
+    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_attention_heads": 4, "num_key_value_heads": 2}
+    config = Gemma2Config(vocab_size=300, num_hidden_layers=2, head_dim=16, **sizes)
+    Gemma2ForCausalLM(config).save_pretrained(tmp_path)
+    with pytest.raises(UserError, match=r"--llm-device cuda: .* can't run there \(Gemma2Attention caps its scores"):
+        on_gpu(tmp_path, "cpu", window=SMALLEST)
+
+
+def test_a_models_prompt_is_found_by_its_links_name_and_in_the_hubs_cache(tmp_path: Path) -> None:
+    cached = tmp_path / "models--utter-project--EuroLLM-1.7B-Instruct" / "snapshots" / "1f2e3d"
+    cached.mkdir(parents=True)
+    link = tmp_path / "mine"
+    link.symlink_to(cached)
+    assert list(names_of(link)) == ["mine", "1f2e3d", "models--utter-project--EuroLLM-1.7B-Instruct"]
+    assert find_profile(*names_of(cached), "llama").name == "eurollm"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -474,10 +502,10 @@ def published(tmp_path: Path) -> Path:
     return published
 
 
-def test_a_model_as_its_makers_publish_it_translates_too(published: Path) -> None:
-    engine = Engine(published, threads=1, window=SMALLEST)
+def test_a_model_as_its_makers_publish_it_translates_too(published: Path, identifier: Identifier) -> None:
+    engine = Engine(published, threads=1, window=SMALLEST, identifier=identifier)
     assert isinstance(engine.model, StockDecoder)
-    same = Engine(published.parent, threads=1)
+    same = Engine(published.parent, threads=1, identifier=identifier)
     same.model = StockDecoder(load_stock(published.parent))
     theirs, ours = Spanish(engine, SMALLEST), Spanish(same, SMALLEST)
     texts = [numbered(number) for number in range(12)]
@@ -496,7 +524,7 @@ def test_a_published_model_that_can_not_bear_the_window_is_refused(published: Pa
             }
         )
     )
-    with pytest.raises(UserError, match=r"it bears 1024 tokens, expected 1759"):
+    with pytest.raises(UserError, match=r"published bears 1024 tokens, expected 1759 .*choose a smaller --window"):
         Engine(published, threads=1, window=SMALLEST)
 
 

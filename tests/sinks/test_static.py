@@ -16,8 +16,14 @@ from surtitle.sinks.static import LONGEST, StaticDecoder, grouped_attention
 from surtitle.sinks.stock import StockDecoder
 from surtitle.sinks.stream import TokenStream
 
+from .families import FAMILIES, HORIZON, make_family
+
 TEXT = [(5 * token + 11) % 260 for token in range(60)]
 CAPACITY = 90
+KINDS = [name if name in ("gemma3", "cohere2", "gemma2", "gpt_oss") else pytest.param(name, marks=pytest.mark.slow)
+         for name in FAMILIES]  # fmt: skip
+NOT_PLAIN = ("gemma2", "gpt_oss", "falcon alibi", "mpt", "bloom")
+"""Kinds whose attention does more than a softmax, or takes no positions."""
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +56,27 @@ def test_it_is_the_stock_model_through_evictions_and_rollbacks(make_model, famil
             cache.end_turn()
         torch.testing.assert_close(*found, atol=1e-4, rtol=0)
     assert caches[static].evictions == caches[stock].evictions > 5
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_other_kinds_are_the_stock_model_too_or_are_refused_before_anything_is_read(name: str) -> None:
+    if name in NOT_PLAIN:
+        with pytest.raises(ValueError, match="expected"):
+            StaticDecoder(make_family(FAMILIES[name]), sequences=2, capacity=HORIZON)
+        return
+    stock = StockDecoder(make_family(FAMILIES[name]))
+    window = min(64, stock.limit or 64)
+    static = StaticDecoder(make_family(FAMILIES[name]), sequences=2, capacity=window)
+    caches = {stock: stock.cache(window), static: static.cache(window)}
+    for start in range(0, 150, 6):  # what lies far back is out of sight of some layers, and then evicted
+        found = []
+        for decoder, cache in caches.items():
+            if start == 6:
+                cache.pin()
+            cache.make_room(6, whole_turns=False)
+            found.append(decoder.decode(range(start, start + 6), cache, keep=6))
+        torch.testing.assert_close(*found, atol=1e-3, rtol=0)
+    assert caches[static].evictions > 3
 
 
 def test_in_16_bits_it_is_the_stock_model_in_16_bits(make_model) -> None:
