@@ -69,6 +69,7 @@ class _Step:
         self._cache = cache
         self._alpha = alpha
         self._k = candidates
+        self._before = cache.slots.length  # tokens that were held already: nobody knows their states
         self._states = torch.empty(0)  # (B, T, D), of length 1 each: of the tokens read and still held
 
     def begin(self, ids: Tensor) -> Tensor:
@@ -83,7 +84,7 @@ class _Step:
         shares, tokens = scores.softmax(dim=-1).topk(k, dim=-1)  # (B, k) each
         states, logits = self._read(tokens.reshape(b * k, 1))  # (B k, 1, D), (B k, V)
         states = states.reshape(b, k, -1)
-        self._states = self._states[:, -self._cache.slots.length + 1 :]
+        self._forget_evicted()
         likeness = (states @ self._states.transpose(1, 2)).amax(dim=-1)  # (B, k)
         choice = ((1 - self._alpha) * shares - self._alpha * likeness).argmax(dim=-1)  # (B,)
         sequences = torch.arange(b, device=tokens.device)
@@ -91,6 +92,14 @@ class _Step:
         self._cache.slots.adopt(rows.repeat_interleave(k))
         self._states = torch.cat((self._states, states[sequences, choice][:, None]), dim=1)
         return tokens[sequences, choice], logits[rows]
+
+    def _forget_evicted(self) -> None:
+        """Of what stands before the candidates, keep the states of the sinks and of the newest behind them."""
+        slots = self._cache.slots
+        sinks = max(0, slots.pinned - self._before)
+        pinned, others = self._states[:, :sinks], self._states[:, sinks:]
+        held = slots.length - 1 - slots.pinned
+        self._states = torch.cat((pinned, others[:, max(0, others.shape[1] - held) :]), dim=1)
 
     def end(self) -> None:
         """Leave one row of each sequence in the cache, and the last token unread, as other decoding methods do."""

@@ -8,6 +8,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from surtitle.sinks import ContrastiveSearch, endless
+from surtitle.sinks.contrastive import _Step
 
 PROMPT = torch.tensor([[31, 41, 59, 26, 53, 58, 97, 93]])
 
@@ -60,6 +61,20 @@ def test_rows_are_searched_alone_and_their_cache_goes_on(stock: PreTrainedModel)
     model(output.sequences[:, :-1], past_key_values=fresh)
     for searched, read in zip(cache.slots.layers, fresh.slots.layers, strict=True):
         torch.testing.assert_close(searched.held(), read.held(), atol=1e-4, rtol=0)
+
+
+def test_it_compares_with_the_sinks_and_the_newest_tokens_once_others_are_evicted(stock: PreTrainedModel) -> None:
+    model = endless(deepcopy(stock), sinks=4, window=24)
+    cache = model.new_cache()
+    step = _Step(model, cache, 0.6, 3)
+    logits = step.begin(PROMPT)
+    read = list(step._states[0])
+    for _ in range(60):
+        _, logits = step.choose(logits)
+        read.append(step._states[0, -1])
+    assert cache.slots.evictions > 3
+    newest = cache.slots.length - 4
+    assert torch.equal(step._states[0], torch.stack(read[:4] + read[-newest:]))
 
 
 @pytest.mark.parametrize(("alpha", "k"), [(1.5, 5), (-0.1, 5), (0.5, 1)])
