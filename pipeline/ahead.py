@@ -30,7 +30,7 @@ class Ahead:
         now = {(each.id, each.language) for each in (*segments, *([opening.segment] if opening else []))}
         gone = before.segment if before and (before.segment.id, before.segment.language) not in now else None
         if segments or gone:
-            self._drafted = ""
+            self._drafted = self._repeated = ""
         return gone
 
     @property

@@ -33,8 +33,8 @@ from surtitle.pipeline.workers import Workers
 HOT_CHARACTERS = 300
 """Of the glossary's terms, how much the recogniser is told to expect: its context is short."""
 
-SESSIONS = 64
-"""Sessions that a server may be asked for at a time."""
+SESSIONS = 1024
+"""Sessions that a server may be asked for at a time: as many as may be spoken at once."""
 
 
 class Hearing(Protocol):
@@ -131,10 +131,12 @@ class Models:
         budget: Budget = LIVE,
         glossary: Callable[[], Glossary] = Glossary,
         state: State | None = None,
+        tell: Callable[[str], object],
     ) -> Interpreter:
         """New conversations for the targets; reads each prompt, so it takes a moment. See `Translator`.
 
-        `budget` is for a model behind an endpoint, which nobody can hurry.
+        `budget` is for a model behind an endpoint, which nobody can hurry. `tell` hears why something can't be
+        translated.
         They go on from `state`. Raises ValueError where that does not fit, UserError where a GPU holds no more.
         """
 
@@ -148,7 +150,7 @@ class Models:
                 self._engine, spoken, languages, window=window, beams=beams, promises=promises, glossary=glossary
             )
 
-        return self.workers.llm.submit(Interpreter, make, sources, targets, state=state).result()
+        return self.workers.llm.submit(Interpreter, make, sources, targets, state=state, tell=tell).result()
 
     def __enter__(self) -> Self:
         return self

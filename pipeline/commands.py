@@ -9,10 +9,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import sys
 import time
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +37,7 @@ from surtitle.pipeline.given import (
     remote_at,
     run_of,
     server_of,
+    tell,
     tell_unknown_languages,
 )
 from surtitle.pipeline.languages import find_language, parse_languages
@@ -175,8 +174,7 @@ def run_translate(args: argparse.Namespace) -> None:
     if args.state is None:
         translate_lines(lines, make(), show, untranslated=tell_of)
         return
-    file = StateFile(args.state, llm)
-    tell = partial(print, file=sys.stderr)
+    file = StateFile(args.state, store.known_as(llm))
     translator = file.resume(make, tell)
     keeper = Keeper(translator.state, file.write, now=time.monotonic, tell=tell)
     try:

@@ -103,7 +103,7 @@ class Conversation:
         self._ladder = tuple(engine.aside(prompt) for prompt in ladder)
         self._guards = Guards(prompts, engine.identifier)
         self._source, self._target = source, target
-        self._terms = Terms(engine.tokenizer, self._prompt, terms, memory)
+        self._terms = Terms(engine.tokenizer, ladder, terms, memory)
         self._draft = _Draft()
         self._promised: list[int] = []  # what it will begin with
         self._promises = promises
@@ -115,9 +115,9 @@ class Conversation:
     def translating(self, text: str, in_time: Callable[[], bool], wrote: Callable[[int], None]) -> Steps[Translated]:
         """See `Translator.translate`."""
         if self._beams and in_time():
-            first = answer = yield from self._weighing(self._beams, text, wrote)
+            answer = yield from self._weighing(self._beams, text, wrote)
         else:
-            first = answer = yield from self._answering(text, never, wrote)
+            answer = yield from self._answering(text, never, wrote)
         if answer.fault is not None and in_time():
             self.counts.retries += 1
             answer = yield from self._retrying(text, in_time, wrote)
@@ -128,7 +128,7 @@ class Conversation:
         if answer.fault is None:
             self.counts.terms += len(self._terms.wanted(text))
             self.counts.terms_missed += answer.missed
-            self._join(text, answer.text, corrected=answer is not first)
+            self._join(text, answer.text)
             return Translated(answer.text)
         self.abandon()
         self.counts.untranslated += 1
@@ -270,11 +270,11 @@ class Conversation:
                 yield from self._context.adding(Turn(term.said, term.wanted, ids, tells=(term,), term=True))
                 self.counts.recalled_tokens += len(ids)
 
-    def _join(self, text: str, translation: str, *, corrected: bool = False) -> None:
+    def _join(self, text: str, translation: str) -> None:
         """The open turn is over, and stays."""
         self._terms.memory.learn(text, translation)
         told, asked = self._told(text, translation), tuple(self._terms.wanted(text))
-        self._context.end_turn(Turn(text, translation, (), told, asked, corrected))
+        self._context.end_turn(Turn(text, translation, (), told, asked))
         self._draft, self._promised = _Draft(), []
 
     def _told(self, text: str, translation: str) -> tuple[Rendering, ...]:
@@ -304,7 +304,6 @@ class Conversation:
             (*self._prompt.turn(source), *written),
             tells=self._told(turn.source, translation),
             asked=tuple(self._terms.wanted(turn.source)),
-            corrected=True,
         )
         self._context.ledger.correct(turn, better)
         self.counts.corrected += 1

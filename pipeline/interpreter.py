@@ -8,7 +8,6 @@ context of its own. Knows no model, no audio and no viewers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from typing import Protocol
 
 from surtitle.pipeline.errors import UserError
@@ -38,6 +37,8 @@ class OneSource(Protocol):
 
 SPOKEN = 6
 """Languages that are spoken, the newest, whose contexts are kept: what was misheard must not cost memory for ever."""
+_CAUSES = 16
+"""Causes that are told of a session at most: every segment that is too long is one of its own."""
 _OF_NOW = ("names", "cache_tokens")
 """Figures of what is held, which nobody holds any more."""
 Make = Callable[[str, tuple[str, ...]], OneSource]
@@ -48,13 +49,22 @@ class Interpreter:
     """Translators by the language they translate from."""
 
     def __init__(
-        self, make: Make, sources: Sequence[str], targets: Sequence[str], *, state: State | None = None
+        self,
+        make: Make,
+        sources: Sequence[str],
+        targets: Sequence[str],
+        *,
+        state: State | None = None,
+        tell: Callable[[str], object],
     ) -> None:
         """Make a translator from the first of `sources` at once, since that takes a moment; from others when needed.
 
-        Go on from `state`. Raises ValueError where that does not fit.
+        Go on from `state`. Raises ValueError where that does not fit. `tell` hears, once for each cause, why something
+        is not translated.
         """
         self._make = make
+        self._tell = tell
+        self._told: set[str] = set()
         self._sources = tuple(sources)
         self._targets = tuple(targets)
         self._translators: dict[str, OneSource | None] = {}
@@ -80,8 +90,8 @@ class Interpreter:
                     if target in left:
                         del left[target]
                         yield target, translated
-        except UserError:
-            pass  # too long a segment, or no room for one more conversation: what comes next may do better
+        except UserError as error:  # too long a segment, or no room for one more conversation: the next may do better
+            self._tell_once(spoken, error)
         for target in left:
             _add(self._past, {"untranslated": 1})
             yield target, Translated(text, untranslated=True)
@@ -104,8 +114,10 @@ class Interpreter:
             if translator is None or not wanted:
                 self._let_go(spoken)
             else:
-                with suppress(UserError):  # there is no room for one more: what it can't translate is marked
+                try:
                     translator.retarget(wanted)
+                except UserError as error:  # there is no room for one more: what it can't translate is marked
+                    self._tell_once(spoken, error)
 
     def rest(self, stop: Callable[[], bool], pause: Callable[[], bool]) -> None:
         """What `Translator.rest` does, for one language that was spoken after the other."""
@@ -119,6 +131,12 @@ class Interpreter:
         """All that was said and is still known."""
         made = filter(None, self._translators.values())
         return {pair: kept for translator in made for pair, kept in translator.state().items()}
+
+    def _tell_once(self, spoken: str, error: UserError) -> None:
+        message = f"{spoken} is shown as it was said, marked: {error}"
+        if message not in self._told and len(self._told) < _CAUSES:
+            self._told.add(message)
+            self._tell(message)
 
     def _restore(self, state: State) -> None:
         taken = not state

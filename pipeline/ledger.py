@@ -26,8 +26,6 @@ class Turn:
     """Terms and names that were said, and whose words stand in the translation."""
     asked: tuple[Rendering, ...] = ()
     """Terms that the glossary had for it when it was made, or when it was last looked at."""
-    corrected: bool = False
-    """Whether there was another translation before this one."""
     term: bool = False
     """Whether nobody said it: it was read so that what follows has the words wanted."""
 

@@ -243,9 +243,11 @@ class Run:
         *,
         punctual: bool = False,
     ) -> None:
-        names = {"asr": self._models.names.asr, "llm": self._models.names.llm}
+        names = {"asr": _known_as(self._models.names.asr), "llm": _known_as(self._models.names.llm)}
         start = SessionStart(secrets.token_hex(8), pair.sources, pair.targets, names, kind, out.name)
-        interpreter, keeper = await asyncio.to_thread(self._interpreter, pair, out, kind, clock)
+        # where nobody watches, drafts are work for nothing, and promises bind for nothing
+        captions: CaptionMode = self._captions if isinstance(out, Broadcast) else "final"
+        interpreter, keeper = await asyncio.to_thread(self._interpreter, pair, out, kind, clock, captions)
         session = Session(
             start,
             self._models.recognizer(pair.sources, self._glossary),
@@ -253,7 +255,7 @@ class Run:
             clock=clock,
             workers=self._models.workers,
             publish=out.publish,
-            captions=self._captions,
+            captions=captions,
             hastened=self._beams == 1,
             punctual=punctual,
             idle=keeper.keep_if_due if keeper else _nothing,
@@ -274,7 +276,7 @@ class Run:
             raise broken
 
     def _interpreter(
-        self, pair: Pair, out: WayOut, kind: Literal["real", "virtual"], clock: Clock
+        self, pair: Pair, out: WayOut, kind: Literal["real", "virtual"], clock: Clock, captions: CaptionMode
     ) -> tuple[Interpreter, Keeper | None]:
         """What translates in a room, and what keeps its state, if that is wanted; a recording has none."""
 
@@ -284,11 +286,12 @@ class Run:
                 pair.targets,
                 self._window,
                 beams=self._beams,
-                promises=self._captions != "final",
+                promises=captions != "final",
                 # who sends a recording waits for its answer, and so does the end of the server
                 budget=REPLAY if kind == "virtual" and isinstance(out, Broadcast) else LIVE,
                 glossary=self._glossary,
                 state=state,
+                tell=self._console.print,
             )
 
         if self._state is None or not isinstance(out, Broadcast):
@@ -319,6 +322,11 @@ class Run:
 
 def _nothing() -> None:
     """Nothing is kept."""
+
+
+def _known_as(model: str) -> str:
+    """What viewers are told of a model's name: not in which folder it lies."""
+    return Path(model).absolute().name
 
 
 def _rooms(sessions: int | None = None) -> Rooms:

@@ -58,12 +58,15 @@ class StateFile:
             raise UserError(f"can't write the state {self._path} ({error}): expected a folder with room") from error
 
     def resume(self, make: Callable[[State | None], T], tell: Callable[[str], object]) -> T:
-        """What `make` makes of what the file holds; `tell` hears why that could not be, where it is begun anew."""
+        """What `make` makes of what the file holds; `tell` hears why that could not be, where it starts afresh."""
         try:
             return make(self.read())
         except ValueError as error:
-            tell(f"{self._path} is not taken up: {error}; the context begins anew, and this is {self._set_aside()} now")
-            return make(None)
+            made = make(None)  # first: where this fails too, the file is not to blame
+            tell(
+                f"{self._path} is not taken up: {error}; the context starts afresh, and this is {self._set_aside()} now"
+            )
+            return made
 
     def _set_aside(self) -> Path:
         # one alone, and with a name that no room's state can have: publishers may change languages as they like

@@ -93,6 +93,10 @@ class ModelStore:
             raise UserError(f"model {name} {why}. Run: surtitle models fetch {name}")
         return self.root / name
 
+    def known_as(self, name: str) -> str:
+        """A model's name, or where the folder `name` is, from wherever that was said: what a state says it is of."""
+        return name if name in self.manifest.models else os.path.abspath(Path(name).expanduser())
+
     def list(self) -> tuple[ModelRow, ...]:
         """Every model of the manifest, with its state."""
         defaults = set(msgspec.structs.astuple(self.manifest.defaults))

@@ -64,7 +64,8 @@ class TerminalCaptions:
                 self._console.print(line.append(clean_text(event.text), style=style))
                 self._say_lags(room)
             case Gap():
-                missed = f"{event.start:.1f}-{event.end:.1f} s not recognised: {event.why}"
+                when = f"{event.start:.1f}-{event.end:.1f} s" if event.end > event.start else f"at {event.start:.1f} s"
+                missed = f"{when} not recognised: {event.why}"
                 self._console.print(Text(f"  [{where}{missed}]", style="yellow"))
             case Targets():
                 self.tell(f"  [{where}translations: {', '.join(event.targets)}]")

@@ -17,9 +17,12 @@ from surtitle.sinks.tokenizer import Tokenizer
 class Terms:
     """Of one language pair."""
 
-    def __init__(self, tokenizer: Tokenizer, prompt: PromptTokens, glossary: GlossaryTerms, memory: TermMemory) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, prompts: Sequence[PromptTokens], glossary: GlossaryTerms, memory: TermMemory
+    ) -> None:
+        """A turn that tells a term may be one of any of `prompts`."""
         self._tokenizer = tokenizer
-        self._prompt = prompt
+        self._turn = max(len(prompt.turn(())) for prompt in prompts)  # tokens around a term
         self._glossary = glossary
         self.memory = memory
 
@@ -43,7 +46,7 @@ class Terms:
         found: list[Rendering] = []
         tokens = 0
         for term in terms:
-            tokens += len(self._prompt.turn(())) + sum(map(len, self.ids(term)))
+            tokens += self._turn + sum(map(len, self.ids(term)))
             if tokens <= TERM_TOKENS:
                 found.append(term)
         return found

@@ -123,7 +123,9 @@ class ScriptedModels:
         return ScriptedEars(self._gate)
 
     def interpreter(self, sources: Sequence[str], targets: Sequence[str], *args: object, **more: object) -> Interpreter:
-        return Interpreter(lambda source, wanted: cast(Any, _From(source, wanted)), sources, targets)
+        return Interpreter(
+            lambda source, wanted: cast(Any, _From(source, wanted)), sources, targets, tell=lambda message: None
+        )
 
 
 class _From(ScriptedTranslator):

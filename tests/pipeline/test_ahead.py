@@ -69,6 +69,13 @@ def test_a_draft_that_is_made_once_more_is_no_second_opinion() -> None:
     assert not ahead.binds(opening("We will meet again"))  # which is a guess
 
 
+def test_a_segment_that_begins_as_the_one_before_did_is_a_second_opinion_of_nothing() -> None:
+    ahead = drafted("We will meet")
+    ahead.again()
+    ahead.push([segment("We will meet.")], None)
+    assert ahead.binds(Opening(segment("We will meet", 1), committed=7, is_whole=False))
+
+
 def test_a_guess_that_is_gone_is_told_once_and_its_draft_is_of_no_use() -> None:
     ahead = drafted("We will")
     assert ahead.push([], None) == segment("We will")

@@ -104,7 +104,7 @@ async def test_a_session_goes_on_while_its_endpoint_fails_and_translates_again_a
 
     with chat.listening(), Models(ModelNames("ears", "m"), ears=ears, engine=remote) as models:
         clock = VirtualClock()
-        interpreter = await asyncio.to_thread(models.interpreter, ("en",), ("es",), budget=REPLAY)
+        interpreter = await asyncio.to_thread(models.interpreter, ("en",), ("es",), budget=REPLAY, tell=told.append)
         start = SessionStart("s", ("en",), ("es",), {}, "virtual")
         session = Session(
             start, models.recognizer(("en",)), interpreter, clock=clock, workers=models.workers, publish=publish
@@ -134,7 +134,7 @@ def test_the_end_waits_for_who_still_waits_for_an_answer() -> None:
 
     with chat.listening():
         with Models(ModelNames("ears", "m"), ears=ears, engine=remote) as models:
-            interpreter = models.interpreter(("en",), ("es",), budget=Budget(0.5, 0.5))
+            interpreter = models.interpreter(("en",), ("es",), budget=Budget(0.5, 0.5), tell=lambda message: None)
             work = partial(interpreter.translate, "Hello.", "en", in_time=lambda: True, wrote=lambda *each: None)
             left = models.workers.llm.submit(lambda: list(work()))
             while not chat.asked:

@@ -64,6 +64,7 @@ class Made:
         self.restored: list[State] = []
         self.is_full = False
         self.may_make = True
+        self.heard: list[str] = []
 
         def make(source: str, targets: tuple[str, ...]) -> Shouts:
             if not self.may_make:
@@ -71,7 +72,7 @@ class Made:
             self.made.append(source)
             return Shouts(source, targets, self)
 
-        self.interpreter = Interpreter(make, sources, targets, state=state)
+        self.interpreter = Interpreter(make, sources, targets, state=state, tell=self.heard.append)
 
     def translate(self, text: str, spoken: str) -> dict[str, str]:
         written = dict.fromkeys(self.interpreter._targets, 0)
@@ -145,6 +146,22 @@ def test_what_cannot_be_translated_is_marked_and_the_rest_goes_on() -> None:
     assert list(made.interpreter.draft("bien", "es", lambda: False, binds=True)) == []
     made.may_make = True
     assert made.translate("bien", "es") == {"de": "es BIEN", "fr": "es BIEN"}
+
+
+def test_why_something_is_not_translated_is_told_once_for_each_cause() -> None:
+    made = Made(("en", "es"), ("de", "fr"))
+    made.may_make = False
+    for _ in range(3):
+        made.translate("bien", "es")
+        made.translate("endless", "en")
+    made.is_full = True
+    for _ in range(2):
+        made.interpreter.retarget(("de", "it"))
+    assert made.heard == [
+        "es is shown as it was said, marked: no more languages can be translated at once",
+        "en is shown as it was said, marked: a segment of 999 tokens, expected at most 280",
+        "en is shown as it was said, marked: 64 conversations are there",
+    ]
 
 
 def test_contexts_of_the_languages_that_were_spoken_last_are_kept() -> None:

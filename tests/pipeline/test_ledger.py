@@ -42,7 +42,7 @@ def test_a_turn_tells_its_terms_as_long_as_it_is_in_the_window() -> None:
 
 def test_a_corrected_turn_keeps_its_place() -> None:
     ledger = held()
-    better = replace(TWO, translation="?", ids=(9,), corrected=True)
+    better = replace(TWO, translation="?", ids=(9,))
     ledger.correct(TWO, better)
     assert ledger.turns == (ONE, better, THREE)
     with pytest.raises(ValueError, match="not in list"):

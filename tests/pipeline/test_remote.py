@@ -230,10 +230,6 @@ def test_a_server_that_is_still_loading_is_left_at_the_end(chat: ChatServer) -> 
         assert monotonic() - began < 2
 
 
-def test_late_words_are_waited_for_less_than_new_ones() -> None:
-    assert LIVE.hurry < 2 < LIVE.patience < 10
-
-
 def test_one_language_that_fails_does_not_stop_the_other(chat: ChatServer) -> None:
     chat.reply = lambda messages: "" if "to Spanish" in messages[0]["content"] else "Eins."
     with chat.listening(), closing(Booth(chat, "es", "de")) as booth:

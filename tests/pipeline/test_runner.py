@@ -7,6 +7,7 @@ import json
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import partial
 from io import StringIO
 from itertools import pairwise
 from pathlib import Path
@@ -24,6 +25,7 @@ from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Gap, Samples, Skipped, Sound, Targets, Word
 from surtitle.pipeline.glossary import Glossary
+from surtitle.pipeline.identify import Identifier
 from surtitle.pipeline.languages import Pair, find_language
 from surtitle.pipeline.pacing import RealClock
 from surtitle.pipeline.runner import Run, begun, resampled, until
@@ -139,7 +141,7 @@ SAID = ["They walk.", "They run home.", "We stay here.", "You came late."]
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Models]:
+def models(tmp_path_factory: pytest.TempPathFactory, identifier: Identifier) -> Iterator[Models]:
     """A tiny random translator, and ears that hear a sentence every four seconds."""
     folder = write_model(tmp_path_factory.mktemp("tiny"), ending=3.0, seed=6)
     words = [
@@ -152,7 +154,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Models]:
         return ReferenceEars(words)
 
     names = ModelNames("reference words", "tiny")
-    with Models(names, ears=lambda: hear, engine=lambda: Engine(folder, threads=1)) as made:
+    engine = partial(Engine, folder, threads=1, identifier=identifier)
+    with Models(names, ears=lambda: hear, engine=engine) as made:
         yield made
 
 
@@ -178,6 +181,17 @@ async def test_a_second_run_goes_on_with_what_the_first_one_knew(models: Models,
     held = StateFile(state, "tiny").read()
     assert held is not None
     assert [turn.translation for turn in held["en-es"].talk.turns] == expected
+
+
+async def test_viewers_are_not_told_in_which_folder_a_model_lies(
+    models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = str(tmp_path / "models" / "tiny")
+    monkeypatch.setattr(models, "names", ModelNames(str(tmp_path / "ears"), whole))
+    await captioned(models, tmp_path / "talk.state", tmp_path)
+    first, *_ = map(json.loads, (tmp_path / "log.jsonl").read_text().splitlines())
+    assert first["models"] == {"asr": "ears", "llm": "tiny"}
+    assert StateFile(tmp_path / "talk.state", whole).read() is not None
 
 
 async def test_a_state_that_does_not_fit_is_said_and_replaced(models: Models, tmp_path: Path) -> None:

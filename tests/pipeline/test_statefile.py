@@ -20,7 +20,7 @@ from surtitle.pipeline.statefile import EVERY, Keeper, StateFile, in_room
 KESSLER = Rendering("Kessler", "señor K")
 TALK = Talk(
     prompt="0123",
-    turns=(Turn("Kessler left", "señor K se fue", (1, 2, 3), (KESSLER,), (KESSLER,), corrected=True),),
+    turns=(Turn("Kessler left", "señor K se fue", (1, 2, 3), (KESSLER,), (KESSLER,)),),
     memory=Memorised((Known("Marenko", "Marenko", True, 1),), (Guess("NATO", frozenset({"OTAN"}), 2),), ("left",)),
     counts=Counts(tokens_written=7, rebuilds=2),
     rebuilt=3,
@@ -105,10 +105,22 @@ def test_what_does_not_fit_is_said_in_a_line_and_the_context_begins_anew(tmp_pat
     assert begun == [None]
     kept = tmp_path / "talk.state.old"
     assert lines == [
-        f"{path} is not taken up: it is of tiny, expected large; the context begins anew, and this is {kept} now"
+        f"{path} is not taken up: it is of tiny, expected large; the context starts afresh, and this is {kept} now"
     ]
     assert state_file(kept).read() is not None
     assert not path.exists()
+
+
+def test_a_file_is_kept_where_nothing_can_be_made_without_it_either(tmp_path: Path) -> None:
+    path = tmp_path / "talk.state"
+    state_file(path).write(state())
+
+    def fails(kept: State | None) -> None:
+        raise ValueError("its attention caps its scores")
+
+    with pytest.raises(ValueError, match="caps its scores"):
+        state_file(path).resume(fails, print)
+    assert [each.name for each in tmp_path.iterdir()] == ["talk.state"]
 
 
 def test_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:

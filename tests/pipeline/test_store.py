@@ -339,6 +339,17 @@ def test_an_unknown_name_is_answered_with_the_nearest_and_a_path_is_passed_throu
     assert store.path(str(tmp_path)) == tmp_path
 
 
+def test_a_folder_is_known_by_where_it_is_however_it_was_typed(
+    store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert {store.known_as(typed) for typed in ("m", "./m", f"../{tmp_path.name}/m", str(tmp_path / "m"))} == {
+        str(tmp_path / "m")
+    }
+    (name, *_) = store.manifest.models
+    assert store.known_as(name) == name
+
+
 def test_nothing_is_asked_for_before_it_is_needed(tmp_path: Path) -> None:
     store = open_store({"SURTITLE_HOME": str(tmp_path), "PATH": ""})
     assert store.root == tmp_path

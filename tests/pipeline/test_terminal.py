@@ -44,6 +44,7 @@ def test_drafts_and_beginnings_are_not_shown() -> None:
 
 def test_a_gap_is_said_with_its_cause() -> None:
     assert shown(Gap(1.0, 31.0, "overload")) == ["  [1.0-31.0 s not recognised: overload]"]
+    assert shown(Gap(1.0, 1.0, "overload")) == ["  [at 1.0 s not recognised: overload]"]  # nobody knows how much
 
 
 def test_text_can_neither_style_nor_steer_the_terminal() -> None:

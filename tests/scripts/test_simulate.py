@@ -75,6 +75,7 @@ class ToyModels:
         budget: object,
         glossary: object,
         state: object,
+        tell: object,
     ) -> Shouts:
         return Shouts(targets)
 
