@@ -35,10 +35,11 @@ _NEAR = ({"es", "pt", "ca", "it"}, {"da", "no", "sv"}, {"ru", "uk"}, {"nl", "de"
 _LOOP = re.compile(r"(.{2,60}?)\1{3}")
 _PROMPT_SHARE = 24
 """Letters in a row of the prompt that no translation has by chance."""
-_QUESTION = re.compile("[?？؟;]")
-_QUESTION_IN = {"ja": re.compile("[?？]|か[。」]?$"), "th": re.compile("")}
-"""Where a question need not have a mark: it ends in か, or in a word of many."""
+_QUESTION = re.compile("[?？؟]")
+_QUESTION_IN = {"el": re.compile("[?;\u037e]"), "ja": re.compile("[?？]|か[。」]?$"), "th": re.compile("")}
+"""Where a question has another mark, or need not have one: it ends in か, or in a word of many."""
 _ONE_QUESTION = re.compile('[^:："“”„«»「」『』.!?。！]+[?？؟]')
+_ONE_QUESTION_IN = {"el": re.compile('[^:"“”„«»·.!?;\u037e]+[?;\u037e]')}
 """A question and no more: what is quoted may be told instead."""
 
 
@@ -58,6 +59,7 @@ class Guards:
         self._letters_of_example = _letters(source.example)
         self._alike = {source.code, target.code} in _ALIKE
         self._latin = "LATIN" in _scripts(target.example)
+        self._one_question = _ONE_QUESTION_IN.get(source.code, _ONE_QUESTION)
         self._question = _QUESTION_IN.get(target.code, _QUESTION)
 
     def fault(self, source: str, translation: str, *, finished: bool) -> Fault | None:
@@ -151,7 +153,7 @@ class Guards:
         return not is_near and shares[best] >= _SURE and shares[self._target] <= _UNLIKELY
 
     def _is_an_answer(self, source: str, translation: str) -> bool:
-        return bool(_ONE_QUESTION.fullmatch(source)) and not self._question.search(translation)
+        return bool(self._one_question.fullmatch(source)) and not self._question.search(translation)
 
 
 def _letters(text: str) -> str:

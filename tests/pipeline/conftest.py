@@ -12,6 +12,14 @@ from http.server import ThreadingHTTPServer
 import pytest
 from quiet_handler import QuietHandler
 
+from surtitle.pipeline.identify import Identifier
+
+
+@pytest.fixture(scope="session")
+def identifier() -> Identifier:
+    """Loading it takes a third of a second."""
+    return Identifier()
+
 
 class Shelf:
     """What the server serves, what it was asked for, and how it should fail."""

@@ -12,11 +12,6 @@ from surtitle.pipeline.profiles import find_profile
 SOURCE = "The committee will discuss the budget for the coming year."
 
 
-@pytest.fixture(scope="module")
-def identifier() -> Identifier:
-    return Identifier()
-
-
 def guards_of(identifier: Identifier, source: str, target: str) -> Guards:
     return Guards(find_profile().prompts(find_language(source), find_language(target)), identifier)
 
@@ -248,6 +243,20 @@ def test_what_did_not_end_by_itself_is_runaway(spanish: Guards) -> None:
 def test_the_prompts_sentence_may_be_spoken(spanish: Guards) -> None:
     said, translation = find_language("en").example, find_language("es").example
     assert spanish.fault(said, translation, finished=True) is None
+
+
+def test_a_greek_question_has_a_mark_of_its_own(identifier: Identifier) -> None:
+    from_greek, into_greek = guards_of(identifier, "el", "en"), guards_of(identifier, "en", "el")
+    for mark in (";", "\N{GREEK QUESTION MARK}"):
+        assert (
+            from_greek.fault(f"Τι ώρα είναι{mark}", "It is five o'clock in the afternoon.", finished=True) == "answer"
+        )
+        assert from_greek.fault(f"Τι ώρα είναι{mark}", "What time is it?", finished=True) is None
+        assert into_greek.fault("What time is it?", f"Τι ώρα είναι{mark}", finished=True) is None
+
+
+def test_a_semicolon_makes_no_question_elsewhere(spanish: Guards) -> None:
+    assert spanish.fault("What is speech?", "Es hablar; otra persona escucha.", finished=True) == "answer"
 
 
 def test_japanese_is_written_in_three_scripts_and_no_fourth(identifier: Identifier) -> None:
