@@ -15,6 +15,8 @@ Message = dict[str, Any]
 
 MOST_OPEN = 8
 """Rows that may wait for their last language; beyond that the oldest is shown as it is."""
+MOMENT_MS = 100
+"""Milliseconds; of what is shorter, or of unknown length, no length is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +100,9 @@ class Board:
             case "targets":
                 return [self._targets(message["targets"]), *self._settle()]
             case "gap":
-                seconds = (message["end_ms"] - message["start_ms"]) / 1000
-                return [Notice(f"{seconds:.1f} s missing: {message['why']}", bad=True)]
+                milliseconds = message["end_ms"] - message["start_ms"]
+                lost = f"{milliseconds / 1000:.1f} s" if milliseconds >= MOMENT_MS else "a moment"
+                return [Notice(f"{lost} missing: {message['why']}", bad=True)]
             case "end":
                 self._say(speaking=False, trouble="")
                 return [*self._close(), Notice("end")]

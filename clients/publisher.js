@@ -1,19 +1,26 @@
-// Speech to /publish: PCM, at most two seconds of it on the way. Comes back after a cut, as a new session.
+// Speech to /publish: PCM, at most two seconds of it on the way. Where the network is slower than speech, it is left out
+// for a second or more at a time: of what has a hole in every word nothing is understood. Comes back after a cut, as a
+// new session.
 import { open, refusal, session, token } from "/connection.js";
 import { RATE } from "/pcm.js";
 
 const ON_THE_WAY = 2 * 2 * RATE; // bytes: two seconds
 const STUCK = 10; // seconds in which nothing of what waits leaves
 const LAST = 120; // seconds without a caption, while the last ones are waited for
+const NOTICED = 30; // seconds after a cut in which the server may still take us for somebody who speaks
+
+export const HEARD = "You are being heard.";
 
 export class Publisher {
   skipped = 0; // samples that were heard and not sent
   #hole = 0; // of them, those before what is sent next
+  #full = false; // until half of what was on the way has left
   #socket;
   #sent = 0; // bytes, to this socket
   #start;
   #tell;
   #attempt = 0;
+  #cut = 0; // when a connection that was ready was lost
   #timer;
   #watch;
   #stopped = false;
@@ -27,7 +34,8 @@ export class Publisher {
   }
 
   get takes() {
-    return this.#socket.readyState === 1 && !this.#stopped && this.#socket.bufferedAmount < ON_THE_WAY;
+    this.#full = this.#socket.bufferedAmount >= (this.#full ? ON_THE_WAY / 2 : ON_THE_WAY);
+    return this.#socket.readyState === 1 && !this.#stopped && !this.#full;
   }
 
   // Milliseconds of sound that wait for the network.
@@ -73,6 +81,13 @@ export class Publisher {
     this.#socket.send('{"type":"stop"}');
   }
 
+  // Who the server says is speaking already.
+  get #speaker() {
+    const ours = Date.now() - this.#cut < NOTICED * 1000;
+    if (ours) return "Reconnecting: the server has not noticed yet that the old connection is gone.";
+    return "Somebody else is speaking in this session: waiting.";
+  }
+
   #end(state, words) {
     this.#stopped = true;
     clearInterval(this.#watch);
@@ -83,8 +98,9 @@ export class Publisher {
     this.#tell(state, words);
   }
 
-  #connect() {
-    this.#tell("waiting", "Connecting…");
+  // Where it was `busy` before, what was said of that stands until there is news.
+  #connect(busy = false) {
+    if (!busy) this.#tell("waiting", "Connecting…");
     const here = (this.#socket = open("/publish"));
     let why;
     let gone = 0; // bytes that have left
@@ -100,7 +116,7 @@ export class Publisher {
     here.onopen = () => {
       this.#hole = 0; // a session begins with what it hears first
       here.send(JSON.stringify(this.#start));
-      this.#tell("open", "Getting ready. You can speak already.");
+      if (!busy) this.#tell("open", "Getting ready. You can speak already.");
     };
     here.onmessage = ({ data }) => {
       const message = JSON.parse(data);
@@ -108,7 +124,7 @@ export class Publisher {
       if (message.type !== "ready") return;
       this.#attempt = 0;
       since = Date.now();
-      this.#tell("ready", "You are being heard.");
+      this.#tell("ready", HEARD);
     };
     const lost = (here.onclose = ({ code }) => {
       clearInterval(this.#watch);
@@ -117,8 +133,11 @@ export class Publisher {
       if (code === 1000) return this.#end("over", "All was said, and its captions are there.");
       if (code >= 4500 && code < 5000) return this.#end("failed", refusal(code, why));
       if (this.#stopped) return this.#end("failed", "The connection was cut before the last captions came.");
-      this.#tell("waiting", code === 4409 ? "Somebody else is speaking in this session: waiting." : why || "Disconnected, reconnecting…");
-      this.#timer = setTimeout(() => this.#connect(), (0.5 + Math.random()) * Math.min(500 * 2 ** this.#attempt++, 15000));
+      if (since) this.#cut = Date.now();
+      const taken = code === 4409;
+      this.#tell("waiting", taken ? this.#speaker : why || "Disconnected, reconnecting…");
+      const pause = taken ? 1000 : Math.min(500 * 2 ** this.#attempt++, 15000);
+      this.#timer = setTimeout(() => this.#connect(taken), (0.5 + Math.random()) * pause);
     });
   }
 }

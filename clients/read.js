@@ -145,6 +145,20 @@ function show(caption) {
 
 const WHY = { overload: "the computer could not keep up", device: "the microphone was gone", invalid: "the sound was broken", network: "the speaker's network was too slow" };
 
+const gaps = new Map(); // by their cause: the seconds that are missing, and the line that says so
+
+// What is missing in pieces is said in one line, and not before it is worth one.
+function miss(seconds, why) {
+  let gap = gaps.get(why);
+  if (!gap || (gap.line && gap.line !== find("captions").lastElementChild)) gaps.set(why, (gap = { seconds: 0 }));
+  gap.seconds += seconds;
+  if (gap.seconds < 0.5) return;
+  const words = `${Math.round(gap.seconds)} s are missing: ${WHY[why] ?? why}`;
+  gap.line ??= transcript.note("");
+  if (gap.line.textContent !== words) gap.line.textContent = words; // it is read aloud
+  grown();
+}
+
 const handlers = {
   welcome(message) {
     live(Boolean(message.session));
@@ -178,10 +192,7 @@ const handlers = {
     show(caption);
     grown();
   },
-  gap({ start_ms, end_ms, why }) {
-    transcript.note(`${Math.max(1, Math.round((end_ms - start_ms) / 1000))} s are missing: ${WHY[why] ?? why}`);
-    grown();
-  },
+  gap: ({ start_ms, end_ms, why }) => miss((end_ms - start_ms) / 1000, why),
   status: (message) => say(message.state === "device" ? "The microphone is gone" : ""),
   end() {
     live(false);

@@ -1,6 +1,6 @@
 // The microphone page: what is said here, or a recording, goes to /publish; what becomes of it is shown below.
 import { captions, query, session, token } from "/connection.js";
-import { Publisher } from "/publisher.js";
+import { HEARD, Publisher } from "/publisher.js";
 import { address, element, languageName, remembered, stayAwake } from "/sessions.js";
 import { decode, openMicrophone, play } from "/sound.js";
 import { Transcript } from "/transcript.js";
@@ -81,10 +81,19 @@ find("device").addEventListener("change", async () => {
 
 // --- sending ---
 
+const IN_PART = 5000; // ms for which it is said that only part is heard, once some sound was skipped
+let skipped = 0; // samples, when that was last looked at
+let partly = 0; // until when (ms)
+
+function pill(words, live = false) {
+  const state = find("state");
+  if (state.textContent !== words) state.textContent = words; // it is read aloud
+  state.className = live ? "pill live" : "pill";
+}
+
 function tell(state, words) {
   speaking = state === "ready";
-  find("state").textContent = state === "failed" ? "Nothing is sent." : words;
-  find("state").className = state === "ready" ? "pill live" : "pill";
+  pill(state === "failed" ? "Nothing is sent." : words, speaking);
   if (state === "failed") find("trouble").textContent = words;
   if (state !== "failed" && state !== "over") return;
   source?.close();
@@ -109,10 +118,13 @@ function heard(frame) {
 
 function backpressure() {
   if (!publisher) return;
-  const skipped = publisher.skipped / 16000;
+  if (speaking && publisher.skipped !== skipped) partly = Date.now() + IN_PART;
+  skipped = publisher.skipped;
+  if (speaking && Date.now() < partly) pill("Only part of what you say is heard.");
+  else if (speaking) pill(HEARD, true);
   const waiting = publisher.backlog / 1000;
   let words = waiting > 0.5 ? `The network is slow: ${waiting.toFixed(1)} s are waiting.` : "";
-  if (skipped) words = `${skipped.toFixed(1)} s of sound were skipped: they could not be sent in time.`;
+  if (skipped) words = `${(skipped / 16000).toFixed(1)} s of sound were skipped: they could not be sent in time.`;
   find("skipped").textContent = words;
 }
 

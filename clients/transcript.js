@@ -49,7 +49,7 @@ export class Transcript {
 
   // A line of ours between the captions.
   note(text) {
-    this.#finals.append(element("p", { className: "gap" }, text));
+    return this.#finals.appendChild(element("p", { className: "gap" }, text));
   }
 
   // Forget what scrolled away long ago.

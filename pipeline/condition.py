@@ -26,6 +26,7 @@ class Condition:
         self._late = 0.0  # the same, until it is too old
         self._late_until: float | None = None  # None: something came or waits
         self._overload_until = 0.0
+        self._again_until = 0.0  # until when another loss of unknown length is no longer the only one
         self._device_gone = False
         self._told: Status | None = None
 
@@ -39,7 +40,10 @@ class Condition:
             case "device":
                 self._device_gone = True
             case "overload":
-                self._overload_until = now + SKIPPED
+                # a device that lost a moment, nobody knows how much, and not again, is no overload
+                if gap.end > gap.start or now < self._again_until:
+                    self._overload_until = now + SKIPPED
+                self._again_until = now + SKIPPED
 
     def captioned(self, lag: float) -> None:
         """A final translation was sent `lag` seconds after the end of its words."""

@@ -34,6 +34,8 @@ class GuestConnection:
     """One guest's connection."""
 
     def __init__(self, connection: ServerConnection, guest: Guest, patience: Patience) -> None:
+        # behind audio that is held back lie answers to pings; `next_message` finds out whether it is there
+        connection.ping_timeout = None
         self._connection = connection
         self._patience = patience
         self._guest = guest

@@ -27,6 +27,10 @@ BLOCK_S = 0.1
 BACKLOG_S = 15.0
 """Seconds of audio held for a consumer that is behind; what comes after is dropped and reported."""
 
+UNKNOWN_S = 3.0
+"""Seconds of audio in which losses of unknown length are one gap: a machine that is late loses some ten times a
+second."""
+
 SILENCE_S = 1.5
 """Seconds without a block after which a device counts as lost. A pulled plug is no error to PortAudio: the
 blocks just stop."""
@@ -46,6 +50,7 @@ class Intake:
         self._items: deque[AudioChunk | Gap] = deque()
         self._held = 0  # Samples in `_items`.
         self._position = 0  # Samples on the audio clock, dropped ones and those of a lost device included.
+        self._told_until = 0  # On the audio clock, in samples: until there no loss of unknown length is told again.
         self._resampler = Resampler(SAMPLE_RATE)
 
     def open(self, rate: int) -> None:
@@ -54,8 +59,9 @@ class Intake:
 
     def push(self, block: npt.NDArray[np.float32], *, overflowed: bool = False) -> None:
         """Take a block, shape [frames, channels]; `overflowed`: the system lost some audio before it."""
-        if overflowed:
+        if overflowed and self._position >= self._told_until:
             self._gap(0, "overload")  # PortAudio does not say how much: a gap without a length.
+            self._told_until = self._position + round(UNKNOWN_S * SAMPLE_RATE)
         samples = self._resampler.push(block)
         if self._held + len(samples) > self._limit:
             self._gap(len(samples), "overload")

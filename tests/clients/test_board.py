@@ -172,6 +172,7 @@ def test_a_return_with_recovery_changes_nothing() -> None:
 def test_missing_audio_is_said() -> None:
     gap = {"type": "gap", "start_ms": 1000, "end_ms": 3500, "why": "overload"}
     assert Board().push(gap) == [Notice("2.5 s missing: overload", bad=True)]
+    assert Board().push(gap | {"end_ms": 1000}) == [Notice("a moment missing: overload", bad=True)]
 
 
 def test_the_status_tells_of_connection_speaker_lag_and_trouble() -> None:

@@ -52,6 +52,28 @@ async def test_a_late_reader_gets_the_history_and_then_what_is_new(
     await expect(page.locator("#captions")).to_contain_text("The session is over.")
 
 
+async def test_what_is_missing_in_pieces_is_told_in_one_line_and_a_moment_in_none(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    hub.publish(SESSION)
+    page = await reader(browser, server, complaints)
+    lines = page.locator("#captions p")
+    shown = [f"{text} ({cue})" for cue, text in enumerate(SPANISH)]
+    say(hub, 0)
+    hub.publish(Gap(1.0, 1.0, "overload"))
+    for start in (1.0, 1.5):
+        hub.publish(Gap(start, start + 0.2, "network"))
+    say(hub, 1)
+    await expect(lines).to_have_text(shown[:2])
+    for start in (3.0, 5.0):
+        hub.publish(Gap(start, start + 1.4, "network"))
+    slow = "s are missing: the speaker's network was too slow"
+    await expect(lines).to_have_text([*shown[:2], f"3 {slow}"])
+    say(hub, 2)
+    hub.publish(Gap(8.0, 9.0, "network"))
+    await expect(lines).to_have_text([*shown[:2], f"3 {slow}", shown[2], f"1 {slow}"])
+
+
 async def test_a_reader_changes_language_while_connected(
     hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
 ) -> None:

@@ -282,6 +282,94 @@ async def test_a_microphone_that_can_not_be_read_is_let_go(
         assert await page.evaluate("[tracks[0].readyState, contexts[0].state]") == ["ended", "closed"]
 
 
+FAKE_SOCKETS = """() => {
+    window.sockets = [];
+    window.WebSocket = class {
+        readyState = 1;
+        bufferedAmount = 0;
+        sent = [];
+        constructor() {
+            sockets.push(this);
+        }
+        send(data) {
+            this.sent.push(data);
+        }
+        close() {}
+    };
+}"""
+
+
+async def test_a_slow_network_costs_whole_stretches_of_speech_and_not_every_second_frame(
+    serve: Serve, browser: BrowserContext, complaints: list[str]
+) -> None:
+    async with serve(Listener()) as server:
+        page = await speaker(browser, server, complaints)
+        await page.evaluate(FAKE_SOCKETS)
+        sent = await page.evaluate(
+            """async () => {
+                const { Publisher } = await import("/publisher.js");
+                const publisher = new Publisher({ from: "en", to: ["es"] }, () => {});
+                for (const waiting of [0, 63999, 64000, 63999, 32000, 31999, 63999]) {
+                    sockets[0].bufferedAmount = waiting;
+                    publisher.send(new Int16Array(1600));
+                }
+                return sockets[0].sent.map((each) => (typeof each === "string" ? each : each.length));
+            }"""
+        )
+    assert sent == [1600, 1600, '{"type":"skipped","samples":4800}', 1600, 1600]
+
+
+async def test_a_speaker_is_told_while_only_part_of_the_speech_is_sent(
+    serve: Serve, browser: BrowserContext, complaints: list[str]
+) -> None:
+    await browser.add_init_script(
+        "window.waiting = 0; Object.defineProperty(WebSocket.prototype, 'bufferedAmount', { get: () => waiting });"
+    )
+    listener = Listener()
+    async with serve(listener) as server:
+        page = await speaker(browser, server, complaints)
+        await page.get_by_role("button", name="Start speaking").click()
+        await hears(listener, 0.5)
+        await page.evaluate("() => void (waiting = 64000)")
+        await expect(page.locator("#state")).to_have_text("Only part of what you say is heard.")
+        await page.evaluate("() => void (waiting = 0)")
+        await expect(page.locator("#state")).to_have_text("You are being heard.")
+        await page.get_by_role("button", name="Stop").click()
+        await asyncio.wait_for(listener.ended.wait(), 20)
+    assert len(listener.skipped) == 1
+
+
+async def test_a_speaker_whose_network_changed_is_back_soon_after_the_server_has_noticed(
+    serve: Serve, browser: BrowserContext, complaints: list[str]
+) -> None:
+    async with serve(Listener()) as server:
+        page = await listened(browser, complaints)
+        await page.clock.install()
+        await page.goto(f"{server.url}/speak")
+        await page.evaluate(FAKE_SOCKETS)
+        await page.evaluate(
+            """async () => {
+                const { Publisher } = await import("/publisher.js");
+                window.told = [];
+                new Publisher({ from: "en", to: ["es"] }, (state, words) => told.push(words));
+                sockets[0].onopen();
+                sockets[0].onmessage({ data: '{"type":"ready"}' });
+                sockets[0].onclose({ code: 1006 });
+            }"""
+        )
+        await page.clock.run_for(1_000)
+        busy = "() => { const here = sockets.at(-1); here.onopen(); here.onclose({ code: 4409 }); }"
+        for tries in range(2, 8):
+            assert await page.evaluate("sockets.length") == tries
+            await page.evaluate(busy)
+            await page.clock.run_for(1_500)
+        told = await page.evaluate("told")
+        assert set(told[-5:]) == {"Reconnecting: the server has not noticed yet that the old connection is gone."}
+        await page.clock.run_for(25_000)
+        await page.evaluate(busy)
+        assert await page.evaluate("told.at(-1)") == "Somebody else is speaking in this session: waiting."
+
+
 async def test_who_has_stopped_does_not_wait_for_ever_for_a_network_that_is_gone(
     serve: Serve, browser: BrowserContext, complaints: list[str]
 ) -> None:

@@ -67,6 +67,15 @@ def test_skipped_audio_is_told_long_enough_to_be_read() -> None:
     assert state(condition, 60.0 + SKIPPED) == "ok"
 
 
+def test_one_loss_of_unknown_length_is_no_overload_but_a_second_one_soon_after_is() -> None:
+    condition = Condition()
+    told = []
+    for now in (1.0, 2.0 + SKIPPED, 5.0 + SKIPPED):
+        condition.missed(Gap(now, now, "overload"), now)
+        told.append(state(condition, now))
+    assert told == ["ok", "ok", "overload"]
+
+
 def test_a_microphone_that_is_gone_is_told_until_it_is_heard_again() -> None:
     condition = Condition()
     condition.heard()

@@ -7,17 +7,20 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 from openai import AsyncOpenAI
 from scripted import scripted_server
-from serving import Listener, receive
+from serving import Listener, closing, receive
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from surtitle.pipeline.connection import Patience
 from surtitle.pipeline.events import CaptionMode
+from surtitle.pipeline.guests import GuestConnection
 from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.rooms import Rooms
 from surtitle.pipeline.server import CaptionServer
@@ -104,6 +107,30 @@ async def test_a_client_whose_network_is_gone_leaves_the_room_to_others() -> Non
         async with socket(server.url, path) as back:
             await receive(back)
     assert len(listener.heard) == 4800
+
+
+async def test_a_client_that_is_held_back_for_long_is_not_taken_for_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    listener, due = Listener(), asyncio.Event()
+
+    async def hold(guest: GuestConnection, seconds: float) -> None:
+        await due.wait()
+
+    monkeypatch.setattr(GuestConnection, "_hold", hold)
+    monkeypatch.setattr("surtitle.pipeline.server.serve", partial(serve, ping_interval=0.05))
+    server = CaptionServer(Rooms(lambda: Hub("e")), port=0, on_publish=listener, patience=Patience(stall=0.2))
+    async with server, socket(server.url, "/v1/realtime/translations?from=en&to=es") as client:
+
+        async def speak() -> None:
+            for _ in range(100):
+                await client.send(json.dumps({"type": "session.input_audio_buffer.append", "audio": QUIET}))
+            await client.send('{"type":"session.close"}')
+
+        speaking = asyncio.create_task(speak())
+        await asyncio.sleep(0.6)
+        due.set()
+        await speaking
+        assert (await closing(client))[1] == 1000
+    assert len(listener.heard) == 100 * 4_800
 
 
 async def simulated(connection: ClientConnection, **config: Any) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from sound_card import Card
 from surtitle.pipeline.devices import list_devices
 from surtitle.pipeline.errors import UsageError, UserError
 from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Gap, Samples
-from surtitle.pipeline.microphone import Intake, microphone
+from surtitle.pipeline.microphone import UNKNOWN_S, Intake, microphone
 
 
 def drain(intake: Intake) -> list[AudioChunk | Gap]:
@@ -68,6 +68,14 @@ def test_audio_that_the_system_lost_is_reported_though_its_length_is_unknown() -
     intake = Intake()
     intake.push(np.zeros((1600, 1), np.float32), overflowed=True)
     assert drain(intake)[0] == Gap(start=0.0, end=0.0, why="overload")
+
+
+def test_losses_of_unknown_length_that_follow_each_other_are_told_every_few_seconds() -> None:
+    intake, gaps = Intake(), list[float]()
+    for _ in range(100):
+        intake.push(np.zeros((1600, 1), np.float32), overflowed=True)
+        gaps += [item.start for item in drain(intake) if isinstance(item, Gap)]
+    assert gaps == [0.0, UNKNOWN_S, 2 * UNKNOWN_S, 3 * UNKNOWN_S]
 
 
 def tone(hertz: float, seconds: float) -> Samples:

@@ -9,7 +9,7 @@ import re
 import tempfile
 import threading
 import wave
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -19,8 +19,10 @@ import pysubs2
 import pytest
 import webvtt
 from openai import AsyncOpenAI
-from scripted import ScriptedModels, eventually, scripted_server
+from scripted import ScriptedModels, ScriptedTranslator, eventually, scripted_server
 
+from surtitle.pipeline.events import CaptionMode
+from surtitle.pipeline.interpreter import Interpreter
 from surtitle.pipeline.tokens import Token, Tokens, digest
 from surtitle.pipeline.transcriptions import UPLOAD_BYTES
 
@@ -115,6 +117,30 @@ async def test_a_translation_into_another_language_is_one_field_more(client: Asy
     assert (verbose.language, verbose.text) == ("japanese", f"{SAID}{SAID}".upper())
     srt = await make(file=recording(), model="m", response_format="srt", extra_body={"language": "en", "to": "es"})
     assert [line.plaintext for line in pysubs2.SSAFile.from_string(srt, format_="srt")] == [SAID.upper()] * 2
+
+
+@pytest.mark.parametrize("captions", ["steady", "live"])
+async def test_no_draft_is_made_of_a_recording_that_nobody_watches(
+    captions: CaptionMode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drafts, promises = list[str](), list[object]()
+
+    class Watched(ScriptedModels):
+        def interpreter(
+            self, sources: Sequence[str], targets: Sequence[str], *args: object, **more: object
+        ) -> Interpreter:
+            promises.append(more["promises"])
+            return super().interpreter(sources, targets, *args, **more)
+
+    def draft(translator: ScriptedTranslator, text: str, *args: object, **more: object) -> Iterator[object]:
+        drafts.append(text)
+        return iter(())
+
+    monkeypatch.setattr(ScriptedTranslator, "draft", draft)
+    async with scripted_server(models=Watched(), captions=captions) as url, client_of(url) as client:
+        made = await client.audio.translations.create(file=recording(), model="m", extra_body={"language": "de"})
+    assert made.text == f"{SAID} {SAID}".upper()
+    assert (drafts, promises) == ([], [False])
 
 
 async def test_what_is_said_in_the_language_that_is_wanted_comes_back_as_it_is(client: AsyncOpenAI) -> None:
