@@ -2,7 +2,8 @@
 
 In: paths. Out: mono float32 blocks at `SAMPLE_RATE`, decoded as they are asked for: an hour of video costs no
 more memory than a second. Knows no clock. Not yet scrubbed: a recording may hold NaN, and a stretch that is
-damaged or missing comes out as NaN of its length, so that time stays right and `scrub.py` reports the gap.
+damaged or missing comes out as NaN of its length, so that time stays right and `scrub.py` reports the gap. Where a film
+begins without sound there is silence, since players count the time of subtitles from its first picture.
 """
 
 from __future__ import annotations
@@ -71,10 +72,10 @@ def decode(path: Path) -> Iterator[Samples]:
     Raises:
         UserError: As `check`, or nothing in it can be decoded.
     """
-    converter = _Converter()
     decoded = 0  # Frames of sound that were decoded.
     broken = ""
     with _open(path) as container:
+        converter = _Converter(None if container.start_time is None else container.start_time / av.time_base)
         try:
             for packet in container.demux(audio=0):
                 for frame in _frames(packet):
@@ -128,7 +129,9 @@ def _open(path: Path) -> Any:
 class _Converter:
     """FFmpeg's frames to the pipeline's samples."""
 
-    def __init__(self) -> None:
+    def __init__(self, start: float | None) -> None:
+        """`start` is when the container begins, in seconds by its own clock; None where it does not say."""
+        self._start = start
         self._shape: tuple[str, str, int] | None = None  # Sample format, channel layout, hertz.
         self._to_float: Any = None
         self._resampler = Resampler(SAMPLE_RATE)
@@ -155,11 +158,15 @@ class _Converter:
         yield self._resampler.flush()
 
     def _fill(self, time: float | None) -> Iterator[Samples]:
-        """NaN for what lies between the last frame and one that the container says is at `time`."""
+        """NaN for what lies between the last frame and one that the container says is at `time`; before the first frame
+        silence, as long as there has been anything else."""
         if time is None:
             return
         if self._origin is None:
             self._origin = time
+            late = 0.0 if self._start is None or self._position else time - self._start
+            if SHORTEST_HOLE_S < late < LONGEST_HOLE_S:
+                yield np.zeros(round(late * SAMPLE_RATE), np.float32)
         missing = time - self._origin - self._position
         if SHORTEST_HOLE_S < missing < LONGEST_HOLE_S:
             yield from self.flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import wave
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -175,6 +176,43 @@ def silent_film(path: Path) -> Path:
         for packet in [*stream.encode(frame), *stream.encode(None)]:
             container.mux(packet)
     return path
+
+
+def film(path: Path, picture: float, sound: float) -> Path:
+    """A picture and the tone, each at so many seconds."""
+    with av.open(str(path), "w") as container:
+        seen = container.add_stream("mpeg4", rate=25)
+        seen.width = seen.height = 64
+        seen.pix_fmt = "yuv420p"
+        heard = container.add_stream("pcm_s16le", rate=SAMPLE_RATE, layout="mono")
+        image = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
+        image.pts, image.time_base = round(picture * 25), Fraction(1, 25)
+        frame = av.AudioFrame.from_ndarray(tone(SAMPLE_RATE, 1).T.copy(), format="s16", layout="mono")
+        frame.sample_rate = SAMPLE_RATE
+        frame.pts, frame.time_base = round(sound * SAMPLE_RATE), Fraction(1, SAMPLE_RATE)
+        for packet in [*seen.encode(image), *seen.encode(None), *heard.encode(frame), *heard.encode(None)]:
+            container.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("picture", "sound", "silence"),
+    [
+        (0, 3, 3),
+        (100, 103, 3),
+        (0, 0, 0),
+        (3, 0, 0),
+        (3600, 3600, 0),
+        (0, 3600, 0),  # times that are wrong
+    ],
+)
+def test_sound_that_begins_later_than_the_picture_keeps_its_time(
+    tmp_path: Path, picture: float, sound: float, silence: int
+) -> None:
+    samples = read(film(tmp_path / "film.mkv", picture, sound))
+    assert len(samples) == (silence + SECONDS) * SAMPLE_RATE
+    assert not samples[: silence * SAMPLE_RATE].any()
+    assert_is_the_tone(samples[silence * SAMPLE_RATE :])
 
 
 def test_what_is_no_recording_is_refused_in_one_line_that_says_what_to_do(tmp_path: Path) -> None:
