@@ -84,12 +84,12 @@ def main(arguments: Sequence[str]) -> int:
 
 def evaluate(options: argparse.Namespace) -> Evaluation:
     """Read, score and export what `options` name."""
-    language: str = options.language
+    language: str = options.language or _only_target(options.log)
     characters = spaceless(language)
     if not characters and shutil.which("perl") is None:
         raise UserError("perl was not found, which the Moses tokenizer is written in: install perl")
     records = [record for given in options.log for record in _records(given, language, options.cumulative_elapsed)]
-    texts = _texts(options, records)
+    texts = _texts(options, records, language)
     segments = by_record(records, texts.segments) if texts.segments else []
     with _quiet():
         scores = score(records, segments, language, timed=texts.timed)
@@ -113,6 +113,33 @@ def evaluate(options: argparse.Namespace) -> Evaluation:
         "command": shlex.join(["scripts/evaluate", *options.given]),
     }
     return Evaluation(report, list(scores.figures), records, scores.counts)
+
+
+def _only_target(logs: Sequence[str]) -> str:
+    """What was translated into, where that is one language in all `logs`; else a UsageError says what to give."""
+    targets = sorted({target for given in logs for target in _targets(given)})
+    if len(targets) != 1:
+        seen = f"the log has {', '.join(targets)}" if targets else "the log does not say what it was translated into"
+        raise UsageError(f"{seen}: expected --language LANG, the one that is scored")
+    return targets[0]
+
+
+def _targets(given: str) -> set[str]:
+    """The languages that one LOG argument was translated into; none where it is of another program. Messages name the
+    file.
+    """
+    _, path = _named(given)
+    try:
+        lines = _lines(read(path))
+        found = objects(lines)
+        if not found:
+            raise UserError("the log is empty")
+        if format_of(found[0]) != "surtitle":
+            return set()
+        log = read_log(lines)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    return {*log.session.targets, *(each.lang for each in log.captions if each.role == "target")}
 
 
 def _records(given: str, language: str, cumulative: bool) -> list[Record]:
@@ -145,7 +172,7 @@ def _named(given: str) -> tuple[str | None, Path]:
     return (name, Path(path)) if equals and not Path(given).exists() else (None, Path(given))
 
 
-def _texts(options: argparse.Namespace, records: Sequence[Record]) -> Texts:
+def _texts(options: argparse.Namespace, records: Sequence[Record], language: str) -> Texts:
     """Read the references, their times and the transcript. Messages name the file."""
     references = _optional_lines(options.reference)
     said = _optional_lines(options.transcript)
@@ -156,7 +183,7 @@ def _texts(options: argparse.Namespace, records: Sequence[Record]) -> Texts:
         if options.segments.suffix in (".yaml", ".yml"):
             segments, spoken = from_yaml(text), None
         else:
-            segments = from_tsv(text, options.language)
+            segments = from_tsv(text, language)
             spoken = column(text, records[0].source) if records[0].source else None
         if not segments:
             raise UserError("the file has no segment")
@@ -171,7 +198,7 @@ def _texts(options: argparse.Namespace, records: Sequence[Record]) -> Texts:
 
 def _untimed(references: list[str] | None, said: list[str] | None, records: Sequence[Record]) -> Texts:
     if len(records) > 1 and (references or said):
-        raise UsageError(f"{len(records)} recordings can't share one text: give --segments, which tell them apart")
+        raise UsageError(f"{len(records)} recordings cannot share one text: give --segments, which tell them apart")
     if references is not None and not references:
         raise UserError("the reference is empty, expected a line a sentence")
     segments = [Segment(records[0].name, 0.0, 1.0, "") for _ in references or ()]
@@ -235,7 +262,7 @@ def _write(path: Path, lines: Iterable[Any]) -> None:
     try:
         path.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
     except OSError as error:
-        raise UserError(f"can't write {path}: {error.strerror}") from error
+        raise UserError(f"cannot write {path}: {error.strerror}") from error
 
 
 @contextmanager
@@ -266,7 +293,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/evaluate", description=__doc__, epilog=_EPILOG)
     add = parser.add_argument
     add("log", metavar="LOG", nargs="+", help="a log, or NAME=LOG")
-    add("--language", required=True, metavar="LANG", help="language of the captions that are scored")
+    add("--language", metavar="LANG", help="language of the captions that are scored (default: the log's only target)")
     add("--reference", type=Path, metavar="TEXT", help="references, a line a segment")
     add("--segments", type=Path, metavar="YAML_OR_TSV", help="when each segment begins and how long it lasts")
     add("--transcript", type=Path, metavar="TEXT", help="what was said (a line a segment, for several recordings)")

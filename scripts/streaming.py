@@ -21,6 +21,7 @@ import torch
 from transformers import AutoTokenizer, DynamicCache, TextStreamer
 from transformers.cache_utils import Cache
 
+from surtitle.pipeline.cli import exit_status
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.store import open_store
 from surtitle.sinks import AutoModelForCausalLM
@@ -56,14 +57,18 @@ def main() -> None:
             log.parent.mkdir(parents=True, exist_ok=True)
             files = [sys.stdout, stack.enter_context(log.open("w", encoding="utf-8"))]
         except (OSError, UnicodeDecodeError, UserError) as error:
-            sys.exit(f"streaming: {error}: expected a fetched model or a folder, and a UTF-8 file with a prompt a line")
+            raise UserError(
+                f"{error}: expected a fetched model or a folder, and a UTF-8 file with a prompt a line"
+            ) from error
         try:
             model, cache = load(args, folder)
             tokenizer = AutoTokenizer.from_pretrained(
                 folder, revision=args.revision, trust_remote_code=args.trust_remote_code
             )
         except (OSError, ValueError) as error:
-            sys.exit(f"streaming: {' '.join(str(error).split())}")
+            raise UserError(str(error)) from error
+        if tokenizer.chat_template is None:
+            raise UserError(f"{folder} has no chat template: expected a model that was trained to chat")
         chat(model, cache, tokenizer, prompts, files, limit=args.max_new_tokens)
 
 
@@ -131,4 +136,4 @@ def between(tokenizer: Any, prompt: str, ids: torch.Tensor) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status("streaming", main))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,19 @@ def test_a_file_of_prompts_that_is_not_there_is_said_in_one_line(tmp_path: Path)
     done = streaming(tmp_path, "--dataset_name", "nowhere.txt")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("streaming: [Errno 2] No such file or directory: 'nowhere.txt'")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_model_that_was_not_trained_to_chat_is_said_in_one_line(tmp_path: Path) -> None:
+    base, prompts = tmp_path / "base", tmp_path / "prompts.txt"
+    shutil.copytree(open_store(os.environ).path("smollm2-135m"), base, copy_function=os.symlink)
+    (base / "chat_template.jinja").unlink()
+    prompts.write_text("Tell me a story.", encoding="utf-8")
+    done = streaming(tmp_path, "--model_name_or_path", str(base), "--dataset_name", str(prompts))
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        f"streaming: {base} has no chat template: expected a model that was trained to chat"
+    )
     assert "Traceback" not in done.stderr
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from chat_server import ChatServer
+from tiny_translator import WINDOW, write_model
 
 from surtitle.pipeline.assembly import available_cores
 from surtitle.pipeline.choice import FILE, remember, this_machine
@@ -294,7 +295,7 @@ def test_a_session_has_a_name_that_fits_an_address(run: Run, recording: Path) ->
         ),
         (("--post-zoom", f"es=zoom.us?{SECRET}"), "got no caption address for Zoom, expected LANG=URL"),
         (("--post-youtube", f"de=https://a/?{SECRET}"), r"got captions for YouTube \(de\), expected one of en, es"),
-        (("--post-zoom", "es=@nowhere"), "nowhere: can not be read, expected a file that holds a caption address"),
+        (("--post-zoom", "es=@nowhere"), "nowhere: cannot be read, expected a file that holds a caption address"),
         (
             ("--post-zoom", f"es=https://a/?{SECRET}", "--clock", "virtual"),
             "got --clock virtual and an address to post to",
@@ -357,7 +358,7 @@ def test_a_text_that_is_missing_is_said_in_one_line(run: Run, tmp_path: Path) ->
 
 
 def test_a_token_that_is_missing_or_none_is_said_in_one_line(run: Run, tmp_path: Path) -> None:
-    assert_said(run("watch", "--token-file", tmp_path / "nowhere"), 1, "can't read --token-file .*nowhere")
+    assert_said(run("watch", "--token-file", tmp_path / "nowhere"), 1, "cannot read --token-file .*nowhere")
     (tmp_path / "token").write_text("two words\n")
     said = "holds 9 characters, expected one word of at most 256"
     assert_said(run("watch", "--token-file", tmp_path / "token"), 1, said)
@@ -460,6 +461,15 @@ def test_beams_of_a_model_behind_an_endpoint_are_wrong_usage(run: Run) -> None:
 def test_a_state_of_a_model_behind_an_endpoint_is_wrong_usage(run: Run, tmp_path: Path) -> None:
     where = ("--translator-url", "http://127.0.0.1:9/v1", "--translator-model", "m", "--state", tmp_path / "talk.state")
     assert_said(run("translate", *PAIR, *where), 2, "--state keeps the cache of a model that is here")
+
+
+def test_a_state_that_does_not_fit_is_said_in_one_line_as_all_else_is(run: Run, tmp_path: Path) -> None:
+    text, state, folder = tmp_path / "talk.txt", tmp_path / "talk.state", tmp_path / "tiny"
+    folder.mkdir()
+    text.touch()
+    state.write_text("no state")
+    flags = ("--llm", write_model(folder, ending=3.0), "--window", str(WINDOW), "--state", state)
+    assert_said(run("translate", text, *PAIR, *flags), 0, r"talk\.state is not taken up: it is no saved state")
 
 
 def test_a_disk_that_is_full_is_said_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,7 +23,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def product_log(name: str, folder: Path, *, clock: str = "real", seconds: float = 8.0) -> Path:
+def product_log(
+    name: str, folder: Path, *, clock: str = "real", seconds: float = 8.0, targets: tuple[str, ...] = ("de",)
+) -> Path:
     """A talk as the product logs it: a cue for each four words."""
     words, lines = scored_talks.SAID[name].split(), []
     for cue, start in enumerate(range(0, len(words), 4)):
@@ -33,7 +35,7 @@ def product_log(name: str, folder: Path, *, clock: str = "real", seconds: float 
             times = {"start_ms": end - 1000, "end_ms": end, "audio_ms": end + 500, "elapsed_ms": end + 700}
             whole = {"rev": 0, "final": True, "stable": len(text)}
             lines.append({"type": "caption", "cue": cue, "lang": lang, "role": role, "text": text, **times, **whole})
-    session = {"type": "session", "v": 1, "session": name, "source": "en", "targets": ["de"]}
+    session = {"type": "session", "v": 1, "session": name, "source": "en", "targets": targets}
     session |= {"sample_rate": 16000, "models": {}, "clock": clock}
     end_line = {
         "type": "end",
@@ -121,6 +123,15 @@ def test_a_log_alone_gives_what_it_tells(run, folder: Path) -> None:
     assert (report["wer"], report["bleu"]) == (0, None)
 
 
+def test_the_only_language_that_was_translated_into_need_not_be_named(run, refuse, folder: Path) -> None:
+    logs = [product_log("eins", folder), product_log("zwei", folder)]
+    texts = ["--segments", folder / "segments.tsv"]
+    named, found = run(*logs, "--language", "de", *texts), run(*logs, *texts)
+    assert {**found, "command": named["command"]} == named
+    product_log("zwei", folder, targets=("de", "es"))
+    assert "the log has de, es: expected --language LANG, the one that is scored" in refuse(*logs, status=2)
+
+
 @pytest.mark.parametrize("form", ["omnisteval", "simulstream"])
 def test_our_log_in_the_format_of_others_scores_the_same(run, folder: Path, form: str) -> None:
     arguments = ["--language", "de", "--segments", folder / "segments.tsv"]
@@ -155,13 +166,15 @@ def test_segments_of_a_longer_recording_are_refused(refuse, folder: Path) -> Non
     ("arguments", "status", "message"),
     [
         (["none.jsonl", "--language", "de"], 1, "can't read"),
-        (["log.jsonl", "--language", "de", "--reference", "references.txt"], 2, "2 recordings can't share one text"),
+        (["log.jsonl", "--language", "de", "--reference", "references.txt"], 2, "2 recordings cannot share one text"),
         (["one=log.jsonl", "--language", "de"], 2, "the log has 2 recordings, expected one to call one"),
         (["references.txt", "--language", "de"], 1, "references.txt: line 1: saw"),
         (["empty", "--language", "de"], 1, "the log is empty"),
         (["zwei.jsonl", "--language", "de", "--reference", "empty"], 1, "the reference is empty"),
         (["zwei.jsonl", "--language", "fr"], 1, "--language fr: the session has de, en"),
-        (["zwei.jsonl", "--language", "de", "--omnisteval", "none/x"], 1, "can't write none/x"),
+        (["log.jsonl"], 2, "the log does not say what it was translated into: expected --language LANG"),
+        (["empty"], 1, "empty: the log is empty"),
+        (["zwei.jsonl", "--language", "de", "--omnisteval", "none/x"], 1, "cannot write none/x"),
     ],
 )
 def test_what_can_not_be_scored_is_refused_in_one_line(
