@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,10 +12,19 @@ from sound_card import ASOUND, Card
 
 from surtitle.pipeline.devices import restart
 
-# The machines that run these tests are shared: how long one example takes says nothing. Half of the usual hundred
-# examples keep the tests without weights under a minute.
-settings.register_profile("surtitle", deadline=None, max_examples=50)
+# The machines that run these tests are shared: how long one example takes says nothing. Forty examples instead
+# of a hundred keep the tests without weights under a minute.
+settings.register_profile("surtitle", deadline=None, max_examples=40)
 settings.load_profile("surtitle")
+
+
+def pytest_configure() -> None:
+    # what is imported is a million objects: looking through them again and again took a tenth of the time
+    gc.set_threshold(20_000, 20, 100)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from surtitle.pipeline.events import Word
 TEXTS = st.lists(st.sampled_from(["we", "We", "we,", "will", "meet", "meat", "again.", "again", "."]), max_size=8)
 
 NOW = 0.0
-"""The audio has just begun: nothing lies behind."""
+"""The audio has just begun: nothing ended long before."""
 
 
 def words(text: str, start: float = 0.0) -> list[Word]:
@@ -101,20 +101,20 @@ def test_a_flush_commits_the_last_guess_and_leaves_nothing() -> None:
 
 
 def test_alignment_commits_at_once_what_was_heard_whole() -> None:
-    alignment = Alignment(behind=1.0)
+    alignment = Alignment(margin=1.0)
     assert text_of(alignment.push(words("we will meet again"), 4.0)) == "we will meet"
     assert alignment.push(words("again some day", start=3.0), 4.5) == []
     assert text_of(alignment.pending) == "again some day"
 
 
 def test_the_last_word_of_a_guess_may_go_on_and_is_committed_when_another_follows() -> None:
-    alignment = Alignment(behind=0.7)
+    alignment = Alignment(margin=0.7)
     assert text_of(alignment.push(words("we will meat"), 4.0)) == "we will"
     assert text_of(alignment.push(words("meeting again", start=2.0), 5.0)) == "meeting"
 
 
-def test_the_last_word_of_a_guess_is_committed_when_nothing_was_heard_behind_it_for_long() -> None:
-    alignment = Alignment(behind=0.7)
+def test_the_last_word_of_a_guess_is_committed_when_nothing_was_heard_after_it_for_long() -> None:
+    alignment = Alignment(margin=0.7)
     assert text_of(alignment.push(words("we"), 2.5)) == ""
     assert text_of(alignment.push(words("we"), 3.0)) == "we"
 

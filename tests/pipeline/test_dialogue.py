@@ -21,11 +21,6 @@ GOOD, BETTER = "El tren llega a las nueve.", "El tren llega a las diez."
 ECHO = "The train arrives at the station at nine today."
 
 
-@pytest.fixture(scope="module")
-def identifier() -> Identifier:
-    return Identifier()
-
-
 class Talk:
     """A dialogue, and what was asked in it."""
 

@@ -15,6 +15,7 @@ from tiny_translator import ENGLISH, SMALLEST, SPANISH, write_model
 from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Drafted, Translated
+from surtitle.pipeline.identify import Identifier
 from surtitle.pipeline.languages import find_language
 from surtitle.pipeline.state import State
 from surtitle.pipeline.statefile import StateFile
@@ -158,9 +159,9 @@ def test_what_a_translator_refuses_is_told_with_its_line() -> None:
 
 
 def test_a_text_that_is_cut_in_two_is_translated_as_if_it_were_whole(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], identifier: Identifier
 ) -> None:
-    engine = Engine(write_model(tmp_path, ending=3.0, seed=6), threads=1)
+    engine = Engine(write_model(tmp_path, ending=3.0, seed=6), threads=1, identifier=identifier)
     lines = [Line(number, f"line {number} of Marenko") for number in range(6)]
     file = StateFile(tmp_path / "text.state", "tiny")
 
