@@ -1,4 +1,4 @@
-"""Where a model is that is not here.
+"""Where the endpoint of `--translator-url` is.
 
 In: an address and a name as people type them. Out: an `Address`, or a UsageError that says what is wrong. Knows no
 HTTP.
@@ -14,7 +14,7 @@ from surtitle.pipeline.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where to ask whom."""
+    """An endpoint, and the model to ask it for."""
 
     url: str
     """Up to `/v1`."""
@@ -24,7 +24,7 @@ class Address:
 
 
 def parse_address(url: str, model: str | None, key: str) -> Address:
-    """What people type. Raises UsageError for what is no URL of a server, and without a model."""
+    """Read what people type. Raises UsageError for what is no URL of a server, and without a model."""
     try:
         parts = urlsplit(url)
         strange = parts.username or parts.query or parts.fragment or parts.port == 0 or any(map(str.isspace, url))

@@ -29,7 +29,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """Other languages."""
+    """Other languages that are wanted from some segment on."""
 
     targets: tuple[str, ...]
     owed: int
@@ -37,7 +37,7 @@ class _Change:
 
 
 class Agenda:
-    """One session's; languages are ISO 639-1 codes."""
+    """The segments of one session that are not captioned yet. Languages are ISO 639-1 codes."""
 
     def __init__(self, targets: tuple[str, ...]) -> None:
         self.targets = targets
@@ -61,8 +61,8 @@ class Agenda:
         return waiting
 
     def holds(self, language: str) -> bool:
-        """Whether what is said in `language` now is published later: behind translations into it of what was said
-        before, and behind what waits for such."""
+        """Whether what is said in `language` now is published later: after translations into it of what was said
+        before, and after what waits for such."""
         may_be = {*self.targets, *chain.from_iterable(change.targets for change in self._changes)}
         return any(
             not each.is_told or (each.segment.language != language and language in may_be) for each in self._waiting

@@ -1,6 +1,6 @@
 """LocalAgreement-2: commit what two hypotheses in a row agree on (Liu et al. 2020; Machacek et al. 2023).
 
-Words that lie well behind the end of the audio are committed without a second vote: a guess that flips between two
+Words that end well before the audio does are committed without a second vote: a guess that flips between two
 spellings would otherwise hold back everything after it.
 
 In: the words that the recogniser hears after the committed ones, each guess replacing the last. Out: words
@@ -16,7 +16,7 @@ from surtitle.pipeline.events import Word
 from surtitle.pipeline.text import bare
 
 SETTLE = 2.0
-"""Seconds behind the end of the audio at which a guessed word changes no more."""
+"""Seconds before the end of the audio at which a guessed word no longer changes."""
 
 
 class CommitPolicy(Protocol):
@@ -70,13 +70,13 @@ class LocalAgreement(LastGuess):
     """The previous guess, against which the next one is held."""
 
     def __init__(self, settle: float = SETTLE) -> None:
-        """`settle`: seconds behind the end of the audio at which a word is committed without a second vote."""
+        """`settle`: seconds before the end of the audio at which a word is committed without a second vote."""
         super().__init__()
         self._settle = settle
 
     def push(self, words: Sequence[Word], end: float) -> list[Word]:
         """Take the next guess; return its words that the last guess began with too, as they are written now, and what
-        lies so far behind `end` that it changes no more.
+        lies so far before `end` that it no longer changes.
 
         Case and punctuation may differ: the newer guess heard more of what follows. Not so for its very last word,
         where the end of the audio looks like the end of a sentence.

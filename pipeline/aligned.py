@@ -1,7 +1,7 @@
 """What Whisper's alignment says, as words.
 
 In: the words of an alignment as faster-whisper cuts them, each with its tokens, times and probability; how many tokens
-are known. Out: the words behind those. Knows no model and no audio.
+are known. Out: the words after those. Knows no model and no audio.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _APPENDED = "\"'.。,，!！?？:：”)]}、"
 
 
 def words_of(aligned: Sequence[dict[str, Any]], *, known: int, language: str, decode: Decode) -> list[Word]:
-    """The words of `aligned` behind its first `known` tokens, with times as it has them.
+    """The words of `aligned` after its first `known` tokens, with times as it has them.
 
     What comes without a space belongs to the word before (`cross-attention`); in a language without spaces, where words
     are cut anywhere, that is so for Latin letters, and for what is no letter of its own: vowels and tones of Thai.
     """
-    fresh = list(_behind(aligned, known, decode))
+    fresh = list(_after(aligned, known, decode))
     merge_punctuations(fresh, _PREPENDED, _APPENDED)
     spaced = is_spaced(language)
     words: list[Word] = []
@@ -46,8 +46,8 @@ def words_of(aligned: Sequence[dict[str, Any]], *, known: int, language: str, de
     return words
 
 
-def _behind(aligned: Sequence[dict[str, Any]], known: int, decode: Decode) -> Iterator[dict[str, Any]]:
-    """What ends behind the first `known` tokens. Of a word that begins before them there is the rest where it clings to
+def _after(aligned: Sequence[dict[str, Any]], known: int, decode: Decode) -> Iterator[dict[str, Any]]:
+    """What ends after the first `known` tokens. Of a word that begins before them there is the rest where it clings to
     what is known (`'s` of `that's`), else all of it once more: half a word would be none.
     """
     ends = accumulate(len(item["tokens"]) for item in aligned)

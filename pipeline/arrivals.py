@@ -12,11 +12,11 @@ from collections import deque
 STALL = 3.0
 """Seconds for which a source may send nothing, as one does that is muted, before what was said is over."""
 RECENT = 60.0
-"""Seconds: a source is as late as the least late piece of the last ones."""
+"""Seconds: a source is as late as the least late of the pieces that came within them."""
 
 
 class Arrivals:
-    """One source's. Times are seconds since the audio began."""
+    """When one source's audio came. Times are seconds since the audio began."""
 
     def __init__(self, *, punctual: bool = False) -> None:
         """A `punctual` source is never late by itself, so what comes late of it was held up here."""

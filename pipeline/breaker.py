@@ -7,13 +7,13 @@ alone for a while, then one request finds out; the pauses grow. Knows no service
 from __future__ import annotations
 
 FAILURES = 2
-"""In a row, from which on it is left alone."""
+"""Failures in a row after which a service is left alone."""
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 30.0
-"""Seconds from a failure to the next try: twice as long after each."""
+"""Seconds from a failure to the next try: twice as long after each failure, from the first to the longest."""
 
 
 class Breaker:
-    """One service's; times are seconds on any clock that does not go back."""
+    """Whether one service is asked. Times are seconds on any clock that does not go back."""
 
     def __init__(self) -> None:
         self._failures = 0
@@ -23,7 +23,7 @@ class Breaker:
         self._judged = 0.0  # when it did what it was asked, or failed, last
 
     def admits(self, now: float) -> bool:
-        """Whether to ask it. If it is left alone, who is told so finds out for all others."""
+        """Whether to ask it. If it is left alone, whoever is told to ask finds out for all others."""
         if self._failures < FAILURES:
             return True
         is_due = now >= self._next_try

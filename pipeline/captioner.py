@@ -19,7 +19,7 @@ REPORTS = 256
 
 
 class Captioner:
-    """One session's."""
+    """Makes the captions of one session."""
 
     def __init__(
         self, targets: Sequence[str], mode: CaptionMode, *, now: Callable[[], float], heard: Callable[[], float]

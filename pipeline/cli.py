@@ -1,8 +1,9 @@
 """The command line: words in, one of the program's verbs run, an exit status out.
 
-Arguments are read here, once, into values; nothing behind this file sees argparse or the environment. 0 is
-done, 1 a failure said in one line, 2 wrong usage, 130 interrupted, or that nobody reads on. Models' libraries are
-imported by the verbs that need them, after the environment is set for two models on few cores.
+Arguments are read into values by `flags.py` and `given.py`; behind `commands.py` nothing sees argparse or the
+environment. 0 is done, 1 a failure reported in one line, 2 wrong usage, 130 interrupted, or nobody reads the output any
+more. Models' libraries are imported by the verbs that need them, after the environment is set for two models on few
+cores.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ def set_up_libraries() -> None:
 
 def exit_status(program: str, work: Callable[[], int | None]) -> int:
     """Do `work`, and say in one line of `program` what a user can mend; 130 if it was interrupted, or nobody reads
-    on what it writes.
+    what it writes any more.
     """
     try:
         status = work() or 0

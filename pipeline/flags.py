@@ -326,7 +326,10 @@ def address_of(
 
 
 def single_pair_of(args: argparse.Namespace) -> Pair:
-    """The same, for what hears nothing, and so can't tell which of several languages a text is in."""
+    """What `pair_flags` read, for a text: nothing hears which of several languages it is in.
+
+    Raises UsageError for more than one, and for languages that can't be.
+    """
     pair = pair_of(args)
     if len(pair.sources) > 1:
         raise UsageError(f"got --from {args.source}, expected one language: text does not say which one it is in")
@@ -354,7 +357,7 @@ def _read(given: str) -> str:
     try:
         return f"{language}={Path(path).read_text('utf-8').strip()}"
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: can not be read, expected a file that holds a caption address") from error
+        raise UsageError(f"{path}: cannot be read, expected a file that holds a caption address") from error
 
 
 def token_of(file: Path | None, environment: Mapping[str, str]) -> str | None:
@@ -368,7 +371,7 @@ def token_of(file: Path | None, environment: Mapping[str, str]) -> str | None:
     try:
         token = file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"can't read --token-file {file} ({error}); expected a file with a token in it") from error
+        raise UserError(f"cannot read --token-file {file} ({error}); expected a file with a token in it") from error
     if len(token.split()) != 1 or len(token) > 256:
         raise UserError(f"--token-file {file} holds {len(token)} characters, expected one word of at most 256")
     return token

@@ -141,7 +141,7 @@ class Head:
 
 
 class Body:
-    """What a request carries behind its head, read once, and no further than its reader allows."""
+    """What a request carries after its head, read once, and no further than its reader allows."""
 
     def __init__(self, receive: Callable[[], Awaitable[bytes]], declared: int | None) -> None:
         """`receive` returns the next piece, empty at the end; `declared` is the Content-Length in bytes."""
@@ -150,18 +150,18 @@ class Body:
 
     async def chunks(self, limit: int) -> AsyncIterator[bytes]:
         """Yield the pieces as they come; raises `HttpError` (413) once they are more than `limit` bytes."""
-        seen = self._declared or 0
-        if seen <= limit:
-            seen = 0
-            while chunk := await self._receive():
-                seen += len(chunk)
-                if seen > limit:
-                    break
-                yield chunk
-            else:
-                return
+        _check_size(self._declared or 0, limit)
+        seen = 0
+        while chunk := await self._receive():
+            seen += len(chunk)
+            _check_size(seen, limit)
+            yield chunk
+
+
+def _check_size(size: int, limit: int) -> None:
+    if size > limit:
         raise HttpError(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"saw a body of {seen} bytes or more, expected at most {limit}"
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"saw a body of {size} bytes or more, expected at most {limit}"
         )
 
 

@@ -28,15 +28,16 @@ class InventionSettings:
     word_rounds: int = 5
     """Times that one word is said in a row: a sixth time is a loop."""
     fast_words: int = 6
-    """So many words in a row take time to say; where they are pieces of a few letters, twice as many:"""
+    """Words in a row that take at least `fast` seconds to say; twice as many where they are pieces of words."""
     fast: float = 0.5
-    """seconds, at least."""
+    """Seconds that `fast_words` take at least."""
     few: int = 2
     """Words that, alone before others that take no time, were not said either."""
     instant_words: int = 5
-    """So many words are not said"""
+    """Words in a row that take at least `instant` seconds to say; in less, they are made up after the last that was
+    said."""
     instant: float = 0.2
-    """in less than so many seconds: there they begin anew, behind the end of what was said."""
+    """Seconds that `instant_words` take at least."""
 
     def rounds(self, size: int) -> int:
         """Times that `size` words are said in a row before the next time is a loop."""

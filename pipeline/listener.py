@@ -1,6 +1,6 @@
 """A session's ears: audio in, segments out.
 
-In: chunks of audio, in order, and how much more waits behind each. Out: the segments that they end, how the next one
+In: chunks of audio, in order, and how much more waits after each. Out: the segments that they end, how the next one
 begins so far, whether anybody speaks, and when the words up to a moment were first guessed. Audio that is missing
 becomes silence, or is skipped, so that the recogniser's time stays the audio's. Knows no thread, and no clock but the
 function that it is given.
@@ -40,7 +40,7 @@ class Hears(Protocol):
 
 
 class Listener:
-    """One session's. Used by one thread at a time; what it says of now may be read by any."""
+    """Hears the audio of one session. Used by one thread at a time; what it says of now may be read by any."""
 
     def __init__(self, recognizer: Hears, language: str, *, now: Callable[[], float]) -> None:
         """`language` is what is spoken at first, an ISO 639-1 code; `now` tells seconds since the audio began."""
@@ -60,7 +60,7 @@ class Listener:
         return self._samples / SAMPLE_RATE
 
     def push(self, chunk: AudioChunk, *, backlog: float = 0.0) -> list[Segment]:
-        """What `chunk` ends, while `backlog` seconds more wait behind it."""
+        """What `chunk` ends, while `backlog` seconds more wait after it."""
         missing = max(0, round(chunk.start * SAMPLE_RATE) - self._samples)
         self._samples += missing
         segments: list[Segment] = []
@@ -83,7 +83,7 @@ class Listener:
         return self._cut(self._recognizer.flush()) + self._segmenter.flush()
 
     def opening(self, *, guessing: bool) -> Opening | None:
-        """How the next segment begins: what is committed of it and, `guessing`, what is guessed behind that too."""
+        """How the next segment begins: what is committed of it and, `guessing`, what is guessed after that too."""
         return self._segmenter.opening(self._recognizer.pending if guessing else ())
 
     def first_reached(self, end: float) -> float | None:

@@ -73,7 +73,7 @@ class RecognizerSettings:
     """Mean probability of its words below which nothing of a short speech is committed: it waits for more, over a pause
     too; if nothing follows, it was said so. Also the probability below which a word that was cut short is not shown."""
     unheard: float = 1.0
-    """Seconds of speech before a pause, behind the last word, from which the model is asked once more."""
+    """Seconds of speech before a pause, after the last word, from which the model is asked once more."""
     context: int = 120
     """Characters of committed text before the window that the model is shown."""
 
@@ -96,7 +96,7 @@ class Recognizer:
         """Hear one of `languages` (ISO 639-1 codes), the first until `identify` says which; with one it is not asked.
 
         `hot_words` tells what to expect in a language, as text before what is heard. `policy` says which guessed words
-        are committed: by default, those that lie behind the end of the audio and are followed by another.
+        are committed: by default, those that end well before the audio does and are followed by another.
         """
         self._transcribe = transcribe
         self._probability = probability
@@ -203,7 +203,7 @@ class Recognizer:
 
     def _close(self, end: float) -> list[Heard]:
         """Speech paused at `end`: what was heard is committed, unless it was doubted and may be clearer with what
-        follows. A model stops at times where a sentence ends: if speech went on, it is asked what comes behind that.
+        follows. A model stops at times where a sentence ends: if speech went on, it is asked what comes after that.
         """
         out = self._update(last=True)
         if self._waits:
@@ -217,7 +217,7 @@ class Recognizer:
         """What was heard is committed, and its audio goes."""
         out = self._commit(self._policy.flush())
         self._forget(self._window_end - self._keep)
-        self._recent = []  # what is said again behind a pause is said again
+        self._recent = []  # what is said again after a pause is said again
         return out
 
     def _update(self, *, last: bool = False) -> list[Heard]:
@@ -251,7 +251,7 @@ class Recognizer:
             committed=joined((word.text for word in self._committed), self._spoken.current),
             last=(last and not is_short) or self._is_full,
         )
-        floor = self._committed[-1].end if self._committed else start  # where it ended is guessed anew in each look
+        floor = self._committed[-1].end if self._committed else start  # where it ended is guessed again in each look
         guess = [
             Word(word.text, max(floor, start + word.start), max(floor, start + word.end), word.probability)
             for word in heard_now
@@ -305,7 +305,7 @@ class Recognizer:
         return list(words)
 
     def _drop(self, count: int) -> None:
-        """The first `count` committed words are done: trim the window behind them, keep their text as context."""
+        """The first `count` committed words are done: trim the window after them, keep their text as context."""
         if not count:
             return
         done, self._committed = self._committed[:count], self._committed[count:]
