@@ -9,7 +9,6 @@ session with its cause. Knows no socket and no file.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -42,6 +41,7 @@ from surtitle.pipeline.events import (
 )
 from surtitle.pipeline.listener import Hears, Listener
 from surtitle.pipeline.pacing import Clock
+from surtitle.pipeline.rests import Rests
 from surtitle.pipeline.scrub import Scrubber
 from surtitle.pipeline.segmenter import Opening
 from surtitle.pipeline.stamps import Written
@@ -54,8 +54,6 @@ RETRY_WITHIN = 5.0
 """Seconds after the words up to which a failed translation is made again; later, the next segment is more urgent."""
 PAUSE = 2.0
 """Seconds of silence that are heard where a device or a network is lost, so that what was said before is over."""
-REST_TURN = 0.25
-"""Seconds of a pause's work before other sessions on the same model have their turn."""
 
 
 def _nothing() -> None:
@@ -117,7 +115,7 @@ class Session:
         self._broken: UserError | None = None  # what ended the source too early
         self._agenda = Agenda(start.targets)
         self._captions = captions
-        self._idle = idle
+        self._pauses = Rests(self._llm, translator.rest, idle=idle, is_needed=self._is_needed)
         self._hastened = hastened
         self._drafts_help = captions != "final" or (hastened and start.clock == "real")
         self.captioner = Captioner(start.targets, captions, now=clock.now, heard=lambda: self._listener.heard)
@@ -125,7 +123,6 @@ class Session:
         self._ahead = Ahead()
         self._new_text = asyncio.Event()
         self._speech_over = False
-        self._rested = 0  # the number of the last pause that the translator used
         self._condition = Condition()
         self._memory = MemoryStats()
         self._process = psutil.Process()
@@ -162,8 +159,7 @@ class Session:
                     await self._caption_all(await self._hear([chunk], 0.0))
                     if self._drafts_help and (opening := self._ahead.due):
                         await self._draft(opening)
-                    if self._may_rest():
-                        await self._rest()
+                    await self._rests()
                 if self._agenda.due:
                     await self._retarget()
         await self._caption_all(await self._hear_the_end())
@@ -253,8 +249,7 @@ class Session:
             if self._drafts_help and (opening := self._ahead.due):
                 await self._draft(opening)
                 continue
-            if self._may_rest():
-                await self._rest()
+            if await self._rests():
                 continue
             await self._new_text.wait()
             self._new_text.clear()
@@ -285,34 +280,12 @@ class Session:
                 if self._ahead.is_current(opening):  # else this was cut short
                     self._show_draft(opening, language, begun.text, begun.stable)
 
-    def _may_rest(self) -> bool:
-        return self._listener.silent and self._rested < self._listener.pauses
-
-    async def _rest(self) -> None:
-        """While nobody speaks, the translator puts its contexts in order. On the virtual clock, where nothing takes
-        time, it always comes to an end; on the real one it goes on in the next pause."""
-        self._rested = self._listener.pauses
-        is_whole = False
-        while not is_whole and not self._is_needed():
-            is_whole = await self._llm.run(self._rest_a_while)
-
-    def _rest_a_while(self) -> bool:
-        """Whether all is in order; for about as long as others may have to wait for the translator's thread."""
-        until, is_cut = time.perf_counter() + REST_TURN, False
-
-        def stop() -> bool:
-            nonlocal is_cut
-            is_cut = is_cut or self._is_needed()
-            return is_cut
-
-        def pause() -> bool:
-            nonlocal is_cut
-            is_cut = is_cut or time.perf_counter() >= until
-            return is_cut
-
-        self._idle()
-        self._translator.rest(stop, pause)
-        return not is_cut
+    async def _rests(self) -> bool:
+        """Put the translator's contexts in order, where nobody speaks. Whether there was a pause for it."""
+        if not self._listener.silent or not self._pauses.is_due(self._listener.pauses):
+            return False
+        await self._pauses.use(self._listener.pauses)
+        return True
 
     def _is_needed(self) -> bool:
         return self._agenda.changes or bool(self._agenda) or self._speech_over or not self._listener.silent

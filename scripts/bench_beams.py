@@ -16,7 +16,7 @@ from time import perf_counter
 import bench_common as common
 from bench_common import Row
 from bench_context import scores_over, shown_gain
-from bench_quality import read_lines
+from bench_quality import read_texts
 from score_quality import Quality, quality
 
 from surtitle.pipeline.cli import exit_status
@@ -63,7 +63,7 @@ def main() -> None:
     arguments = parse()
     folder = common.model_folder(arguments.model)
     engine = Engine(folder, threads=arguments.threads, device=arguments.device, window=arguments.window)
-    texts = {code: read_lines(arguments.texts, code, arguments.lines) for code in ("en", *arguments.to)}
+    texts = read_texts(arguments.texts, arguments.to, arguments.lines)
     arguments.out.mkdir(parents=True, exist_ok=True)
     rows, figures = [["to", "beams", "chrF", "gain, 95 %", "BLEU", "seconds a sentence"]], dict[str, dict[str, Row]]()
     for code in arguments.to:

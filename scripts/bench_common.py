@@ -1,7 +1,7 @@
 """What the benches share.
 
 In: a model's name, texts, measurements. Out: token ids, rows of JSON, a table, a figure, and as the last line of stdout
-one JSON object that also says what machine and which versions gave it. Knows no bench.
+one JSON object that also says what machine, revision and versions gave it. Knows no bench.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import math
 import os
 import platform
 import shlex
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -36,7 +38,8 @@ from surtitle.sinks.stock import StockDecoder, load_stock
 from surtitle.sinks.tokenizer import Tokenizer
 
 MODEL = "smollm2-135m"
-OUT = Path(__file__).parents[1] / "build" / "bench"
+ROOT = Path(__file__).parents[1]
+OUT = ROOT / "build" / "bench"
 _FEWEST = 8
 """Readings that make a slope."""
 _MADE_OF = ("surtitle", "transformers", "onnxruntime")
@@ -190,9 +193,12 @@ def _finite(value: Any) -> Any:
 
 
 def conclude(bench: str, figures: Row) -> None:
-    """Print the last line: the figures, and what gave them."""
+    """Print the last line: the figures, and what gave them; without a clone and git no revision."""
+    made: Row = {"hardware": hardware(), "versions": versions()}
+    with suppress(UserError):
+        made["revision"] = revision()
     command = shlex.join(["scripts/bench", bench, *sys.argv[1:]])
-    print(as_json({"bench": bench, **figures, "hardware": hardware(), "versions": versions(), "command": command}))
+    print(as_json({"bench": bench, **figures, **made, "command": command}))
 
 
 def hardware() -> str:
@@ -205,6 +211,15 @@ def versions() -> dict[str, str]:
     # torch says which build it is, which its package's metadata may not
     found = {"python": platform.python_version(), "torch": str(torch.__version__)}
     return found | {name: version(name) for name in _MADE_OF}
+
+
+def revision() -> str:
+    """Of the product. Raises UserError where git can't tell."""
+    git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise UserError(f"can't tell the product's revision ({error}), expected a clone with git") from error
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

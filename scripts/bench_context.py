@@ -20,7 +20,7 @@ from pathlib import Path
 import bench_common as common
 import numpy as np
 from bench_common import Row
-from bench_quality import read_lines
+from bench_quality import read_texts
 from score_quality import Counts, Quality, bleu_of, chrf_of, quality, summed
 from suite_compare import difference
 
@@ -44,11 +44,20 @@ Score = Callable[[Sequence[int]], float]
 class Heard:
     """What comes out of one way."""
 
+    file: Path | None = None
+    """Where each text is a line as soon as it is there: a run that is lost can still be judged."""
     texts: list[str] = field(default_factory=list)
     retries: int = 0
     """Sentences that the guards had made again."""
     untranslated: int = 0
     """Sentences that were shown as they were said in the end."""
+
+    def add(self, text: str) -> None:
+        """One more."""
+        self.texts.append(text)
+        if self.file is not None:
+            with self.file.open("a", encoding="utf-8") as file:
+                file.write(f"{text}\n")
 
 
 class Sentences:
@@ -72,7 +81,7 @@ class Sentences:
             if not is_fine:
                 text, is_fine = yield from self._insisting(source, text)
             out.untranslated += not is_fine
-            out.texts.append(text if is_fine else source)
+            out.add(text if is_fine else source)
             if not len(out.texts) % 10:
                 common.say(f"{len(out.texts)} of {len(sources)}")
 
@@ -108,7 +117,7 @@ def following(sentences: Sentences, stream: TokenStream, sources: Sequence[str],
         limit = sentences.prompt.limit(len(ids))
         stream.cache.make_room(len(sentences.prompt.turn(ids)) + limit)
         text, _ = yield from sentences.answering(stream, source)
-        out.texts.append(text)
+        out.add(text)
         stream.cache.end_turn()
 
 
@@ -116,15 +125,21 @@ def served(conversation: Conversation, sources: Sequence[str], out: Heard) -> St
     """Translate one after the other in the product's own conversation, which keeps what is a translation."""
     for source in sources:
         translated = yield from conversation.translating(source, lambda: True, lambda tokens: None)
-        out.texts.append(translated.text)
+        out.add(translated.text)
     out.retries, out.untranslated = conversation.counts.retries, conversation.counts.untranslated
 
 
 def both_ways(
-    engine: Engine, language: Language, caches: Sequence[SinkCache], sources: Sequence[str], *, bare: bool
-) -> tuple[list[Steps[None]], list[Heard]]:
-    """Steps that translate `sources` with their context and apart, in two caches, and where what they write comes."""
-    streams, out = [TokenStream(engine.model, cache) for cache in caches], [Heard(), Heard()]
+    engine: Engine,
+    language: Language,
+    caches: Sequence[SinkCache],
+    sources: Sequence[str],
+    out: Sequence[Heard],
+    *,
+    bare: bool,
+) -> list[Steps[None]]:
+    """Steps that translate `sources` with their context and apart: a cache for each, and where what it writes comes."""
+    streams = [TokenStream(engine.model, cache) for cache in caches]
     sentences = Sentences(engine, language, bare=bare)
     streams[1].pin(sentences.prompt.prefix)
     if bare:
@@ -135,7 +150,7 @@ def both_ways(
             engine, _ENGLISH, language, streams[0], promises=False, beams=None, terms=lambda text: (), memory=memory
         )
         with_context = served(conversation, sources, out[0])
-    return [with_context, sentences.apart(streams[1], sources, out[1])], out
+    return [with_context, sentences.apart(streams[1], sources, out[1])]
 
 
 def gained(with_context: Counts, without: Counts, score: Score) -> tuple[float, float, float]:
@@ -190,16 +205,19 @@ def main() -> None:
     arguments = parse()
     folder, count = common.model_folder(arguments.model), len(arguments.to)
     engine = Engine(folder, threads=arguments.threads, device=arguments.device, window=arguments.window)
-    texts = {code: read_lines(arguments.texts, code, arguments.lines) for code in ("en", *arguments.to)}
+    texts = read_texts(arguments.texts, arguments.to, arguments.lines)
     caches = engine.model.caches(2 * count, arguments.window)
+    arguments.out.mkdir(parents=True, exist_ok=True)
     written: dict[str, list[Heard]] = {}
     steps = list[Steps[None]]()
     for index, code in enumerate(arguments.to):
         pair = caches[2 * index : 2 * index + 2]
-        ways, written[code] = both_ways(engine, find_language(code), pair, texts["en"], bare=arguments.bare)
-        steps += ways
+        files = [arguments.out / f"context.{code}.{name}.txt" for name in ("context", "isolated")]
+        for file in files:
+            file.write_text("", encoding="utf-8")
+        written[code] = [Heard(file) for file in files]
+        steps += both_ways(engine, find_language(code), pair, texts["en"], written[code], bare=arguments.bare)
     list(together(engine.model, steps))
-    arguments.out.mkdir(parents=True, exist_ok=True)
     rows, figures = [["to", "of the stream", "chrF", "isolated", "gain, 95 %", "BLEU", "isolated"]], dict[str, Row]()
     for index, code in enumerate(arguments.to):
         with_context, without = written[code]
@@ -212,8 +230,6 @@ def main() -> None:
             scores = [str(row[key]) for key in ("chrf", "chrf_isolated")]
             rows.append([code, part, *scores, shown_gain(row), str(row["bleu"]),
                          str(row["bleu_isolated"])])  # fmt: skip
-        for name, lines in (("context", with_context.texts), ("isolated", without.texts)):
-            (arguments.out / f"context.{code}.{name}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(common.table(rows))
     asked = {"model": arguments.model, "device": arguments.device, "window": arguments.window,
              "bare": arguments.bare}  # fmt: skip

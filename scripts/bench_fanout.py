@@ -18,6 +18,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -29,6 +30,8 @@ from bench_common import Row
 from suite_run import PRODUCT
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+
+from surtitle.pipeline.languages import ANY, parse_languages
 
 _PATIENCE_S = 120.0
 """How long models may take to load."""
@@ -49,32 +52,36 @@ class Seen:
 
 
 async def view(url: str, seen: Seen) -> None:
-    """One viewer, until the session ends."""
+    """One viewer, until the session ends or the viewer is lost: then it lacks finals."""
     finals = 0
-    async with connect(url) as connection:
-        await connection.send(json.dumps({"type": "hello", "v": 1}))
-        async for text in connection:
-            now = 1000 * monotonic()
-            message = json.loads(text)
-            match message["type"]:
-                case "caption":
-                    seen.late_ms.append(now - message["elapsed_ms"])
-                    finals += message["final"]
-                case "end":
-                    seen.stats = message["stats"]
-                    break
+    with suppress(ConnectionClosed):
+        async with connect(url) as connection:
+            await connection.send(json.dumps({"type": "hello", "v": 1}))
+            async for text in connection:
+                now = 1000 * monotonic()
+                message = json.loads(text)
+                match message["type"]:
+                    case "caption":
+                        seen.late_ms.append(now - message["elapsed_ms"])
+                        finals += message["final"]
+                    case "end":
+                        seen.stats = message["stats"]
+                        break
     seen.finals.append(finals)
 
 
 async def ping(url: str, seen: Seen) -> None:
     """Ask the server's loop again and again, until the connection is closed."""
-    async with connect(url) as connection:
-        await connection.send(json.dumps({"type": "hello", "v": 1, "langs": ["xx"]}))
-        asking = asyncio.create_task(_keep_asking(connection, seen))
-        async for text in connection:
-            if json.loads(text)["type"] == "end":
-                break
-        asking.cancel()
+    with suppress(ConnectionClosed):
+        async with connect(url) as connection:
+            await connection.send(json.dumps({"type": "hello", "v": 1, "langs": ["xx"]}))
+            asking = asyncio.create_task(_keep_asking(connection, seen))
+            try:
+                async for text in connection:
+                    if json.loads(text)["type"] == "end":
+                        break
+            finally:
+                asking.cancel()
 
 
 async def _keep_asking(connection: ClientConnection, seen: Seen) -> None:
@@ -124,19 +131,27 @@ def _fail(what: str, errors: Path) -> NoReturn:
     sys.exit(f"scripts/bench: {what}: {errors.read_text(encoding='utf-8')[-500:]}")
 
 
-def figures_of(seen: Seen) -> Row:
-    """Percentiles, and whether every viewer got every final."""
+def figures_of(seen: Seen, languages: int | None) -> Row:
+    """Percentiles, and whether every viewer got every final.
+
+    A segment has a final in each of so many `languages`. Without that number, or the session's count of segments, every
+    final is what the best viewer got.
+    """
     if not seen.late_ms or not seen.pings_ms:
         sys.exit("scripts/bench: no caption came while the viewers were there: expected a recording with speech")
     delays = np.array(seen.late_ms) - min(seen.late_ms)
+    finals = max(seen.finals)
+    if languages is not None and "segments" in seen.stats:
+        finals = languages * seen.stats["segments"]
     return {
         "arrivals": len(delays),
         "delay_ms": _percentiles(delays),
         "pings": len(seen.pings_ms),
         "ping_ms": _percentiles(np.array(seen.pings_ms)),
-        "finals": max(seen.finals),
-        "viewers_with_all_finals": sum(count == max(seen.finals) for count in seen.finals),
+        "finals": finals,
+        "viewers_with_all_finals": sum(count == finals for count in seen.finals),
         **{name: seen.stats[name] for name in ("lag_p50_ms", "lag_p95_ms") if name in seen.stats},
+        "stats": seen.stats,
     }
 
 
@@ -169,7 +184,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         errors = Path(folder) / "stderr.txt"
         seen = asyncio.run(watch(command, f"ws://127.0.0.1:{port}/captions", arguments.viewers, errors))
-    figures = figures_of(seen)
+    # where several languages are spoken, it depends on the segment into how many it is translated
+    is_one = arguments.source != ANY and "," not in arguments.source
+    figures = figures_of(seen, 1 + len(parse_languages(arguments.to)) if is_one else None)
     rows = [["ms", "median", "95 %", "99 %", "most", "of"]]
     for name, count in (("delay", "arrivals"), ("ping", "pings")):
         rows.append([name, *(f"{each:.1f}" for each in figures[f"{name}_ms"].values()), str(figures[count])])

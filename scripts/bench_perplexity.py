@@ -158,6 +158,8 @@ class Recomputed:
     """There."""
     ms: float
     """A prediction."""
+    by: Row
+    """What measured it; see `measured_by`."""
 
 
 @torch.inference_mode()
@@ -174,7 +176,17 @@ def recompute(model: PreTrainedModel, ids: Sequence[int], at: NDArray[np.int64],
         losses += torch.nn.functional.cross_entropy(logits, wanted, reduction="none").tolist()
         if start // BATCH % 16 == 0:
             common.say(f"recompute: {start} of {len(at)} places")
-    return Recomputed(at, np.array(losses, np.float32), 1000 * float(np.median(times)))
+    return Recomputed(at, np.array(losses, np.float32), 1000 * float(np.median(times)), measured_by())
+
+
+def measured_by() -> Row:
+    """What times and memory depend on. It stands in every row: one that is read again may be of another machine."""
+    return {"hardware": common.hardware(), "versions": common.versions(), "threads": torch.get_num_threads()}
+
+
+def maker(row: Row) -> Row:
+    """What measured `row`; nothing of one that was written before rows said so."""
+    return {name: row[name] for name in ("hardware", "versions", "threads") if name in row}
 
 
 class Study:
@@ -213,9 +225,10 @@ class Study:
             common.say(f"{settings.config}: already in {losses}")
         else:
             rows.write_text("", encoding="utf-8")
+            by = measured_by()
 
             def show(row: Row) -> None:
-                common.add_row(rows, {"config": settings.config, **row})
+                common.add_row(rows, {"config": settings.config, **row, **by})
                 common.say(
                     f"{settings.config}: {row['tokens_seen']} tokens, perplexity {row['ppl']}, {row['rss_mb']} MB"
                 )
@@ -232,10 +245,11 @@ class Study:
             common.say(f"recompute: already in {losses}")
         else:
             found = recompute(self._model, self._ids, at, settings.window)
-            row = {"config": "recompute", "places": len(at), "ms_per_prediction": round(found.ms, 2)}
+            row = {"config": "recompute", "places": len(at), "ms_per_prediction": round(found.ms, 2), **found.by}
             rows.write_text(common.as_json(row) + "\n", encoding="utf-8")
             save(losses, found.losses)
-        return Recomputed(at, np.load(losses), float(common.read_rows(rows)[0]["ms_per_prediction"]))
+        (row,) = common.read_rows(rows)
+        return Recomputed(at, np.load(losses), float(row["ms_per_prediction"]), maker(row))
 
 
 def save(path: Path, losses: Losses) -> None:
@@ -250,13 +264,14 @@ def figures_of(losses: Losses, rows: Sequence[Row], tokens: int, recomputed: Rec
     whole = len(losses) == tokens - 1
     quarter = common.perplexity(losses[last_quarter(len(losses)) :]) if whole else None
     times = [row["ms_per_token"] for row in rows if row["ms_per_token"] is not None]
-    figures = {
+    figures: Row = {
         "tokens": len(losses),
         "ppl": round(common.perplexity(losses), 4),
         "ppl_last_quarter": None if quarter is None else round(quarter, 4),
         "ms_per_token": round(float(np.median(times)), 3) if times else None,
         "rss_mb_first": rows[0]["rss_mb"],
         "rss_mb": rows[-1]["rss_mb"],
+        "measured_by": maker(rows[0]),
     }
     if recomputed is not None and quarter is not None:
         found, *bounds = common.ratio(losses[recomputed.at], recomputed.losses)
@@ -353,7 +368,12 @@ def main() -> None:
     figures: Row = {"configs": configs, "tokens": len(ids), "window": arguments.window, "model": arguments.model}
     if recomputed is not None:
         ppl = round(common.perplexity(recomputed.losses), 4)
-        figures["recompute"] = {"places": len(recomputed.at), "ppl": ppl, "ms_per_prediction": recomputed.ms}
+        figures["recompute"] = {
+            "places": len(recomputed.at),
+            "ppl": ppl,
+            "ms_per_prediction": recomputed.ms,
+            "measured_by": recomputed.by,
+        }
     common.conclude("perplexity", figures)
 
 

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from bench_common import Losses, Row
 from engine_rivals import Prompt, costing, losses_of
+from score_quality import quality
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
@@ -144,10 +145,8 @@ def _text(prompt: Prompt, ids: Sequence[int]) -> str:
     return " ".join(prompt.tokenizer.decode(list(ids)).split())
 
 
-def judge(engine: Engine, prompt: Prompt, sources: Sequence[str], references: Sequence[str]) -> Row:
-    """chrF and BLEU of the translations, and the perplexity of the references."""
-    from sacrebleu.metrics import BLEU, CHRF
-
+def judge(engine: Engine, prompt: Prompt, sources: Sequence[str], references: Sequence[str], language: str) -> Row:
+    """chrF and BLEU of the translations into `language`, and the perplexity of the references."""
     order = sorted(range(len(sources)), key=lambda index: len(sources[index]))  # rows of a length are padded least
     lines, losses = [""] * len(sources), []
     for start in range(0, len(order), ROWS):
@@ -156,9 +155,10 @@ def judge(engine: Engine, prompt: Prompt, sources: Sequence[str], references: Se
         for index, line in zip(group, engine.translate(prompt, said), strict=True):
             lines[index] = line
         losses.append(engine.losses(prompt, said, wanted))
+    scores = quality(lines, references, language)
     return {
-        "chrf": round(CHRF().corpus_score(lines, [references]).score, 2),
-        "bleu": round(BLEU().corpus_score(lines, [references]).score, 2),
+        "chrf": round(scores.chrf, 2),
+        "bleu": round(scores.bleu, 2),
         "perplexity": round(common.perplexity(np.concatenate(losses)), 4),
     }
 
@@ -176,16 +176,28 @@ def read_lines(folder: Path, language: str, count: int) -> list[str]:
     """The first `count` lines of `LANG.txt` in `folder`. Ends the process where it can not be read."""
     path = folder / f"{language}.txt"
     try:
-        return path.read_text(encoding="utf-8").splitlines()[:count]
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         sys.exit(f"scripts/bench: can't read {path} ({error.strerror}): expected sentences, a line each")
+    lines = text.split("\n")  # Unicode knows other line ends, which stand within texts
+    return (lines if lines[-1] else lines[:-1])[:count]
+
+
+def read_texts(folder: Path, targets: Sequence[str], count: int) -> dict[str, list[str]]:
+    """The first `count` lines in English and in each target. Ends the process where they do not belong together."""
+    texts = {code: read_lines(folder, code, count) for code in ("en", *targets)}
+    for code, lines in texts.items():
+        if len(lines) != len(texts["en"]):
+            expected = f"expected {len(texts['en'])} as in en.txt"
+            sys.exit(f"scripts/bench: saw {len(lines)} lines in {folder / f'{code}.txt'}, {expected}")
+    return texts
 
 
 def main() -> None:
     arguments = parse()
     torch.set_num_threads(arguments.threads)
     folder = common.model_folder(arguments.model)
-    texts = {code: read_lines(arguments.texts, code, arguments.lines) for code in ("en", *arguments.to)}
+    texts = read_texts(arguments.texts, arguments.to, arguments.lines)
     figures: dict[str, dict[str, Row]] = {code: {} for code in arguments.to}
     for name in ("surtitle", "fp32"):
         common.say(f"{name}: loading")
@@ -194,7 +206,7 @@ def main() -> None:
         )
         for code in arguments.to:
             prompt = Prompt(folder, find_language("en"), find_language(code))
-            figures[code][name] = judge(engine, prompt, texts["en"], texts[code])
+            figures[code][name] = judge(engine, prompt, texts["en"], texts[code], code)
             common.say(f"{name}, en to {code}: {figures[code][name]}")
     heads = ["to", "chrF", "fp32's", "BLEU", "fp32's", "perplexity", "fp32's"]
     rows = [

@@ -26,12 +26,14 @@ import sounds
 import suite_plan
 import text_files
 from bench_common import Row
+from score_quality import Errors
 from suite_plan import Case
 
 from surtitle.pipeline.agreement import CommitPolicy, LocalAgreement
 from surtitle.pipeline.alignment import Alignment
 from surtitle.pipeline.assembly import HOT_CHARACTERS
 from surtitle.pipeline.cli import exit_status
+from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import SAMPLE_RATE, Device, Samples, Word
 from surtitle.pipeline.files import decode
 from surtitle.pipeline.glossary import Glossary
@@ -213,14 +215,11 @@ def run(case: Case, data: Path, name: str, ears: Ears) -> Row:
     return {
         "recording": f"{case.recording}.{case.source}",
         "way": ears.called(name),
-        "wer": round(errors.rate or 0.0, 2),
+        "wer": word_error_rate(errors, case),
         "wrong": errors.wrong,
         "units": errors.units,
         "words": len(total.words),
-        "delay_mean_s": _rounded(np.mean(total.waited)),
-        "delay_p95_s": _rounded(np.percentile(total.waited, 95)),
-        "delay_ca_mean_s": _rounded(np.mean(total.late)),
-        "delay_ca_p95_s": _rounded(np.percentile(total.late, 95)),
+        **delays(total),
         "erasure": _rounded(total.erased / max(1, len(total.words))),
         "updates": total.updates,
         "rtf": _rounded(total.computed / total.audio),
@@ -228,6 +227,22 @@ def run(case: Case, data: Path, name: str, ears: Ears) -> Row:
         "audio_s": _rounded(total.audio),
         "text": " ".join(texts),
     }
+
+
+def word_error_rate(errors: Errors, case: Case) -> float:
+    """In percent. Raises UserError where it is not known what is said."""
+    if errors.rate is None:
+        raise UserError(f"the transcript of {case.recording}.{case.source} is empty, expected what is said in it")
+    return round(errors.rate, 2)
+
+
+def delays(heard: Heard) -> Row:
+    """Seconds from the end of a word to its commit, without and with computation; None where no word was heard."""
+    found: Row = {}
+    for name, values in (("delay", heard.waited), ("delay_ca", heard.late)):
+        found[f"{name}_mean_s"] = _rounded(np.mean(values)) if values else None
+        found[f"{name}_p95_s"] = _rounded(np.percentile(values, 95)) if values else None
+    return found
 
 
 def _rounded(value: float | np.floating) -> float:
@@ -280,7 +295,7 @@ def hear_offline(case: Case, data: Path, whisper: Whisper) -> Row:
     """The figures of the same model over whole recordings."""
     heard = [offline(whisper, audio, case.source) for audio in _clips(case, data)]
     errors = score_quality.errors(" ".join(text for text, _ in heard), said(case, data), case.source)
-    return {"recording": f"{case.recording}.{case.source}", "way": "offline", "wer": round(errors.rate or 0.0, 2),
+    return {"recording": f"{case.recording}.{case.source}", "way": "offline", "wer": word_error_rate(errors, case),
             "wrong": errors.wrong, "units": errors.units, "computed_s": _rounded(sum(each for _, each in heard)),
             "text": " ".join(text for text, _ in heard)}  # fmt: skip
 
@@ -291,7 +306,8 @@ def report(rows: Sequence[Row]) -> None:
              "erasure", "updates", "rtf")  # fmt: skip
     heard = [row for row in rows if "recording" in row]
     if heard:
-        print(common.table([names, *([str(row.get(name, "-")) for name in names] for row in heard)]))
+        found = ([row.get(name) for name in names] for row in heard)
+        print(common.table([names, *(["-" if value is None else str(value) for value in row] for row in found)]))
     for row in rows:
         if "sound" in row:
             print(f"{row['sound']}, {row['seconds']:.0f} s, {row['way']}: {row['words']} words {row['text']!r}")

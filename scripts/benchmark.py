@@ -11,25 +11,24 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bench_common import ROOT, revision
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from suite_compare import as_json, compare, lines
 from suite_plan import Case, Plan, plan
 from suite_report import report
 from suite_row import Row, read_rows, to_lines
-from suite_run import Place, run_case
+from suite_run import Place, replay_of, run_case, without_folders
 from text_files import read
 
 from surtitle.pipeline.cli import exit_status
 from surtitle.pipeline.errors import UsageError, UserError
 
-ROOT = Path(__file__).parents[1]
 OUT = ROOT / "build" / "benchmark"
 
 
@@ -66,9 +65,15 @@ def run(suite: Plan, options: argparse.Namespace, results: Path) -> None:
         raise UsageError("no --data, expected the folder of the suite's recordings")
     place = Place(options.data, options.out / "logs", revision())
     options.out.mkdir(parents=True, exist_ok=True)
-    kept = read_rows(results) if results.exists() and not options.again else []
-    cases = left(suite, kept, place.revision, options.only)
-    results.write_text(to_lines(kept), encoding="utf-8")
+    there = read_rows(results) if results.exists() else []
+    cases = left(suite, [] if options.again else there, place, options.only)
+    if options.again:
+        forgotten = {case.name for case in cases}
+        there = [row for row in there if row.case not in forgotten]
+    # whole or not at all: what is there took hours
+    new = results.with_suffix(".new")
+    new.write_text(to_lines(there), encoding="utf-8")
+    new.replace(results)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task("", total=len(cases))
@@ -82,25 +87,18 @@ def run(suite: Plan, options: argparse.Namespace, results: Path) -> None:
                 progress.console.print(f"{case.name}: {row.error}", style="red", highlight=False, markup=False)
 
 
-def left(suite: Plan, kept: Sequence[Row], of: str, only: str) -> list[Case]:
-    """The cases with `only` in their name, but for those that went well with the same revision and flags.
+def left(suite: Plan, kept: Sequence[Row], place: Place, only: str) -> list[Case]:
+    """The cases with `only` in their name, but for those that went well with the same revision, files and flags.
 
     A tree that has changes of its own has no revision to go by: it is all run again.
     """
-    there = {row.case: row for row in kept if not row.error and row.revision == of and not of.endswith("-dirty")}
+    of = place.revision
+    good = [row for row in kept if not row.error and row.revision == of and not of.endswith("-dirty")]
+    begun = {row.case: row.commands[:1] for row in good}
     wanted = [case for case in suite.cases if only in case.name]
     if not wanted:
         raise UserError(f"--only {only}: no case is called so, expected part of a name such as {suite.cases[0].name}")
-    return [case for case in wanted if case.name not in there]
-
-
-def revision() -> str:
-    """Of the product."""
-    git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise UserError(f"can't tell the product's revision ({error}), expected a clone with git") from error
+    return [case for case in wanted if begun.get(case.name) != [without_folders(replay_of(case, place))]]
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

@@ -284,5 +284,5 @@ CHECKS = (
     Check("a session begins with session, ends with end, and has all its cues", framed, published=True),
     Check("a publisher is told when its audio is heard", ready, published=True),
     Check("a second publisher is told that the session is busy", busy, published=True),
-    Check("after stop everything is said, and the connection closed with 1000", complete, published=True),
+    Check("after stop the connection is closed with 1000", complete, published=True),
 )

@@ -26,7 +26,7 @@ _VALIDATORS = {
 
 def misfit(message: Any) -> str | None:
     """Return how a message differs from the schema, if it does; types that are not in it are free."""
-    if not isinstance(message, dict) or not isinstance(message["type"], str):
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
         return f"saw {message!r:.80}, expected an object with a type"
     if message["type"] not in _VALIDATORS:
         return None

@@ -222,6 +222,7 @@ def _add_wer(scores: Scores, records: Sequence[Record], segments: Sequence[Seque
     found = word_errors(records, said, source)
     scores.add(found.figures, found.absent.get("wer", ""))
     scores.counts |= found.counts
+    scores.signatures |= found.signatures
 
 
 def _export(options: argparse.Namespace, records: Sequence[Record], *, characters: bool) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import score_comet
 from score_align import mwer_segments, soft_segments
 from score_latency import Cut, Figures, Segment, cuts, drift, lag_figures, long_figures, reading_figures, stream_figures
-from score_quality import Counts, Errors, errors, quality
+from score_quality import Counts, Errors, errors, quality, wer_signature
 from score_record import Record, joined, spaceless
 from score_subtitles import subtitle_figures
 
@@ -58,17 +58,17 @@ def score(records: Sequence[Record], segments: Sequence[Sequence[Segment]], lang
         raise UserError("the logs are of different clocks or systems, expected one kind: score them apart")
     scores = Scores()
     _add_segmented(scores, records, segments, language, timed=timed)
-    shown = [caption for record in records for caption in record.shown]
-    drifts = [value for record in records if (value := drift(record.shown)) is not None]
+    talks = [record.shown for record in records]
+    drifts = [value for shown in talks if (value := drift(shown)) is not None]
     only_ours = "only the product's own log tells when captions were shown"
     scores.add(flicker(records), "nothing was said, or the log tells no revisions or no length")
-    scores.add(lag_figures(shown), only_ours)
+    scores.add(lag_figures(records), only_ours)
     scores.add(
         {"lag_drift_ms_per_h": max(drifts, key=abs, default=None)},
-        "there is less than a minute of captions" if shown else only_ours,
+        "there is less than a minute of captions" if any(talks) else only_ours,
     )
-    scores.add(reading_figures(shown), only_ours if not shown else "there are too few captions")
-    scores.add(subtitle_figures([record.shown for record in records], language), only_ours)
+    scores.add(reading_figures(talks), "there are too few captions" if any(talks) else only_ours)
+    scores.add(subtitle_figures(talks, language), only_ours)
     scores.add(cost(records), "the log does not tell")
     return scores
 
@@ -83,11 +83,14 @@ def word_errors(records: Sequence[Record], transcripts: Sequence[str], source: s
     scores.counts["wer"] = [row for each in found for row in each.counts]
     pooled = Errors(sum(each.wrong for each in found), sum(each.units for each in found))
     scores.add({"wer": pooled.rate}, "the transcript is empty")
+    scores.signatures["wer"] = wer_signature(source)
     return scores
 
 
 def flicker(records: Sequence[Record]) -> Figures:
-    """Normalised erasure (Arivazhagan et al. 2020: erased over final units), and erasures a minute of audio."""
+    """Normalised erasure (Arivazhagan et al. 2020: erased over final units, but for a last one that grows: `settle`),
+    and erasures a minute of audio.
+    """
     units = sum(len(record.settled.units) for record in records)
     lengths = [record.audio for record in records]
     minutes = sum(length for length in lengths if length is not None) / 60_000

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from omnisteval.data import Instance
 from omnisteval.scoring import ALScorer, APScorer, DALScorer, LAALScorer, YAALScorer
-from score_record import Shown, Unit, joined
+from score_record import Record, Shown, Unit, joined, spaceless, split
 
 LINES = 2
 """Captions that stand on a screen at once: the overlay's default."""
@@ -85,16 +85,20 @@ def stream_figures(found: Sequence[Cut], *, characters: bool) -> Figures:
     }
 
 
-def lag_figures(shown: Sequence[Shown]) -> Figures:
+def lag_figures(records: Sequence[Record]) -> Figures:
     """From the end of the words to the final caption, for captions and for each word said.
 
-    The log has no time for every word: words are spread over their cue by their length.
+    In languages that write without spaces, a character is a word. The log has no time for every word: words are spread
+    over their cue by their length.
     """
-    captions = [caption.final - caption.end for caption in shown]
+    captions = [caption.final - caption.end for record in records for caption in record.shown]
     words = [
         caption.final - end
-        for caption in shown
-        for end in word_ends(caption.source.split(), caption.start, caption.end)
+        for record in records
+        for caption in record.shown
+        for end in word_ends(
+            split(caption.source, characters=spaceless(record.source or "")), caption.start, caption.end
+        )
     ]
     return {
         "lag_p50_ms": percentile(captions, 50),
@@ -113,14 +117,15 @@ def word_ends(words: Sequence[str], start: float, end: float) -> list[float]:
     return ends
 
 
-def reading_figures(shown: Sequence[Shown]) -> Figures:
+def reading_figures(recordings: Sequence[Sequence[Shown]]) -> Figures:
     """Time on a screen of `LINES` captions, each pushed out by those that follow, and characters a second.
 
-    The last captions are left out: nothing pushes them out.
+    The last captions of each recording are left out: nothing pushes them out.
     """
-    times = [after.first - caption.first for caption, after in zip(shown, shown[LINES:], strict=False)]
+    pairs = [pair for shown in recordings for pair in zip(shown, shown[LINES:], strict=False)]
+    times = [after.first - caption.first for caption, after in pairs]
     # Two captions of the same millisecond leave no time at all: a thousandth of a second then stands for it.
-    speeds = [1000 * len(caption.text) / max(time, 1.0) for caption, time in zip(shown, times, strict=False)]
+    speeds = [1000 * len(caption.text) / max(time, 1.0) for (caption, _), time in zip(pairs, times, strict=True)]
     return {
         "on_screen_p5_ms": percentile(times, 5),
         "on_screen_p50_ms": percentile(times, 50),

@@ -16,6 +16,11 @@ from score_record import spaceless
 from whisper_normalizer.basic import BasicTextNormalizer
 from whisper_normalizer.english import EnglishTextNormalizer
 
+MARKED = frozenset({
+    "ar", "as", "bn", "fa", "gu", "he", "hi", "kn", "km", "lo", "ml", "mr", "my", "ne", "or", "pa", "ps", "si", "ta",
+    "te", "th", "ur", "yi",
+})  # fmt: skip
+"""Languages whose vowels and tones are marks: without them, words fall apart and differing words become one."""
 STRETCH = 20
 """Words of a transcript that errors are counted in."""
 Counts = list[list[int]]
@@ -100,12 +105,20 @@ def bleu_tokenizer(language: str) -> str:
     return "char" if spaceless(language) else "13a"
 
 
+def wer_signature(language: str) -> str:
+    """How `errors` measures `language`, written as sacreBLEU writes its own."""
+    code = language.split("-")[0]
+    normal = "whisper-english" if code == "en" else "whisper-basic"
+    return f"unit:{'letter' if spaceless(language) else 'word'}|norm:{normal}|marks:{'yes' if code in MARKED else 'no'}"
+
+
 def errors(said: str, reference: str, language: str) -> Errors:
     """Compare a transcript with what was said, after both are normalised."""
-    if language.split("-")[0] == "en":
+    code = language.split("-")[0]
+    if code == "en":
         normal = EnglishTextNormalizer()
     else:
-        normal = BasicTextNormalizer(split_letters=spaceless(language))
+        normal = BasicTextNormalizer(split_letters=spaceless(language), preserve_marks=code in MARKED)
     wanted, heard = normal(reference).strip(), normal(said).strip()
     if not wanted:
         return Errors(len(heard.split()), 0)

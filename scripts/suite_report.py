@@ -26,6 +26,11 @@ _COLUMNS = {
     "lag_p50_ms": "lag p50, ms",
     "lag_p95_ms": "lag p95, ms",
     "erasure": "erasure",
+    "promises_broken": "promises broken",
+    "untranslated": "untranslated",
+    "segments_empty_soft": "empty segments (soft)",
+    "segments_empty_mwer": "empty segments (mWER)",
+    "skipped_s": "skipped, s",
     "rtf": "RTF",
     "rss_max_mb": "memory, MB",
 }

@@ -63,22 +63,32 @@ class Ran:
 
 def run_case(case: Case, place: Place) -> Row:
     """Run and score `case`. What a user could mend is the row's `error`."""
-    folder = place.out / re.sub(r"[^\w.-]+", "_", case.name)
-    folder.mkdir(parents=True, exist_ok=True)
-    log = folder / f"{case.clips[0].name}.jsonl"
-    replay = ["replay", *(str(place.data / clip.audio) for clip in case.clips)]
-    replay += ["--from", case.source, "--to", case.target, "--clock", case.clock, "--log", str(log), *case.flags]
-    commands = [without_folders(["surtitle", *replay])]
+    log = log_of(case, place)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    replay = replay_of(case, place)
+    commands = [without_folders(replay)]
     try:
-        ran = watched([*PRODUCT, *replay], folder / "stderr.txt")
+        against = texts_for(case, place.data, log.parent)  # first: a session may take hours
+        ran = watched([*PRODUCT, *replay[1:]], log.parent / "stderr.txt")
         if ran.status:
             raise UserError(f"surtitle ended with {ran.status}: {' '.join(ran.said.split()[-40:])}")
-        against = texts_for(case, place.data, folder)
         scored = [f"{case.clips[0].name}={log}", "--language", case.target, *against]
         commands.append(without_folders(["scripts/evaluate", *scored]))
         return row_of(case, place, commands, evaluate(parse(scored)), ran.memory)
     except UserError as error:
         return replace(begun(case, place), commands=commands, error=str(error))
+
+
+def log_of(case: Case, place: Place) -> Path:
+    """Where the log of `case` goes, in a folder of its own."""
+    return place.out / re.sub(r"[^\w.-]+", "_", case.name) / f"{case.clips[0].name}.jsonl"
+
+
+def replay_of(case: Case, place: Place) -> list[str]:
+    """The command that plays `case`."""
+    recordings = [str(place.data / clip.audio) for clip in case.clips]
+    flags = ["--clock", case.clock, "--log", str(log_of(case, place)), *case.flags]
+    return ["surtitle", "replay", *recordings, "--from", case.source, "--to", case.target, *flags]
 
 
 def watched(command: Sequence[str], said: Path) -> Ran:

@@ -88,13 +88,16 @@ async def test_a_session_that_breaks_while_audio_is_sent_is_told() -> None:
 
 
 async def test_a_second_publisher_may_try_again_later() -> None:
+    ready = asyncio.Event()
+
     async def silence() -> AsyncIterator[bytes]:
+        ready.set()
         await asyncio.Event().wait()
         yield b""
 
     async with serving(Listener()) as server:
         first = asyncio.create_task(publish(server.url, "en", ["es"], silence()))
-        await asyncio.sleep(0.05)
+        await asyncio.wait_for(ready.wait(), 5)
         with pytest.raises(ViewerError, match="another publisher is speaking") as caught:
             await publish(server.url, "en", ["es"], half())
         first.cancel()

@@ -170,7 +170,7 @@ async def test_one_publisher_speaks_in_a_room_at_a_time(hub: Hub) -> None:
     async with CaptionServer(Rooms(lambda: hub), port=0, on_publish=Listener()) as server:
         async with at(server, "/publish") as first, at(server, "/publish") as second:
             await first.send(START)
-            await asyncio.sleep(0.05)
+            assert await receive(first) == {"type": "ready", "session": "main"}
             await second.send(START)
             (error,), code, _ = await closing(second)
             assert (error["code"], error["retry"], code) == ("busy", True, 4409)

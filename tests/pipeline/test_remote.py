@@ -173,9 +173,8 @@ def test_a_slow_answer_is_waited_for_no_longer_than_is_bearable(
         assert monotonic() - began < 2
         (told,) = booth.told
         assert "it took more than 0.1 s" in told
-        began = monotonic()
-        booth.say("One.")
-        assert monotonic() - began < 0.1
+        booth.say("Two.")
+        assert "Two." not in [asked["messages"][-1]["content"] for asked in chat.asked]  # it is left alone for now
         chat.mode, booth.now = "well", 5.0
         assert booth.say("Two.")["de"] == Translated("Zwei.")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from bench_context import Heard, both_ways
 from tiny_translator import ENGLISH, SPANISH, TERMS, WINDOW, write_model
@@ -18,8 +20,9 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     return Engine(write_model(tmp_path_factory.mktemp("model"), ending=3.0), threads=1, window=WINDOW + TERMS)
 
 
-def written(engine: Engine, *, bare: bool) -> list[Heard]:
-    steps, out = both_ways(engine, SPANISH, engine.model.caches(2, WINDOW), SAID, bare=bare)
+def written(engine: Engine, *files: Path, bare: bool) -> list[Heard]:
+    out = [Heard(file) for file in files] or [Heard(), Heard()]
+    steps = both_ways(engine, SPANISH, engine.model.caches(2, WINDOW), SAID, out, bare=bare)
     list(together(engine.model, steps))
     return out
 
@@ -44,3 +47,19 @@ def test_what_the_model_writes_is_scored_as_it_is_where_that_is_asked(engine: En
     assert with_context.texts[0] == apart.texts[0]
     assert with_context.texts != apart.texts
     assert with_context.untranslated == apart.untranslated == 0
+
+
+def test_a_text_is_on_disk_before_the_next_is_made(tmp_path: Path) -> None:
+    heard = Heard(tmp_path / "texts.txt")
+    for count, text in enumerate(("uno", "dos"), 1):
+        heard.add(text)
+        assert (tmp_path / "texts.txt").read_text(encoding="utf-8").splitlines() == ["uno", "dos"][:count]
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_all_that_is_written_is_on_disk_a_line_a_sentence(engine: Engine, tmp_path: Path, bare: bool) -> None:
+    files = [tmp_path / "context.txt", tmp_path / "isolated.txt"]
+    ways = written(engine, *files, bare=bare)
+    for file, way in zip(files, ways, strict=True):
+        assert file.read_text(encoding="utf-8") == "".join(f"{text}\n" for text in way.texts)
+        assert len(way.texts) == len(SAID)

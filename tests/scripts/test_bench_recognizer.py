@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import sounds
 import suite_plan
-from bench_recognizer import listen, recordings, said, way
+from bench_recognizer import delays, listen, recordings, report, said, way, word_error_rate
+from score_quality import errors
 
 from surtitle.pipeline.agreement import LocalAgreement
 from surtitle.pipeline.alignment import Alignment
+from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import SAMPLE_RATE, Samples, Word
 from surtitle.pipeline.recognizer import Heard, Recognizer, RecognizerSettings
 from surtitle.pipeline.whisper import BEAMS
@@ -116,6 +118,22 @@ def test_what_is_said_comes_from_transcripts_or_from_the_table_of_segments(tmp_p
         '[[recording]]\nname = "b"\naudio = "b"\nsegments = "table.tsv"\npairs = ["en-de"]\n'
     )
     assert [said(case, tmp_path) for case in recordings(plan, "")] == ["Good evening.", "All of you. Good night."]
+
+
+def test_a_recording_whose_words_are_not_known_has_no_error_rate_of_zero() -> None:
+    (case,) = recordings(suite_plan.plan(bench_recognizer.SUITE.read_text(encoding="utf-8")), "jfk")
+    assert word_error_rate(errors("ask not", "ask what", "en"), case) == 50
+    with pytest.raises(UserError, match=r"the transcript of jfk\.en is empty"):
+        word_error_rate(errors("ask not", " ", "en"), case)
+
+
+def test_where_no_word_was_heard_there_is_no_delay(capsys: pytest.CaptureFixture[str]) -> None:
+    silent = delays(listen(Ears(("", 0)), audio(2)))
+    assert silent == dict.fromkeys(("delay_mean_s", "delay_p95_s", "delay_ca_mean_s", "delay_ca_p95_s"))
+    report([{"recording": "a.en", "way": "alignment", "wer": 100.0, **silent}])
+    shown = capsys.readouterr().out
+    assert "None" not in shown
+    assert "-" in shown.splitlines()[-1]
 
 
 @pytest.mark.parametrize("name", sounds.SOUNDS)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import multiprocessing
 import subprocess
 import sys
 from pathlib import Path
 
 import bench_viewers
 import pytest
-from bench_viewers import Arrivals, Round, View, captioned
+from bench_viewers import Arrivals, Bench, Crowd, Round, View, captioned
 from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
@@ -18,10 +19,16 @@ from websockets.frames import Frame, Opcode
 from surtitle.pipeline.protocol import encode, to_message
 
 SCRIPT = Path(bench_viewers.__file__)
-STREAM = b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + b"".join(
-    Frame(Opcode.TEXT, message).serialize(mask=False)
-    for message in [b'{"type":"welcome"}', *(encode(to_message(captioned(n), n + 1)) for n in range(4)), b"x" * 70_000]
-)
+CAPTIONS = [encode(to_message(captioned(number), number + 1)) for number in range(4)]
+
+
+def stream(*messages: bytes) -> bytes:
+    frames = (Frame(Opcode.TEXT, message).serialize(mask=False) for message in messages)
+    return b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + b"".join(frames)
+
+
+STREAM = stream(b'{"type":"welcome"}', *CAPTIONS, b"x" * 70_000)
+LAST = stream(CAPTIONS[-1])
 
 
 @given(st.lists(st.integers(0, len(STREAM)), max_size=6))
@@ -34,6 +41,35 @@ def test_captions_are_seen_wherever_their_bytes_are_cut(cuts: list[int]) -> None
         return view.seq, len(arrivals.late_ms), view.complete.is_set()
 
     assert asyncio.run(seen()) == (4, 4, True)
+
+
+def watched() -> Crowd:
+    """One viewer of four captions, the last of which is numbered 4."""
+    arrivals = Arrivals()
+    return Crowd([View(1, arrivals, None, wanted=4)], arrivals)
+
+
+async def test_captions_that_come_after_the_servers_answer_are_of_the_round() -> None:
+    ours, theirs = multiprocessing.Pipe()
+    crowd = watched()
+    theirs.send(([0.002], [4]))
+    asyncio.get_running_loop().call_later(0.05, crowd.views[0].data_received, STREAM)
+    assert (await Bench(ours, {"surtitle": crowd}, rate=4, seconds=1).round("surtitle")).arrived == 1.0
+
+
+async def test_what_a_delivery_costs_is_shared_by_the_captions_that_came() -> None:
+    ours, theirs = multiprocessing.Pipe()
+    crowds = {"surtitle": watched(), "bare": watched()}
+    theirs.send(([0.002, 0.001], [4, 4]))
+    for way, sent in (("surtitle", STREAM), ("bare", LAST)):
+        asyncio.get_running_loop().call_later(0.05, crowds[way].views[0].data_received, sent)
+    assert await Bench(ours, crowds, rate=4, seconds=1).cost() == {"surtitle": 500.0, "bare": 1000.0}
+
+
+async def test_viewers_that_never_get_the_newest_are_not_waited_for_endlessly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_viewers, "_PATIENCE", 0.01)
+    async with asyncio.timeout(2):
+        await watched().have(4)
 
 
 def test_the_ratio_is_that_of_rounds_side_by_side() -> None:

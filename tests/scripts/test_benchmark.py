@@ -4,10 +4,12 @@ import json
 import os
 from pathlib import Path
 
+import benchmark
 import pytest
 from benchmark import left, main
-from suite_plan import Plan, plan
+from suite_plan import Case, Plan, plan
 from suite_row import Row, read_rows, to_lines
+from suite_run import Place
 
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.store import open_store
@@ -24,7 +26,7 @@ pairs = ["en-es"]
 TWO = SUITE.replace('"en-es"', '"en-es", "en-de"')
 
 
-def row(case: str, revision: str = "abc", **found: object) -> Row:
+def row(case: str, revision: str = "abc", command: str = "", **found: object) -> Row:
     return Row(
         case=case,
         recording="jfk",
@@ -32,7 +34,7 @@ def row(case: str, revision: str = "abc", **found: object) -> Row:
         target="es",
         clock="virtual",
         settings="default",
-        commands=[],
+        commands=[command],
         revision=revision,
         hardware="h",
         versions={},
@@ -41,22 +43,53 @@ def row(case: str, revision: str = "abc", **found: object) -> Row:
 
 
 def names(suite: Plan, kept: list[Row], of: str, only: str = "") -> list[str]:
-    return [case.name for case in left(suite, kept, of, only)]
+    return [case.name for case in left(suite, kept, Place(Path("/data"), Path("/out"), of), only)]
+
+
+def played(target: str, recording: str = "jfk.wav") -> str:
+    return f"surtitle replay {recording} --from en --to {target} --clock virtual --log jfk.jsonl"
 
 
 def test_a_case_that_is_there_with_the_same_revision_is_not_run_again() -> None:
     es, de = "jfk en-es virtual default", "jfk en-de virtual default"
     assert names(plan(TWO), [], "abc") == [es, de]
-    assert names(plan(TWO), [row(es)], "abc") == [de]
-    assert names(plan(TWO), [row(es)], "def") == [es, de]
-    assert names(plan(TWO), [row(es, error="it broke")], "abc") == [es, de]
-    assert names(plan(TWO), [row(es, "abc-dirty")], "abc-dirty") == [es, de]
+    spanish = played("es")
+    assert names(plan(TWO), [row(es, command=spanish)], "abc") == [de]
+    assert names(plan(TWO), [row(es, command=spanish)], "def") == [es, de]
+    assert names(plan(TWO), [row(es, command=spanish, error="it broke")], "abc") == [es, de]
+    assert names(plan(TWO), [row(es, "abc-dirty", spanish)], "abc-dirty") == [es, de]
+
+
+def test_a_case_is_run_again_where_its_name_now_stands_for_other_flags_or_files() -> None:
+    es = "jfk en-es virtual default"
+    flagged = plan(SUITE + '[settings]\ndefault = ["--window", "2048"]\n')
+    assert names(flagged, [row(es, command=played("es"))], "abc") == [es]
+    assert names(flagged, [row(es, command=played("es") + " --window 2048")], "abc") == []
+    assert names(plan(SUITE), [row(es, command=played("es", "other.wav"))], "abc") == [es]
+
+
+def test_what_is_run_again_is_forgotten_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    es, de = "jfk en-es virtual default", "jfk en-de virtual default"
+    results, seen = tmp_path / "results.jsonl", list[list[Row]]()
+    results.write_text(to_lines([row(es, command=played("es")), row(de, command=played("de"))]), encoding="utf-8")
+    (tmp_path / "suite.toml").write_text(TWO, encoding="utf-8")
+
+    def run(case: Case, place: Place) -> Row:
+        seen.append(read_rows(results))
+        return row(case.name, "def")
+
+    monkeypatch.setattr(benchmark, "run_case", run)
+    monkeypatch.setattr(benchmark, "revision", lambda: "abc")
+    suite = [str(tmp_path / "suite.toml"), "--data", str(tmp_path), "--out", str(tmp_path)]
+    assert main([*suite, "--again", "--only", "en-de"]) == 0
+    assert [[each.case for each in rows] for rows in seen] == [[es]]
+    assert [(each.case, each.revision) for each in read_rows(results)] == [(es, "abc"), (de, "def")]
 
 
 def test_cases_are_chosen_by_part_of_their_names() -> None:
     assert names(plan(TWO), [], "abc", "en-de") == ["jfk en-de virtual default"]
     with pytest.raises(UserError, match=r"--only xx: no case is called so, expected part of a name such as jfk en-es"):
-        left(plan(TWO), [], "abc", "xx")
+        names(plan(TWO), [], "abc", "xx")
 
 
 def test_results_are_reported_and_compared_without_running_anything(

@@ -54,6 +54,13 @@ def test_a_perfect_translation_scores_so() -> None:
     assert scores.figures["lag_p50_ms"] == 600
 
 
+def test_two_talks_are_each_read_on_a_screen_of_their_own() -> None:
+    captions = tuple(replace(RECORD.shown[0], first=1000.0 * at) for at in (60, 61, 64))
+    early = tuple(replace(caption, first=caption.first - 60_000) for caption in captions)
+    talks = [replace(RECORD, shown=captions), replace(RECORD, name="two", shown=early)]
+    assert score(talks, [], "de", timed=False).figures["on_screen_p5_ms"] == 4000
+
+
 def test_every_figure_that_is_absent_has_a_reason() -> None:
     for segments, timed in (([], False), ([[SEGMENT]], False), ([[SEGMENT]], True)):
         scores = score([replace(RECORD, shown=(), stats=())], segments, "de", timed=timed)
@@ -84,6 +91,7 @@ def test_word_errors_are_pooled_by_the_references_lengths() -> None:
     worse = replace(RECORD, transcript="the mouse")
     found = word_errors([RECORD, worse], ["the house is old", "the house"], "en")
     assert found.figures["wer"] == pytest.approx(100 / 6)
+    assert found.signatures == {"wer": "unit:word|norm:whisper-english|marks:no"}
     assert word_errors([replace(RECORD, transcript=None)], ["x"], "en").absent == {"wer": "the log has no transcript"}
 
 

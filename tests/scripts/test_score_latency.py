@@ -15,11 +15,15 @@ from score_latency import (
     stream_figures,
     word_ends,
 )
-from score_record import Shown, Unit
+from score_record import Record, Settled, Shown, Unit
 
 
 def shown(start: float, end: float, *, at: float, source: str = "a b", text: str = "ein Wort") -> Shown:
     return Shown(source=source, text=text, start=start, end=end, first=at, final=at)
+
+
+def talk(*captions: Shown, source: str = "en") -> Record:
+    return Record("talk", Settled((), 0, 0), None, source=source, shown=captions)
 
 
 def stream_laal(
@@ -92,28 +96,40 @@ def test_every_delay_more_is_so_much_latency_more(delays: list[float], more: flo
 
 
 def test_the_lag_of_a_caption_runs_from_the_end_of_its_words() -> None:
-    figures = lag_figures([shown(0, 1000, at=3000), shown(1000, 2000, at=5000)])
+    figures = lag_figures([talk(shown(0, 1000, at=3000)), talk(shown(1000, 2000, at=5000))])
     assert (figures["lag_p50_ms"], figures["lag_p95_ms"]) == (2000, 3000)
 
 
 def test_the_lag_of_a_word_runs_from_its_own_end() -> None:
     assert word_ends(["abc", "a"], 0, 1000) == [750, 1000]
-    assert lag_figures([shown(0, 1000, at=3000, source="abc a")])["word_lag_p95_ms"] == 2250
+    assert lag_figures([talk(shown(0, 1000, at=3000, source="abc a"))])["word_lag_p95_ms"] == 2250
+
+
+def test_where_words_have_no_spaces_between_them_each_character_has_its_lag() -> None:
+    figures = lag_figures([talk(shown(0, 1000, at=3000, source="今天很好"), source="zh")])
+    assert (figures["word_lag_p50_ms"], figures["word_lag_p95_ms"]) == (2250, 2750)
 
 
 def test_a_caption_is_on_the_screen_until_the_second_after_it_comes() -> None:
-    figures = reading_figures([shown(0, 1, at=1000 * at, text="x" * 20) for at in (1, 2, 6)])
+    figures = reading_figures([[shown(0, 1, at=1000 * at, text="x" * 20) for at in (1, 2, 6)]])
     assert figures["on_screen_p50_ms"] == 5000
     assert figures["reading_cps_p50"] == 4
 
 
+def test_the_captions_of_a_talk_are_not_pushed_out_by_those_of_the_next() -> None:
+    talks = [[shown(0, 1, at=1000 * at) for at in times] for times in ((100, 101, 106), (1, 2, 4))]
+    figures = reading_figures(talks)
+    assert (figures["on_screen_p5_ms"], figures["on_screen_p50_ms"]) == (3000, 3000)
+    assert reading_figures([talks[0][:2], talks[1][:2]])["on_screen_p50_ms"] is None
+
+
 def test_captions_that_come_at_once_are_too_fast_to_read_and_no_division_by_zero() -> None:
-    speed = reading_figures([shown(0, 1, at=7, text="four")] * 3)["reading_cps_p50"]
+    speed = reading_figures([[shown(0, 1, at=7, text="four")] * 3])["reading_cps_p50"]
     assert speed == 4000
 
 
 def test_nothing_shown_has_no_lag_and_no_speed() -> None:
-    assert set((lag_figures([]) | reading_figures([])).values()) == {None}
+    assert set((lag_figures([]) | reading_figures([[]])).values()) == {None}
     assert drift([]) is None
 
 

@@ -5,7 +5,7 @@ import score_comet
 from hypothesis import given
 from hypothesis import strategies as st
 from sacrebleu.metrics import BLEU, CHRF
-from score_quality import Errors, bleu_of, bleu_tokenizer, chrf_of, errors, quality
+from score_quality import Errors, bleu_of, bleu_tokenizer, chrf_of, errors, quality, wer_signature
 
 
 def test_the_reference_itself_is_perfect_in_every_language() -> None:
@@ -29,6 +29,18 @@ def test_umlauts_count_in_german() -> None:
     assert errors("Die Bucher", "die Bücher", "de") == Errors(wrong=1, units=2)
 
 
+def test_vowels_and_tones_that_are_marks_count_and_do_not_cut_words() -> None:
+    assert errors("की दिन", "का दिन।", "hi") == Errors(wrong=1, units=2)
+    assert errors("खाना", "खाना", "hi") == Errors(wrong=0, units=1)
+    assert errors("ม่า", "ม้า", "th") == Errors(wrong=1, units=2)
+    assert wer_signature("hi") == "unit:word|norm:whisper-basic|marks:yes"
+
+
+def test_marks_of_other_scripts_are_normalised_as_whispers_authors_do() -> None:
+    assert errors("дорого", "до\u0301рого", "ru") == Errors(wrong=2, units=2)
+    assert wer_signature("ru") == "unit:word|norm:whisper-basic|marks:no"
+
+
 def test_languages_without_spaces_are_counted_by_letters() -> None:
     assert errors("今天好", "今天很好", "zh") == Errors(wrong=1, units=4)
 
@@ -45,9 +57,20 @@ def test_each_word_left_out_is_one_error(words: list[str], place: int) -> None:
     assert errors(" ".join(said), " ".join(words), "de") == Errors(len(words) - len(said), len(words))
 
 
-def test_comet_says_why_it_is_absent() -> None:
-    why = score_comet.missing()
-    assert why is None or "unbabel-comet" in why or "weights" in why
+@pytest.mark.parametrize(
+    ("package", "weights", "why"),
+    [
+        (None, "model.ckpt", "the package unbabel-comet is not installed"),
+        (object(), None, "the weights of Unbabel/wmt22-comet-da are not on this machine"),
+        (object(), "model.ckpt", None),
+    ],
+)
+def test_comet_says_why_it_is_absent(
+    monkeypatch: pytest.MonkeyPatch, package: object, weights: str | None, why: str | None
+) -> None:
+    monkeypatch.setattr(score_comet, "find_spec", lambda _: package)
+    monkeypatch.setattr(score_comet, "try_to_load_from_cache", lambda *_: weights)
+    assert score_comet.missing() == why
 
 
 def test_scores_are_sacrebleus_own_and_follow_from_any_choice_of_segments() -> None:

@@ -18,9 +18,11 @@ def test_cues_that_nobody_can_read_in_their_time_are_counted() -> None:
 
 
 def test_a_limit_is_that_of_the_language() -> None:
-    (four_a_second,) = [[shown("字" * 8, 0, 2_000), shown("字", 2_000, 3_000)]]
-    assert subtitle_figures([four_a_second], "ja")["subtitles_too_fast"] == 0.0
-    assert subtitle_figures([four_a_second], "ja")["subtitle_cps_p50"] is not None
+    four_a_second = [shown("字" * 8, 0, 2_000)]  # each takes two cells
+    assert subtitle_figures([four_a_second], "ja") == {"subtitle_cps_p50": 8.0, "subtitles_too_fast": 0.0}
+    eight_a_second = [shown("字" * 8, 1_000 * at, 1_000 * at + 1_000) for at in range(4)]
+    assert subtitle_figures([eight_a_second], "ja")["subtitles_too_fast"] == 2 / 4
+    assert subtitle_figures([eight_a_second], "zh")["subtitles_too_fast"] == 0.0
 
 
 def test_where_nothing_was_said_there_is_no_speed() -> None:

@@ -87,6 +87,13 @@ def test_against_another_reference_or_too_little_of_it_nothing_is_said() -> None
         ("longyaal_cu_ms", 2000.0, 1800.0, "better"),
         ("longyaal_cu_ms", 2000.0, 1950.0, "same"),
         ("lag_p95_ms", 100.0, 115.0, "same"),
+        ("longap_cu", 0.98, 1.1, "worse"),
+        ("longap_ca", 0.1, 0.115, "same"),
+        ("segments_empty_soft", 0.0, 1.0, "worse"),
+        ("segments_empty_mwer", 3.0, 0.0, "better"),
+        ("lag_drift_ms_per_h", 100.0, 900.0, "worse"),
+        ("lag_drift_ms_per_h", 100.0, 250.0, "same"),
+        ("lag_drift_ms_per_h", -900.0, 150.0, "same"),
         ("rtf", 0.5, 0.7, "worse"),
         ("erasure", 0.0, 0.009, "same"),
         ("comet", 0.5, 0.8, "better"),
@@ -106,9 +113,16 @@ def test_figures_that_are_neither_good_nor_bad_are_not_judged() -> None:
 
 
 def test_another_machine_is_no_faster_program() -> None:
-    other = replace(row(rtf=0.1, longyaal_cu_ms=100.0), hardware="ten cores")
-    found = changes(row(rtf=0.9, longyaal_cu_ms=900.0), other)
-    assert (found["rtf"].verdict, found["longyaal_cu_ms"].verdict) == ("not comparable", "better")
+    then = dict.fromkeys(("rtf", "lag_drift_ms_per_h", "longyaal_cu_ms", "longyaal_ca_ms", "streamlaal_cu_ms"), 900.0)
+    now = dict.fromkeys(then, 100.0)
+
+    def comparable(clock: str) -> set[str]:
+        other = replace(row(**now), hardware="ten cores", clock=clock)
+        found = changes(replace(row(**then), clock=clock), other)
+        return {name for name in then if found[name].verdict != "not comparable"}
+
+    assert comparable("real") == set()
+    assert comparable("virtual") == {"longyaal_cu_ms", "streamlaal_cu_ms"}
 
 
 def test_cases_are_paired_by_name_and_those_that_are_not_there_are_said() -> None:

@@ -62,6 +62,21 @@ def test_everything_is_on_one_page_that_fetches_nothing() -> None:
     assert page.fetched == []
 
 
+def test_what_was_lost_stands_in_the_table() -> None:
+    lost = {
+        "promises_broken": 21.0,
+        "untranslated": 22.0,
+        "segments_empty_soft": 23.0,
+        "segments_empty_mwer": 24.0,
+        "skipped_s": 25.0,
+    }
+    page = Page(report([row("talk en-de", figures=dict(lost))], title="t", command="c"))
+    for wanted in ("promises broken", "untranslated", "empty segments (soft)", "empty segments (mWER)", "skipped, s"):
+        assert wanted in page.shown
+    for value in lost.values():
+        assert f"{value:.2f}" in page.shown
+
+
 def test_what_no_case_has_is_not_drawn_and_said() -> None:
     text = report([row("talk en-de", figures={"wer": 3.0})], title="t", command="c")
     assert "<svg" not in text

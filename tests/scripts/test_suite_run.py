@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import suite_run
 from hypothesis import given
 from hypothesis import strategies as st
 from score_segments import from_tsv
 from suite_plan import Case, Clip, Table
-from suite_run import POINTS, Place, run_case, texts_for, thinned, to_tsv, watched, without_folders
+from suite_run import POINTS, Place, Ran, run_case, texts_for, thinned, to_tsv, watched, without_folders
 
 from surtitle.pipeline.errors import UserError
 
@@ -74,14 +76,27 @@ def test_clips_with_references_become_segments_one_after_the_other(tmp_path: Pat
 
 
 def test_a_process_is_watched_until_it_ends(tmp_path: Path) -> None:
-    program = "import sys; print('no such file', file=sys.stderr); sys.exit(3)"
+    program = "import sys, time; time.sleep(1.2); print('no such file', file=sys.stderr); sys.exit(3)"
     ran = watched([sys.executable, "-c", program], tmp_path / "said")
     assert (ran.status, ran.said) == (3, "no such file\n")
-    assert ran.memory[0][1] >= 0
+    assert max(mb for _, mb in ran.memory) > 5
+
+
+def test_a_reference_that_is_not_there_is_said_before_anything_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(command: Sequence[str], said: Path) -> Ran:
+        raise AssertionError("it was run")
+
+    monkeypatch.setattr(suite_run, "watched", never)
+    row = run_case(case_of("a"), Place(tmp_path, tmp_path / "out", "abc"))
+    assert "a.txt" in row.error
+    assert row.commands == ["surtitle replay a.wav --from de --to en --clock virtual --log a.jsonl"]
 
 
 @pytest.mark.slow
 def test_a_case_that_can_not_run_is_a_row_that_says_why(tmp_path: Path) -> None:
+    (tmp_path / "nowhere.txt").write_text("ein\n", encoding="utf-8")
     row = run_case(case_of("nowhere"), Place(tmp_path, tmp_path / "out", "abc"))
     assert "nowhere.wav" in row.error
     assert row.figures == {}

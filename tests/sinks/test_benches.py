@@ -91,6 +91,21 @@ def test_losses_are_paired_with_recomputation_at_the_same_token(make_model: Make
     np.testing.assert_allclose(one.losses, whole[at], atol=1e-4)
 
 
+def test_what_was_measured_before_is_told_with_the_machine_that_measured_it(
+    make_model: MakeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, ids = make_model("llama"), [(7 * index) % 260 for index in range(80)]
+    settings = perplexity.Settings("", "tiny", "", len(ids), 24, 8)
+    for machine in ("then", "now"):
+        monkeypatch.setattr(common, "hardware", lambda machine=machine: machine)
+        study = perplexity.Study(model, ids, settings, tmp_path)
+        _, losses, rows = study.sinks(3)
+        recomputed = study.recomputed(4)
+        figures = perplexity.figures_of(losses, rows, len(ids), recomputed)
+        assert figures["measured_by"]["hardware"] == recomputed.by["hardware"] == "then"
+        assert figures["measured_by"]["threads"] == torch.get_num_threads()
+
+
 def test_the_sinks_are_pinned_and_the_window_is_never_passed(make_model: MakeModel) -> None:
     decoder = StockDecoder(make_model("llama"))
     reader = perplexity.SinkReader(decoder, window=24, sinks=3)
@@ -136,6 +151,18 @@ def test_the_warm_up_does_not_count_as_a_slope_and_few_readings_make_none() -> N
 def test_an_infinite_figure_is_null_in_json() -> None:
     line = common.as_json({"ppl": math.inf, "bounds": [1.0, math.nan], "n": 3})
     assert json.loads(line) == {"ppl": None, "bounds": [1.0, None], "n": 3}
+
+
+def test_the_last_line_tells_the_revision_where_git_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(common, "ROOT", tmp_path)  # no clone
+    common.conclude("speed", {"ms": 1})
+    assert "revision" not in json.loads(capsys.readouterr().out)
+    monkeypatch.setattr(common, "revision", lambda: "abc")
+    common.conclude("speed", {"ms": 1})
+    found = json.loads(capsys.readouterr().out)
+    assert (found["ms"], found["revision"]) == (1, "abc")
 
 
 def test_the_four_ways_read_the_same_logits(make_model: MakeModel) -> None:
