@@ -7,7 +7,9 @@ import { RATE } from "/pcm.js";
 const ON_THE_WAY = 2 * 2 * RATE; // bytes: two seconds
 const STUCK = 10; // seconds in which nothing of what waits leaves
 const LAST = 120; // seconds without a caption, while the last ones are waited for
-const NOTICED = 30; // seconds after a cut in which the server may still take us for somebody who speaks
+const NOTICED = 60; // seconds after a cut in which the server may still take us for somebody who speaks
+const REFUSED = 1000; // ms within which a room that is taken is refused
+const READY = "Getting ready. You can speak already.";
 
 export const HEARD = "You are being heard.";
 
@@ -20,7 +22,7 @@ export class Publisher {
   #start;
   #tell;
   #attempt = 0;
-  #cut = 0; // when a connection that was ready was lost
+  #cut = 0; // when a connection that was not refused was lost
   #timer;
   #watch;
   #stopped = false;
@@ -81,13 +83,6 @@ export class Publisher {
     this.#socket.send('{"type":"stop"}');
   }
 
-  // Who the server says is speaking already.
-  get #speaker() {
-    const ours = Date.now() - this.#cut < NOTICED * 1000;
-    if (ours) return "Reconnecting: the server has not noticed yet that the old connection is gone.";
-    return "Somebody else is speaking in this session: waiting.";
-  }
-
   #end(state, words) {
     this.#stopped = true;
     clearInterval(this.#watch);
@@ -104,6 +99,7 @@ export class Publisher {
     const here = (this.#socket = open("/publish"));
     let why;
     let gone = 0; // bytes that have left
+    let begun = false;
     let since; // none: a server that gets ready takes nothing
     this.#sent = 0;
     this.#watch = setInterval(() => {
@@ -116,7 +112,9 @@ export class Publisher {
     here.onopen = () => {
       this.#hole = 0; // a session begins with what it hears first
       here.send(JSON.stringify(this.#start));
-      if (!busy) this.#tell("open", "Getting ready. You can speak already.");
+      begun = true;
+      if (!busy) this.#tell("open", READY);
+      else this.#timer = setTimeout(() => here.readyState === 1 && !since && this.#tell("open", READY), REFUSED);
     };
     here.onmessage = ({ data }) => {
       const message = JSON.parse(data);
@@ -133,10 +131,14 @@ export class Publisher {
       if (code === 1000) return this.#end("over", "All was said, and its captions are there.");
       if (code >= 4500 && code < 5000) return this.#end("failed", refusal(code, why));
       if (this.#stopped) return this.#end("failed", "The connection was cut before the last captions came.");
-      if (since) this.#cut = Date.now();
+      clearTimeout(this.#timer);
       const taken = code === 4409;
-      this.#tell("waiting", taken ? this.#speaker : why || "Disconnected, reconnecting…");
-      const pause = taken ? 1000 : Math.min(500 * 2 ** this.#attempt++, 15000);
+      if (begun && !taken) this.#cut = Date.now();
+      const ours = taken && Date.now() - this.#cut < NOTICED * 1000; // and the room is free as soon as that is noticed
+      if (ours) why = "Reconnecting: the server has not noticed yet that the old connection is gone.";
+      else if (taken) why = "Somebody else is speaking in this session: waiting.";
+      this.#tell("waiting", why || "Disconnected, reconnecting…");
+      const pause = ours ? 1000 : Math.min(500 * 2 ** this.#attempt++, 15000);
       this.#timer = setTimeout(() => this.#connect(taken), (0.5 + Math.random()) * pause);
     });
   }

@@ -153,7 +153,7 @@ function miss(seconds, why) {
   if (!gap || (gap.line && gap.line !== find("captions").lastElementChild)) gaps.set(why, (gap = { seconds: 0 }));
   gap.seconds += seconds;
   if (gap.seconds < 0.5) return;
-  const words = `${Math.round(gap.seconds)} s are missing: ${WHY[why] ?? why}`;
+  const words = `Missing ${Math.round(gap.seconds)} s: ${WHY[why] ?? why}`;
   gap.line ??= transcript.note("");
   if (gap.line.textContent !== words) gap.line.textContent = words; // it is read aloud
   grown();
@@ -164,6 +164,7 @@ const handlers = {
     live(Boolean(message.session));
     if (!message.recovered) {
       transcript.clear();
+      gaps.clear();
       say("");
     }
     coming = key(message.langs);
@@ -181,6 +182,7 @@ const handlers = {
   session(message) {
     live(true);
     transcript.begin();
+    gaps.clear();
     say("");
     offer(message);
   },

@@ -104,6 +104,7 @@ function tell(state, words) {
 
 function begin() {
   find("trouble").textContent = find("skipped").textContent = "";
+  skipped = partly = 0;
   const from = settings.also && settings.also !== settings.from ? [settings.from, settings.also] : settings.from;
   publisher = new Publisher({ from, to: settings.to }, tell);
   press();

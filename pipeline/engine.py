@@ -66,7 +66,8 @@ def on_gpu(folder: Path, device: str, *, window: int) -> Decoder:
     except (RuntimeError, ValueError) as error:  # torch's errors of a GPU are RuntimeErrors
         why = " ".join(str(error).split())
         raise UserError(
-            f"--llm-device cuda: {folder} can't run there ({why}): leave the flag out to use the cores"
+            f"--llm-device cuda: {folder} can't run there ({why}): leave the flag out to use the cores, or choose "
+            f"a smaller --window"
         ) from error
 
 

@@ -3,7 +3,7 @@
 In: paths. Out: mono float32 blocks at `SAMPLE_RATE`, decoded as they are asked for: an hour of video costs no
 more memory than a second. Knows no clock. Not yet scrubbed: a recording may hold NaN, and a stretch that is
 damaged or missing comes out as NaN of its length, so that time stays right and `scrub.py` reports the gap. Where a film
-begins without sound there is silence, since players count the time of subtitles from its first picture.
+begins without sound there is silence, since players count the time of subtitles from where the container begins.
 """
 
 from __future__ import annotations

@@ -137,7 +137,8 @@ def load_models(args: argparse.Namespace, store: ModelStore, *, targets: int | N
 
     address = address_of(args, os.environ, captions=args.captions)
     llm = address.model if address else args.llm or _chosen(args, store, targets)
-    names = ModelNames(args.asr or store.manifest.defaults.asr, llm if address else store.known_as(llm))
+    asr_name = args.asr or store.manifest.defaults.asr
+    names = ModelNames(store.known_as(asr_name), llm if address else store.known_as(llm))
     cores = share_cores(available_cores(), args.asr_threads, args.llm_threads)
     asr = store.path(names.asr)
     translate = partial(remote_at, address) if address else partial(engine_of, args, store.path(llm))

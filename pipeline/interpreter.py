@@ -7,11 +7,13 @@ context of its own. Knows no model, no audio and no viewers.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Drafted, Translated
+from surtitle.pipeline.languages import find_language
 from surtitle.pipeline.state import State
 
 
@@ -37,8 +39,6 @@ class OneSource(Protocol):
 
 SPOKEN = 6
 """Languages that are spoken, the newest, whose contexts are kept: what was misheard must not cost memory for ever."""
-_CAUSES = 16
-"""Causes that are told of a session at most: every segment that is too long is one of its own."""
 _OF_NOW = ("names", "cache_tokens")
 """Figures of what is held, which nobody holds any more."""
 Make = Callable[[str, tuple[str, ...]], OneSource]
@@ -91,7 +91,7 @@ class Interpreter:
                         del left[target]
                         yield target, translated
         except UserError as error:  # too long a segment, or no room for one more conversation: the next may do better
-            self._tell_once(spoken, error)
+            self._tell_once(f"{find_language(spoken).name} is shown as it was spoken: {error}")
         for target in left:
             _add(self._past, {"untranslated": 1})
             yield target, Translated(text, untranslated=True)
@@ -117,7 +117,8 @@ class Interpreter:
                 try:
                     translator.retarget(wanted)
                 except UserError as error:  # there is no room for one more: what it can't translate is marked
-                    self._tell_once(spoken, error)
+                    name = find_language(spoken).name
+                    self._tell_once(f"{name} is translated into fewer languages than are wanted: {error}")
 
     def rest(self, stop: Callable[[], bool], pause: Callable[[], bool]) -> None:
         """What `Translator.rest` does, for one language that was spoken after the other."""
@@ -132,10 +133,10 @@ class Interpreter:
         made = filter(None, self._translators.values())
         return {pair: kept for translator in made for pair, kept in translator.state().items()}
 
-    def _tell_once(self, spoken: str, error: UserError) -> None:
-        message = f"{spoken} is shown as it was said, marked: {error}"
-        if message not in self._told and len(self._told) < _CAUSES:
-            self._told.add(message)
+    def _tell_once(self, message: str) -> None:
+        cause = re.sub(r"\d+", "", message)  # every segment that is too long has a length of its own
+        if cause not in self._told:
+            self._told.add(cause)
             self._tell(message)
 
     def _restore(self, state: State) -> None:

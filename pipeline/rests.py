@@ -17,7 +17,7 @@ SLICE = 0.25
 
 
 class Rest(Protocol):
-    """What `Translator.rest` does: it ends at once where `stop` says so, and behind what it is about at `pause`."""
+    """What `Translator.rest` does: it ends at once where `stop` says so, and after what it is doing at `pause`."""
 
     def __call__(self, stop: Callable[[], bool], pause: Callable[[], bool]) -> None: ...
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from rich.console import Console
+from rich.text import Text
 
 from surtitle.pipeline.assembly import Models
 from surtitle.pipeline.broadcast import Broadcast, CollectedEvents, OutputPaths, Outputs, WayOut
@@ -275,6 +276,10 @@ class Run:
         if broken is not None:
             raise broken
 
+    def _say(self, what: str, room: str) -> None:
+        """A line that is no caption, with the name of its `room` where there may be several."""
+        self._console.print(Text(what if room == MAIN_ROOM else f"{room}: {what}", style="yellow"))
+
     def _interpreter(
         self, pair: Pair, out: WayOut, kind: Literal["real", "virtual"], clock: Clock, captions: CaptionMode
     ) -> tuple[Interpreter, Keeper | None]:
@@ -291,7 +296,7 @@ class Run:
                 budget=REPLAY if kind == "virtual" and isinstance(out, Broadcast) else LIVE,
                 glossary=self._glossary,
                 state=state,
-                tell=self._console.print,
+                tell=lambda what: self._say(what, out.name),
             )
 
         if self._state is None or not isinstance(out, Broadcast):
@@ -326,7 +331,7 @@ def _nothing() -> None:
 
 def _known_as(model: str) -> str:
     """What viewers are told of a model's name: not in which folder it lies."""
-    return Path(model).absolute().name
+    return Path(model).name if Path(model).is_absolute() else model
 
 
 def _rooms(sessions: int | None = None) -> Rooms:

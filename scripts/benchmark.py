@@ -67,21 +67,17 @@ def run(suite: Plan, options: argparse.Namespace, results: Path) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     there = read_rows(results) if results.exists() else []
     cases = left(suite, [] if options.again else there, place, options.only)
-    if options.again:
-        forgotten = {case.name for case in cases}
-        there = [row for row in there if row.case not in forgotten]
-    # whole or not at all: what is there took hours
-    new = results.with_suffix(".new")
-    new.write_text(to_lines(there), encoding="utf-8")
-    new.replace(results)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task("", total=len(cases))
         for case in cases:
             progress.update(task, description=case.name)
             row = run_case(case, place)
-            with results.open("a", encoding="utf-8") as file:
-                file.write(to_lines([row]))
+            there = [*(each for each in there if each.case != case.name), row]
+            # whole or not at all: what is there took hours
+            new = results.with_suffix(".new")
+            new.write_text(to_lines(there), encoding="utf-8")
+            new.replace(results)
             progress.advance(task)
             if row.error:
                 progress.console.print(f"{case.name}: {row.error}", style="red", highlight=False, markup=False)

@@ -48,7 +48,7 @@ async def test_a_late_reader_gets_the_history_and_then_what_is_new(
     await expect(page.locator("#drafts p")).to_have_count(0)
     hub.publish(Gap(4, 9, "overload"))
     hub.publish(SessionEnd(9, 9, {}))
-    await expect(page.locator("#captions")).to_contain_text("5 s are missing: the computer could not keep up")
+    await expect(page.locator("#captions")).to_contain_text("Missing 5 s: the computer could not keep up")
     await expect(page.locator("#captions")).to_contain_text("The session is over.")
 
 
@@ -67,11 +67,17 @@ async def test_what_is_missing_in_pieces_is_told_in_one_line_and_a_moment_in_non
     await expect(lines).to_have_text(shown[:2])
     for start in (3.0, 5.0):
         hub.publish(Gap(start, start + 1.4, "network"))
-    slow = "s are missing: the speaker's network was too slow"
-    await expect(lines).to_have_text([*shown[:2], f"3 {slow}"])
+    slow = "s: the speaker's network was too slow"
+    await expect(lines).to_have_text([*shown[:2], f"Missing 3 {slow}"])
     say(hub, 2)
     hub.publish(Gap(8.0, 9.0, "network"))
-    await expect(lines).to_have_text([*shown[:2], f"3 {slow}", shown[2], f"1 {slow}"])
+    await expect(lines).to_have_text([*shown[:2], f"Missing 3 {slow}", shown[2], f"Missing 1 {slow}"])
+    say(hub, 3)
+    hub.publish(Gap(10.0, 10.3, "network"))
+    hub.publish(SessionEnd(11, 11, {}))
+    hub.publish(SESSION)
+    hub.publish(Gap(0.0, 0.3, "network"))  # of another session: it adds up to nothing
+    await expect(lines.last).to_have_text("The session is over.")
 
 
 async def test_a_reader_changes_language_while_connected(

@@ -158,9 +158,9 @@ def test_why_something_is_not_translated_is_told_once_for_each_cause() -> None:
     for _ in range(2):
         made.interpreter.retarget(("de", "it"))
     assert made.heard == [
-        "es is shown as it was said, marked: no more languages can be translated at once",
-        "en is shown as it was said, marked: a segment of 999 tokens, expected at most 280",
-        "en is shown as it was said, marked: 64 conversations are there",
+        "Spanish is shown as it was spoken: no more languages can be translated at once",
+        "English is shown as it was spoken: a segment of 999 tokens, expected at most 280",
+        "English is translated into fewer languages than are wanted: 64 conversations are there",
     ]
 
 

@@ -68,7 +68,9 @@ def test_a_case_is_run_again_where_its_name_now_stands_for_other_flags_or_files(
     assert names(plan(SUITE), [row(es, command=played("es", "other.wav"))], "abc") == [es]
 
 
-def test_what_is_run_again_is_forgotten_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_run_again_takes_the_place_of_what_was_there_and_of_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     es, de = "jfk en-es virtual default", "jfk en-de virtual default"
     results, seen = tmp_path / "results.jsonl", list[list[Row]]()
     results.write_text(to_lines([row(es, command=played("es")), row(de, command=played("de"))]), encoding="utf-8")
@@ -82,7 +84,7 @@ def test_what_is_run_again_is_forgotten_and_nothing_else(tmp_path: Path, monkeyp
     monkeypatch.setattr(benchmark, "revision", lambda: "abc")
     suite = [str(tmp_path / "suite.toml"), "--data", str(tmp_path), "--out", str(tmp_path)]
     assert main([*suite, "--again", "--only", "en-de"]) == 0
-    assert [[each.case for each in rows] for rows in seen] == [[es]]
+    assert [[each.case for each in rows] for rows in seen] == [[es, de]]  # kept until there is something better
     assert [(each.case, each.revision) for each in read_rows(results)] == [(es, "abc"), (de, "def")]
 
 
