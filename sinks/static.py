@@ -59,9 +59,8 @@ class StaticDecoder:
         self._free = list(range(sequences))
         self._rows: WeakKeyDictionary[SinkCache, int] = WeakKeyDictionary()
         self._forwards: dict[tuple[int, int, int], _Forward] = {}
-        with (
-            torch.inference_mode()
-        ):  # a model whose attention can't be replaced is refused now, not when somebody speaks
+        # a model whose attention can't be replaced is refused now, not when somebody speaks
+        with torch.inference_mode():
             _reader(model, self._stores, 1)(self._inputs((), 1, 1).to(model.device))
 
     @property
