@@ -30,6 +30,7 @@ class AccessLog:
         self._path = path
         self._clock = clock
         self._failing = False
+        self._broke_off = False  # in the middle of a line
         try:
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         except OSError as error:
@@ -38,9 +39,12 @@ class AccessLog:
     def write(self, event: str, **fields: Field) -> None:
         """Add a line. On a full disk it is lost, which is said once: captions go on without it."""
         record = {"time": round(self._clock(), 3), "event": event, **fields}
-        line = json.dumps(record, allow_nan=False, separators=(",", ":")) + "\n"
+        line = json.dumps(record, allow_nan=False, separators=(",", ":")).encode("ascii") + b"\n"
+        left = b"\n" + line if self._broke_off else line
         try:
-            os.write(self._file, line.encode("ascii"))
+            while left:  # a full disk may take less than it is given
+                left = left[os.write(self._file, left) :]
+                self._broke_off = left not in (b"", line)
             self._failing = False
         except OSError as error:
             if not self._failing:

@@ -32,12 +32,13 @@ class Admissions:
         self._operations = operations
         self._writer = writer
         self._admitted: dict[ServerConnection, Admission] = {}
+        self._known = Tokens()  # as they were when it was last looked
         self._expelling: set[asyncio.Task[None]] = set()
         self._checking: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Look from now on, on this event loop, whether tokens were revoked."""
-        self._check(self._tokens())
+        self._check()
 
     def stop(self) -> None:
         """Look no more."""
@@ -54,11 +55,12 @@ class Admissions:
         """It has left."""
         self._admitted.pop(connection, None)
 
-    def _check(self, before: Tokens) -> None:
-        """Expel whose token was revoked since the tokens were as `before`."""
+    def _check(self) -> None:
+        """Expel whose token was revoked since it was last looked."""
+        # first: whatever goes wrong now, it is looked again
+        self._checking = asyncio.get_running_loop().call_later(TOKENS_SECONDS, self._check)
         tokens = self._tokens()
-        self._checking = asyncio.get_running_loop().call_later(TOKENS_SECONDS, self._check, tokens)
-        if tokens == before:
+        if tokens == self._known:
             return
         for connection, admission in list(self._admitted.items()):
             try:
@@ -70,3 +72,4 @@ class Admissions:
                 expelling = asyncio.create_task(refuse(connection, refused, EXPEL_SECONDS, write))
                 self._expelling.add(expelling)
                 expelling.add_done_callback(self._expelling.discard)
+        self._known = tokens

@@ -25,20 +25,16 @@ class CommitPolicy(Protocol):
     @property
     def pending(self) -> tuple[Word, ...]:
         """The last guess beyond what is committed."""
-        ...
 
     def push(self, words: Sequence[Word], end: float) -> list[Word]:
         """Take the next guess at what follows the committed words, in audio up to `end` seconds; return how much of
         its beginning is committed now."""
-        ...
 
     def hold(self, words: Sequence[Word]) -> None:
         """Take the next guess, and commit nothing of it: all of it may change."""
-        ...
 
     def flush(self) -> list[Word]:
         """Commit the last guess: nothing more will be heard."""
-        ...
 
 
 class LastGuess:

@@ -1,15 +1,19 @@
-"""What the model wrote for a turn, judged; and which of several answers is taken.
+"""What the model wrote for a turn, judged; which of several answers is taken, and when another is made.
 
-In: answers. Out: one of them. Knows no model and no rule of what is a translation.
+In: answers, and how to have one made. Out: one of them. Knows no model and no rule of what is a translation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from surtitle.pipeline.consensus import most_agreed
 from surtitle.pipeline.guards import Fault
+
+Y = TypeVar("Y")
+S = TypeVar("S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +21,7 @@ class Answer:
     """What was written for a turn."""
 
     tokens: list[int]
+    """Empty where a server tells the text alone."""
     text: str
     fault: Fault | None
     """Why it is no translation, if it is none."""
@@ -38,3 +43,27 @@ def best_of(answers: Sequence[Answer]) -> Answer:
     least = min(answer.missed for answer in sound)
     chosen = [answer for answer in sound if answer.missed == least]
     return chosen[most_agreed([answer.text for answer in chosen])]
+
+
+def made_again(
+    first: Answer,
+    again: Callable[[int, bool], Generator[Y, S, Answer]],
+    *,
+    prompts: int,
+    in_time: Callable[[], bool],
+) -> Generator[Y, S, Answer]:
+    """`first`, which is no translation or lacks words of the glossary, or what is made in its place; ask only where
+    there is time. `again(prompt, with_words)` makes it by one of so many `prompts`, with those words put in or not.
+
+    What is no translation is made by one prompt after the other, until one makes a translation or time is up. What
+    lacks words is made once, by the first prompt with those words put in; that is taken if it lacks fewer.
+    """
+    if first.fault is None:
+        better = yield from again(0, True)
+        return better if better.fault is None and better.missed < first.missed else first
+    answer = first
+    for prompt in range(prompts):
+        answer = yield from again(prompt, False)
+        if answer.fault is None or not in_time():
+            break
+    return answer

@@ -129,16 +129,3 @@ def source_tokens(tokenizer: Tokenizer, text: str) -> list[int]:
 def longest(source: int) -> int:
     """Tokens of a translation at most: it is about as long as its source; twice that and a little is runaway."""
     return 2 * source + 24
-
-
-def until(steps: Steps[None], stop: Callable[[], bool]) -> Steps[bool]:
-    """`steps` until they end, or `stop` says so between two of them. Whether they ended."""
-    try:
-        read = next(steps)
-        while True:
-            read = steps.send((yield read))
-            if stop():
-                steps.close()
-                return False
-    except StopIteration:
-        return True

@@ -23,9 +23,10 @@ from surtitle.pipeline.interpreter import Interpreter, OneSource
 from surtitle.pipeline.languages import find_language
 from surtitle.pipeline.listener import Hears
 from surtitle.pipeline.recognizer import Recognizer
-from surtitle.pipeline.remote import LIVE, Budget, Remote, RemoteTranslator
+from surtitle.pipeline.remote import LIVE, Budget, Remote
+from surtitle.pipeline.remotetranslator import RemoteTranslator
 from surtitle.pipeline.silero import SileroModel, SpeechProbability
-from surtitle.pipeline.state import State
+from surtitle.pipeline.state import SavedConversations
 from surtitle.pipeline.translator import Translator
 from surtitle.pipeline.whisper import Whisper
 from surtitle.pipeline.workers import Workers
@@ -130,7 +131,7 @@ class Models:
         promises: bool = False,
         budget: Budget = LIVE,
         glossary: Callable[[], Glossary] = Glossary,
-        state: State | None = None,
+        state: SavedConversations | None = None,
         tell: Callable[[str], object],
     ) -> Interpreter:
         """New conversations for the targets; reads each prompt, so it takes a moment. See `Translator`.

@@ -8,15 +8,15 @@ source.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+from surtitle.pipeline.callbacks import ignore
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import MAIN_ROOM, Caption, Event, SessionEnd, SessionStart
-from surtitle.pipeline.hub import ignore_painted
 from surtitle.pipeline.operations import Operations
 from surtitle.pipeline.outputs import CaptionFiles, JsonLog, Recorder
 from surtitle.pipeline.posting import Service
@@ -58,11 +58,11 @@ class Outputs:
         self._terminal = terminal
         self._operations = operations
         self._files = ExitStack()
-        keep = (terminal.tell if terminal else _unheard) if paths.keeps else None
+        keep = (terminal.tell if terminal else ignore) if paths.keeps else None
         with ExitStack() as opened:
-            self._log = opened.enter_context(JsonLog(paths.log, keep=keep)) if paths.log else None
+            self._log = opened.enter_context(closing(JsonLog(paths.log, keep=keep))) if paths.log else None
             self._captions = [
-                opened.enter_context(CaptionFiles(path, targets, form, keep=keep))
+                opened.enter_context(closing(CaptionFiles(path, targets, form, keep=keep)))
                 for form, path in paths.captions.items()
             ]
             self._record = paths.record
@@ -127,10 +127,6 @@ class Outputs:
 def _shown(room: str) -> str:
     """What the terminal calls `room`: the main one is often the only one, and needs no name."""
     return "" if room == MAIN_ROOM else room
-
-
-def _unheard(line: str) -> None:
-    """Nobody is at a terminal."""
 
 
 Painted = Callable[[int, str], None]
@@ -211,6 +207,6 @@ class Broadcast:
 
     def unfollow(self) -> None:
         """The session is over, however it ended: nothing here holds it any more."""
-        self.room.hub.on_painted = ignore_painted
+        self.room.hub.on_painted = ignore
         self.room.retarget = None
         self._outputs.leave(self.room.name)

@@ -1,6 +1,6 @@
 """The command line: words in, one of the program's verbs run, an exit status out.
 
-Arguments are read into values by `flags.py` and `given.py`; behind `commands.py` nothing sees argparse or the
+Arguments are read into values by `options.py` and `given.py`; behind `commands.py` nothing sees argparse or the
 environment. 0 is done, 1 a failure reported in one line, 2 wrong usage, 130 interrupted, or nobody reads the output any
 more. Models' libraries are imported by the verbs that need them, after the environment is set for two models on few
 cores.
@@ -31,8 +31,9 @@ from surtitle.pipeline.commands import (
 )
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.flags import (
+    PORT,
+    SERVER,
     TEXT_BEAMS,
-    TOKEN_VARIABLE,
     asr_threads_flag,
     captions_flag,
     file_to_be,
@@ -50,6 +51,7 @@ from surtitle.pipeline.flags import (
     session_flag,
     temperature,
 )
+from surtitle.pipeline.options import TOKEN_VARIABLE
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 """Where a command is added."""
@@ -71,18 +73,27 @@ LIBRARY_SETTINGS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status."""
-    parser = build_parser()
-    args = parser.parse_args(arguments)
+    return exit_status("surtitle", lambda: _run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int | None:
+    args = build_parser().parse_args(arguments)
     run: Callable[[argparse.Namespace], int | None] = args.run
     if run is not run_models:
         set_up_libraries()
-    return exit_status("surtitle", lambda: run(args))
+    return run(args)
 
 
 def set_up_libraries() -> None:
     """Set the environment for two models on few cores, before their libraries are imported."""
     for name, value in LIBRARY_SETTINGS.items():
         os.environ.setdefault(name, value)
+
+
+_TYPED = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP
+)  # fmt: skip
+"""What is wrong with a path that somebody typed; with any other it is a mistake of ours."""
 
 
 def exit_status(program: str, work: Callable[[], int | None]) -> int:
@@ -107,9 +118,11 @@ def exit_status(program: str, work: Callable[[], int | None]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return INTERRUPTED
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno == errno.ENOSPC:
+            return _fail(program, UserError(f"{error.strerror}: free some, or write to another place"))
+        if error.filename is None or error.errno not in _TYPED:
             raise
-        return _fail(program, UserError(f"{error.strerror}: free some, or write to another place"))
+        return _fail(program, UserError(f"{error.filename}: {error.strerror}; name another, or change who may use it"))
 
 
 def _fail(program: str, error: UserError) -> int:
@@ -179,14 +192,14 @@ def _live_command(commands: Commands) -> None:
     )
     output_flags(live, keeps=True)
     post_flags(live)
-    server_flags(live, port=8765, port_help="port for viewers (default 8765)")
+    server_flags(live, port=PORT, port_help=f"port for viewers (default {PORT})")
     captions_flag(live)
     model_flags(live)
 
 
 def _serve_command(commands: Commands) -> None:
     serve = _command(commands, "serve", run_serve, "caption whoever publishes audio over a websocket")
-    server_flags(serve, port=8765, port_help="port for publishers and viewers (default 8765)")
+    server_flags(serve, port=PORT, port_help=f"port for publishers and viewers (default {PORT})")
     serve.add_argument(
         "--max-sessions",
         type=number(1, 1024),
@@ -207,13 +220,7 @@ def _serve_command(commands: Commands) -> None:
 
 def _watch_command(commands: Commands) -> None:
     watch = _command(commands, "watch", run_watch, "show captions in the terminal")
-    watch.add_argument(
-        "url",
-        nargs="?",
-        default="http://127.0.0.1:8765",
-        metavar="URL",
-        help="a surtitle server (default http://127.0.0.1:8765)",
-    )
+    watch.add_argument("url", nargs="?", default=SERVER, metavar="URL", help=f"a surtitle server (default {SERVER})")
     watch.add_argument(
         "--lang", metavar="CODES", help="languages to show, such as es or es,de, in this order (default: all)"
     )
@@ -265,7 +272,7 @@ def _models_command(commands: Commands) -> None:
 def _check_command(commands: Commands) -> None:
     check = _command(commands, "check", run_check, "say what this machine has, and which models keep up on it")
     check.add_argument(
-        "--port", type=number(0, 65535), default=8765, metavar="N", help="port to look at (default 8765)"
+        "--port", type=number(0, 65535), default=PORT, metavar="N", help=f"port to look at (default {PORT})"
     )
     check.add_argument(
         "--to", dest="targets", default="es", metavar="CODES", help="languages wanted, such as es,de (default es)"

@@ -10,23 +10,16 @@ import argparse
 import asyncio
 import os
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from surtitle.pipeline.callbacks import ignore
 from surtitle.pipeline.errors import UsageError, UserError
-from surtitle.pipeline.flags import (
-    TEXT_BEAMS,
-    address_of,
-    asks_for_viewers,
-    check_different,
-    pair_of,
-    room_of,
-    single_pair_of,
-    token_of,
-)
+from surtitle.pipeline.flags import TEXT_BEAMS
 from surtitle.pipeline.given import (
     engine_of,
     glossary_of,
@@ -40,10 +33,23 @@ from surtitle.pipeline.given import (
     tell,
     tell_unknown_languages,
 )
-from surtitle.pipeline.languages import find_language, parse_languages
+from surtitle.pipeline.languages import Pair, find_language, parse_languages
+from surtitle.pipeline.options import (
+    address_of,
+    asks_for_viewers,
+    check_different,
+    pair_of,
+    room_of,
+    single_pair_of,
+    token_of,
+)
 
 if TYPE_CHECKING:
-    from surtitle.pipeline.state import State
+    from surtitle.pipeline.glossary import Glossary
+    from surtitle.pipeline.state import SavedConversations
+    from surtitle.pipeline.statefile import Keeper
+    from surtitle.pipeline.store import ModelStore
+    from surtitle.pipeline.translator import Translator
 
 INTERRUPTED = 130
 """The exit status of what was not done to its end."""
@@ -57,12 +63,7 @@ def run_replay(args: argparse.Namespace) -> int:
 
     store = open_models()
     pair, room = pair_of(args), room_of(args)
-    files = [
-        store.path(name.removeprefix(SAMPLE)) / f"{name.removeprefix(SAMPLE)}.wav"
-        if name.startswith(SAMPLE)
-        else Path(name)
-        for name in args.files
-    ]
+    files = [recording(store, name) for name in args.files]
     outputs, glossary = outputs_of(args, pair, *files), glossary_of(args)
     if outputs.services and args.clock == "virtual":
         raise UsageError(
@@ -88,6 +89,12 @@ def run_replay(args: argparse.Namespace) -> int:
             session=room,
         )
         return 0 if asyncio.run(replay) else INTERRUPTED
+
+
+def recording(store: ModelStore, name: str) -> Path:
+    """The recording that FILE names; a sample is in `store`."""
+    sample = name.removeprefix(SAMPLE)
+    return store.path(sample) / f"{sample}.wav" if name.startswith(SAMPLE) else Path(name)
 
 
 def run_live(args: argparse.Namespace) -> None:
@@ -131,7 +138,6 @@ def run_translate(args: argparse.Namespace) -> None:
         as_json,
         as_text,
         lines_of,
-        nothing_to_tell,
         tell_untranslated,
         timed_lines_of,
         translate_lines,
@@ -143,44 +149,52 @@ def run_translate(args: argparse.Namespace) -> None:
     address = address_of(args, os.environ)
     lines = timed_lines_of(args.file, source) if args.jsonl else lines_of(args.file)
     show = as_json(pair.targets) if args.jsonl else as_text(pair.targets)
-    tell_of = nothing_to_tell if args.jsonl else tell_untranslated
+    tell_of = ignore if args.jsonl else tell_untranslated
     glossary = glossary_of(args)
-    spoken, wanted = find_language(source), [find_language(code) for code in pair.targets]
     if address is not None:
-        from surtitle.pipeline.remote import TEXT, RemoteTranslator
+        from surtitle.pipeline.remote import TEXT
+        from surtitle.pipeline.remotetranslator import RemoteTranslator
 
+        spoken, wanted = find_language(source), [find_language(code) for code in pair.targets]
         with closing(remote_at(address)) as remote:
             there = RemoteTranslator(remote, spoken, wanted, window=args.window, budget=TEXT, glossary=glossary)
             translate_lines(lines, there, show, untranslated=tell_of)
         return
+    here, keeper = _translator_here(args, store, pair, glossary)
+    try:
+        translate_lines(lines, here, show, keeper.keep_if_due if keeper else ignore, untranslated=tell_of)
+    finally:  # what was translated before it was broken off is known, too
+        if keeper:
+            keeper.keep()
 
+
+def _translator_here(
+    args: argparse.Namespace, store: ModelStore, pair: Pair, glossary: Callable[[], Glossary]
+) -> tuple[Translator, Keeper | None]:
+    """What translates text without an endpoint, and what keeps its state, if that is wanted."""
     from surtitle.pipeline.statefile import Keeper, StateFile
     from surtitle.pipeline.translator import Translator
 
     llm = args.llm or store.manifest.defaults.text_llm
     tell_unknown_languages(llm, store, pair)
     engine = engine_of(args, store.path(llm))
+    spoken, wanted = find_language(pair.sources[0]), [find_language(code) for code in pair.targets]
 
-    def make(state: State | None = None) -> Translator:
+    def make(state: SavedConversations | None = None) -> Translator:
         translator = Translator(
             engine, spoken, wanted, window=args.window, beams=args.beams or TEXT_BEAMS, glossary=glossary
         )
         if state is not None and not translator.restore(state):
             raise ValueError(
-                f"it is of {', '.join(state)}, expected what is translated from {source} into {args.targets}"
+                f"it is of {', '.join(state)}, expected what is translated from {spoken.code} into {args.targets}"
             )
         return translator
 
     if args.state is None:
-        translate_lines(lines, make(), show, untranslated=tell_of)
-        return
+        return make(), None
     file = StateFile(args.state, store.known_as(llm))
     translator = file.resume(make, tell)
-    keeper = Keeper(translator.state, file.write, now=time.monotonic, tell=tell)
-    try:
-        translate_lines(lines, translator, show, keeper.keep_if_due, untranslated=tell_of)
-    finally:  # what was translated before it was broken off is known, too
-        keeper.keep()
+    return translator, Keeper(translator.state, file.write, now=time.monotonic, tell=tell)
 
 
 def run_generate(args: argparse.Namespace) -> None:

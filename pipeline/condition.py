@@ -6,7 +6,7 @@ Knows no clock, model or socket.
 
 from __future__ import annotations
 
-from surtitle.pipeline.events import Gap, State, Status
+from surtitle.pipeline.events import Gap, SessionState, Status
 
 EVERY = 5.0
 """Seconds after which a status is told again though nothing has changed."""
@@ -74,7 +74,7 @@ class Condition:
         elif now >= self._late_until:
             self._late = 0.0
 
-    def _state(self, now: float, waiting: float) -> State:
+    def _state(self, now: float, waiting: float) -> SessionState:
         if self._device_gone:
             return "device"
         if now < self._overload_until:

@@ -11,6 +11,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
@@ -219,13 +220,10 @@ def as_refused(error: UserError) -> Refused:
     return error if isinstance(error, Refused) else Refused(CloseCode.SESSION_REFUSED, str(error))
 
 
-def first_error(group: BaseExceptionGroup[UserError]) -> UserError:
-    """Return the first leaf of nested groups: several tasks of one session may have failed of one cause."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, UserError), "except* UserError gathers nothing else"
-    return error
+def path_of(connection: ServerConnection) -> str:
+    """Return the path that its client asked for, without the query."""
+    assert connection.request is not None, "the handshake isn't done yet"
+    return urlsplit(connection.request.path).path
 
 
 def peer(transport: asyncio.BaseTransport) -> str:

@@ -14,12 +14,12 @@ from itertools import chain
 
 from torch import Tensor
 
-from surtitle.pipeline.aside import PromptTokens, until
+from surtitle.pipeline.aside import PromptTokens
 from surtitle.pipeline.ledger import Ledger, Turn
 from surtitle.pipeline.text import shared
 from surtitle.sinks.cache import Mark
 from surtitle.sinks.decoder import Decoder, NoRoom
-from surtitle.sinks.lockstep import Steps
+from surtitle.sinks.lockstep import Steps, until
 from surtitle.sinks.shadow import Shadow
 from surtitle.sinks.stream import TokenStream
 

@@ -6,7 +6,8 @@ long as reading them takes where the speaker leaves that long.
 
 How long a cue may stay depends on when the next caption begins, so the newest caption is held until the next one is
 known, or the audio is `HOLD` seconds past its end, or it is flushed. What has come out is never changed: a caption
-that comes too late gives way, and begins after it. Knows no format, file or clock.
+that comes too late gives way, and begins after it, and stays no longer than if the next began at its end. Knows no
+format, file or clock.
 """
 
 from __future__ import annotations
@@ -75,7 +76,12 @@ class Cues:
 
     def advance(self, audio: float) -> list[Cue]:
         """The audio has come to `audio` seconds; return the cues of a caption that need not wait any longer."""
-        return self.flush() if self._held and audio >= self._held.end + HOLD else []
+        held = self._held
+        if held is None or audio < held.end + HOLD:
+            return []
+        # Where captions are late, this one need not be the last for long. One that had to give way goes as if the next
+        # began at its end: read at leisure, each would push the one behind it later than the one before.
+        return self._release(_grid(held.end) if self._free_ms > _grid(held.start) else None)
 
     def flush(self) -> list[Cue]:
         """No caption follows soon; return the cues of the last one."""

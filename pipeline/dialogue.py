@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
+from surtitle.pipeline.answers import Answer, made_again
 from surtitle.pipeline.events import Translated
 from surtitle.pipeline.glossary import MAX_TERMS, GlossaryTerms, Rendering, missed, put_in
-from surtitle.pipeline.guards import Fault, Guards
-from surtitle.pipeline.prompts import Message, Prompt, Turn
+from surtitle.pipeline.guards import Guards
+from surtitle.pipeline.prompts import Message, Prompt, TextTurn
 
 T = TypeVar("T")
 TOKEN = 4
@@ -65,12 +68,12 @@ class History:
     def __init__(self, limit: int) -> None:
         """`limit` is in tokens, as far as bytes tell."""
         self._limit = limit * TOKEN
-        self._turns: list[Turn] = []
+        self._turns: list[TextTurn] = []
         self._size = 0
         self.cuts = 0
         """How many times the oldest turns were cut."""
 
-    def add(self, turn: Turn) -> None:
+    def add(self, turn: TextTurn) -> None:
         """Keep `turn`; where all are too long, cut whole turns until a quarter of the room is free."""
         self._turns.append(turn)
         self._size += _size_of(turn)
@@ -80,7 +83,7 @@ class History:
                 self._size -= _size_of(self._turns.pop(0))
 
     @property
-    def turns(self) -> tuple[Turn, ...]:
+    def turns(self) -> tuple[TextTurn, ...]:
         """From the oldest."""
         return tuple(self._turns)
 
@@ -127,42 +130,35 @@ class Dialogue:
         if found is None:
             self.untranslated += 1
             return Translated(text, untranslated=True)
-        self._history.add((said, without_marks(found)))
+        self._history.add((said, without_marks(found.text)))
         self.terms += len(terms)
-        self.terms_missed += len(missed(terms, found, self._target))
-        return Translated(found)
+        self.terms_missed += found.missed
+        return Translated(found.text)
 
-    def _found(self, text: str, terms: Sequence[Rendering], in_time: Callable[[], bool]) -> Exchange[str | None]:
+    def _found(self, text: str, terms: Sequence[Rendering], in_time: Callable[[], bool]) -> Exchange[Answer | None]:
         self._recall(terms)
-        found, fault = yield from self._asking(self._prompts[0], self._history.turns, text, text)
-        if fault is None and len(missed(terms, found, self._target)) and in_time():
-            return (yield from self._insisting(text, found, terms))
-        if fault is not None and in_time():
-            self.retries += 1
-            for prompt in self._prompts:
-                found, fault = yield from self._asking(prompt, _turns_of(terms), text, text)
-                if fault is None or not in_time():
-                    break
-        return None if fault else found
+        answer = yield from self._asking(self._prompts[0], self._history.turns, text, text, terms)
+        if (answer.fault or answer.missed) and in_time():
+            self.retries += answer.fault is not None
+            again = partial(self._again, text, terms)
+            with suppress(NoAnswer):  # the first stays
+                answer = yield from made_again(answer, again, prompts=len(self._prompts), in_time=in_time)
+        return None if answer.fault else answer
 
-    def _insisting(self, text: str, found: str, terms: Sequence[Rendering]) -> Exchange[str]:
-        """`found`, or another with more of the glossary's words, which stand in the source already."""
-        shown = put_in(terms, text, self._source)
-        try:
-            again, fault = yield from self._asking(self._prompts[0], _turns_of(terms), text, shown)
-        except NoAnswer:
-            return found
-        fewer = len(missed(terms, again, self._target)) < len(missed(terms, found, self._target))
-        return again if fault is None and fewer else found
+    def _again(self, text: str, terms: Sequence[Rendering], prompt: int, with_words: bool) -> Exchange[Answer]:
+        """See `made_again`: without any turn but those that tell its terms."""
+        shown = put_in(terms, text, self._source) if with_words else text
+        return self._asking(self._prompts[prompt], _turns_of(terms), text, shown, terms)
 
     def _asking(
-        self, prompt: Prompt, turns: Sequence[Turn], text: str, shown: str
-    ) -> Exchange[tuple[str, Fault | None]]:
-        """What becomes of `text`, or of what is `shown` in its place, and what is wrong with that."""
+        self, prompt: Prompt, turns: Sequence[TextTurn], text: str, shown: str, terms: Sequence[Rendering]
+    ) -> Exchange[Answer]:
+        """What becomes of `text`, which mentions `terms`, or of what is `shown` in its place."""
         messages = prompt.messages([*prompt.examples, *turns], shown)
-        answer = yield Ask(messages, limit_of(shown), prompt.stop, prompt.variables)
-        found = " ".join(answer.text.split())
-        return found, self._guards.fault(text, answer.text, finished=answer.finished)
+        reply = yield Ask(messages, limit_of(shown), prompt.stop, prompt.variables)
+        found = " ".join(reply.text.split())
+        fault = self._guards.fault(text, reply.text, finished=reply.finished)
+        return Answer([], found, fault, len(missed(terms, found, self._target)))
 
     def _recall(self, terms: Sequence[Rendering]) -> None:
         """Have a turn that tells a term's translation, where there is none any more."""
@@ -182,9 +178,9 @@ def limit_of(text: str) -> int:
     return 32 + len(text.encode())
 
 
-def _turns_of(terms: Sequence[Rendering]) -> list[Turn]:
+def _turns_of(terms: Sequence[Rendering]) -> list[TextTurn]:
     return [(term.said, term.wanted) for term in terms]
 
 
-def _size_of(turn: Turn) -> int:
+def _size_of(turn: TextTurn) -> int:
     return sum(len(text.encode()) for text in turn) + _MARKS

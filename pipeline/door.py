@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from websockets.asyncio.server import ServerConnection
 
+from surtitle.pipeline.callbacks import ignore
 from surtitle.pipeline.operations import Traffic
 
 UNREAD_BYTES = 64 * 1024
@@ -30,9 +31,9 @@ class Pipe(asyncio.Protocol):
             traffic: Where its bytes are counted.
         """
         self.transport: asyncio.Transport
-        self.on_eof: Callable[[], None] = _ignore
+        self.on_eof: Callable[[], None] = ignore
         """Called when the client has said everything: most are gone then."""
-        self.on_lost: Callable[[], None] = _ignore
+        self.on_lost: Callable[[], None] = ignore
         """Called when the connection is gone."""
         self._serve = serve
         self._upgrade = upgrade
@@ -78,7 +79,7 @@ class Pipe(asyncio.Protocol):
 
     def hand_on(self, protocol: asyncio.Protocol) -> bytes:
         """Make `protocol` the one that is told of this connection; return what it has to be told at first."""
-        self.on_eof = self.on_lost = _ignore
+        self.on_eof = self.on_lost = ignore
         self.transport.set_protocol(protocol)
         self.transport.resume_reading()
         return bytes(self._unread)
@@ -143,7 +144,3 @@ class Door(ServerConnection):
     def data_received(self, data: bytes) -> None:
         self._traffic.received += len(data)
         super().data_received(data)
-
-
-def _ignore() -> None:
-    """Nobody listens."""

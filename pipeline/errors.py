@@ -22,3 +22,12 @@ class UsageError(UserError):
 
     exit_status = 2
     """Process exit status: 2, wrong usage."""
+
+
+def first_error(group: BaseExceptionGroup[UserError]) -> UserError:
+    """Return the first leaf of nested groups: several tasks of one session may have failed of one cause."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, UserError), "except* UserError gathers nothing else"
+    return error

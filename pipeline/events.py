@@ -193,7 +193,7 @@ class SessionStart:
     """Where on a server it is watched."""
 
 
-State = Literal["ok", "behind", "overload", "device"]
+SessionState = Literal["ok", "behind", "overload", "device"]
 """How a session fares: as it should; captions come late; audio is skipped; the microphone is gone."""
 
 
@@ -201,9 +201,10 @@ State = Literal["ok", "behind", "overload", "device"]
 class Status:
     """How a session on the real clock fares at a moment; the newest is the only one of interest."""
 
-    state: State
+    state: SessionState
     lag: float | None
-    """Seconds from the end of the newest final translation's words until it was sent; None before the first."""
+    """Seconds from the end of the words of the newest final caption in a language that is wanted until it was sent;
+    None before the first."""
     audio: float
     """Seconds of audio consumed."""
     elapsed: float

@@ -114,7 +114,8 @@ def _open(path: Path) -> Any:
         # `file:`, since a name may look like an address ("10:30.wav"). Only that, and nothing that names other files
         # or makes sound of text: a playlist must not make this program open connections, or itself again for ever.
         options = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
-        container = av.open(f"file:{path}", options=options)
+        # What tags say is of no interest, nor is in which encoding they say it.
+        container = av.open(f"file:{path}", options=options, metadata_errors="ignore")
     except av.PermissionError as error:
         raise UserError(f"{path}: may not be read; change its permissions") from error
     except av.FFmpegError as error:

@@ -1,25 +1,16 @@
-"""The flags that several commands share, and what they are read into.
+"""The flags that several commands share.
 
-In: words of the command line. Out: values, and usage errors that say what was seen and what is expected. Knows no
-command.
+In: words of the command line. Out: what argparse keeps of them, or its errors, that say what was seen and what is
+expected. Knows no command; what they stand for is in `options.py`.
 """
 
 from __future__ import annotations
 
 import argparse
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from surtitle.pipeline.access import origin
-from surtitle.pipeline.address import Address, parse_address
-from surtitle.pipeline.errors import UsageError, UserError
-from surtitle.pipeline.languages import Pair, parse_pair
-
-if TYPE_CHECKING:
-    from surtitle.pipeline.events import CaptionMode
-    from surtitle.pipeline.posting import Service
 
 _FORMATS = {
     "srt": "SubRip subtitles",
@@ -31,14 +22,14 @@ _FORMATS = {
 
 _ASIDE = "; what an earlier run wrote there is set aside (FILE-1)"
 
-TOKEN_VARIABLE = "SURTITLE_TOKEN"
-"""The environment variable that holds a token. No flag does: everybody on a machine sees the flags of its programs."""
-
-KEY = "SURTITLE_TRANSLATOR_KEY"
-"""The environment variable of the endpoint's key: a flag would show it to every process."""
-
 LOOPBACK = "127.0.0.1"
 """Where viewers connect unless something else is wanted: from this machine alone."""
+
+PORT = 8765
+"""Where a server listens unless it is told otherwise."""
+
+SERVER = f"http://{LOOPBACK}:{PORT}"
+"""Where it is found then, on its own machine: links point there."""
 
 TEXT_BEAMS = 4
 """Beginnings of a translation that are kept where nobody waits for it: more find little more."""
@@ -80,18 +71,6 @@ def pair_flags(command: argparse.ArgumentParser, *, heard: bool = True) -> None:
 def session_flag(command: argparse.ArgumentParser, purpose: str = "name that viewers ask for (default main)") -> None:
     """--session."""
     command.add_argument("--session", metavar="NAME", help=purpose)
-
-
-def room_of(args: argparse.Namespace) -> str:
-    """What `session_flag` read. Raises UsageError for what is no name."""
-    # not at the top: these bring numpy, whose settings are made after the flags are read
-    from surtitle.pipeline.events import MAIN_ROOM
-    from surtitle.pipeline.messages import ROOM_PATTERN
-
-    name: str = args.session or MAIN_ROOM
-    if not re.fullmatch(ROOM_PATTERN, name):
-        raise UsageError(f"got --session {name!r}, expected 1 to 64 of A-Z a-z 0-9 _ -")
-    return name
 
 
 def output_flags(command: argparse.ArgumentParser, *, keeps: bool = False) -> None:
@@ -272,106 +251,3 @@ def temperature(text: str) -> float:
     if not 0 <= value <= 100:
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a number from 0 to 100")
     return value
-
-
-def check_different(
-    args: argparse.Namespace, written: Sequence[str], read: Sequence[str], files: Sequence[Path] = ()
-) -> None:
-    """Raises UsageError where a file of a flag in `written` is that of another one, of one in `read`, or in `files`."""
-    taken = {path.resolve(): "FILE" for path in files}
-    for name in (*read, *written):
-        path: Path | None = vars(args)[name]
-        if path is None or (path.exists() and not path.is_file()):  # any number of outputs may go to /dev/null
-            continue
-        flag = f"--{name.replace('_', '-')}"
-        other = taken.setdefault(path.resolve(), flag)
-        if other != flag and name in written:
-            raise UsageError(f"got {path} for {flag} and {other}, expected different files")
-
-
-def asks_for_viewers(args: argparse.Namespace) -> bool:
-    """Whether a flag of `server_flags` was given, other than --port."""
-    names = ("host", "allow_origin", "allow_remote", "tokens", "max_viewers", "tls_cert", "tls_key", "access_log")
-    return any(vars(args)[name] for name in names)
-
-
-def pair_of(args: argparse.Namespace) -> Pair:
-    """What `pair_flags` read. Raises UsageError for languages that can't be."""
-    return parse_pair(args.source, args.targets)
-
-
-def address_of(
-    args: argparse.Namespace, environ: Mapping[str, str], *, captions: CaptionMode = "final"
-) -> Address | None:
-    """The endpoint of `llm_flags` with the key of `environ`; None where the model is here.
-
-    Raises UsageError for one that can't be, and for what it can't do.
-    """
-    if args.translator_url is None:
-        if args.translator_model is not None:
-            raise UsageError("--translator-model needs --translator-url: a model that is here is chosen with --llm")
-        return None
-    if args.llm is not None or args.llm_device != "cpu":
-        raise UsageError("got --translator-url and --llm or --llm-device, expected a model there or one here")
-    if args.state is not None:
-        raise UsageError("--state keeps the cache of a model that is here: expected --state or --translator-url")
-    if args.beams is not None:
-        raise UsageError("--beams weighs what a model that is here may write: expected --beams or --translator-url")
-    if captions != "final":
-        raise UsageError(
-            f"--captions {captions} needs a translator that is here: an endpoint takes no translation that has "
-            f"begun, so nothing shown of it would stand. Leave out --captions, or --translator-url"
-        )
-    return parse_address(args.translator_url, args.translator_model, environ.get(KEY, ""))
-
-
-def single_pair_of(args: argparse.Namespace) -> Pair:
-    """What `pair_flags` read, for a text: nothing hears which of several languages it is in.
-
-    Raises UsageError for more than one, and for languages that can't be.
-    """
-    pair = pair_of(args)
-    if len(pair.sources) > 1:
-        raise UsageError(f"got --from {args.source}, expected one language: text does not say which one it is in")
-    return pair
-
-
-def services_of(args: argparse.Namespace, pair: Pair) -> tuple[Service, ...]:
-    """What `post_flags` read. Raises UsageError for what is no address, and for a language that `pair` has not."""
-    from surtitle.pipeline.posting import YouTube, Zoom, parse_service
-
-    given = [parse_service(Zoom, _read(each)) for each in args.post_zoom]
-    given += [parse_service(YouTube, _read(each)) for each in args.post_youtube]
-    known = {*pair.sources, *pair.targets}
-    for service in given:
-        if service.language not in known:
-            raise UsageError(f"got captions for {service}, expected one of {', '.join(sorted(known))}")
-    return tuple(given)
-
-
-def _read(given: str) -> str:
-    """`LANG=@FILE` with what is in the file in its place: everybody on a machine may see its command lines."""
-    language, at, path = given.partition("=@")
-    if not at:
-        return given
-    try:
-        return f"{language}={Path(path).read_text('utf-8').strip()}"
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read, expected a file that holds a caption address") from error
-
-
-def token_of(file: Path | None, environment: Mapping[str, str]) -> str | None:
-    """The token to show to a server: of `file`, or else of the environment; None if there is neither.
-
-    Raises:
-        UserError: the file can't be read, or it does not hold a token.
-    """
-    if file is None:
-        return environment.get(TOKEN_VARIABLE)
-    try:
-        token = file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read --token-file {file} ({error}); expected a file with a token in it") from error
-    if len(token.split()) != 1 or len(token) > 256:
-        raise UserError(f"--token-file {file} holds {len(token)} characters, expected one word of at most 256")
-    return token

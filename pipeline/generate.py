@@ -51,7 +51,8 @@ class Wanted:
 
 
 def generate(folder: Path, wanted: Wanted, *, threads: int) -> None:
-    """Write until the prompts are over, the limit came, or Ctrl-C. Raises UserError for what can't be read."""
+    """Write until the prompts are over, the limit came, or Ctrl-C: what has no other end is done then, anything else is
+    interrupted. Raises UserError for what can't be read."""
     prompts = _prompts(wanted)
     with ExitStack() as stack:
         outputs: list[TextIO] = [sys.stdout]
@@ -67,6 +68,8 @@ def generate(folder: Path, wanted: Wanted, *, threads: int) -> None:
                 _show(["\n\n"], outputs)
         except KeyboardInterrupt:
             _show(["\n"], outputs)
+            if prompts is not None or wanted.limit is not None:
+                raise
         finally:  # also where nobody reads on: `generate --save talk | head`
             if wanted.save is not None and stream.cache.length:
                 _save(stream, wanted.save)

@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -17,8 +18,9 @@ from typing import TYPE_CHECKING, get_args
 from rich.console import Console
 
 from surtitle.pipeline.errors import UsageError
-from surtitle.pipeline.flags import LOOPBACK, address_of, check_different, services_of
+from surtitle.pipeline.flags import LOOPBACK, PORT
 from surtitle.pipeline.languages import ALL, Pair, find_language
+from surtitle.pipeline.options import address_of, check_different, services_of
 
 if TYPE_CHECKING:
     import ssl
@@ -109,7 +111,7 @@ def server_of(args: argparse.Namespace) -> ServerOptions:
         )
     return ServerOptions(
         host=host,
-        port=8765 if args.port is None else args.port,
+        port=PORT if args.port is None else args.port,
         allow_origins=tuple(args.allow_origin),
         tokens=Tokens if path is None else Reread(path, parse, tell, what="a tokens file").current,
         max_viewers=args.max_viewers or MAX_VIEWERS,
@@ -193,4 +195,5 @@ def remote_at(address: Address) -> Remote:
 
 def tell(what: str) -> None:
     """A line on standard error."""
-    print(f"surtitle: {what}", file=sys.stderr, flush=True)
+    with suppress(OSError):  # who read it may be gone, and those who listen have nothing to do with that
+        print(f"surtitle: {what}", file=sys.stderr, flush=True)

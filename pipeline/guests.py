@@ -1,8 +1,8 @@
 """Publishers that speak another program's protocol, and get the captions of their own speech back.
 
-In: a websocket, and the codec of its protocol (see `foreign.py`). Out: a session in a room, as any publisher has; and
-the room's events, as the codec writes them. What is sent faster than it is spoken waits in the socket. Knows no
-message.
+In: a websocket, the codec of its protocol (see `foreign.py`), and a stop. Out: a session in a room, as any publisher
+has; and the room's events, as the codec writes them. What is sent faster than it is spoken waits in the socket. Knows
+no message.
 """
 
 from __future__ import annotations
@@ -10,35 +10,36 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, suppress
-from typing import TYPE_CHECKING
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from surtitle.pipeline.connection import Patience, in_time, next_message
+from surtitle.pipeline.connection import Patience, close, hear_goodbye, in_time, next_message
 from surtitle.pipeline.events import Samples
 from surtitle.pipeline.foreign import Guest
 from surtitle.pipeline.hub import Viewer
 from surtitle.pipeline.messages import Refused
 from surtitle.pipeline.protocol import parse_event
-from surtitle.pipeline.rooms import Room
-
-if TYPE_CHECKING:
-    from surtitle.pipeline.server import OnPublish
+from surtitle.pipeline.rooms import OnPublish, Room
+from surtitle.pipeline.sources import until_stopped
 
 AHEAD = 30.0
 """Seconds of audio that may come at once; from there on it is taken at the pace of speech."""
+COMPLETE = 1000
+"""The close code of a session that was said to its end."""
 
 
 class GuestConnection:
     """One guest's connection."""
 
-    def __init__(self, connection: ServerConnection, guest: Guest, patience: Patience) -> None:
+    def __init__(self, connection: ServerConnection, guest: Guest, patience: Patience, stop: asyncio.Event) -> None:
+        """Once `stop` is set it is heard no more; what it said before is still told to it."""
         # behind audio that is held back lie answers to pings; `next_message` finds out whether it is there
         connection.ping_timeout = None
         self._connection = connection
         self._patience = patience
         self._guest = guest
+        self._stop = stop
         self._due = 0.0
         self._refused: Refused | None = None
         self._news = asyncio.Event()
@@ -52,7 +53,7 @@ class GuestConnection:
                 are gone, which ends its session.
         """
         await self._send(self._guest.greet())
-        async with aclosing(self._heard()) as heard:
+        async with aclosing(self._heard()) as said, aclosing(until_stopped(said, self._stop)) as heard:
             first = await anext(heard, None)
             if first is not None:
                 await self._speak(_chain(first, heard), room, speak)
@@ -60,8 +61,10 @@ class GuestConnection:
             raise self._refused
 
     async def end(self) -> None:
-        """Say that this was all. Whoever is told so may speak again in the room at once."""
+        """Say that this was all, and goodbye. Whoever is told so may speak again in the room at once."""
         await self._send(self._guest.bye())
+        # one that was stopped may speak on: its answer comes behind that
+        await asyncio.gather(close(self._connection, COMPLETE), hear_goodbye(self._connection))
 
     async def _speak(self, heard: AsyncIterator[Samples], room: Room, speak: OnPublish) -> None:
         viewer = room.hub.join((), None, self._news.set)

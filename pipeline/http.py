@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Self
 from urllib.parse import parse_qs
 
+from surtitle.pipeline.callbacks import ignore
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.messages import CloseCode, Refused
 
@@ -30,8 +31,12 @@ class HttpError(UserError):
         self.headers = headers
 
 
-def _nothing() -> None:
-    """Nothing is to be done."""
+class BadField(HttpError):
+    """A field of a form is not as it should be."""
+
+    def __init__(self, param: str, message: str) -> None:
+        super().__init__(HTTPStatus.BAD_REQUEST, message)
+        self.param = param
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,7 @@ class Stream:
     chunks: AsyncGenerator[bytes]
     """Not begun yet: for HEAD it never is. It is closed when the client leaves."""
     headers: Headers = ()
-    end: Callable[[], None] = _nothing
+    end: Callable[[], None] = ignore
     """Called once when it is over, also where none of it was asked for."""
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
+from surtitle.pipeline.callbacks import ignore
 from surtitle.pipeline.events import Caption, Event, SessionEnd, SessionStart, Status, Targets
 from surtitle.pipeline.messages import (
     VERSION,
@@ -49,19 +50,12 @@ class _Entry:
     final: bool
     """Whether it must not be dropped: whatever is neither draft nor status."""
     wanted: bool
-    """Whether it is there because its language is a target: no draft of it goes on when that is one no more."""
+    """Whether it is there because its language is a target, and goes when that is one no more. What was said in such a
+    language stays: once it is final, it has its words."""
 
 
 def _seq(entry: _Entry) -> int:
     return entry.seq
-
-
-def _ignore() -> None:
-    """The wake of a viewer that polls."""
-
-
-def ignore_painted(cue: int, language: str) -> None:
-    """No session asks who has painted what."""
 
 
 class Hub:
@@ -81,7 +75,7 @@ class Hub:
         """The sequence number of the newest event; 0 before the first."""
         self.session: SessionMessage | None = None
         """The running session, with the translations that it has now."""
-        self.on_painted: Callable[[int, str], None] = ignore_painted
+        self.on_painted: Callable[[int, str], None] = ignore
         """Told the cue and language of each final that a viewer says it has painted."""
         self._limit = ring
         self._ring: list[_Entry] = []
@@ -126,7 +120,7 @@ class Hub:
         return self.seq
 
     def join(
-        self, langs: Collection[str] = (), since: Since | None = None, wake: Callable[[], None] = _ignore
+        self, langs: Collection[str] = (), since: Since | None = None, wake: Callable[[], None] = ignore
     ) -> Viewer:
         """Add a viewer; its first messages are `welcome` and, unless it resumes without loss, `snapshot` and `status`.
 
@@ -201,8 +195,10 @@ class Hub:
         for slot, entry in list(self._open.items()):
             if entry.wanted and entry.language not in targets:
                 self._supersede(slot)
-        for language in self._history.keys() - {*targets, *session.spoken}:
-            del self._history[language]
+        for language in self._history.keys() - {*targets}:
+            said = [entry for entry in self._history.pop(language) if not entry.wanted]
+            if said:
+                self._history[language] = deque(said, self._history_length)
 
     def _supersede(self, slot: _Slot) -> None:
         superseded = self._open.pop(slot, None)
@@ -257,7 +253,7 @@ def _is_final(event: Event) -> bool:
 
 
 def _is_wanted(event: Event) -> bool:
-    return isinstance(event, Caption) and event.role == "target"
+    return isinstance(event, Caption) and event.role == "target" and not event.words
 
 
 class Viewer:

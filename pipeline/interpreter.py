@@ -2,7 +2,9 @@
 
 In: final source text and its language, segment by segment, and the languages that are wanted, which may change between
 two segments. Out: its translations, into every language that is wanted but the one it is in. Each direction has a
-context of its own. Knows no model, no audio and no viewers.
+context of its own. A model that fails costs a translation and that context, and not the talk, unless it fails at
+FAILURES segments in a row: a graphics card that another program has filled may have room again for the next one. Knows
+no model, no audio and no viewers.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import Protocol
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Drafted, Translated
 from surtitle.pipeline.languages import find_language
-from surtitle.pipeline.state import State
+from surtitle.pipeline.state import SavedConversations
 
 
 class OneSource(Protocol):
@@ -30,17 +32,21 @@ class OneSource(Protocol):
 
     def rest(self, stop: Callable[[], bool], pause: Callable[[], bool]) -> None: ...
 
-    def state(self) -> State: ...
+    def state(self) -> SavedConversations: ...
 
-    def restore(self, state: State) -> bool: ...
+    def restore(self, state: SavedConversations) -> bool: ...
 
     def figures(self) -> Mapping[str, int]: ...
 
 
 SPOKEN = 6
 """Languages that are spoken, the newest, whose contexts are kept: what was misheard must not cost memory for ever."""
+FAILURES = 3
+"""Segments in a row at which the model fails: the last of them ends the session, or nobody would look for the cause."""
 _OF_NOW = ("names", "cache_tokens")
 """Figures of what is held, which nobody holds any more."""
+_COUNTED = ("retries", "untranslated", "terms", "terms_missed", "evictions")
+"""Figures of every translator, which are there where nothing was to be translated too."""
 Make = Callable[[str, tuple[str, ...]], OneSource]
 """A translator from one language into others, by their ISO 639-1 codes."""
 
@@ -54,7 +60,7 @@ class Interpreter:
         sources: Sequence[str],
         targets: Sequence[str],
         *,
-        state: State | None = None,
+        state: SavedConversations | None = None,
         tell: Callable[[str], object],
     ) -> None:
         """Make a translator from the first of `sources` at once, since that takes a moment; from others when needed.
@@ -68,7 +74,9 @@ class Interpreter:
         self._sources = tuple(sources)
         self._targets = tuple(targets)
         self._translators: dict[str, OneSource | None] = {}
-        self._past: dict[str, int] = {}  # figures of those that are gone
+        self._past = dict.fromkeys(_COUNTED, 0)  # figures of those that are gone
+        self._promised: dict[tuple[str, str], str] = {}  # what the open segment's translations begin with
+        self._failures = 0  # segments since the last one that was translated
         self._resting = ""  # whose rest was the last, and may have been cut short
         self._from(sources[0])
         self._restore(state or {})
@@ -77,7 +85,8 @@ class Interpreter:
         self, text: str, spoken: str, *, in_time: Callable[[], bool], wrote: Callable[[str, int], None]
     ) -> Iterator[tuple[str, Translated]]:
         """What `Translator.translate` does, of `text` in the language `spoken`; what can't be translated is marked."""
-        left = dict.fromkeys(self._wanted(spoken))
+        left = {target: self._promised.get((spoken, target), "") for target in self._wanted(spoken)}
+        self._promised = {}
 
         def wrote_wanted(target: str, tokens: int) -> None:
             if target in left:  # one that had to stay, where there was no room for others, is nobody's any more
@@ -87,28 +96,41 @@ class Interpreter:
             translator = self._from(spoken)
             if translator is not None:
                 for target, translated in translator.translate(text, in_time=in_time, wrote=wrote_wanted):
-                    if target in left:
+                    # what viewers have read stands: a translator that was begun anew knows nothing of it
+                    if target in left and translated.text.startswith(left[target]):
                         del left[target]
                         yield target, translated
+                self._failures = 0
         except UserError as error:  # too long a segment, or no room for one more conversation: the next may do better
             self._tell_once(f"{find_language(spoken).name} is shown as it was spoken: {error}")
-        for target in left:
+        except RuntimeError as error:
+            self._failures += 1
+            if self._failures >= FAILURES:
+                raise
+            self._begin_anew(spoken, error)
+        for target, promised in left.items():
             _add(self._past, {"untranslated": 1})
-            yield target, Translated(text, untranslated=True)
+            yield target, Translated(f"{promised} …" if promised else text, untranslated=True)
 
     def draft(self, text: str, spoken: str, stop: Callable[[], bool], *, binds: bool) -> Iterator[tuple[str, Drafted]]:
         """What `Translator.draft` does, of `text` in the language `spoken`."""
         try:
             translator, wanted = self._from(spoken), self._wanted(spoken)
             if translator is not None:
-                drafts = translator.draft(text, stop, binds=binds)
-                yield from ((target, drafted) for target, drafted in drafts if target in wanted)
+                for target, drafted in translator.draft(text, stop, binds=binds):
+                    stands = drafted.text[: drafted.stable]
+                    if target in wanted and stands.startswith(self._promised.get((spoken, target), "")):
+                        self._promised[spoken, target] = stands
+                        yield target, drafted
         except UserError:  # its final will say so
             return
+        except RuntimeError as error:  # its final counts, if it fails too: drafts come every second
+            self._begin_anew(spoken, error)
 
     def retarget(self, targets: Sequence[str]) -> None:
         """What `Translator.retarget` does, for every language that was spoken."""
         self._targets = tuple(targets)
+        self._promised = {pair: said for pair, said in self._promised.items() if pair[1] in self._targets}
         for spoken, translator in list(self._translators.items()):
             wanted = self._wanted(spoken)
             if translator is None or not wanted:
@@ -119,19 +141,38 @@ class Interpreter:
                 except UserError as error:  # there is no room for one more: what it can't translate is marked
                     name = find_language(spoken).name
                     self._tell_once(f"{name} is translated into fewer languages than are wanted: {error}")
+                except RuntimeError as error:
+                    self._begin_anew(spoken, error)
 
     def rest(self, stop: Callable[[], bool], pause: Callable[[], bool]) -> None:
         """What `Translator.rest` does, for one language that was spoken after the other."""
         # what was begun is finished first, so that there is no more than one of them
         for spoken, translator in sorted(self._translators.items(), key=lambda each: each[0] != self._resting):
             if translator is not None and not stop():
-                translator.rest(stop, pause)
-                self._resting = spoken
+                try:
+                    translator.rest(stop, pause)
+                    self._resting = spoken
+                except RuntimeError as error:
+                    self._begin_anew(spoken, error)
 
-    def state(self) -> State:
-        """All that was said and is still known."""
+    def state(self) -> SavedConversations:
+        """All that was said and is still known. Raises UserError where it can't be had."""
         made = filter(None, self._translators.values())
-        return {pair: kept for translator in made for pair, kept in translator.state().items()}
+        try:
+            return {pair: kept for translator in made for pair, kept in translator.state().items()}
+        except RuntimeError as error:  # copies need room on the card, too
+            raise UserError(f"what was said can't be kept ({' '.join(str(error).split())})") from error
+
+    def _begin_anew(self, spoken: str, error: RuntimeError) -> None:
+        """Have another translator where this one failed: its contexts, left in mid-forward, are not to be trusted.
+
+        torch's errors of a card (no memory, a kernel that failed) are RuntimeErrors. Nothing wider is taken for one. A
+        mistake of ours that is one too is told, and ends the session at the third segment.
+        """
+        self._let_go(spoken)
+        why = " ".join(str(error).split())
+        name = find_language(spoken).name
+        self._tell_once(f"the translator of {name} failed, and begins anew without what was said before: {why}")
 
     def _tell_once(self, message: str) -> None:
         cause = re.sub(r"\d+", "", message)  # every segment that is too long has a length of its own
@@ -139,7 +180,7 @@ class Interpreter:
             self._told.add(cause)
             self._tell(message)
 
-    def _restore(self, state: State) -> None:
+    def _restore(self, state: SavedConversations) -> None:
         taken = not state
         for source in dict.fromkeys(pair.partition("-")[0] for pair in state):
             translator = self._from(source) if source in self._sources else None
@@ -168,7 +209,7 @@ class Interpreter:
         return translator
 
     def _let_go(self, spoken: str) -> None:
-        translator = self._translators.pop(spoken)
+        translator = self._translators.pop(spoken, None)  # making it may have failed
         figures = {} if translator is None else translator.figures()
         _add(self._past, {name: figure for name, figure in figures.items() if name not in _OF_NOW})
 

@@ -8,40 +8,30 @@ no audio and no model.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import takewhile
 
 from surtitle.pipeline.events import Word
 from surtitle.pipeline.text import bare
 
-
-@dataclass(frozen=True, slots=True)
-class InventionSettings:
-    """What people do not say, and what is not taken to be heard."""
-
-    doubt: float = 0.3
-    """Mean probability of a guess's words below which nothing was: silence makes models invent."""
-    loop_words: int = 8
-    """Words that a loop goes round at most."""
-    loop_rounds: int = 3
-    """Times that several words are said in a row: a fourth time is a loop."""
-    word_rounds: int = 5
-    """Times that one word is said in a row: a sixth time is a loop."""
-    fast_words: int = 6
-    """Words in a row that take at least `fast` seconds to say; twice as many where they are pieces of words."""
-    fast: float = 0.5
-    """Seconds that `fast_words` take at least."""
-    few: int = 2
-    """Words that, alone before others that take no time, were not said either."""
-    instant_words: int = 5
-    """Words in a row that take at least `instant` seconds to say; in less, they are made up after the last that was
-    said."""
-    instant: float = 0.2
-    """Seconds that `instant_words` take at least."""
-
-    def rounds(self, size: int) -> int:
-        """Times that `size` words are said in a row before the next time is a loop."""
-        return self.word_rounds if size == 1 else self.loop_rounds
+_DOUBT = 0.3
+"""Mean probability of a guess's words below which nothing was said: silence makes models invent."""
+_LOOP_WORDS = 8
+"""Words that a loop goes round at most."""
+_LOOP_ROUNDS = 3
+"""Times that several words are said in a row: a fourth time is a loop."""
+_WORD_ROUNDS = 5
+"""Times that one word is said in a row: a sixth time is a loop."""
+_FAST_WORDS = 6
+"""Words in a row that take at least `_FAST` seconds to say; twice as many where they are pieces of words."""
+_FAST = 0.5
+"""Seconds that `_FAST_WORDS` take at least."""
+_FEW = 2
+"""Words that, alone before others that take no time, were not said either."""
+_INSTANT_WORDS = 5
+"""Words in a row that take at least `_INSTANT` seconds to say; in less, they are made up after the last that was
+said."""
+_INSTANT = 0.2
+"""Seconds that `_INSTANT_WORDS` take at least."""
 
 
 def sureness(words: Sequence[Word]) -> float:
@@ -49,36 +39,39 @@ def sureness(words: Sequence[Word]) -> float:
     return sum(word.probability for word in words) / max(1, len(words))
 
 
-def doubted(words: Sequence[Word], settings: InventionSettings | None = None) -> bool:
+def doubted(words: Sequence[Word]) -> bool:
     """Whether the model itself does not believe in `words`."""
-    return sureness(words) < (settings or InventionSettings()).doubt
+    return sureness(words) < _DOUBT
 
 
-def heard(words: Sequence[Word], settings: InventionSettings | None = None, *, spaced: bool = True) -> list[Word]:
+def heard(words: Sequence[Word], *, spaced: bool = True) -> list[Word]:
     """The first of `words`, as far as they can have been said: up to a loop's second round, or words without time.
 
     None of a guess that the model itself doubts. Where nothing is `spaced` they are pieces of words.
     """
-    s = settings or InventionSettings()
-    if doubted(words, s):
+    if doubted(words):
         return []
-    rush = _before_rush(words, s.fast_words if spaced else 2 * s.fast_words, s.fast)
-    if rush < len(words) and rush <= s.few:
+    rush = _before_rush(words, _FAST_WORDS if spaced else 2 * _FAST_WORDS, _FAST)
+    if rush < len(words) and rush <= _FEW:
         return []
-    instant = _before_rush(words, s.instant_words, s.instant)
-    return list(words[: min(rush, instant, _before_loop([bare(word.text) for word in words], s))])
+    instant = _before_rush(words, _INSTANT_WORDS, _INSTANT)
+    return list(words[: min(rush, instant, _before_loop([bare(word.text) for word in words]))])
 
 
-def loops(words: Sequence[Word], after: Sequence[Word], settings: InventionSettings | None = None) -> bool:
+def loops(words: Sequence[Word], after: Sequence[Word]) -> bool:
     """Whether `words` do no more than go on with a loop that began in what was heard `after` which they come.
 
     Who repeats something and then says something else is no loop.
     """
-    s = settings or InventionSettings()
     texts = [bare(word.text) for word in (*after, *words)]
     return bool(words) and any(
-        _repeated(texts, size) >= max(len(words), size * s.rounds(size)) for size in range(1, s.loop_words + 1)
+        _repeated(texts, size) >= max(len(words), size * _rounds(size)) for size in range(1, _LOOP_WORDS + 1)
     )
+
+
+def _rounds(size: int) -> int:
+    """Times that `size` words are said in a row before the next time is a loop."""
+    return _WORD_ROUNDS if size == 1 else _LOOP_ROUNDS
 
 
 def _repeated(texts: Sequence[str], size: int) -> int:
@@ -87,11 +80,11 @@ def _repeated(texts: Sequence[str], size: int) -> int:
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
-def _before_loop(texts: Sequence[str], s: InventionSettings) -> int:
+def _before_loop(texts: Sequence[str]) -> int:
     """Words up to the end of the first round of a loop; all where there is none."""
     for end in range(1, len(texts) + 1):
-        for size in range(1, s.loop_words + 1):
-            again = size * s.rounds(size)
+        for size in range(1, _LOOP_WORDS + 1):
+            again = size * _rounds(size)
             if _repeated(texts[:end], size) >= again:
                 return end - again
     return len(texts)

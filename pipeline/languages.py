@@ -116,7 +116,7 @@ class Pair:
     targets: tuple[str, ...]
 
 
-def pair_of(sources: Sequence[str], targets: Sequence[str]) -> Pair:
+def pair_of_codes(sources: Sequence[str], targets: Sequence[str]) -> Pair:
     """`parse_pair` of codes that are listed already."""
     return parse_pair(",".join(sources), ",".join(targets))
 

@@ -1,8 +1,7 @@
 """The messages on the wire and in the log: one struct a type, and the close codes.
 
-In: nothing but msgspec, `Role` and `UserError`. Out: structs that `protocol.py` fills and checks. Times are
-integer milliseconds on the audio clock. Knows no event, socket or ring; `PROTOCOL.md` is this module in prose
-and a test keeps the two together.
+In: nothing. Out: structs that `protocol.py` fills and checks. Times are integer milliseconds on the audio clock. Knows
+no event, socket or ring; `PROTOCOL.md` is this module in prose and a test keeps the two together.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.events import MAIN_ROOM, SAMPLE_RATE, Role, State
+from surtitle.pipeline.events import MAIN_ROOM, SAMPLE_RATE, Role, SessionState
 
 VERSION = 1
 """The protocol version. Adding a field or a message type does not change it; anything else does."""
@@ -246,7 +245,7 @@ class StatusMessage(_ServerMessage, tag="status", frozen=True):
     """How the session fares; a newer one replaces it."""
 
     seq: int
-    state: State
+    state: SessionState
     audio_ms: int
     elapsed_ms: int
     lag_ms: int | UnsetType = UNSET

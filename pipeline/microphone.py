@@ -95,24 +95,21 @@ class Intake:
 
 @asynccontextmanager
 async def microphone(
-    name: str | None = None, *, backlog: float = BACKLOG_S, patience: float = PATIENCE_S
+    name: str | None = None, *, patience: float = PATIENCE_S
 ) -> AsyncIterator[AsyncIterator[AudioChunk | Gap]]:
-    """Listen to a device while the context is open: `async with microphone("usb") as heard: async for item
-    in heard`.
+    """Listen to a device while the context is open: `async with microphone("usb") as heard: async for item in heard`.
 
     A device that stops is reported as a `Gap`, and opened again by its name when it is back.
 
     Args:
         name: Part of the device's name, or its number; None for the system's default.
-        backlog: Seconds of audio held for a consumer that is behind.
         patience: Seconds that a lost device is waited for.
 
     Raises:
-        UserError: PortAudio is missing, there is no such device, or it can not be opened; from the
-        iterator: it
-            was lost and did not come back.
+        UserError: PortAudio is missing, there is no such device, or it can not be opened; from the iterator: it was
+            lost and did not come back.
     """
-    listener = _Listener(await asyncio.to_thread(choose, name), Intake(backlog), patience)
+    listener = _Listener(await asyncio.to_thread(choose, name), Intake(), patience)
     await listener.open()
     try:
         yield listener.items()

@@ -75,7 +75,7 @@ class Operations:
         self._captioned = Counter("surtitle_captions", "Captions made.", ["language", "kind"], registry=self._registry)
         self._lag = Histogram(
             "surtitle_lag_seconds",
-            "Final translations: from the end of the words.",
+            "Final captions in the languages wanted: from the end of their words.",
             buckets=LAGS,
             registry=self._registry,
         )

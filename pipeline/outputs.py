@@ -14,7 +14,7 @@ from contextlib import ExitStack, closing
 from io import FileIO
 from itertools import chain, count
 from pathlib import Path
-from typing import Self, TypeAlias, get_args
+from typing import TypeAlias, get_args
 
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Caption, Event, SessionEnd, SessionStart, Status
@@ -25,8 +25,7 @@ Keep: TypeAlias = Callable[[str], object] | None
 
 
 class JsonLog:
-    """One JSON object a line, in the file before `write` returns. Readable by its owner alone: it is what
-    was said."""
+    """One JSON object a line, in the file before `write` returns. Its owner alone can read it: it is what was said."""
 
     def __init__(self, path: Path, *, keep: Keep = None) -> None:
         """Begin the log anew.
@@ -36,6 +35,7 @@ class JsonLog:
         """
         self._path = path
         self._file = _create(path, mode=0o600, keep=keep)
+        self._broke_off = False  # in the middle of a record
 
     def write(self, record: Mapping[str, object]) -> None:
         """Append one record.
@@ -43,18 +43,16 @@ class JsonLog:
         Raises:
             UserError: The disk is full, or the file can not be written any more.
         """
-        line = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
+        text = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
         # Half of a surrogate pair has no UTF-8, but has a JSON escape, which is how Python writes it too.
-        _append(self._file, self._path, line.encode("utf-8", "backslashreplace"))
+        line = text.encode("utf-8", "backslashreplace")
+        left = b"\n" + line if self._broke_off else line
+        while left:
+            left = _write(self._file, self._path, left)
+            self._broke_off = left not in (b"", line)
 
     def close(self) -> None:
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 class CaptionFiles:
@@ -94,12 +92,6 @@ class CaptionFiles:
     def close(self) -> None:
         """Append what was held, and close the files."""
         self._opened.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 class Recorder:
@@ -143,16 +135,11 @@ class Recorder:
         self._files = {}
         self._opened.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def _free_stem(self) -> str:
         """The first number that nothing is recorded under: `main-1`, then `main-2`."""
-        stems = (f"{self._name}-{number}" for number in count(1))
-        return next(stem for stem in stems if not any(self._folder.glob(f"{stem}.*")))
+        begin = f"{self._name}-"
+        taken = {path.name.removeprefix(begin).partition(".")[0] for path in self._folder.glob(f"{begin}*.*")}
+        return next(f"{begin}{number}" for number in count(1) if str(number) not in taken)
 
     def _begin(self, language: str, form: Format) -> _CaptionFile:
         path = self._folder / f"{self._stem}.{language}.{form}"
@@ -194,7 +181,9 @@ class _CaptionFile:
             self._file.close()
 
     def _append(self, text: str) -> None:
-        _append(self._file, self._path, text.encode())
+        left = text.encode()
+        while left:
+            left = _write(self._file, self._path, left)
 
 
 def _set_aside(path: Path, tell: Callable[[str], object]) -> None:
@@ -222,9 +211,9 @@ def _create(path: Path, mode: int, keep: Keep) -> FileIO:
     return FileIO(descriptor, "wb")
 
 
-def _append(file: FileIO, path: Path, data: bytes) -> None:
+def _write(file: FileIO, path: Path, data: bytes) -> bytes:
+    """Write what is taken of `data`, for nothing is buffered; return the rest."""
     try:
-        while data:  # Unbuffered: a write may take less than it is given.
-            data = data[file.write(data) :]
+        return data[file.write(data) :]
     except OSError as error:
         raise UserError(f"{path}: can not be written any more ({error.strerror}); free some space") from error

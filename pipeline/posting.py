@@ -32,7 +32,7 @@ FIRST_RETRY, LAST_RETRY = 0.5, 8.0
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ServiceRequest:
     """One HTTP request; its body is UTF-8 text."""
 
     method: Literal["GET", "POST"]
@@ -60,15 +60,15 @@ class Zoom:
     def __str__(self) -> str:
         return f"Zoom ({self.language})"
 
-    def post(self, number: int, text: str, said: datetime) -> Request:
+    def post(self, number: int, text: str, said: datetime) -> ServiceRequest:
         """The text alone, in the order of the numbers; Zoom has no use for the time."""
         language = _COUNTRIES.get(self.language, f"{self.language}-{self.language.upper()}")
-        return Request("POST", f"{_extended(self.url)}seq={number}&lang={language}", text)
+        return ServiceRequest("POST", f"{_extended(self.url)}seq={number}&lang={language}", text)
 
-    def ask(self) -> Request:
+    def ask(self) -> ServiceRequest:
         """What the last number was that Zoom took."""
         parts = urlsplit(self.url)
-        return Request("GET", urlunsplit(parts._replace(path=parts.path.rstrip("/") + "/seq")))
+        return ServiceRequest("GET", urlunsplit(parts._replace(path=parts.path.rstrip("/") + "/seq")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +82,12 @@ class YouTube:
     def __str__(self) -> str:
         return f"YouTube ({self.language})"
 
-    def post(self, number: int, text: str, said: datetime) -> Request:
+    def post(self, number: int, text: str, said: datetime) -> ServiceRequest:
         """When it was said, in UTC to the millisecond, and the text, in which `<br>` would break the line."""
         clock = said.isoformat(timespec="milliseconds").removesuffix("+00:00")
-        return Request("POST", f"{_extended(self.url)}seq={number}", f"{clock} region:reg1#cue1\n{tagless(text)}\n")
+        return ServiceRequest(
+            "POST", f"{_extended(self.url)}seq={number}", f"{clock} region:reg1#cue1\n{tagless(text)}\n"
+        )
 
     def ask(self) -> None:
         """YouTube does not say which numbers it took."""
@@ -161,7 +163,7 @@ class Outbox:
         if len(self._queue) > QUEUE:
             self._leave_out(1 if self._sent else 0)
 
-    def next(self, now: float) -> Request | float | None:
+    def next(self, now: float) -> ServiceRequest | float | None:
         """The request to make, the seconds to wait before asking again, or None until something is pushed."""
         assert not self._in_flight, "the request before was not answered yet"
         will_know = self._uncertain and self._tells

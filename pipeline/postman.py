@@ -18,7 +18,7 @@ from typing import Self
 import httpx2
 
 from surtitle.pipeline.events import Caption, Event
-from surtitle.pipeline.posting import FIRST_RETRY, LAST_RETRY, Outbox, Request, Service
+from surtitle.pipeline.posting import FIRST_RETRY, LAST_RETRY, Outbox, Service, ServiceRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Postman:
             _, late = await asyncio.wait(self._tasks, timeout=self._patience.leave)
             for task in late:
                 task.cancel()
-        await self._group.__aexit__(kind, error, trace)
+        await self._group.__aexit__(None, None, None)  # what ended the run goes on by itself, and not in a group
         await self._client.aclose()
         for box in self._boxes:
             if lost := box.left_out + len(box):
@@ -92,7 +92,7 @@ class Postman:
         while True:
             woken.clear()
             todo = box.next(self._now())
-            if isinstance(todo, Request):
+            if isinstance(todo, ServiceRequest):
                 await self._send(box, todo)
             elif todo is not None or not self._leaving:
                 with suppress(TimeoutError):
@@ -101,7 +101,7 @@ class Postman:
             else:
                 return
 
-    async def _send(self, box: Outbox, request: Request) -> None:
+    async def _send(self, box: Outbox, request: ServiceRequest) -> None:
         try:
             async with asyncio.timeout(self._patience.answer):
                 answer = await self._client.request(request.method, request.url, content=request.body.encode())

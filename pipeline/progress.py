@@ -26,15 +26,12 @@ class Progress(Protocol):
 
     def start(self, label: str, total_bytes: int) -> None:
         """Begin a piece of work; ends the previous one."""
-        ...
 
     def advance(self, n: int) -> None:
         """`n` more bytes are done; negative when some must be done again."""
-        ...
 
     def done(self) -> None:
         """The piece of work is over, done or not."""
-        ...
 
 
 class SilentProgress:

@@ -14,7 +14,7 @@ from surtitle.pipeline.languages import Language
 
 Message = Mapping[str, object]
 """A `role` and its `content`."""
-Turn = tuple[str, str]
+TextTurn = tuple[str, str]
 """What was said, and its translation."""
 Render = Callable[..., str]
 """A chat template, of messages and variables by name. Raises ValueError for what it refuses, and if there is none."""
@@ -46,7 +46,7 @@ class Prompt:
     """What the chat template is told beside the messages."""
 
     @property
-    def examples(self) -> tuple[Turn, ...]:
+    def examples(self) -> tuple[TextTurn, ...]:
         """The turns that come first."""
         return ((self.source.example, self.target.example),) if self.example else ()
 
@@ -55,7 +55,7 @@ class Prompt:
         """All that the model sees beside examples and speech."""
         return f"{self.system or ''}\n{self.before}\n{self.after}"
 
-    def messages(self, turns: Sequence[Turn], text: str) -> list[Message]:
+    def messages(self, turns: Sequence[TextTurn], text: str) -> list[Message]:
         """A conversation that ends with `text`, for a server that lays a plain chat template around it."""
         first, *_ = said = [*(said for said, _ in turns), text]
         contents = [self.before + each + self.after for each in said]
@@ -66,7 +66,7 @@ class Prompt:
             contents[0] = f"{self.system}\n\n{self.before}{first}{self.after}"
         return [*opening, *_alternating(contents, turns)]
 
-    def for_template(self, turns: Sequence[Turn], text: str) -> list[Message]:
+    def for_template(self, turns: Sequence[TextTurn], text: str) -> list[Message]:
         """The same for the template that comes with the model."""
         if not self.structured:
             return self.messages(turns, text)
@@ -74,7 +74,7 @@ class Prompt:
         return _alternating([[{**codes, "text": each}] for each in (*(said for said, _ in turns), text)], turns)
 
 
-def _alternating(contents: Sequence[object], turns: Sequence[Turn]) -> list[Message]:
+def _alternating(contents: Sequence[object], turns: Sequence[TextTurn]) -> list[Message]:
     messages: list[Message] = [{"role": "user", "content": contents[0]}]
     for content, (_, answer) in zip(contents[1:], turns, strict=True):
         messages += [{"role": "assistant", "content": answer}, {"role": "user", "content": content}]

@@ -1,10 +1,9 @@
 """Streaming recognition: from samples to committed words.
 
 In: samples in any cut. Out: committed words (never taken back), the ends of speech and changes of the language spoken,
-on the audio clock.
-The open audio is recognised again and again as it grows; a policy says which guessed words are committed; the window
-is trimmed where a sentence was committed, so an update's cost depends on the open audio alone. The models
-come in as functions: knows no framework, no thread and no clock.
+on the audio clock. The open audio is recognised again and again as it grows; a policy says which guessed words are
+committed; the window is trimmed where a sentence was committed, so an update's cost depends on the open audio alone.
+The models come in as functions: knows no framework, no thread and no clock.
 """
 
 from __future__ import annotations
@@ -90,7 +89,6 @@ class Recognizer:
         identify: Identify | None = None,
         hot_words: Callable[[str], str] | None = None,
         settings: RecognizerSettings | None = None,
-        gate: GateSettings | None = None,
         policy: CommitPolicy | None = None,
     ) -> None:
         """Hear one of `languages` (ISO 639-1 codes), the first until `identify` says which; with one it is not asked.
@@ -104,8 +102,8 @@ class Recognizer:
         self._identify = identify if len(languages) > 1 else None
         self._hot_words = hot_words
         self._settings = settings or RecognizerSettings()
-        self._gate = SpeechGate(gate)
-        bounds = gate or GateSettings()
+        bounds = GateSettings()
+        self._gate = SpeechGate(bounds)
         self._beginning = int((bounds.padding + bounds.minimum_speech) * SAMPLE_RATE)
         self._keep = int(bounds.lead * SAMPLE_RATE) + self._beginning + _FRAME
         self._level = Level()
@@ -120,6 +118,7 @@ class Recognizer:
         self._heard_until = 0.0  # seconds: the end of the audio of the last guess
         self._waits = False  # what was said before this pause stays in the window
         self.updates = 0
+        """Looks at the audio so far."""
 
     @property
     def pending(self) -> tuple[Word, ...]:
@@ -281,12 +280,11 @@ class Recognizer:
         again; and before a pause, if all that is heard is doubted, where it goes on with that or words are committed.
         """
         before = self._policy.pending
-        if [bare(word.text) for word in guess] == [bare(word.text) for word in before]:
+        sounds, sounded = ([bare(word.text) for word in words] for words in (guess, before))
+        if sounds == sounded:
             return list(guess)
         believed = heard(guess, spaced=is_spaced(self._spoken.current))
-        goes_on = bool(before) and [bare(word.text) for word in guess[: len(before)]] == [
-            bare(word.text) for word in before
-        ]
+        goes_on = bool(before) and sounds[: len(before)] == sounded
         return list(before) if last and guess and not believed and (self._committed or goes_on) else believed
 
     def _context(self) -> str:

@@ -1,17 +1,16 @@
-"""The translator whose model is behind an endpoint: a dialogue for each language, asked side by side.
+"""A model behind an endpoint, asked by all languages and sessions of the process side by side.
 
-In: final source text, segment by segment. Out: its translations, or what was said, marked, where none came in time.
-Sessions are asked for side by side too. An endpoint that is down, slow or answers nonsense is left alone for a while
-(`breaker.py`), and tried again by itself; that is told once, and not for each segment. One that loads its model when it
-is asked is asked for a word beside the segments, and waited for. Knows no HTTP, no audio and no viewers.
+In: dialogues' steps, by language, and how long answers are waited for. Out: what the steps return, with answers or
+without. An endpoint that is down, slow or answers nonsense is left alone for a while (`breaker.py`), and tried again by
+itself; that is told once, and not for each segment. One that loads its model when it is asked is asked for a word
+beside the segments, and waited for. Knows no HTTP, no glossary and no viewers.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,16 +19,13 @@ from threading import Thread
 from typing import Protocol
 
 from surtitle.pipeline.breaker import LONGEST_PAUSE, Breaker
-from surtitle.pipeline.dialogue import Ask, Dialogue, Exchange, NoAnswer, Reply
+from surtitle.pipeline.callbacks import ignore
+from surtitle.pipeline.dialogue import Ask, Exchange, NoAnswer, Reply
 from surtitle.pipeline.endpoint import EndpointError
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.events import Drafted, Translated
-from surtitle.pipeline.glossary import Glossary, terms_of
-from surtitle.pipeline.guards import Guards
+from surtitle.pipeline.events import Translated
 from surtitle.pipeline.identify import Identifier
-from surtitle.pipeline.languages import Language, find_language
 from surtitle.pipeline.profiles import find_profile
-from surtitle.pipeline.state import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +56,6 @@ class Answers(Protocol):
     async def answer(self, ask: Ask, wrote: Callable[[int], None]) -> Reply: ...
 
     async def close(self) -> None: ...
-
-
-def _always() -> bool:
-    return True
-
-
-def _ignore(*tokens: object) -> None:
-    """Nobody counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,10 +194,10 @@ class Remote:
         began = self._loop.time()
         with suppress(TimeoutError, EndpointError):
             async with asyncio.timeout(LOADING):
-                await self._endpoint.answer(ask, _ignore)
+                await self._endpoint.answer(ask, ignore)
             if self._loop.time() - began > self._soon:
                 async with asyncio.timeout(self._soon):
-                    await self._endpoint.answer(ask, _ignore)
+                    await self._endpoint.answer(ask, ignore)
                 self._breaker.try_now(self._clock())
 
 
@@ -254,91 +242,3 @@ def _unanswered(steps: Exchange[Translated]) -> Translated:
         translated: Translated = end.value
         return translated
     raise RuntimeError("a dialogue asked on where nobody answers")
-
-
-class RemoteTranslator:
-    """One speaker's words in several languages: what `translator.Translator` is, without a model here."""
-
-    def __init__(
-        self,
-        remote: Remote,
-        source: Language,
-        targets: Sequence[Language],
-        *,
-        window: int,
-        budget: Budget = LIVE,
-        glossary: Callable[[], Glossary] = Glossary,
-    ) -> None:
-        """`window` is about the tokens of earlier turns that are sent with each segment."""
-        self._remote = remote
-        self._source = source
-        self._window = window
-        self._budget = budget
-        self._glossary = glossary
-        self._dialogues = {target.code: self._begun(target) for target in targets}
-        self._past = Counter[str]()  # of dialogues that are over
-        self._failures = self._outages = 0
-
-    def retarget(self, targets: Sequence[str]) -> None:
-        """What `Translator.retarget` does."""
-        before = self._dialogues
-        self._dialogues = {code: before.get(code) or self._begun(find_language(code)) for code in targets}
-        for code in before.keys() - self._dialogues.keys():
-            self._past.update(_counted(before[code]))
-
-    def _begun(self, target: Language) -> Dialogue:
-        prompts = self._remote.profile.prompts(self._source, target)
-        guards = Guards(prompts, self._remote.identifier)
-        terms = terms_of(self._glossary, self._source.code, target.code)
-        return Dialogue(prompts, guards, window=self._window, terms=terms)
-
-    def translate(
-        self,
-        text: str,
-        *,
-        in_time: Callable[[], bool] = _always,
-        wrote: Callable[[str, int], None] = _ignore,
-    ) -> Iterator[tuple[str, Translated]]:
-        """What `Translator.translate` does; `wrote` hears of pieces of text instead of tokens."""
-        steps = {language: each.translating(text, in_time) for language, each in self._dialogues.items()}
-        fared = yield from self._remote.translations(steps, self._budget, in_time, wrote)
-        self._failures += fared.failed
-        self._outages += fared.left_alone
-
-    def draft(self, text: str, stop: Callable[[], bool], *, binds: bool = True) -> Iterator[tuple[str, Drafted]]:
-        """Nothing: a draft would send all again, and nothing could hold the translation to what it promised."""
-        yield from ()
-
-    def rest(self, stop: Callable[[], bool], pause: Callable[[], bool]) -> None:
-        """Nothing to put in order: all is sent again each time."""
-
-    def state(self) -> State:
-        """Nothing that could be taken up."""
-        return {}
-
-    def restore(self, state: State) -> bool:
-        """Raises ValueError for anything that was kept."""
-        if state:
-            raise ValueError("a model behind an endpoint has no cache, expected no saved one")
-        return False
-
-    def figures(self) -> dict[str, int]:
-        """For the log's end line, all languages together."""
-        found = Counter(self._past)
-        for dialogue in self._dialogues.values():
-            found.update(_counted(dialogue))
-        return {
-            **found,
-            "endpoint_failures": self._failures,
-            "endpoint_outages": self._outages,
-        }
-
-
-def _counted(dialogue: Dialogue) -> dict[str, int]:
-    return {
-        "retries": dialogue.retries,
-        "untranslated": dialogue.untranslated,
-        "terms": dialogue.terms,
-        "terms_missed": dialogue.terms_missed,
-        "evictions": dialogue.cuts,
-    }

@@ -6,17 +6,16 @@ them; or `Refused`. Knows no socket, task or clock.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from surtitle.pipeline.events import Sound
 from surtitle.pipeline.hub import Hub
-from surtitle.pipeline.messages import CloseCode, Refused
+from surtitle.pipeline.messages import CloseCode, PublishStart, Refused
 
 SPARE = 64
 """How many rooms are kept in which nobody has spoken yet; and how many in which nobody speaks or watches any more."""
-
-
 Retarget = Callable[[tuple[str, ...]], None]
 """Told all the languages that are to be translated into from now on."""
 
@@ -40,6 +39,13 @@ class Room:
         return not self.speaking and not self.hub.viewers
 
 
+Ready = Callable[[], Awaitable[None]]
+"""To be called once a publisher's audio is heard."""
+OnPublish = Callable[[PublishStart, AsyncIterator[Sound], Room, Ready], Awaitable[None]]
+"""Runs one publisher's session in its room: the sound is at the rate that `PublishStart` names; the iterator ends
+when the publisher stops, leaves or sends nonsense. A `UserError` is told to the publisher."""
+
+
 class Rooms:
     """All rooms of a server, those that were spoken in longest ago first."""
 
@@ -59,15 +65,19 @@ class Rooms:
         self._forget()
         return iter(list(self._rooms.values()))
 
+    def find(self, name: str) -> Room | None:
+        """The room called `name`, if there is one."""
+        self._forget()
+        return self._rooms.get(name)
+
     def watch(self, name: str) -> Room:
         """The room for a viewer, who joins its hub at once; nobody need have spoken there.
 
         Raises:
             Refused: there are too many rooms in which nobody has spoken yet (`CloseCode.FULL`).
         """
-        self._forget()
-        if name in self._rooms:
-            return self._rooms[name]
+        if (room := self.find(name)) is not None:
+            return room
         if sum(not room.spoken for room in self._rooms.values()) >= SPARE:
             raise Refused(CloseCode.FULL, f"saw session {name!r}, and {SPARE} others wait for their speaker; name one")
         return self._add(name)

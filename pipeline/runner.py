@@ -11,57 +11,43 @@ import asyncio
 import secrets
 import signal
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 from rich.console import Console
 from rich.text import Text
 
 from surtitle.pipeline.assembly import Models
 from surtitle.pipeline.broadcast import Broadcast, CollectedEvents, OutputPaths, Outputs, WayOut
-from surtitle.pipeline.connection import first_error
+from surtitle.pipeline.callbacks import ignore
 from surtitle.pipeline.descriptors import OWN, allow
-from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.events import (
-    MAIN_ROOM,
-    SAMPLE_RATE,
-    AudioChunk,
-    CaptionMode,
-    Event,
-    Gap,
-    Item,
-    Samples,
-    SessionStart,
-    Skipped,
-    Sound,
-    Targets,
-)
+from surtitle.pipeline.errors import UserError, first_error
+from surtitle.pipeline.events import MAIN_ROOM, CaptionMode, Event, Item, Samples, SessionStart, Sound
 from surtitle.pipeline.files import decode_all
 from surtitle.pipeline.glossary import Glossary
 from surtitle.pipeline.http import Handler
 from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.interpreter import Interpreter
-from surtitle.pipeline.languages import Pair, pair_of
+from surtitle.pipeline.languages import Pair, pair_of_codes
 from surtitle.pipeline.messages import PublishStart
 from surtitle.pipeline.microphone import microphone
 from surtitle.pipeline.operations import Operations
 from surtitle.pipeline.pacing import Clock, RealClock, VirtualClock, paced
 from surtitle.pipeline.remote import LIVE, REPLAY
-from surtitle.pipeline.resample import Resampler
-from surtitle.pipeline.rooms import Room, Rooms
-from surtitle.pipeline.server import MAX_VIEWERS, NO_ROUTES, CaptionServer, OnPublish, Ready
+from surtitle.pipeline.rooms import OnPublish, Ready, Room, Rooms
+from surtitle.pipeline.server import MAX_VIEWERS, NO_ROUTES, CaptionServer
 from surtitle.pipeline.session import Session
-from surtitle.pipeline.state import State
+from surtitle.pipeline.sources import begun, resampled, until_stopped
+from surtitle.pipeline.state import SavedConversations
 from surtitle.pipeline.statefile import Keeper, StateFile, in_room
 from surtitle.pipeline.terminal import TerminalCaptions
 from surtitle.pipeline.tokens import Tokens
 from surtitle.pipeline.transcriptions import Transcriptions
 from surtitle.pipeline.web import SPARE
 
-T = TypeVar("T")
 UNWATCHED = "(recording)"
 """What the access log has for the room of a session that has none: no room is called so."""
 DRAIN = 5.0
@@ -72,8 +58,8 @@ DRAIN = 5.0
 class ServerOptions:
     """Where viewers connect."""
 
+    port: int
     host: str = "127.0.0.1"
-    port: int = 8765
     allow_origins: tuple[str, ...] = ()
     tokens: Callable[[], Tokens] = Tokens
     """Who may read and publish; everybody if there is no file."""
@@ -136,21 +122,16 @@ class Run:
             serving = await self._serving(stack, rooms, server) if server else None
             self._stop_on_signals()
             chosen: Clock = RealClock() if clock == "real" else VirtualClock()
-            audio = until(paced(blocks, chosen), self._stop)
-            broken: UserError | None = None
-            try:
-                await self._session(pair, clock, chosen, audio, Broadcast(room, opened), punctual=True)
-            except UserError as error:
-                broken = error  # viewers have what was heard until then
-            rooms.hush(room)
-            is_whole = not self._stop.is_set()
-            if serving and stay and broken is None:
-                self._console.print(f"still serving {serving.url}/overlay; Ctrl-C ends it", style="dim")
-                await self._stop.wait()
-            if serving:
-                await serving.drain(DRAIN)
-            if broken is not None:
-                raise broken
+            audio = until_stopped(paced(blocks, chosen), self._stop)
+            async with _drained(serving):
+                try:
+                    await self._session(pair, chosen, audio, Broadcast(room, opened), punctual=True)
+                finally:
+                    rooms.hush(room)
+                is_whole = not self._stop.is_set()
+                if serving and stay:
+                    self._console.print(f"still serving {serving.url}/overlay; Ctrl-C ends it", style="dim")
+                    await self._stop.wait()
             return is_whole
 
     async def live(
@@ -173,9 +154,9 @@ class Run:
             clock = RealClock()
             clock.begin()  # what is said while the translator gets ready is late
             self._console.print("listening; Ctrl-C ends it", style="dim")
-            audio = until(heard, self._stop)
-            await self._session(pair, "real", clock, audio, Broadcast(room, opened))
-            await serving.drain(DRAIN)
+            audio = until_stopped(heard, self._stop)
+            async with _drained(serving):
+                await self._session(pair, clock, audio, Broadcast(room, opened))
 
     async def serve(self, *, outputs: OutputPaths, server: ServerOptions, max_sessions: int) -> None:
         """Caption whoever publishes audio, each in a room of its own, until Ctrl-C."""
@@ -183,15 +164,15 @@ class Run:
             opened = await self._outputs(stack, outputs, (), server.operations)
 
             async def on_publish(start: PublishStart, samples: AsyncIterator[Sound], room: Room, ready: Ready) -> None:
-                pair = pair_of(start.sources, start.targets)
+                pair = pair_of_codes(start.sources, start.targets)
                 clock = RealClock()
-                audio = until(begun(resampled(samples, start.sample_rate, pair.sources), clock), self._stop)
-                await self._session(pair, "real", clock, audio, Broadcast(room, opened, shared=True), ready)
+                audio = until_stopped(begun(resampled(samples, start.sample_rate, pair.sources), clock), self._stop)
+                await self._session(pair, clock, audio, Broadcast(room, opened, shared=True), ready)
 
             async def on_recording(path: Path, pair: Pair) -> list[Event]:
                 recordings = await asyncio.to_thread(decode_all, [path])
                 kept, clock = CollectedEvents(UNWATCHED, server.operations), VirtualClock()
-                await self._session(pair, "virtual", clock, paced(recordings, clock), kept)
+                await self._session(pair, clock, paced(recordings, clock), kept)
                 return kept.events
 
             rooms = _rooms(max_sessions)
@@ -236,7 +217,6 @@ class Run:
     async def _session(
         self,
         pair: Pair,
-        kind: Literal["real", "virtual"],
         clock: Clock,
         audio: AsyncIterator[Item],
         out: WayOut,
@@ -245,10 +225,11 @@ class Run:
         punctual: bool = False,
     ) -> None:
         names = {"asr": _known_as(self._models.names.asr), "llm": _known_as(self._models.names.llm)}
+        kind: Literal["real", "virtual"] = "virtual" if isinstance(clock, VirtualClock) else "real"
         start = SessionStart(secrets.token_hex(8), pair.sources, pair.targets, names, kind, out.name)
         # where nobody watches, drafts are work for nothing, and promises bind for nothing
         captions: CaptionMode = self._captions if isinstance(out, Broadcast) else "final"
-        interpreter, keeper = await asyncio.to_thread(self._interpreter, pair, out, kind, clock, captions)
+        interpreter, keeper = await asyncio.to_thread(self._interpreter, pair, out, clock, captions)
         session = Session(
             start,
             self._models.recognizer(pair.sources, self._glossary),
@@ -259,7 +240,7 @@ class Run:
             captions=captions,
             hastened=self._beams == 1,
             punctual=punctual,
-            idle=keeper.keep_if_due if keeper else _nothing,
+            idle=keeper.keep_if_due if keeper else ignore,
         )
         out.follow(session.captioner.lags, session.captioner.painted, session.want)
         broken: UserError | None = None
@@ -281,11 +262,11 @@ class Run:
         self._console.print(Text(what if room == MAIN_ROOM else f"{room}: {what}", style="yellow"))
 
     def _interpreter(
-        self, pair: Pair, out: WayOut, kind: Literal["real", "virtual"], clock: Clock, captions: CaptionMode
+        self, pair: Pair, out: WayOut, clock: Clock, captions: CaptionMode
     ) -> tuple[Interpreter, Keeper | None]:
         """What translates in a room, and what keeps its state, if that is wanted; a recording has none."""
 
-        def make(state: State | None = None) -> Interpreter:
+        def make(state: SavedConversations | None = None) -> Interpreter:
             return self._models.interpreter(
                 pair.sources,
                 pair.targets,
@@ -293,7 +274,7 @@ class Run:
                 beams=self._beams,
                 promises=captions != "final",
                 # who sends a recording waits for its answer, and so does the end of the server
-                budget=REPLAY if kind == "virtual" and isinstance(out, Broadcast) else LIVE,
+                budget=REPLAY if isinstance(clock, VirtualClock) and isinstance(out, Broadcast) else LIVE,
                 glossary=self._glossary,
                 state=state,
                 tell=lambda what: self._say(what, out.name),
@@ -325,8 +306,17 @@ class Run:
             loop.add_signal_handler(each, self._stop.set)
 
 
-def _nothing() -> None:
-    """Nothing is kept."""
+@asynccontextmanager
+async def _drained(serving: CaptionServer | None) -> AsyncIterator[None]:
+    """When this is over, viewers get what was heard, also where a UserError ended it."""
+    try:
+        yield
+    except UserError:
+        if serving:
+            await serving.drain(DRAIN)
+        raise
+    if serving:
+        await serving.drain(DRAIN)
 
 
 def _known_as(model: str) -> str:
@@ -336,59 +326,3 @@ def _known_as(model: str) -> str:
 
 def _rooms(sessions: int | None = None) -> Rooms:
     return Rooms(lambda: Hub(secrets.token_hex(8)), sessions=sessions)
-
-
-async def until(items: AsyncIterator[T], stop: asyncio.Event) -> AsyncIterator[T]:
-    """`items` until they end or `stop` is set, whichever is first."""
-    stopped = asyncio.ensure_future(stop.wait())
-    coming: asyncio.Future[T | None] | None = None
-    try:
-        # asked each time: a source that always has an item ready would never let `stopped` win
-        while not stop.is_set():
-            coming = asyncio.ensure_future(anext(items, None))
-            await asyncio.wait((coming, stopped), return_when=asyncio.FIRST_COMPLETED)
-            if not coming.done():
-                return
-            item = coming.result()
-            if item is None:
-                return
-            yield item
-    finally:
-        stopped.cancel()
-        if coming is not None:  # nobody waits for it any more
-            coming.cancel()
-            await asyncio.wait((coming,))
-
-
-async def begun(items: AsyncIterator[Item], clock: Clock) -> AsyncIterator[Item]:
-    """Start the clock with the first audio of `items`: it began when that did."""
-    is_begun = False
-    async for item in items:
-        if not (is_begun or isinstance(item, Targets)):
-            clock.begin(ago=item.end - item.start)
-            is_begun = True
-        yield item
-
-
-async def resampled(sound: AsyncIterator[Sound], rate: int, sources: Sequence[str]) -> AsyncIterator[Item]:
-    """A publisher's sound, at `rate` hertz, as chunks of the session's, and gaps where there is none.
-
-    Raises UserError where other translations are wanted that there can't be of what is spoken in `sources`.
-    """
-    resampler = Resampler(rate)
-    position = 0
-    async for block in sound:
-        if isinstance(block, Targets):
-            yield Targets(pair_of(sources, block.targets).targets)
-            continue
-        samples = resampler.flush() if isinstance(block, Skipped) else resampler.push(block)
-        if len(samples):
-            yield AudioChunk(samples, position / SAMPLE_RATE)
-            position += len(samples)
-        if isinstance(block, Skipped):
-            end = position + round(block.samples * SAMPLE_RATE / rate)
-            yield Gap(position / SAMPLE_RATE, end / SAMPLE_RATE, "network")
-            resampler, position = Resampler(rate), end
-    rest = resampler.flush()
-    if len(rest):
-        yield AudioChunk(rest, position / SAMPLE_RATE)

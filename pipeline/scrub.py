@@ -1,8 +1,9 @@
 """The guard at the door: whatever a source sends, the samples behind it are finite and in [-1, 1].
 
-In: audio chunks. Out: the same chunks mended, and a `Gap` for each stretch that had to be muted. Knows no
-source. One NaN is enough to silence a recogniser for a whole window (its features are normalised by the
-window's maximum), and a voice gate does not notice, so it can not be left to those behind.
+In: audio chunks, and gaps that the source tells. Out: the same chunks mended, a `Gap` for each stretch that had to be
+muted, and the silence that stands for a lost source. Knows no source. One NaN is enough to silence a recogniser for a
+whole window (its features are normalised by the window's maximum), and a voice gate does not notice, so it can not be
+left to those behind.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ scattered bad samples causes a few gaps a second and not thousands."""
 LONGEST = 10 * SAMPLE_RATE
 """Samples. A longer bad stretch is reported in pieces of this length: one that never ends is still
 reported."""
+
+PAUSE = 2.0
+"""Seconds of silence that are heard where a device or a network is lost, so that what was said before is over."""
 
 
 class Scrubber:
@@ -57,6 +61,13 @@ class Scrubber:
             start += LONGEST
         self._open = (start, end)
         return gaps
+
+
+def silence(gap: Gap) -> list[AudioChunk]:
+    """What is heard instead of `gap`: where a device or a network is lost nobody speaks."""
+    if gap.why not in ("device", "network") or gap.end <= gap.start:
+        return []
+    return [AudioChunk(np.zeros(round(min(gap.end - gap.start, PAUSE) * SAMPLE_RATE), np.float32), gap.start)]
 
 
 def _gap(first: int, end: int) -> Gap:

@@ -1,7 +1,7 @@
 """The server: websockets for viewers and publishers, plain GETs for the overlay; a thin shell around the rooms.
 
-In: connections, and the messages of the rooms' hubs. Out: captions to every viewer, publishers' audio to a callback.
-One task a connection, all on one event loop. Knows no model and no audio but bytes; what the messages mean is in
+In: connections, and the messages of the rooms' hubs. Out: captions to every viewer; publishers go to `publishing.py`.
+One task a connection, all on one event loop. Knows no model and no audio; what the messages mean is in
 `protocol.py`, who may connect in `access.py` and `tokens.py`, how captions reach many viewers in `fanout.py`.
 """
 
@@ -10,13 +10,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-import secrets
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlsplit
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
@@ -26,48 +23,33 @@ from surtitle.pipeline.admissions import Admissions
 from surtitle.pipeline.connection import (
     PATIENCE,
     WRITE_LIMIT,
-    Audio,
     Patience,
     as_refused,
-    close,
-    error_message,
-    first_error,
     first_message,
     hear_goodbye,
     hear_viewer,
     limit_kernel_buffer,
+    path_of,
     peer,
     refuse,
 )
-from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.events import Sound
-from surtitle.pipeline.fanout import GOING_AWAY, Fanout
-from surtitle.pipeline.foreign import Guest, asked_of
-from surtitle.pipeline.guests import GuestConnection
-from surtitle.pipeline.http import Handler, Head, Routes
-from surtitle.pipeline.messages import CloseCode, PublishStart, ReadyMessage, Refused
+from surtitle.pipeline.errors import UserError, first_error
+from surtitle.pipeline.fanout import Fanout
+from surtitle.pipeline.http import Handler, Routes
+from surtitle.pipeline.messages import CloseCode, Refused
 from surtitle.pipeline.operations import Operations, Visit
 from surtitle.pipeline.pages import HEADERS
-from surtitle.pipeline.protocol import encode, parse_hello, parse_start
-from surtitle.pipeline.realtime import Realtime
-from surtitle.pipeline.rooms import Room, Rooms
-from surtitle.pipeline.simulstream import Simulstream
+from surtitle.pipeline.protocol import parse_hello
+from surtitle.pipeline.publishing import GUESTS, Publishers, writer
+from surtitle.pipeline.rooms import OnPublish, Room, Rooms
 from surtitle.pipeline.site import Site, websocket_only
 from surtitle.pipeline.tokens import Tokens
 from surtitle.pipeline.web import Web
-
-Ready = Callable[[], Awaitable[None]]
-"""To be called once a publisher's audio is heard."""
-OnPublish = Callable[[PublishStart, AsyncIterator[Sound], Room, Ready], Awaitable[None]]
-"""Runs one publisher's session in its room: the sound is at the rate that `PublishStart` names; the iterator ends
-when the publisher stops, leaves or sends nonsense. A `UserError` is told to the publisher."""
 
 VIEWER_MAX_BYTES = 64 * 1024
 """The largest message a viewer may send."""
 PUBLISHER_MAX_BYTES = 1024 * 1024
 """The largest message a publisher may send: 32 s of 16 kHz audio."""
-SESSIONS_SECONDS = 15.0
-"""How long publishers' sessions may take to say what they heard when the server stops."""
 MAX_VIEWERS = 2000
 """How many connections there may be, unless told otherwise."""
 PUBLISHERS = 16
@@ -76,8 +58,6 @@ RATES_SECONDS = 60.0
 """How often the access log says how much goes through."""
 INTERNAL_ERROR = 1011
 """What `websockets` closes a connection with whose handler fails."""
-GUESTS: Mapping[str, type[Guest]] = {"/v1/realtime/translations": Realtime, "/simulstream": Simulstream}
-"""Other programs' protocols, by the path of their websockets."""
 NO_ROUTES: Mapping[tuple[str, str], Handler] = {}
 
 
@@ -119,12 +99,12 @@ class CaptionServer:
         self._port = port
         self._allow_origins = tuple(allow_origins)
         self._max_viewers = max_viewers
-        self._on_publish = on_publish
         self._patience = patience
         self._tls = tls
         self._operations = operations or Operations()
         self._operations.connections = self._count
-        self._admissions = Admissions(tokens, self._operations, _writer)
+        self._admissions = Admissions(tokens, self._operations, writer)
+        self._publishers = Publishers(rooms, self._admissions, on_publish, patience)
         self._access = self._rules()
         self._site = Site(
             rooms, tokens, self._operations, full=lambda: self._left_for_viewers() < 0, beat=patience.beat
@@ -142,15 +122,11 @@ class CaptionServer:
         )
         self._server: Server | None = None
         self._fanouts: dict[Room, Fanout] = {}
-        self._publishers: set[ServerConnection] = set()
         self._telling: asyncio.TimerHandle | None = None
-        self._stopping = False
         self._draining = False
         self._connected: set[ServerConnection] = set()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._silent = asyncio.Event()
-        self._silent.set()
 
     @property
     def port(self) -> int:
@@ -236,13 +212,8 @@ class CaptionServer:
         Args:
             seconds: How long to wait for slow viewers; those that need longer lose the rest.
         """
-        self._stopping = self._site.stopping = True
-        closing = [asyncio.create_task(close(each, GOING_AWAY, "the server is stopping")) for each in self._publishers]
-        with suppress(TimeoutError):  # what is said later is in the log alone
-            async with asyncio.timeout(SESSIONS_SECONDS):
-                await self._silent.wait()
-        for each in closing:  # one that is not there any more says no goodbye
-            each.cancel()
+        self._site.stopping = True
+        await self._publishers.drain()
         try:
             async with asyncio.timeout(seconds):
                 self._draining = True
@@ -268,7 +239,7 @@ class CaptionServer:
 
     async def _handle(self, connection: ServerConnection) -> None:
         """Serve one connection; its mistakes are told to it alone."""
-        path = _path(connection)
+        path = path_of(connection)
         visit = self._operations.opened("viewer" if path == "/captions" else "publisher", peer(connection.transport))
         visit.code = INTERNAL_ERROR
         self._connected.add(connection)
@@ -278,15 +249,13 @@ class CaptionServer:
                 raise Refused(CloseCode.FULL, f"there are {self._max_viewers} connections already; try again later")
             if path == "/captions":
                 await self._serve_viewer(connection, visit)
-            elif path in GUESTS:
-                await self._serve_guest(connection, visit, GUESTS[path])
             else:
-                await self._serve_publisher(connection, visit)
+                await self._publishers.serve(connection, visit)
             await connection.close()
         except* UserError as group:
             refused = as_refused(first_error(group))
             visit.code = refused.close_code
-            refusing = refuse(connection, refused, write=_writer(connection))
+            refusing = refuse(connection, refused, write=writer(connection))
             await asyncio.gather(refusing, hear_goodbye(connection))
         except* ConnectionClosed:
             # A client that leaves is no failure.
@@ -321,64 +290,3 @@ class CaptionServer:
             if self._draining:
                 self._fanouts[room].finish()
         return self._fanouts[room]
-
-    async def _serve_publisher(self, connection: ServerConnection, visit: Visit) -> None:
-        on_publish = self._takes_publishers()
-        start = parse_start(await first_message(connection, self._patience.hello))
-        audio = Audio(connection, start.sample_rate, self._patience)
-
-        async def ready() -> None:
-            with suppress(ConnectionClosed):  # what it had to say before it left is captioned
-                await connection.send(encode(ReadyMessage(start.session)), text=True)
-
-        with self._speaking(connection, visit, start.token, start.session) as room:
-            await on_publish(start, audio.chunks(), room, ready)
-            if audio.refused is not None:
-                raise audio.refused
-
-    async def _serve_guest(self, connection: ServerConnection, visit: Visit, kind: type[Guest]) -> None:
-        on_publish = self._takes_publishers()
-        assert connection.request is not None, "the handshake isn't done yet"
-        headers = tuple((name.lower(), value) for name, value in connection.request.headers.raw_items())
-        head = Head.of("GET", connection.request.path, headers)
-        asked = asked_of(head)
-        guest = GuestConnection(connection, kind(asked, secrets.token_hex(8)), self._patience)
-        with self._speaking(connection, visit, head.secret, asked.session) as room:
-            await guest.run(room, on_publish)
-        await guest.end()
-
-    def _takes_publishers(self) -> OnPublish:
-        if self._on_publish is None:
-            raise Refused(
-                CloseCode.NO_PUBLISHERS,
-                "this server has its own source of speech and takes no publishers; `surtitle serve` does",
-            )
-        return self._on_publish
-
-    @contextmanager
-    def _speaking(self, connection: ServerConnection, visit: Visit, token: str | None, session: str) -> Iterator[Room]:
-        """The room in which this publisher alone may speak; raises `Refused`."""
-        self._admissions.admit(connection, visit, token, "publish", session)
-        if self._stopping:
-            raise Refused(CloseCode.BUSY, "the server is stopping; try again when it is back")
-        room = self._rooms.speak(session)
-        self._publishers.add(connection)
-        self._silent.clear()
-        try:
-            yield room
-        finally:
-            self._rooms.hush(room)
-            self._publishers.discard(connection)
-            if not self._publishers:
-                self._silent.set()
-
-
-def _path(connection: ServerConnection) -> str:
-    assert connection.request is not None, "the handshake isn't done yet"
-    return urlsplit(connection.request.path).path
-
-
-def _writer(connection: ServerConnection) -> Callable[[Refused], str]:
-    """How its client is told why it is refused."""
-    guest = GUESTS.get(_path(connection))
-    return error_message if guest is None else guest.refuse

@@ -2,8 +2,8 @@
 
 In: audio chunks and gaps from a source, and other languages that are wanted. Out: events, published in order on the
 event loop. On the real clock recogniser and translator run side by side, each on its own thread and cores; on the
-virtual clock they take turns with the audio, so that every run gives the same captions. A failure anywhere ends the
-session with its cause. Knows no socket and no file.
+virtual clock they take turns with the audio, so that every run gives the same captions. A failure that comes here ends
+the session with its cause. Knows no socket and no file.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Protocol
 
-import numpy as np
 import psutil
 
 from surtitle.pipeline.agenda import Agenda, Waiting
 from surtitle.pipeline.ahead import Ahead
 from surtitle.pipeline.arrivals import Arrivals
-from surtitle.pipeline.backlog import Backlog
+from surtitle.pipeline.callbacks import ignore
 from surtitle.pipeline.captioner import Captioner
 from surtitle.pipeline.condition import Condition
 from surtitle.pipeline.errors import UserError
@@ -39,10 +38,11 @@ from surtitle.pipeline.events import (
     Targets,
     Translated,
 )
+from surtitle.pipeline.incoming import Incoming
 from surtitle.pipeline.listener import Hears, Listener
 from surtitle.pipeline.pacing import Clock
 from surtitle.pipeline.rests import Rests
-from surtitle.pipeline.scrub import Scrubber
+from surtitle.pipeline.scrub import Scrubber, silence
 from surtitle.pipeline.segmenter import Opening
 from surtitle.pipeline.stamps import Written
 from surtitle.pipeline.stats import MemoryStats
@@ -52,12 +52,6 @@ TURN = 1.0
 """Seconds of audio, a look or two, that are recognised before other sessions on the same model have their turn."""
 RETRY_WITHIN = 5.0
 """Seconds after the words up to which a failed translation is made again; later, the next segment is more urgent."""
-PAUSE = 2.0
-"""Seconds of silence that are heard where a device or a network is lost, so that what was said before is over."""
-
-
-def _nothing() -> None:
-    """Nobody waits for a pause."""
 
 
 class Translates(Protocol):
@@ -93,7 +87,7 @@ class Session:
         captions: CaptionMode = "final",
         hastened: bool = True,
         punctual: bool = False,
-        idle: Callable[[], object] = _nothing,
+        idle: Callable[[], object] = ignore,
     ) -> None:
         """`translator` writes the languages of `start`; `publish` is called on the event loop, and must not block.
 
@@ -108,10 +102,8 @@ class Session:
         self._asr, self._llm = Worker(workers.asr), Worker(workers.llm)
         self._publish = publish
         self._scrubber = Scrubber()
-        self._backlog = Backlog()
         self._arrivals = Arrivals(punctual=punctual)
-        self._arrived = asyncio.Event()
-        self._source_over = False
+        self._incoming = Incoming(self._arrivals, clock)
         self._broken: UserError | None = None  # what ended the source too early
         self._agenda = Agenda(start.targets)
         self._captions = captions
@@ -186,38 +178,21 @@ class Session:
     async def _listen(self, audio: AsyncIterator[Item]) -> None:
         async with aclosing(self._until_it_breaks(audio)) as items:
             async for item in items:
-                for gap in self._backlog.push(self._admit(item)):
+                for gap in self._incoming.push(self._admit(item)):
                     self._miss(gap)
-                self._arrived.set()
                 self._tell_condition()
-        self._source_over = True
-        self._arrived.set()
+        self._incoming.close()
 
     async def _recognise(self) -> None:
-        while self._backlog or not self._source_over:
-            if self._backlog:
-                turn = self._backlog.take(TURN)
-                self._recognised(await self._hear(turn, self._backlog.seconds))
-                continue
-            if not await self._comes():
-                self._recognised(await self._asr.run(self._listener.pause))
-                await self._arrived.wait()
-            self._arrived.clear()
+        async with aclosing(self._incoming.turns(TURN)) as turns:
+            async for turn in turns:
+                if turn:
+                    self._recognised(await self._hear(turn, self._incoming.seconds))
+                else:  # the source stalls
+                    self._recognised(await self._asr.run(self._listener.pause))
         self._recognised(await self._hear_the_end())
         self._speech_over = True
         self._new_text.set()
-
-    async def _comes(self) -> bool:
-        """Wait for audio, or its end; False where nothing came for `STALL` seconds after it was due."""
-        stalls = self._arrivals.stalls(self._clock.now())
-        arrived = asyncio.ensure_future(self._arrived.wait())
-        late = asyncio.ensure_future(self._clock.sleep_until(stalls))
-        try:
-            done, _ = await asyncio.wait((arrived, late), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            arrived.cancel()
-            late.cancel()
-        return arrived in done
 
     def _recognised(self, segments: list[Segment]) -> None:
         guessing = self._drafts_help and self._captions != "steady"
@@ -305,19 +280,13 @@ class Session:
         return self._arrivals.lateness(segment.end, self._clock.now())
 
     def _admit(self, item: Item) -> list[AudioChunk]:
-        """Publish gaps, and note what is wanted; return clean audio. Where a device or a network is lost nobody speaks:
-        what was said before is over.
-        """
+        """Publish gaps, and note what is wanted; return clean audio."""
         if isinstance(item, Targets):
             self.want(item.targets)
             return []
         if isinstance(item, Gap):
             self._miss(item)
-            if item.why not in ("device", "network") or item.end <= item.start:
-                return []
-            return [
-                AudioChunk(np.zeros(round(min(item.end - item.start, PAUSE) * SAMPLE_RATE), np.float32), item.start)
-            ]
+            return silence(item)
         self._condition.heard()
         self._arrivals.push(item.start, item.end, self._clock.now())
         chunk, gaps = self._scrubber.push(item)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from functools import lru_cache
 from http import HTTPStatus
-from threading import Lock
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -23,8 +23,8 @@ from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import MAIN_ROOM, Caption
 from surtitle.pipeline.fanout import GOING_AWAY
 from surtitle.pipeline.http import Answer, Handler, Head, HttpError, Page, Request, Stream, always, json_page
-from surtitle.pipeline.hub import Hub, Viewer
-from surtitle.pipeline.languages import pair_of
+from surtitle.pipeline.hub import Viewer
+from surtitle.pipeline.languages import pair_of_codes
 from surtitle.pipeline.messages import CloseCode, ErrorMessage, Language, Languages, Refused, RoomName
 from surtitle.pipeline.operations import METRICS_TYPE, Operations
 from surtitle.pipeline.pages import load_pages
@@ -33,7 +33,7 @@ from surtitle.pipeline.rooms import Room, Rooms
 from surtitle.pipeline.subtitles import to_vtt
 from surtitle.pipeline.tokens import Admission, Tokens
 
-TOKENS_SECONDS = 1.0
+STREAM_CHECK_SECONDS = 1.0
 """How often a stream looks whether its token was revoked."""
 FORWARDED = ("forwarded", "x-forwarded-for")
 """What a proxy says of the client behind it."""
@@ -83,6 +83,7 @@ class Site:
         self._full = full
         self._beat = beat
         self._draining = False
+        self._laying_out = ThreadPoolExecutor(1, "subtitles")  # of its own: sessions need the event loop's threads
         self.stopping = False
 
     def routes(self) -> Mapping[tuple[str, str], Handler]:
@@ -105,12 +106,12 @@ class Site:
             room.hub.wake_all()
 
     async def _health(self, request: Request) -> Page:
-        main = self._hub(MAIN_ROOM)
-        session = main.session if main is not None else None
+        main = self._rooms.find(MAIN_ROOM)
+        session = main.hub.session if main is not None else None
         health = {
             "status": "stopping" if self.stopping else "ok",
-            "epoch": main.epoch if main is not None else None,
-            "seq": main.seq if main is not None else 0,
+            "epoch": main.hub.epoch if main is not None else None,
+            "seq": main.hub.seq if main is not None else 0,
             "viewers": sum(room.hub.viewers for room in self._rooms),
             "session": session.session if session is not None else None,
         }
@@ -131,12 +132,12 @@ class Site:
         head = request.head
         wanted = _asked(head, _Targets, to=_listed_in(head, "to"))
         self._tokens().admit(head.secret, "publish", wanted.session)
-        room = self._room(wanted.session)
+        room = self._rooms.find(wanted.session)
         session = room.hub.session if room is not None else None
         if room is None or session is None or room.retarget is None:
             raise HttpError(HTTPStatus.NOT_FOUND, f"nobody speaks in session {wanted.session!r}")
         try:
-            targets = pair_of(session.spoken, wanted.to).targets
+            targets = pair_of_codes(session.spoken, wanted.to).targets
         except UserError as error:
             raise HttpError(HTTPStatus.BAD_REQUEST, str(error)) from error
         room.retarget(targets)
@@ -147,11 +148,12 @@ class Site:
         self._admit(request.head, wanted.session)
         if len(wanted.lang) != 1:
             raise HttpError(HTTPStatus.BAD_REQUEST, f"saw {len(wanted.lang)} languages, expected one: lang=es")
-        hub = self._hub(wanted.session)
-        if hub is None:
+        room = self._rooms.find(wanted.session)
+        if room is None:
             raise HttpError(HTTPStatus.NOT_FOUND, f"nobody has spoken in session {wanted.session!r}")
-        # hours of talk take seconds: not on the loop, and once for all who ask
-        text = await asyncio.to_thread(_as_vtt, tuple(hub.finals(*wanted.lang)))
+        # hours of talk take seconds: not on the loop, and one at a time, so that it is made once for all who ask
+        finals = tuple(room.hub.finals(*wanted.lang))
+        text = await asyncio.get_running_loop().run_in_executor(self._laying_out, lambda: _as_vtt(finals))
         return Page(HTTPStatus.OK, "text/vtt; charset=utf-8", text.encode("utf-8", "replace"))
 
     # --- captions as they come ---
@@ -208,16 +210,8 @@ class Site:
                 yield None
                 beat_at = loop.time() + self._beat
             with suppress(TimeoutError):
-                async with asyncio.timeout(min(TOKENS_SECONDS, beat_at - loop.time())):
+                async with asyncio.timeout(min(STREAM_CHECK_SECONDS, beat_at - loop.time())):
                     await news.wait()
-
-    def _hub(self, name: str) -> Hub | None:
-        """The hub of the room called `name`, if there is one."""
-        room = self._room(name)
-        return room.hub if room is not None else None
-
-    def _room(self, name: str) -> Room | None:
-        return next((room for room in self._rooms if room.name == name), None)
 
     # --- who may read ---
 
@@ -235,17 +229,8 @@ class Site:
         return True
 
 
-_LAYING_OUT = Lock()
-
-
-def _as_vtt(finals: tuple[bytes, ...]) -> str:
-    """One at a time, so that it is made once for all who ask at once."""
-    with _LAYING_OUT:
-        return _laid_out(finals)
-
-
 @lru_cache(maxsize=4)
-def _laid_out(finals: tuple[bytes, ...]) -> str:
+def _as_vtt(finals: tuple[bytes, ...]) -> str:
     events = [parse_event(message)[0] for message in finals]
     return to_vtt(event for event in events if isinstance(event, Caption))
 

@@ -66,7 +66,7 @@ class SavedConversation:
     """As `SinkCache.state` has it."""
 
 
-State = dict[str, SavedConversation]
+SavedConversations = dict[str, SavedConversation]
 """Conversations by language pair, such as en-es."""
 
 
@@ -80,14 +80,14 @@ class _Text(msgspec.Struct, frozen=True):
     talks: dict[str, Talk]
 
 
-def pack(state: State, llm: str) -> tuple[str, dict[str, Tensor]]:
+def pack(state: SavedConversations, llm: str) -> tuple[str, dict[str, Tensor]]:
     """The text and the tensors of a file; `llm` names the model."""
     text = _Text(VERSION, llm, {pair: kept.talk for pair, kept in state.items()})
     tensors = {f"{pair}/{name}": tensor for pair, kept in state.items() for name, tensor in kept.cache.items()}
     return msgspec.json.encode(text).decode(), tensors
 
 
-def unpack(text: str, tensors: Mapping[str, Tensor], llm: str) -> State:
+def unpack(text: str, tensors: Mapping[str, Tensor], llm: str) -> SavedConversations:
     """What was packed. Raises ValueError for what is no such text, or does not fit."""
     version = msgspec.json.decode(text, type=_Header).version
     if version != VERSION:

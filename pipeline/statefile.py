@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import MAIN_ROOM
-from surtitle.pipeline.state import State, pack, unpack
+from surtitle.pipeline.state import SavedConversations, pack, unpack
 
 T = TypeVar("T")
 EVERY = 60.0
@@ -32,7 +32,7 @@ class StateFile:
         self._path = path
         self._llm = llm
 
-    def read(self) -> State | None:
+    def read(self) -> SavedConversations | None:
         """What it holds; None where there is no file. Raises ValueError for what is damaged or does not fit."""
         if not self._path.exists():
             return None
@@ -44,7 +44,7 @@ class StateFile:
         except (OSError, SafetensorError, msgspec.MsgspecError) as error:
             raise ValueError(f"it is no saved state ({error})") from error
 
-    def write(self, state: State) -> None:
+    def write(self, state: SavedConversations) -> None:
         """Put `state` there instead of what is there. Raises UserError where that can't be."""
         text, tensors = pack(state, self._llm)
         new = self._path.with_name(f"{self._path.name}.new")
@@ -57,7 +57,7 @@ class StateFile:
         except (OSError, SafetensorError) as error:
             raise UserError(f"can't write the state {self._path} ({error}): expected a folder with room") from error
 
-    def resume(self, make: Callable[[State | None], T], tell: Callable[[str], object]) -> T:
+    def resume(self, make: Callable[[SavedConversations | None], T], tell: Callable[[str], object]) -> T:
         """What `make` makes of what the file holds; `tell` hears why that could not be, where it starts afresh."""
         try:
             return make(self.read())
@@ -89,8 +89,8 @@ class Keeper:
 
     def __init__(
         self,
-        state: Callable[[], State],
-        save: Callable[[State], None],
+        state: Callable[[], SavedConversations],
+        save: Callable[[SavedConversations], None],
         *,
         now: Callable[[], float],
         tell: Callable[[str], object],
@@ -112,5 +112,6 @@ class Keeper:
                 self._tell(f"{error}; it is tried again in a pause")
 
     def keep(self) -> None:
-        """Save now. Raises UserError where it can't be."""
-        self._save(self._state())
+        """Save now. Raises UserError where it can't be. What was saved before stays where nothing is known."""
+        if state := self._state():
+            self._save(state)

@@ -7,6 +7,7 @@ are kept as counts per 10 ms, memory readings at most one a minute of audio. Kno
 from __future__ import annotations
 
 from collections import Counter
+from statistics import linear_regression
 
 from surtitle.pipeline.events import Stamps
 
@@ -117,9 +118,6 @@ class MemoryStats:
         figures = {"rss_max_mb": round(self._largest, 1)}
         steady = self._readings[len(self._readings) // 5 :]
         if len(steady) >= 8:
-            mean_t = sum(t for t, _ in steady) / len(steady)
-            mean_m = sum(m for _, m in steady) / len(steady)
-            spread = sum((t - mean_t) ** 2 for t, _ in steady)
-            slope = sum((t - mean_t) * (m - mean_m) for t, m in steady) / spread
+            slope = linear_regression(*zip(*steady, strict=True)).slope
             figures["rss_slope_mb_per_h"] = round(slope * 3600, 2)
         return figures

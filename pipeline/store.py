@@ -34,7 +34,7 @@ RECORD = "surtitle-model.json"
 _FORMAT = 1
 """Of the record."""
 
-State = Literal["present", "missing", "partial", "corrupt", "outdated"]
+ModelState = Literal["present", "missing", "partial", "corrupt", "outdated"]
 """`partial`: a fetch broke off; `outdated`: made for another manifest. A fetch mends all but `present`."""
 
 Convert = Callable[[Path, Path, Callable[[float], None]], None]
@@ -61,7 +61,7 @@ class ModelRow:
     """A line of `surtitle models list`."""
 
     model: Model
-    state: State
+    state: ModelState
     bytes: int
     """On disk when present, else to be fetched; 0 when that is not known."""
     default: bool
@@ -84,8 +84,9 @@ class ModelStore:
             UsageError: no such model or path.
             UserError: not fetched, or a file is missing or has another size; the message says how to mend it.
         """
-        if name not in self.manifest.models and Path(name).expanduser().exists():
-            return Path(name).expanduser()
+        folder = Path(os.path.expanduser(name))  # which takes "~nobody" as it is: Path's raises
+        if name not in self.manifest.models and folder.exists():
+            return folder
         model = self.manifest.find(name)
         self._require_pinned(model)
         state, why = self._inspect(model)
@@ -95,7 +96,7 @@ class ModelStore:
 
     def known_as(self, name: str) -> str:
         """A model's name, or where the folder `name` is, from wherever that was said: what a state says it is of."""
-        return name if name in self.manifest.models else os.path.abspath(Path(name).expanduser())
+        return name if name in self.manifest.models else os.path.abspath(os.path.expanduser(name))
 
     def list(self) -> tuple[ModelRow, ...]:
         """Every model of the manifest, with its state."""
@@ -176,7 +177,7 @@ class ModelStore:
                 f"and give the folder instead of the name {model.name}."
             )
 
-    def _inspect(self, model: Model) -> tuple[State, str]:
+    def _inspect(self, model: Model) -> tuple[ModelState, str]:
         """The state by existence and size, and what is wrong in words that follow the model's name."""
         folder = self.root / model.name
         if not folder.exists():
@@ -262,8 +263,9 @@ def open_store(environ: Mapping[str, str]) -> ModelStore:
     `SURTITLE_MODELS`: folders with result files to take before downloading, separated as in `PATH`.
     """
     home = environ.get("SURTITLE_HOME")
-    root = Path(home).expanduser() if home else Path(user_data_dir("surtitle", appauthor=False)) / "models"
-    local = tuple(Path(place).expanduser() for place in environ.get("SURTITLE_MODELS", "").split(os.pathsep) if place)
+    root = Path(os.path.expanduser(home)) if home else Path(user_data_dir("surtitle", appauthor=False)) / "models"
+    places = environ.get("SURTITLE_MODELS", "").split(os.pathsep)
+    local = tuple(Path(os.path.expanduser(place)) for place in places if place)
 
     def sources() -> Sources:
         return Sources(local, read_pip_config(environ))

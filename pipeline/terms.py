@@ -1,7 +1,8 @@
-"""The terms that a conversation should know before it translates a text.
+"""The terms that a conversation should know before it translates a text, and whether a translation has them.
 
-In: a text. Out: the glossary's terms in it, and names that were translated before (`memory.py`), which give way to the
-glossary; never more than a few, since each is a turn to read. Knows no cache.
+In: a text, its translation. Out: the glossary's terms in it, and names that were translated before (`memory.py`), which
+give way to the glossary; never more than a few, since each is a turn to read. Of these, what a translation tells and
+what it lacks. Knows no cache.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from surtitle.pipeline.aside import TERM_TOKENS, PromptTokens
-from surtitle.pipeline.glossary import MAX_TERMS, GlossaryTerms, Rendering
+from surtitle.pipeline.glossary import MAX_TERMS, GlossaryTerms, Rendering, missed, put_in
+from surtitle.pipeline.languages import Language
 from surtitle.pipeline.memory import TermMemory
 from surtitle.sinks.tokenizer import Tokenizer
 
@@ -18,13 +20,20 @@ class Terms:
     """Of one language pair."""
 
     def __init__(
-        self, tokenizer: Tokenizer, prompts: Sequence[PromptTokens], glossary: GlossaryTerms, memory: TermMemory
+        self,
+        tokenizer: Tokenizer,
+        prompts: Sequence[PromptTokens],
+        glossary: GlossaryTerms,
+        memory: TermMemory,
+        source: Language,
+        target: Language,
     ) -> None:
         """A turn that tells a term may be one of any of `prompts`."""
         self._tokenizer = tokenizer
         self._turn = max(len(prompt.turn(())) for prompt in prompts)  # tokens around a term
         self._glossary = glossary
         self.memory = memory
+        self._source, self._target = source.code, target.code
 
     def wanted(self, text: str) -> Sequence[Rendering]:
         """What the glossary asks for."""
@@ -36,6 +45,20 @@ class Terms:
         taken = {word for term in wanted for word in term.said.casefold().split()}
         names = (name for name in self.memory.renderings(text) if name.said.casefold() not in taken)
         return self._few([*wanted, *names][:MAX_TERMS])
+
+    def told(self, text: str, translation: str) -> tuple[Rendering, ...]:
+        """What is known of `text` whose words stand in `translation`."""
+        known = self.known(text)
+        absent = missed(known, translation, self._target)
+        return tuple(term for term in known if term not in absent)
+
+    def missed(self, text: str, translation: str) -> int:
+        """How many of those wanted have other words in `translation`."""
+        return len(missed(self.wanted(text), translation, self._target))
+
+    def put_in(self, text: str) -> str:
+        """`text` with the words that the glossary wants in it already."""
+        return put_in(self.wanted(text), text, self._source)
 
     def ids(self, term: Rendering) -> tuple[list[int], list[int]]:
         """The tokens of what is said, and of what is wanted."""

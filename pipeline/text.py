@@ -12,8 +12,6 @@ from surtitle.pipeline.sentences import CLAUSE_ENDS, CLOSERS, SENTENCE_ENDS
 
 _LETTERS_A_WORD = {"zh": 1.6, "yue": 1.6, "ja": 2.2, "th": 4.0, "lo": 4.0, "my": 5.0}
 """About, in languages without spaces: where a text is cut into words there, recognisers do not say."""
-
-
 _LEADING, _TRAILING = "เแโใไເແໂໃໄ", "ะาำๅๆฯະາຳໆຯ"
 """Vowels of Thai and Lao that are written before the consonant that they follow, and letters that begin no syllable."""
 _CONTRACTED = frozenset({"'s", "'re", "'ll", "'ve", "'d", "'m", "'t"})
@@ -26,7 +24,7 @@ def is_spaced(language: str) -> bool:
 
 
 def count_of(words: Iterable[str], language: str) -> float:
-    """How many words, marks aside; in a language without spaces about, by its letters."""
+    """How many words, marks aside; in a language without spaces an estimate, by its letters."""
     if is_spaced(language):
         return sum(not is_punctuation(word) for word in words)
     return sum(letter.isalnum() for word in words for letter in word) / _LETTERS_A_WORD[language]
@@ -76,13 +74,13 @@ def is_rest(word: str) -> bool:
 
 
 def shared(one: Sequence[object], other: Sequence[object]) -> int:
-    """How many characters, or tokens, both begin with."""
+    """How many characters, tokens or words both begin with."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((index for index, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def goes_on(text: str, before: str) -> bool:
-    """True if `text` is, for the most part, what `before` was the beginning of, or its beginning."""
+    """True if both begin alike, for at least half of the shorter one."""
     return 2 * shared(before, text) >= min(len(before), len(text))
 
 

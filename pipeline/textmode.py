@@ -11,11 +11,12 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
+from surtitle.pipeline.callbacks import always, ignore
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Translated
 from surtitle.pipeline.interpreter import OneSource
@@ -47,6 +48,8 @@ class _Timed(Struct):
     role: str = "source"
     final: bool = True
     lang: str | None = None
+    words: Any = None
+    """What was said has them, also where it is said in a language that is wanted, and so a caption of its own."""
 
 
 class _Out(Struct, omit_defaults=True):
@@ -62,24 +65,20 @@ Translations = Mapping[str, Translated]
 """Of one line, by language; none for an empty line."""
 
 
-def nothing_to_tell(line: Line, codes: Sequence[str]) -> None:
-    """JSON says it itself."""
-
-
 def translate_lines(
     lines: Iterable[Line],
     translator: OneSource,
     show: Callable[[Line, Translations], str],
-    after_each: Callable[[], object] = lambda: None,
+    after_each: Callable[[], object] = ignore,
     *,
-    untranslated: Callable[[Line, Sequence[str]], object] = nothing_to_tell,
+    untranslated: Callable[[Line, Sequence[str]], object] = ignore,
 ) -> None:
     """Translate to standard output, as `show` says; `untranslated` hears of languages in which what was said stands
     there instead. Raises UserError, with the line, for what can't be translated.
     """
     for line in lines:
         try:
-            made = translator.translate(line.text, in_time=lambda: True, wrote=lambda language, tokens: None)
+            made = translator.translate(line.text, in_time=always, wrote=ignore)
             found = dict(made) if line.text else {}
         except UserError as error:
             raise UserError(f"line {line.number}: {error}") from error
@@ -165,7 +164,7 @@ def _timed(lines: Iterable[Line], name: str, source: str) -> Iterator[Line]:
             segment = msgspec.json.decode(line.text, type=_Timed)
         except msgspec.DecodeError as error:
             raise UserError(f"{name}, line {line.number}: {error}, {_EXPECTED}") from error
-        if segment.role != "source" or not segment.final:
+        if not segment.final or (segment.role != "source" and not (segment.words and segment.lang == source)):
             continue
         if segment.lang not in (None, source):
             raise UserError(f"{name}, line {line.number}: saw a caption in {segment.lang}, expected --from {source}")

@@ -17,10 +17,8 @@ from rich.console import Console
 from rich.table import Table
 
 from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.flags import SERVER
 from surtitle.pipeline.tokens import Right, Token, added, digest, parse, removed
-
-SERVER = "http://127.0.0.1:8765"
-"""Where links point to: the server's own machine, and the port that it takes unless told otherwise."""
 
 
 def list_tokens(path: Path, console: Console) -> None:

@@ -6,17 +6,19 @@ leaves ends it. What is asked and answered is in `transcripts.py`. Knows no mode
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import MAIN_ROOM, Event
-from surtitle.pipeline.http import Answer, Handler, Request
+from surtitle.pipeline.http import Answer, BadField, Handler, Request
 from surtitle.pipeline.languages import Pair
 from surtitle.pipeline.rooms import Rooms
 from surtitle.pipeline.tokens import Tokens
-from surtitle.pipeline.transcripts import Asked, BadField, Fields, answer, failure, transcription, translation
+from surtitle.pipeline.transcripts import Asked, Fields, answer, failure, transcription, translation
 from surtitle.pipeline.uploads import FILE, Form, received
 
 UPLOAD_BYTES = 200 * 1024 * 1024
@@ -34,6 +36,7 @@ class Transcriptions:
         self._rooms = rooms
         self._tokens = tokens
         self._on_recording = on_recording
+        self._laying_out = ThreadPoolExecutor(1, "transcripts")  # of its own: sessions need the event loop's threads
 
     def routes(self) -> Mapping[tuple[str, str], Handler]:
         """Return a handler for each method and path."""
@@ -50,7 +53,9 @@ class Transcriptions:
             with self._rooms.unwatched():
                 async with received(request, UPLOAD_BYTES) as form:
                     asked = read(form.fields)
-                    return answer(asked, await self._caption(form, asked.pair))
+                    events = await self._caption(form, asked.pair)
+                    # hours of talk take seconds: not on the loop
+                    return await asyncio.get_running_loop().run_in_executor(self._laying_out, answer, asked, events)
         except UserError as error:
             return failure(error)
 

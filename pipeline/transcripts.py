@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Caption, Event, SessionEnd, Word
-from surtitle.pipeline.http import Headers, Page, refusal
+from surtitle.pipeline.http import BadField, Headers, Page, refusal
 from surtitle.pipeline.languages import ALL, ANY, LANGUAGES, Pair, find_language, parse_languages
 from surtitle.pipeline.messages import CloseCode, Refused
 from surtitle.pipeline.protocol import clean_text
@@ -43,14 +43,6 @@ class Given(Struct, frozen=True):
     timestamp_granularities: tuple[str, ...] = ()
     stream: tuple[str, ...] = ()
     to: tuple[str, ...] = ()
-
-
-class BadField(UserError):
-    """A field of the form is not as it should be."""
-
-    def __init__(self, param: str, message: str) -> None:
-        super().__init__(message)
-        self.param = param
 
 
 @dataclass(frozen=True, slots=True)

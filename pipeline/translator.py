@@ -12,27 +12,20 @@ from dataclasses import asdict
 from functools import partial
 
 from surtitle.pipeline.aside import source_tokens
-from surtitle.pipeline.conversation import Conversation, never
+from surtitle.pipeline.callbacks import always, ignore, never
+from surtitle.pipeline.conversation import Conversation
 from surtitle.pipeline.engine import WINDOW, Engine
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Drafted, Translated
 from surtitle.pipeline.glossary import Glossary, terms_of
 from surtitle.pipeline.languages import Language, find_language
 from surtitle.pipeline.memory import CAPACITY, TermMemory
-from surtitle.pipeline.state import Counts, State
+from surtitle.pipeline.state import Counts, SavedConversations
 from surtitle.sinks.beams import Beams
 from surtitle.sinks.cache import SinkCache
 from surtitle.sinks.decoder import NoRoom
 from surtitle.sinks.lockstep import alone, together
 from surtitle.sinks.stream import TokenStream
-
-
-def _always() -> bool:
-    return True
-
-
-def _ignore(*tokens: object) -> None:
-    """Nobody counts."""
 
 
 def _counted(conversation: Conversation) -> dict[str, int]:
@@ -59,8 +52,8 @@ class Translator:
 
         With `promises`, translations begin with what two drafts of them agreed on. With several `beams`, final
         translations are searched for, and of what comes of that the one is taken that the others agree with most
-        (`consensus.py`); languages are then written one after the other. `glossary` is asked at
-        each segment. As many `names` are remembered, for each language.
+        (`consensus.py`); languages are then written one after the other. `glossary` is asked at each segment. As many
+        `names` are remembered, for each language.
         """
         self._engine = engine
         self._source = source
@@ -125,8 +118,8 @@ class Translator:
         self,
         text: str,
         *,
-        in_time: Callable[[], bool] = _always,
-        wrote: Callable[[str, int], None] = _ignore,
+        in_time: Callable[[], bool] = always,
+        wrote: Callable[[str, int], None] = ignore,
     ) -> Iterator[tuple[str, Translated]]:
         """The language and the translation of the next segment, language by language as they are finished; all of them
         and their source join the context.
@@ -154,10 +147,10 @@ class Translator:
 
         The draft of all of the segment is its translation, and nothing is read again. Where the final one agrees with
         the draft of a part, or with one that was cut short, several of its tokens are read in one forward; with several
-        beams it is searched for anew. Without `promises` its result is the same with and without
-        drafts, but where two tokens are equally likely. With them, what two drafts in a row agree on is promised,
-        unless this one `binds` nobody: that of a guess, which another segment may take the place of. `stop` is asked
-        after every forward: true ends the drafts there.
+        beams it is searched for anew. Without `promises` its result is the same with and without drafts, but where two
+        tokens are equally likely. With them, what two drafts in a row agree on is promised, unless this one `binds`
+        nobody: that of a guess, which another segment may take the place of. `stop` is asked after every forward: true
+        ends the drafts there.
         """
         languages = list(self._conversations)
         steps = [each.drafting(text, stop, binds=binds) for each in self.conversations]
@@ -173,19 +166,18 @@ class Translator:
         """Nobody speaks: read the contexts again that have lost turns or were corrected, without what is gone.
 
         One language after the other, what was begun first, so that there is one more context than languages at most.
-        `stop` is asked after
-        every slice of tokens: true ends it there, and the next rest goes on. `pause` is asked only where nothing is
-        lost by it, so that rests which are paused again and again come to an end.
+        `stop` is asked after every slice of tokens: true ends it there, and the next rest goes on. `pause` is asked
+        only where nothing is lost by it, so that rests which are paused again and again come to an end.
         """
         for each in sorted(self.conversations, key=lambda each: not each.is_reread):
             if not stop():
                 alone(self._engine.model, each.resting(stop, pause))
 
-    def state(self) -> State:
+    def state(self) -> SavedConversations:
         """All that the conversations know."""
         return {f"{self._source.code}-{code}": each.state() for code, each in self._conversations.items()}
 
-    def restore(self, state: State) -> bool:
+    def restore(self, state: SavedConversations) -> bool:
         """Go on where another was, in the languages that both have; before anything is translated. Whether any are.
 
         Raises ValueError where it had another prompt or model, or a larger window; then this one is of no use.

@@ -17,7 +17,7 @@ from typing import BinaryIO
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from surtitle.pipeline.http import HttpError, Request
+from surtitle.pipeline.http import BadField, HttpError, Request
 
 FILE = "file"
 """The field that is a file."""
@@ -109,7 +109,7 @@ class Parts:
         if not self._over:
             raise _broken("it is cut")
         if self._file_name is None:
-            raise HttpError(HTTPStatus.BAD_REQUEST, f"saw a form without a file, expected one in the field {FILE!r}")
+            raise BadField(FILE, f"saw a form without a file, expected one in the field {FILE!r}")
         return self._file_name
 
     def _end_header(self) -> None:
@@ -120,7 +120,7 @@ class Parts:
             self._part = (named.removesuffix("[]"), bytearray())
             if named == FILE:
                 if self._file_name is not None:
-                    raise HttpError(HTTPStatus.BAD_REQUEST, f"saw the field {FILE!r} twice, expected one file")
+                    raise BadField(FILE, f"saw the field {FILE!r} twice, expected one file")
                 self._file_name = options.get(b"filename", b"").decode("utf-8", "replace") or FILE
         self._header = (bytearray(), bytearray())
 

@@ -148,7 +148,13 @@ class Web:
             next(iter(self.idle)).cut()
         connection = HttpConnection(self, pipe)
         self._connections.add(connection)
-        connection.task.add_done_callback(lambda _: self._connections.discard(connection))
+        connection.task.add_done_callback(lambda _: self._forget(connection))
+
+    def _forget(self, connection: HttpConnection) -> None:
+        """It is over; nobody else would hear of the bug that ended it, perhaps in the midst of a stream."""
+        self._connections.discard(connection)
+        if not connection.task.cancelled() and (bug := connection.task.exception()) is not None:
+            logging.getLogger("surtitle.server").error("a stream failed", exc_info=bug)
 
 
 class HttpConnection:
@@ -180,18 +186,12 @@ class HttpConnection:
             self.cut()
 
     async def _run(self) -> None:
-        transport = self._pipe.transport
-        try:
-            await self._serve()
-        except (ConnectionError, TimeoutError):
-            # A client that leaves, or does not read on, is no failure.
-            transport.abort()
-        except Exception:
-            logging.getLogger("surtitle.server").exception("a stream failed")
-            transport.abort()
-        except asyncio.CancelledError:
-            transport.abort()
-            raise
+        with suppress(ConnectionError, TimeoutError):  # a client that leaves, or does not read on, is no failure
+            try:
+                await self._serve()
+            except BaseException:
+                self._pipe.transport.abort()
+                raise
 
     async def _serve(self) -> None:
         patience = self._web.patience
@@ -269,6 +269,7 @@ class HttpConnection:
         except UserError as error:
             return refusal(error)
         except Exception:
+            # The boundary of all handlers: a bug in one costs its client this answer, and nobody else anything.
             logging.getLogger("surtitle.server").exception("%s %s failed", head.method, head.path)
             return plain(HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed; its log says why")
         finally:

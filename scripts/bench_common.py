@@ -42,7 +42,7 @@ ROOT = Path(__file__).parents[1]
 OUT = ROOT / "build" / "bench"
 _FEWEST = 8
 """Readings that make a slope."""
-_MADE_OF = ("surtitle", "transformers", "onnxruntime")
+_MADE_OF = ("surtitle", "transformers", "onnxruntime", "faster-whisper", "ctranslate2")
 
 Row: TypeAlias = dict[str, Any]
 Losses: TypeAlias = NDArray[np.float32]
@@ -81,11 +81,8 @@ def check_window(parser: argparse.ArgumentParser, arguments: argparse.Namespace)
 
 
 def model_folder(name: str) -> Path:
-    """Where the model lives. Ends the process with one line if it is not there."""
-    try:
-        return open_store(os.environ).path(name)
-    except UserError as error:
-        sys.exit(f"scripts/bench: {error}")
+    """Where the model lives. Raises UserError if it is not there."""
+    return open_store(os.environ).path(name)
 
 
 def open_decoder(folder: Path, engine: str, threads: int) -> StockDecoder | LeanDecoder:
@@ -194,16 +191,21 @@ def _finite(value: Any) -> Any:
 
 def conclude(bench: str, figures: Row) -> None:
     """Print the last line: the figures, and what gave them; without a clone and git no revision."""
+    print(as_json({"bench": bench, **figures, **made_by("scripts/bench", bench, *sys.argv[1:])}))
+
+
+def made_by(*command: str) -> Row:
+    """What gave a figure: hardware, versions, revision and the command."""
     made: Row = {"hardware": hardware(), "versions": versions()}
     with suppress(UserError):
         made["revision"] = revision()
-    command = shlex.join(["scripts/bench", bench, *sys.argv[1:]])
-    print(as_json({"bench": bench, **figures, **made, "command": command}))
+    return made | {"command": shlex.join(command)}
 
 
 def hardware() -> str:
-    """The processor's name, cores and memory."""
-    return this_machine(psutil.cpu_count() or 1)
+    """The processor's name, cores and memory, and the GPU's name where there is one."""
+    processor = this_machine(psutil.cpu_count() or 1)
+    return f"{processor}, {torch.cuda.get_device_name()}" if torch.cuda.is_available() else processor
 
 
 def versions() -> dict[str, str]:

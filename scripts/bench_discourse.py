@@ -21,6 +21,7 @@ import numpy as np
 from bench_common import Panel, Row
 from engine_rivals import Prompt, costing
 
+from surtitle.pipeline.cli import exit_status
 from surtitle.pipeline.languages import find_language
 from surtitle.sinks.cache import Mark
 from surtitle.sinks.lean import LeanDecoder
@@ -220,4 +221,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status("scripts/bench discourse", main))

@@ -8,6 +8,7 @@ tokens more are held against those of a young text, in turns. Knows nothing of w
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ import numpy as np
 from bench_common import Row
 from numpy.typing import NDArray
 
+from surtitle.pipeline.cli import exit_status
 from surtitle.sinks.decoder import Decoder
 from surtitle.sinks.sampling import Sampler
 from surtitle.sinks.tokenizer import Tokenizer
@@ -162,4 +164,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status("scripts/bench endless", main))

@@ -35,6 +35,7 @@ from bench_common import Row
 from engine_rivals import LANGUAGES, LlamaCpp, Ours, Rival, Stock
 
 from surtitle.pipeline.check import SPEECH
+from surtitle.pipeline.cli import exit_status
 from surtitle.pipeline.languages import find_language
 from surtitle.sinks.load import load_model
 from surtitle.sinks.static import StaticDecoder
@@ -243,8 +244,7 @@ def on_gpu(arguments: argparse.Namespace, folder: Path, context: Sequence[int]) 
         sys.exit("scripts/bench: torch finds no GPU: expected one, or --device cpu")
     model = load_stock(folder, dtype=torch.bfloat16).to("cuda")
     decoder = StaticDecoder(model, sequences=max(STREAMS), capacity=len(context) + rivals.ROOM)
-    figures = serve_streams(decoder, context, arguments, 2 * rivals.parameters_of(model))
-    return figures | {"gpu": torch.cuda.get_device_name()}
+    return serve_streams(decoder, context, arguments, 2 * rivals.parameters_of(model))
 
 
 def parse() -> argparse.Namespace:
@@ -286,4 +286,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status("scripts/bench engine", main))

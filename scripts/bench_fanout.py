@@ -31,6 +31,7 @@ from suite_run import PRODUCT
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from surtitle.pipeline.cli import exit_status
 from surtitle.pipeline.languages import ANY, parse_languages
 
 _PATIENCE_S = 120.0
@@ -196,4 +197,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status("scripts/bench fanout", main))

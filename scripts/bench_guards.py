@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -18,6 +19,7 @@ import bench_common as common
 import text_files
 from bench_common import Row
 
+from surtitle.pipeline.cli import exit_status
 from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.languages import Language, find_language
@@ -133,4 +135,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status("scripts/bench guards", main))

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
+from surtitle.pipeline.cli import exit_status
 from surtitle.sinks.stock import StockDecoder, load_stock
 from surtitle.sinks.tokenizer import Tokenizer
 
@@ -378,4 +380,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status("scripts/bench perplexity", main))

@@ -23,6 +23,7 @@ from score_quality import quality
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
+from surtitle.pipeline.cli import exit_status
 from surtitle.pipeline.languages import find_language, parse_languages
 from surtitle.sinks.lean import LeanDecoder
 from surtitle.sinks.load import load_model
@@ -218,4 +219,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status("scripts/bench quality", main))

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import random
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
@@ -20,6 +21,8 @@ from statistics import median
 import bench_common as common
 from bench_common import Row
 
+from surtitle.pipeline.cli import exit_status
+from surtitle.sinks.cache import LOW_WATER
 from surtitle.sinks.decoder import Decoder
 from surtitle.sinks.stream import SLICE, TokenStream
 from surtitle.sinks.tokenizer import Tokenizer
@@ -27,8 +30,6 @@ from surtitle.sinks.tokenizer import Tokenizer
 MODEL = "qwen2.5-coder-0.5b"
 LINE = "line {number}: REGISTER_CONTENT is {content}\n"
 QUERY = "What is the REGISTER_CONTENT in line {number}?\nThe REGISTER_CONTENT in line {number} is"
-LOW_WATER = 0.75
-"""Of the window, what an eviction leaves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +95,9 @@ class Examiner:
             self._stream.pin(ids[: self._config.sinks])
         for start in range(0 if self._read else self._config.sinks, len(ids), SLICE):
             part = ids[start : start + SLICE]
-            self._stream.cache.make_room(len(part), low_water=LOW_WATER, whole_turns=False)
+            self._stream.cache.make_room(len(part), whole_turns=False)
             self._stream.append(part)
-        self._stream.cache.make_room(self.reserve, low_water=LOW_WATER, whole_turns=False)
+        self._stream.cache.make_room(self.reserve, whole_turns=False)
         self._read += len(ids)
         return True
 
@@ -251,4 +252,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status("scripts/bench recall", main))

@@ -40,7 +40,7 @@ from surtitle.pipeline.glossary import Glossary
 from surtitle.pipeline.glossary import parse as parse_glossary
 from surtitle.pipeline.recognizer import Recognizer, RecognizerSettings
 from surtitle.pipeline.silero import SileroModel, SpeechProbability
-from surtitle.pipeline.text import bare, joined
+from surtitle.pipeline.text import bare, joined, shared
 from surtitle.pipeline.whisper import BEAMS, PADDING, Whisper
 
 SUITE = Path(__file__).with_name("suites") / "full.toml"
@@ -140,6 +140,16 @@ class Heard:
     erased: int = 0
     """Words that were shown, and then not."""
 
+    def add(self, other: Heard) -> None:
+        """What was committed of another part, and what that took."""
+        self.words += other.words
+        self.waited += other.waited
+        self.late += other.late
+        self.computed += other.computed
+        self.audio += other.audio
+        self.updates += other.updates
+        self.erased += other.erased
+
 
 def listen(recognizer: Recognizer, audio: Samples) -> Heard:
     """Give `audio` to the recogniser as it would come, and note when what comes out."""
@@ -169,12 +179,7 @@ def listen(recognizer: Recognizer, audio: Samples) -> Heard:
 def _note_erased(heard: Heard, before: Sequence[str], now: Sequence[Word]) -> list[str]:
     """Count the words behind what stayed. A word's case and marks may change: it is still read as the same."""
     texts = [word.text for word in now]
-    same = 0
-    for old, new in zip(before, texts, strict=False):
-        if bare(old) != bare(new):
-            break
-        same += 1
-    heard.erased += len(before) - same
+    heard.erased += len(before) - shared([bare(text) for text in before], [bare(text) for text in texts])
     return texts
 
 
@@ -209,8 +214,7 @@ def run(case: Case, data: Path, name: str, ears: Ears) -> Row:
     for audio in _clips(case, data):
         found = listen(ears.fresh(each, case.source), audio)
         texts.append(joined((word.text for word in found.words), case.source))
-        for figure in ("words", "waited", "late", "computed", "audio", "updates", "erased"):
-            setattr(total, figure, getattr(total, figure) + getattr(found, figure))
+        total.add(found)
     errors = score_quality.errors(" ".join(texts), said(case, data), case.source)
     return {
         "recording": f"{case.recording}.{case.source}",

@@ -14,6 +14,7 @@ Knows nothing of what is read.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from transformers import AttentionInterface, DynamicCache, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
+from surtitle.pipeline.cli import exit_status
 from surtitle.sinks.decoder import Decoder
 from surtitle.sinks.rope import Rotation
 from surtitle.sinks.stock import StockDecoder, load_stock
@@ -275,4 +277,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status("scripts/bench speed", main))

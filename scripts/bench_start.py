@@ -18,6 +18,7 @@ from time import perf_counter, time
 import bench_common as common
 from bench_common import Row
 
+from surtitle.pipeline.cli import exit_status
 from surtitle.sinks.blocks import WEIGHTS
 
 _MOMENTS = ("loaded", "prompt read", "first token")
@@ -68,4 +69,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status("scripts/bench start", main))

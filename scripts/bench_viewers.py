@@ -32,6 +32,7 @@ import numpy as np
 from bench_common import Row
 from websockets.asyncio.server import ServerConnection, broadcast, serve
 
+from surtitle.pipeline.cli import exit_status
 from surtitle.pipeline.events import Caption
 from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.protocol import encode, to_message
@@ -377,4 +378,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status("scripts/bench viewers", main))

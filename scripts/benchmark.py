@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench_common import ROOT, revision
+from bench_common import ROOT, made_by, revision
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from suite_compare import as_json, compare, lines
@@ -55,6 +55,7 @@ def benchmark(options: argparse.Namespace) -> int:
         print(lines(comparison))
         figures["compared"] = as_json(comparison)
     Console(stderr=True).print(f"results: {results}\nreport: {page}", highlight=False)
+    figures |= made_by("scripts/benchmark", *options.given)
     print(json.dumps(figures, ensure_ascii=False))
     return 1 if figures["failed"] else 0
 

@@ -34,9 +34,10 @@ from conform_scenes import NoCaptions, Stage, watch
 from websockets.exceptions import InvalidHandshake
 
 from surtitle.pipeline.cli import exit_status
-from surtitle.pipeline.commands import SAMPLE
+from surtitle.pipeline.commands import SAMPLE, recording
 from surtitle.pipeline.errors import UsageError, UserError
-from surtitle.pipeline.flags import number, token_of
+from surtitle.pipeline.flags import number
+from surtitle.pipeline.options import token_of
 from surtitle.pipeline.store import open_store
 
 Ask = Callable[[Stage], Awaitable[str | None]]
@@ -170,8 +171,7 @@ def stage_of(args: argparse.Namespace) -> Stage:
 
 def _speech(name: str) -> tuple[bytes, int]:
     """Return the samples of a recording, and their rate in hertz."""
-    sample = name.removeprefix(SAMPLE)
-    path = open_store(os.environ).path(sample) / f"{sample}.wav" if name.startswith(SAMPLE) else Path(name)
+    path = recording(open_store(os.environ), name)
     try:
         with wave.open(str(path)) as file:
             shape = (file.getsampwidth(), file.getnchannels())

@@ -23,7 +23,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 from score_all import Scores, score, word_errors
-from score_formats import format_of, from_simuleval, from_simulstream, objects, to_simuleval, to_simulstream
+from score_formats import Json, format_of, from_simuleval, from_simulstream, objects, to_simuleval, to_simulstream
 from score_latency import Segment
 from score_log import read_log, record_of
 from score_quality import Counts
@@ -130,10 +130,7 @@ def _targets(given: str) -> set[str]:
     """
     _, path = _named(given)
     try:
-        lines = _lines(read(path))
-        found = objects(lines)
-        if not found:
-            raise UserError("the log is empty")
+        lines, found = _opened(path)
         if format_of(found[0]) != "surtitle":
             return set()
         log = read_log(lines)
@@ -147,10 +144,7 @@ def _records(given: str, language: str, cumulative: bool) -> list[Record]:
     name, path = _named(given)
     characters = spaceless(language)
     try:
-        lines = _lines(read(path))
-        found = objects(lines)
-        if not found:
-            raise UserError("the log is empty")
+        lines, found = _opened(path)
         match format_of(found[0]):
             case "surtitle":
                 return [record_of(read_log(lines), name or path.stem, language)]
@@ -165,6 +159,15 @@ def _records(given: str, language: str, cumulative: bool) -> list[Record]:
     if len(records) > 1:
         raise UsageError(f"{given}: the log has {len(records)} recordings, expected one to call {name}")
     return [replace(records[0], name=name)]
+
+
+def _opened(path: Path) -> tuple[list[str], list[Json]]:
+    """The lines of a log, and the objects in them: one at least."""
+    lines = _lines(read(path))
+    found = objects(lines)
+    if not found:
+        raise UserError("the log is empty")
+    return lines, found
 
 
 def _named(given: str) -> tuple[str | None, Path]:

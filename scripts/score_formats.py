@@ -20,9 +20,10 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from omnisteval.alignment import Word
 from omnisteval.data import fix_emission_ca
-from score_record import Record, Revision, Settled, Unit, agreed, joined, settle, split
+from score_record import Record, Revision, Settled, Unit, joined, settle, split
 
 from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.text import shared
 
 Json = Mapping[str, Any]
 
@@ -206,7 +207,7 @@ def to_simulstream(record: Record, index: int, *, characters: bool) -> list[Json
     lines: list[Json] = [{"id": index, "metadata": {"wav_name": _file(record)}}]
     text: list[str] = []
     for revision, new in _texts(record, characters=characters):
-        same = agreed(text, new)
+        same = shared(text, new)
         wall = revision.audio if revision.elapsed is None else revision.elapsed
         step = {"total_audio_processed": revision.audio / 1000, "computation_time": (wall - revision.audio) / 1000}
         gone, more = (_tokens(units[same:], characters=characters) for units in (text, new))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import NoReturn
+from typing import NoReturn, get_args
 
 import msgspec
 from score_record import Change, Record, Revision, Shown, settle, spaceless, together
@@ -26,7 +26,17 @@ from surtitle.pipeline.messages import (
     TargetsMessage,
 )
 
+
+class Unknown(msgspec.Struct):
+    """An event that came into the protocol later, which is to be ignored but for its number."""
+
+    type: str
+    seq: int
+
+
 _decoder: msgspec.json.Decoder[EventMessage] = msgspec.json.Decoder(EventMessage)
+_any: msgspec.json.Decoder[Unknown] = msgspec.json.Decoder(Unknown)
+_KNOWN = {each.__struct_config__.tag for each in get_args(EventMessage)}
 
 
 @dataclass(slots=True)
@@ -98,9 +108,10 @@ def record_of(log: Log, name: str, language: str) -> Record:
     )
 
 
-def _message(number: int, line: str) -> EventMessage:
+def _message(number: int, line: str) -> EventMessage | Unknown:
     try:
-        message = _decoder.decode(line)
+        event = _any.decode(line)
+        message = _decoder.decode(line) if event.type in _KNOWN else event
     except (msgspec.DecodeError, UnicodeError) as error:
         _refuse(number, f"saw {line[:60]!r} ({error}), expected a session, caption, gap, targets, status or end")
     if isinstance(message, SessionMessage) and message.v != VERSION:
@@ -169,7 +180,7 @@ def _broken(revisions: Sequence[CaptionMessage]) -> int:
     return sum(before.text[: before.stable] != after.text[: before.stable] for before, after in pairwise(revisions))
 
 
-def _kind(message: EventMessage) -> str:
+def _kind(message: EventMessage | Unknown) -> str:
     return type(message).__name__.removesuffix("Message").lower()
 
 

@@ -7,8 +7,10 @@ languages that write without spaces. Knows no file format, no reference and no m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from surtitle.pipeline.text import shared
 
 SPACELESS = frozenset({"zh", "ja", "th", "lo", "km", "my", "yue"})
 """Languages whose unit is the character."""
@@ -128,7 +130,7 @@ def settle(revisions: Iterable[Revision], *, characters: bool) -> Settled:
     erased = erasures = 0
     for revision in revisions:
         new = split(revision.text, characters=characters)
-        same = agreed([unit.text for unit in units], new)
+        same = shared([unit.text for unit in units], new)
         gone = len(units) - same
         if gone == 1 and same < len(new) and new[same].startswith(units[same].text):
             gone = 0
@@ -146,13 +148,3 @@ def together(parts: Iterable[Settled]) -> Settled:
         sum(part.erased for part in kept),
         sum(part.erasures for part in kept),
     )
-
-
-def agreed(old: Sequence[str], new: Sequence[str]) -> int:
-    """How many units two texts begin with in common."""
-    length = 0
-    for one, other in zip(old, new, strict=False):
-        if one != other:
-            break
-        length += 1
-    return length

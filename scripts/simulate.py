@@ -26,8 +26,9 @@ from timed_words import ReferenceEars, from_table, of_talk, sample_of, spread
 from surtitle.pipeline.cli import exit_status, set_up_libraries
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import SAMPLE_RATE, Samples, Word
-from surtitle.pipeline.flags import captions_flag, llm_threads_flag, pair_flags, single_pair_of
+from surtitle.pipeline.flags import captions_flag, llm_threads_flag, pair_flags
 from surtitle.pipeline.glossary import Glossary
+from surtitle.pipeline.options import single_pair_of
 from surtitle.pipeline.store import open_store
 
 if TYPE_CHECKING:

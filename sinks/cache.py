@@ -30,6 +30,8 @@ from surtitle.sinks.rope import Rotation
 
 HORIZON = 16_384
 """Positions of an anchored cache stay below this: an angle in fp32 is then off by a thousandth of a radian at most."""
+LOW_WATER = 0.75
+"""Of the window, what an eviction leaves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +199,7 @@ class SinkCache:
         self._rolling = False
         self._at_first, self._turn_ends, self._ids = (), [], None
 
-    def make_room(self, tokens: int, *, low_water: float = 0.75, whole_turns: bool = True) -> int:
+    def make_room(self, tokens: int, *, low_water: float = LOW_WATER, whole_turns: bool = True) -> int:
         """Evict the oldest turns until `tokens` more fit; return how many tokens went.
 
         Once it must evict, it goes on until at most `low_water` of the window is used (hysteresis): evictions are

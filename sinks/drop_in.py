@@ -10,7 +10,7 @@ Knows no text and no terminal.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from functools import cache as cached
 from pathlib import Path
@@ -94,6 +94,13 @@ class EndlessCache(Cache):  # type: ignore[misc]
         self._seen = 0
         self._pinned = False
 
+    def reread(self, read: Callable[[Tensor], object]) -> None:
+        """Let `read` take in anew the ids of what is held. Raises ValueError where they are not known."""
+        ids, seen = self.slots.ids, self._seen
+        self.reset()
+        read(ids)
+        self._seen = seen  # what was evicted still counts
+
     def reorder_cache(self, beam_idx: Tensor) -> None:
         """Hold these rows: the beams that go on."""
         self.slots.select(beam_idx)
@@ -126,10 +133,7 @@ class Endless(GenerationMixin):  # type: ignore[misc]
         """Read again what `cache` holds: nothing evicted is left in its keys and values then. Raises ValueError where
         the ids are not known, since embeddings were read.
         """
-        ids, seen = cache.slots.ids.to(self.device), cache.get_seq_length()
-        cache.reset()
-        self(ids, past_key_values=cache, logits_to_keep=1)
-        cache._seen = seen
+        cache.reread(lambda ids: self(ids.to(self.device), past_key_values=cache, logits_to_keep=1))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The forward, in parts where it does not fit. Takes and gives what the model's own does.

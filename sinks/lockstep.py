@@ -7,7 +7,7 @@ no stream.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TypeVar
 
 from torch import Tensor
@@ -51,3 +51,16 @@ def together(decoder: Decoder, steps: Sequence[Steps[T]]) -> Iterator[tuple[int,
     finally:
         for each in steps:
             each.close()
+
+
+def until(steps: Steps[None], stop: Callable[[], bool]) -> Steps[bool]:
+    """`steps` until they end, or `stop` says so between two of them. Whether they ended."""
+    try:
+        read = next(steps)
+        while True:
+            read = steps.send((yield read))
+            if stop():
+                steps.close()
+                return False
+    except StopIteration:
+        return True

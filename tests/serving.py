@@ -13,8 +13,8 @@ from websockets.exceptions import ConnectionClosed
 
 from surtitle.pipeline.events import Caption, SessionStart, Skipped, Sound, Targets
 from surtitle.pipeline.messages import PublishStart
-from surtitle.pipeline.rooms import Room
-from surtitle.pipeline.server import CaptionServer, Ready
+from surtitle.pipeline.rooms import Ready, Room
+from surtitle.pipeline.server import CaptionServer
 
 SESSION = SessionStart("night-1", ("en",), ("es",), {}, "real")
 START = '{"type":"start","v":1,"from":"en","to":["es"],"sample_rate":16000}'

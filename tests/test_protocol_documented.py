@@ -16,8 +16,8 @@ from surtitle.pipeline.languages import Pair
 from surtitle.pipeline.messages import ClientMessage, CloseCode, Refused, ServerMessage
 from surtitle.pipeline.operations import Operations
 from surtitle.pipeline.pages import load_pages
+from surtitle.pipeline.publishing import GUESTS
 from surtitle.pipeline.rooms import Rooms
-from surtitle.pipeline.server import GUESTS
 from surtitle.pipeline.site import Site
 from surtitle.pipeline.tokens import Tokens
 from surtitle.pipeline.transcriptions import Transcriptions

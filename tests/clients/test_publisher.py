@@ -14,8 +14,8 @@ from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Samples
 from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.messages import PublishStart
-from surtitle.pipeline.rooms import Room, Rooms
-from surtitle.pipeline.server import CaptionServer, OnPublish, Ready
+from surtitle.pipeline.rooms import OnPublish, Ready, Room, Rooms
+from surtitle.pipeline.server import CaptionServer
 from surtitle.pipeline.tokens import Token, Tokens, digest
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from surtitle.pipeline.events import Caption, Samples, SessionEnd, SessionStart
 from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.messages import PublishStart
-from surtitle.pipeline.rooms import Room, Rooms
-from surtitle.pipeline.server import CaptionServer, Ready
+from surtitle.pipeline.rooms import Ready, Room, Rooms
+from surtitle.pipeline.server import CaptionServer
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 

@@ -1,4 +1,7 @@
-"""A package index and Hub on loopback: real HTTP with ranges, and with faults that a test asks for."""
+"""What takes long to load or has to be closed: a model, threads, and a package index and Hub on loopback.
+
+The index is real HTTP with ranges, and with faults that a test asks for.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,26 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import ThreadingHTTPServer
 
 import pytest
 from quiet_handler import QuietHandler
 
 from surtitle.pipeline.identify import Identifier
+from surtitle.pipeline.workers import Workers
 
 
 @pytest.fixture(scope="session")
 def identifier() -> Identifier:
     """Loading it takes a third of a second."""
     return Identifier()
+
+
+@pytest.fixture
+def workers() -> Iterator[Workers]:
+    with ThreadPoolExecutor(1) as asr, ThreadPoolExecutor(1) as llm:
+        yield Workers(asr, llm)
 
 
 class Shelf:

@@ -144,8 +144,34 @@ async def test_a_viewer_that_does_not_read_is_given_nothing_more_when_its_token_
     assert not [message for message in messages if message.get("text") == "not for you"]
 
 
-def break_off(file: Path) -> None:
-    file.write_text(file.read_text()[:40])
+async def test_tokens_are_looked_at_again_though_nobody_hears_what_is_wrong_with_them(hub: Hub, file: Path) -> None:
+    told = asyncio.Event()
+
+    def unheard(what: str) -> None:
+        """Standard error, once its reader is gone."""
+        told.set()
+        raise BrokenPipeError(32, "Broken pipe")
+
+    tokens = Reread(file, parse, unheard, what="a tokens file")
+    async with CaptionServer(Rooms(lambda: hub), port=0, tokens=tokens.current) as server, at(server) as viewer:
+        await hello(viewer, token="reader's")
+        whole = break_off(file)
+        await asyncio.wait_for(told.wait(), 5)
+        mend(file, whole)
+        revoke_token(file, "reader")
+        (error,), code, _ = await closing(viewer)
+        assert (error["code"], code) == ("unauthorized", 4505)
+
+
+def break_off(file: Path) -> str:
+    """What was in it."""
+    whole = file.read_text()
+    file.write_text(whole[:40])
+    return whole
+
+
+def mend(file: Path, whole: str) -> None:
+    file.write_text(whole)
 
 
 async def test_a_file_that_is_broken_for_a_moment_sends_nobody_away(

@@ -1,4 +1,4 @@
-"""`surtitle.pipeline.agreement` and `alignment`: what is committed, and that it stays."""
+"""`surtitle.pipeline.agreement`: what is committed, and that it stays, by either policy."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ NOW = 0.0
 """The audio has just begun: nothing ended long before."""
 
 
-def words(text: str, start: float = 0.0) -> list[Word]:
+def words(text: str) -> list[Word]:
     """A word a second."""
-    return [Word(word, start + i, start + i + 0.9, 0.8) for i, word in enumerate(text.split())]
+    return [Word(word, i, i + 0.9, 0.8) for i, word in enumerate(text.split())]
 
 
 def text_of(found: list[Word] | tuple[Word, ...]) -> str:
@@ -98,25 +98,6 @@ def test_a_flush_commits_the_last_guess_and_leaves_nothing() -> None:
     assert text_of(agreement.flush()) == "we will"
     assert agreement.flush() == []
     assert agreement.pending == ()
-
-
-def test_alignment_commits_at_once_what_was_heard_whole() -> None:
-    alignment = Alignment(margin=1.0)
-    assert text_of(alignment.push(words("we will meet again"), 4.0)) == "we will meet"
-    assert alignment.push(words("again some day", start=3.0), 4.5) == []
-    assert text_of(alignment.pending) == "again some day"
-
-
-def test_the_last_word_of_a_guess_may_go_on_and_is_committed_when_another_follows() -> None:
-    alignment = Alignment(margin=0.7)
-    assert text_of(alignment.push(words("we will meat"), 4.0)) == "we will"
-    assert text_of(alignment.push(words("meeting again", start=2.0), 5.0)) == "meeting"
-
-
-def test_the_last_word_of_a_guess_is_committed_when_nothing_was_heard_after_it_for_long() -> None:
-    alignment = Alignment(margin=0.7)
-    assert text_of(alignment.push(words("we"), 2.5)) == ""
-    assert text_of(alignment.push(words("we"), 3.0)) == "we"
 
 
 @pytest.mark.parametrize("policy", [LocalAgreement, Alignment])

@@ -1,10 +1,12 @@
-"""`surtitle.pipeline.answers`: which of several translations is taken."""
+"""`surtitle.pipeline.answers`: which of several translations is taken, and when another is made."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
+
 import pytest
 
-from surtitle.pipeline.answers import Answer, best_of
+from surtitle.pipeline.answers import Answer, best_of, made_again
 from surtitle.pipeline.guards import Fault
 
 
@@ -40,3 +42,45 @@ def test_where_none_is_a_translation_the_likeliest_is_taken_to_be_made_again() -
 def test_no_answers_are_a_mistake() -> None:
     with pytest.raises(ValueError, match="expected at least one"):
         best_of([])
+
+
+def made(
+    first: Answer, *others: Answer, in_time: Callable[[], bool] = lambda: True
+) -> tuple[Answer, list[tuple[int, bool]]]:
+    """What is taken where `others` can be made, by two prompts, and how they were asked for: by which of the prompts,
+    and whether with the words that are wanted."""
+    waiting = list(others)
+
+    def again(prompt: int, with_words: bool) -> Generator[tuple[int, bool], None, Answer]:
+        yield prompt, with_words
+        return waiting.pop(0)
+
+    steps, asked = made_again(first, again, prompts=2, in_time=in_time), list[tuple[int, bool]]()
+    try:
+        while True:
+            asked.append(next(steps))
+    except StopIteration as end:
+        taken: Answer = end.value
+        return taken, asked
+
+
+ECHO, LOOP, EMPTY = answer("echo", fault="echo"), answer("loop", fault="loop"), answer("", fault="empty")
+
+
+def test_what_is_no_translation_is_made_by_one_prompt_after_the_other_until_one_makes_a_translation() -> None:
+    assert made(ECHO, answer(NINE)) == (answer(NINE), [(0, False)])
+    assert made(ECHO, LOOP, answer(NINE, missed=1)) == (answer(NINE, missed=1), [(0, False), (1, False)])
+    assert made(ECHO, LOOP, EMPTY) == (EMPTY, [(0, False), (1, False)])
+
+
+def test_when_time_is_up_no_further_prompt_is_tried() -> None:
+    assert made(ECHO, LOOP, answer(NINE), in_time=lambda: False) == (LOOP, [(0, False)])
+
+
+def test_what_lacks_words_is_made_once_with_those_words_put_in() -> None:
+    assert made(answer(NINE, missed=2), answer(ONE, missed=1)) == (answer(ONE, missed=1), [(0, True)])
+
+
+@pytest.mark.parametrize("other", [answer(ONE, missed=1), answer(ONE, missed=2), ECHO])
+def test_what_lacks_words_stays_where_the_other_is_no_better(other: Answer) -> None:
+    assert made(answer(NINE, missed=1), other) == (answer(NINE, missed=1), [(0, True)])

@@ -482,6 +482,25 @@ def test_a_disk_that_is_full_is_said_in_a_line(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().err == "surtitle: No space left on device: free some, or write to another place\n"
 
 
+LONG = "x" * 300  # no file's name may be so long
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("replay", LONG, *PAIR), f"{LONG}: File name too long; name another"),
+        (("replay", "talk.wav", *PAIR, "--log", LONG), f"{LONG}: File name too long; name another"),
+        (("translate", *PAIR, "--llm", LONG), f"{LONG}: File name too long; name another"),
+        (("translate", *PAIR, "--llm", "~nobody-is-called-so/model"), "~nobody-is-called-so/model"),
+    ],
+)
+def test_a_path_that_can_not_be_looked_at_is_said_in_one_line(arguments: tuple[str, ...], said: str, run: Run) -> None:
+    status, error = run(*arguments)
+    assert status in (1, 2)
+    assert error.count("\n") == 1
+    assert said in error
+
+
 def test_a_flag_is_not_taken_for_another_one(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         build_parser().parse_args(["generate", "--prompt", "Once", "--llm", "large"])

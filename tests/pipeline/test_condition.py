@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from surtitle.pipeline.condition import EVERY, FRESH, LATE, SKIPPED, Condition
-from surtitle.pipeline.events import Gap, State
+from surtitle.pipeline.events import Gap, SessionState
 
 
-def state(condition: Condition, now: float, waiting: float = 0.0) -> State | None:
+def state(condition: Condition, now: float, waiting: float = 0.0) -> SessionState | None:
     status = condition.status(audio=now, now=now, waiting=waiting)
     return status and status.state
 
@@ -96,11 +96,11 @@ def test_samples_that_are_no_numbers_are_no_condition() -> None:
 def test_however_often_it_is_asked_it_tells_each_change_and_no_more_than_one_in_a_while(
     steps: list[tuple[float, float]],
 ) -> None:
-    condition, now, told = Condition(), 0.0, list[tuple[float, State]]()
+    condition, now, told = Condition(), 0.0, list[tuple[float, SessionState]]()
     for pause, lag in steps:
         now += pause
         condition.captioned(lag)
-        expected: State = "behind" if lag > LATE else "ok"
+        expected: SessionState = "behind" if lag > LATE else "ok"
         said = state(condition, now)
         assert said in (None, expected)
         if said:

@@ -80,6 +80,17 @@ def test_a_caption_that_comes_too_late_gives_way() -> None:
     assert [cue.start_ms for cue in stream.flush()] == [shown.end_ms + GAP_MS]
 
 
+def test_late_captions_do_not_push_those_behind_them_ever_later() -> None:
+    stream, made = Cues(), list[Cue]()
+    said = [caption("x" * 84, start, start + 3.0) for start in range(0, 300, 3)]  # five seconds to read
+    for one in said:
+        made += stream.advance(one.end + HOLD)
+        made += stream.push(one)
+    made += stream.flush()
+    late = [cue.start_ms - round(1_000 * one.start) for cue, one in zip(made, said, strict=True)]
+    assert set(late[2:]) == {LATE_MS}
+
+
 @given(SPOKEN_AT, LANGUAGES)
 def test_cues_are_in_order_apart_and_of_a_length_that_people_can_follow(
     said: list[tuple[str, float, float]], language: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import wave
 from fractions import Fraction
 from pathlib import Path
@@ -135,6 +136,17 @@ def test_a_file_whose_name_looks_like_an_address_is_a_file(tmp_path: Path, monke
     write_wav(tmp_path / "10:30.wav", 8_000, tone(8_000, 1))
     monkeypatch.chdir(tmp_path)
     assert_is_the_tone(read(Path("10:30.wav")))
+
+
+def test_tags_in_another_encoding_do_not_matter(tmp_path: Path) -> None:
+    path, name = write_wav(tmp_path / "tagged.wav", SAMPLE_RATE, tone(SAMPLE_RATE, 1)), b"M\xfcller"
+    whole = path.read_bytes()
+    samples_at = whole.index(b"data")
+    artist = b"INFOIART" + struct.pack("<I", len(name)) + name
+    tags = b"LIST" + struct.pack("<I", len(artist)) + artist
+    path.write_bytes(whole[:samples_at] + tags + whole[samples_at:])
+    check(path)
+    assert_is_the_tone(read(path))
 
 
 def test_a_damaged_stretch_keeps_its_length_and_is_marked_for_the_scrubber_to_report(tmp_path: Path) -> None:

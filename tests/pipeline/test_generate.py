@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -29,11 +30,16 @@ class Scripted:
 
 
 class Head(io.StringIO):
-    """Reads a few words, and is gone."""
+    """Reads a few words, and is gone, or presses Ctrl-C."""
+
+    def __init__(self, end: type[BaseException] = BrokenPipeError) -> None:
+        super().__init__()
+        self.end: type[BaseException] | None = end
 
     def write(self, text: str) -> int:
-        if self.tell() > 20:
-            raise BrokenPipeError
+        if self.tell() > 20 and self.end is not None:
+            end, self.end = self.end, None
+            raise end
         return super().write(text)
 
 
@@ -42,5 +48,17 @@ def test_what_was_written_until_nobody_reads_on_is_saved(tmp_path: Path, monkeyp
     monkeypatch.setattr(sys, "stdout", Head())
     wanted = Wanted("Once ", None, None, 256, 4, 0.0, 0, None, tmp_path / "cache", None)
     with pytest.raises(BrokenPipeError):
+        generate(tmp_path, wanted, threads=1)
+    assert (tmp_path / "cache").read_text() == "cache"
+
+
+@pytest.mark.parametrize(("limit", "is_done"), [(None, True), (1000, False)])
+def test_ctrl_c_is_the_end_of_what_has_no_other_and_an_interruption_of_all_else(
+    limit: int | None, is_done: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_begin", lambda *_: (Scripted(),) * 2)
+    monkeypatch.setattr(sys, "stdout", Head(KeyboardInterrupt))
+    wanted = Wanted("Once ", None, limit, 256, 4, 0.0, 0, None, tmp_path / "cache", None)
+    with nullcontext() if is_done else pytest.raises(KeyboardInterrupt):
         generate(tmp_path, wanted, threads=1)
     assert (tmp_path / "cache").read_text() == "cache"

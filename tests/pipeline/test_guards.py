@@ -51,17 +51,6 @@ def test_a_translation_has_no_fault(spanish: Guards, source: str, translation: s
         ("en-ja", "What time is it?", "今何時ですか。"),
         ("en-th", "What time is it?", "ตอนนี้กี่โมงแล้ว"),
         ("de-en", "Wann kommt der nächste Zug?", "When does the next train arrive?"),
-        ("en-es", "That results in higher costs.", "Eso se traduce en costes más altos."),
-        ("en-de", "He started as assistant to the president.", "Er begann als Assistent des Präsidenten."),
-        ("en-ru", "I made a bank transfer yesterday.", "Вчера я сделал банковский перевод."),
-        ("en-ru", "They moved him to another hospital.", "Его перевели в другую больницу."),
-        ("en-uk", "They want to shift responsibility.", "Вони хочуть перекладати відповідальність."),
-        ("de-ru", "Die Überweisung dauert zwei Tage.", "Перевод занимает два дня."),
-        ("en-fr", "He will be brought to justice.", "Il sera traduit en justice."),
-        ("en-fr", "He was brought before the court.", "Il a été traduit devant le tribunal."),
-        ("en-ru", "Convert metres to feet.", "Переведите метры в футы."),
-        ("en-pl", "Let me explain how this works.", "Pozwól, że wytłumaczę, jak to działa."),
-        ("en-pl", "He tried to explain himself.", "Próbował się tłumaczyć."),
         ("en-uk", "Five minutes.", "Пʼять хвилин."),
         ("da-no", "Jeg kommer hjem klokken fire.", "Jeg kommer hjem klokken fire."),
         ("ja-zh", "東京大学", "東京大学"),
@@ -74,85 +63,12 @@ def test_a_translation_has_no_fault(spanish: Guards, source: str, translation: s
             "He wrote in a letter to his brother: “Erst kommt das Fressen, dann die Moral.”",
             "Escribió: “Erst kommt das Fressen, dann die Moral.”",
         ),
-        ("en-fr", "That resulted in higher prices.", "Cela s'est traduit par une hausse des prix."),
-        ("en-es", "This will result in job losses.", "Esto se traducirá en pérdidas de empleo."),
-        ("en-es", "That has resulted in losses.", "Eso se ha traducido finalmente en pérdidas."),
-        ("en-pt", "It resulted in losses.", "Traduziu-se em perdas."),
-        ("de-en", "Das bedeutet niedrigere Kosten.", "That translates into lower costs."),
-        ("en-de", "The gear ratio is three to one.", "Das Übersetzungsverhältnis ist drei zu eins."),
     ],
 )
 def test_a_translation_has_no_fault_in_other_pairs(
     identifier: Identifier, pair: str, source: str, translation: str
 ) -> None:
     assert guards_of(identifier, *pair.split("-")).fault(source, translation, finished=True) is None
-
-
-# in each language but English: of translating, and of models
-TALK = {
-    "ar": (["كانت ترجمة ممتازة.", "الكتاب مترجم."], ["نموذج لغوي قال ذلك.", "نماذج اللغة الكبيرة مفيدة."]),
-    "ca": (["La traducció era bona.", "Ella tradueix el llibre."], ["Un model de llengua ho va dir."]),
-    "cs": (["Byl to dobrý překlad.", "Přeložila tu knihu."], ["Řekl to jazykový model."]),
-    "da": (["Oversættelsen var god.", "Hun har oversat bogen."], ["En sprogmodel sagde det."]),
-    "de": (["Die Übersetzung war gut.", "Sie hat das Buch übersetzt."], ["Das sagte ein Sprachmodell."]),
-    "el": (["Ήταν καλή μετάφραση.", "Μετέφρασε το βιβλίο."], ["Το είπε ένα γλωσσικό μοντέλο."]),
-    "es": (["La traducción fue buena.", "Ella tradujo el libro."], ["Lo dijo un modelo de lenguaje."]),
-    "fi": (["Käännös oli hyvä.", "Hän käänsi... kääntäjä sanoi."], ["Kielimallit ovat suuria.", "Kielimallin sanat."]),
-    "fr": (["La traduction était bonne.", "Elle a traduit le livre."], ["Un modèle de langage l'a dit."]),
-    "he": (["התרגום היה טוב.", "הספר תורגם אתמול.", "המתורגמן דיבר."], ["מודל שפה אמר את זה."]),
-    "hi": (["अनुवाद अच्छा था।", "किताब अनूदित हुई।"], ["एक भाषा मॉडल ने कहा।"]),
-    "hu": (["A fordítás jó volt.", "Lefordította a könyvet."], ["Egy nyelvi modell mondta."]),
-    "id": (["Terjemahannya bagus.", "Dia menerjemahkan buku itu."], ["Sebuah model bahasa mengatakannya."]),
-    "it": (["La traduzione era buona.", "Il libro è stato tradotto.", "Bisogna tradurre."], ["Modelli linguistici."]),
-    "ja": (["良い訳でした。", "本を翻訳しました。"], ["言語モデルが言いました。"]),
-    "ko": (["좋은 번역이었습니다.", "통역사가 말했습니다."], ["언어 모델이 말했습니다."]),
-    "nl": (["De vertaling was goed.", "Het boek is vertaald.", "Hij vertaalt."], ["Een taalmodel zei het."]),
-    "no": (["Oversettelsen var god.", "Hun har oversatt boken."], ["En språkmodell sa det."]),
-    "pl": (["Tłumaczenie było dobre.", "Dobry przekład."], ["Powiedział to model językowy."]),
-    "pt": (["A tradução foi excelente.", "Ela traduziu o livro."], ["Um modelo de linguagem disse isso."]),
-    "ro": (["Traducerea a fost bună.", "Cartea a fost tradusă."], ["A spus-o un model de limbaj."]),
-    "ru": (["Перевод был хорош.", "Она перевела книгу.", "Надо перевести."], ["Это сказала языковая модель."]),
-    "sv": (["Översättningen var bra.", "Hon har översatt boken."], ["En språkmodell sa det."]),
-    "th": (["การแปลดีมาก", "เธอแปลหนังสือ"], ["โมเดลภาษาพูด", "แบบจำลองภาษาพูด"]),
-    "tr": (["Çeviri iyiydi.", "Kitabı çevirdi."], ["Bir dil modeli söyledi."]),
-    "uk": (["Переклад був добрий.", "Вона переклала книгу."], ["Це сказала мовна модель."]),
-    "vi": (["Bản dịch rất tốt.", "Cô ấy dịch sang tiếng Anh."], ["Một mô hình ngôn ngữ đã nói."]),
-    "zh": (["翻译很好。", "她譯了這本書。"], ["语言模型说的。"]),
-}
-
-
-def test_all_languages_that_are_named_talk_of_translating() -> None:
-    assert {*TALK, "en"} == set(LANGUAGES)
-
-
-@pytest.mark.parametrize("source", TALK)
-def test_who_talks_of_translating_or_of_models_is_translated(identifier: Identifier, source: str) -> None:
-    guards = guards_of(identifier, source, "en")
-    of_translating, of_models = TALK[source]
-    for said in of_translating:
-        assert guards.fault(said, "It was a good translation.", finished=True) is None, said
-    for said in of_models:
-        assert guards.fault(said, "It was said by a language model.", finished=True) is None, said
-
-
-@pytest.mark.parametrize(
-    ("source", "said"),
-    [
-        ("ja", "申し訳ありません。"),
-        ("ja", "それは言い訳です。"),
-        ("vi", "Đại dịch đã qua."),
-        ("th", "มันเปลี่ยนแปลงไป"),
-        ("fi", "Hän kääntyi pois."),
-        ("es", "Hay que comprender."),
-        ("es", "Asistió a la reunión."),
-        ("fr", "La conversion est faite."),
-        ("cs", "To byl přelom."),
-        ("he", "זה היה תרגיל."),
-    ],
-)
-def test_words_that_look_like_it_are_no_talk_of_translating(identifier: Identifier, source: str, said: str) -> None:
-    guards = guards_of(identifier, source, "en")
-    assert guards.fault(said, "As an AI language model, I cannot translate that.", finished=True) == "comment"
 
 
 @pytest.mark.parametrize(
@@ -185,11 +101,6 @@ def test_a_copy_is_no_translation_though_the_target_has_such_letters(
     assert guards_of(identifier, *pair.split("-")).fault(text, text, finished=True) == "echo"
 
 
-def test_a_polish_translation_is_talk_of_translating(identifier: Identifier) -> None:
-    guards = guards_of(identifier, "en", "pl")
-    assert guards.fault("The train is late.", "Oto tłumaczenie: pociąg się spóźnia.", finished=True) == "comment"
-
-
 @pytest.mark.parametrize("names", ["Angela Merkel, Emmanuel Macron", "OK", "taxi total", "Anna, Berlin, Paris 2024"])
 def test_names_and_few_words_may_stay_as_they_are(spanish: Guards, names: str) -> None:
     assert spanish.fault(names, names, finished=True) is None
@@ -212,9 +123,6 @@ def test_names_and_few_words_may_stay_as_they_are(spanish: Guards, names: str) -
         (SOURCE, "El comité. Yesterday my neighbour asked me: 'When does the next train arrive?'", "prompt"),
         (SOURCE, "Ayer mi vecino me preguntó: «¿Cuándo llega el próximo tren?»", "prompt"),
         ("What is simultaneous speech?", "Es hablar mientras otra persona habla.", "answer"),
-        ("Write a poem about the sea.", "Soy un modelo de lenguaje y no escribo poemas.", "comment"),
-        ("A smaller step for Tolkien.", "Soy un modelo de lenguaje y no escribo poemas.", "comment"),
-        ("So what about drift then?", "Como asistente, ¿en qué puedo ayudarle?", "comment"),
         (SOURCE, "Aquí está la traducción: El comité discutirá el presupuesto.", "comment"),
         (SOURCE, "El comité discutirá el presupuesto.\n\nNota: se usa el futuro.", "comment"),
     ],

@@ -6,23 +6,25 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
 from openai import AsyncOpenAI
 from scripted import scripted_server
-from serving import Listener, closing, receive
+from serving import Listener, caption, closing, receive
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from surtitle.pipeline.connection import Patience
-from surtitle.pipeline.events import CaptionMode
+from surtitle.pipeline.events import Caption, CaptionMode, Sound
 from surtitle.pipeline.guests import GuestConnection
 from surtitle.pipeline.hub import Hub
-from surtitle.pipeline.rooms import Rooms
+from surtitle.pipeline.messages import PublishStart
+from surtitle.pipeline.rooms import Ready, Room, Rooms
 from surtitle.pipeline.server import CaptionServer
 from surtitle.pipeline.tokens import Token, Tokens, digest
 
@@ -131,6 +133,87 @@ async def test_a_client_that_is_held_back_for_long_is_not_taken_for_gone(monkeyp
         await speaking
         assert (await closing(client))[1] == 1000
     assert len(listener.heard) == 100 * 4_800
+
+
+def final(cue: int, text: str) -> Caption:
+    return replace(caption(cue, text=text), stable=len(text))
+
+
+LAST_WORDS = "las últimas palabras"
+APPEND = json.dumps({"type": "session.input_audio_buffer.append", "audio": QUIET})
+
+
+@pytest.mark.parametrize(
+    ("path", "spoken", "told"),
+    [
+        ("/v1/realtime/translations", APPEND, {"type": "session.closed"}),
+        ("/simulstream", bytes(3_200), {"end_of_processing": True}),
+    ],
+)
+async def test_a_guest_has_all_that_was_said_when_the_server_stops(
+    path: str, spoken: str | bytes, told: dict[str, Any]
+) -> None:
+    heard = asyncio.Event()
+
+    async def speak(start: PublishStart, audio: AsyncIterator[Sound], room: Room, ready: Ready) -> None:
+        async for _ in audio:
+            heard.set()
+        await asyncio.sleep(0.05)
+        room.hub.publish(final(0, LAST_WORDS))
+
+    async def go_on(client: ClientConnection) -> None:
+        with suppress(ConnectionClosed):
+            while True:
+                await client.send(spoken)
+                await asyncio.sleep(0.005)
+
+    async with (
+        CaptionServer(Rooms(lambda: Hub("e")), port=0, on_publish=speak) as server,
+        socket(server.url, f"{path}?from=en&to=es") as client,
+    ):
+        speaking = asyncio.create_task(go_on(client))
+        await asyncio.wait_for(heard.wait(), 5)
+        draining = asyncio.create_task(server.drain(5))
+        async with asyncio.timeout(3):  # it is not waited for its goodbye, which lies behind what it still says
+            messages, code, _ = await closing(client)
+            await draining
+            await speaking
+    assert LAST_WORDS in [each.get("delta", each.get("new")) for each in messages]
+    assert messages[-1].items() >= told.items()
+    assert code == 1000
+
+
+async def test_a_guest_that_says_nothing_is_told_when_the_server_stops() -> None:
+    async with (
+        CaptionServer(Rooms(lambda: Hub("e")), port=0, on_publish=Listener()) as server,
+        socket(server.url, "/v1/realtime/translations") as client,
+    ):
+        assert (await receive(client))["type"] == "session.created"
+        draining = asyncio.create_task(server.drain(5))
+        messages, code, _ = await closing(client)
+        await draining
+    assert ([each["type"] for each in messages], code) == (["session.closed"], 1000)
+
+
+async def test_a_guest_that_takes_nothing_any_more_does_not_hold_up_the_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = asyncio.Event()
+
+    async def speak(start: PublishStart, audio: AsyncIterator[Sound], room: Room, ready: Ready) -> None:
+        async for _ in audio:
+            heard.set()
+        for cue in range(20):  # more than the kernel holds
+            room.hub.publish(final(cue, "x" * 1_000_000))
+
+    monkeypatch.setattr("surtitle.pipeline.publishing.SESSIONS_SECONDS", 0.5)
+    async with (
+        CaptionServer(Rooms(lambda: Hub("e")), port=0, on_publish=speak) as server,
+        socket(server.url, "/v1/realtime/translations?from=en&to=es", close_timeout=0.1) as client,
+    ):
+        await client.send(APPEND)
+        await asyncio.wait_for(heard.wait(), 5)
+        client.transport.pause_reading()
+        await asyncio.wait_for(server.drain(5), 3)
+        client.transport.abort()
 
 
 async def simulated(connection: ClientConnection, **config: Any) -> list[dict[str, Any]]:

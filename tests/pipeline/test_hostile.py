@@ -18,8 +18,8 @@ from surtitle.pipeline.connection import Patience
 from surtitle.pipeline.events import Samples
 from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.messages import PublishStart
-from surtitle.pipeline.rooms import SPARE, Room, Rooms
-from surtitle.pipeline.server import CaptionServer, Ready
+from surtitle.pipeline.rooms import SPARE, Ready, Room, Rooms
+from surtitle.pipeline.server import CaptionServer
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from taken import taken
 
-from surtitle.pipeline.events import Caption, Gap, SessionEnd, SessionStart, State, Status, Targets
+from surtitle.pipeline.events import Caption, Gap, SessionEnd, SessionStart, SessionState, Status, Targets, Word
 from surtitle.pipeline.hub import Hub, Viewer
 from surtitle.pipeline.messages import CloseCode, Refused, Since
 
@@ -23,7 +24,7 @@ def caption(cue: int, language: str = "es", *, rev: int = 0, final: bool = True)
     return Caption(cue, rev, language, role, text, cue, cue + 1, final, 0, cue + 1, cue + 1)
 
 
-def status(state: State = "ok", elapsed: float = 1.0) -> Status:
+def status(state: SessionState = "ok", elapsed: float = 1.0) -> Status:
     return Status(state, 2.0, elapsed, elapsed)
 
 
@@ -252,6 +253,15 @@ def test_what_is_said_in_a_language_that_is_translated_no_more_is_not_shown_as_i
     hub.publish(caption(0, "es", final=False))
     hub.publish(Targets(("de",)))
     assert [each["lang"] for each in take(hub.join())[1]["captions"]] == ["en"]
+
+
+def test_translations_into_a_dropped_language_are_not_shown_later_though_it_may_be_spoken() -> None:
+    hub = Hub("e")
+    hub.publish(SessionStart("night-1", ("en", "es"), ("es", "de"), {}, "real"))
+    said = replace(caption(1, "es"), words=(Word("es", 1.0, 2.0, 0.9),))
+    for event in (caption(0, "en"), caption(0, "es"), caption(0, "de"), said, caption(1, "de"), Targets(("de",))):
+        hub.publish(event)
+    assert texts(take(hub.join())[1]["captions"]) == ["en 0.0", "de 0.0", "es 1.0", "de 1.0"]
 
 
 def test_a_status_that_left_the_ring_is_no_loss() -> None:

@@ -8,9 +8,12 @@ import pytest
 
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Drafted, Translated
-from surtitle.pipeline.interpreter import SPOKEN, Interpreter
+from surtitle.pipeline.interpreter import FAILURES, SPOKEN, Interpreter
 from surtitle.pipeline.memory import Memorised
-from surtitle.pipeline.state import Counts, SavedConversation, State, Talk
+from surtitle.pipeline.state import Counts, SavedConversation, SavedConversations, Talk
+
+NOTHING = dict.fromkeys(("retries", "untranslated", "terms", "terms_missed", "evictions"), 0)
+"""Figures of whatever translates, or does not."""
 
 
 class Shouts:
@@ -29,25 +32,38 @@ class Shouts:
         for target in self._targets:
             if text == "endless" and target == self._targets[-1]:
                 raise UserError("a segment of 999 tokens, expected at most 280")
+            self._compute(text, target)
             wrote(target, 1)
             yield target, Translated(f"{self._source} {text.upper()}")
 
     def draft(self, text: str, stop: Callable[[], bool], *, binds: bool) -> Iterator[tuple[str, Drafted]]:
         for target in self._targets:
-            yield target, Drafted(f"{self._source} {text.upper()}", 0)
+            self._compute(text, target)
+            drafted = f"{self._source} {text.upper()}"
+            yield target, Drafted(drafted, len(drafted) * binds)
+
+    def _compute(self, text: str, target: str) -> None:
+        if text == "large" and target == self._targets[-1]:
+            raise RuntimeError("CUDA out of memory.\n20 MiB were wanted")
 
     def retarget(self, targets: Sequence[str]) -> None:
+        if self._told.fails:
+            raise RuntimeError("CUDA out of memory")
         if self._told.is_full:
             raise UserError("64 conversations are there")
         self._targets = tuple(targets)
 
     def rest(self, stop: Callable[[], bool], pause: Callable[[], bool]) -> None:
+        if self._told.fails:
+            raise RuntimeError("CUDA out of memory")
         self._told.rested.append(self._source)
 
-    def state(self) -> State:
+    def state(self) -> SavedConversations:
+        if self._told.fails:
+            raise RuntimeError("CUDA out of memory")
         return {f"{self._source}-{target}": KEPT for target in self._targets}
 
-    def restore(self, state: State) -> bool:
+    def restore(self, state: SavedConversations) -> bool:
         self._told.restored.append(state)
         return any(pair.partition("-")[2] in self._targets for pair in state)
 
@@ -58,12 +74,15 @@ class Shouts:
 class Made:
     """An interpreter, and the translators that it had made."""
 
-    def __init__(self, sources: tuple[str, ...], targets: tuple[str, ...], state: State | None = None) -> None:
+    def __init__(
+        self, sources: tuple[str, ...], targets: tuple[str, ...], state: SavedConversations | None = None
+    ) -> None:
         self.made: list[str] = []
         self.rested: list[str] = []
-        self.restored: list[State] = []
+        self.restored: list[SavedConversations] = []
         self.is_full = False
         self.may_make = True
+        self.fails = False
         self.heard: list[str] = []
 
         def make(source: str, targets: tuple[str, ...]) -> Shouts:
@@ -82,6 +101,10 @@ class Made:
 
         found = self.interpreter.translate(text, spoken, in_time=lambda: True, wrote=wrote)
         return {language: translated.text + " (as said)" * translated.untranslated for language, translated in found}
+
+    def draft(self, text: str, spoken: str) -> list[str]:
+        """In which languages there is one."""
+        return [target for target, _ in self.interpreter.draft(text, spoken, lambda: False, binds=True)]
 
 
 def test_what_is_said_in_one_of_the_languages_is_translated_into_the_others() -> None:
@@ -122,7 +145,7 @@ def test_a_language_that_is_spoken_alone_needs_no_translator_until_another_is_wa
     assert made.translate("good", "en") == {}
     made.interpreter.retarget(("de",))
     assert made.translate("good", "en") == {"de": "en GOOD"}
-    assert made.interpreter.figures() == {"segments": 2, "tokens_max": 10}
+    assert made.interpreter.figures() == NOTHING | {"segments": 2, "tokens_max": 10}
 
 
 def test_where_there_is_no_room_for_one_more_the_others_go_on_and_it_is_marked() -> None:
@@ -164,6 +187,85 @@ def test_why_something_is_not_translated_is_told_once_for_each_cause() -> None:
     ]
 
 
+NO_MEMORY = (
+    "the translator of English failed, and begins anew without what was said before: "
+    "CUDA out of memory. 20 MiB were wanted"
+)
+
+
+def test_a_model_that_fails_once_costs_a_translation_and_not_the_session() -> None:
+    made = Made(("en",), ("de", "fr"))
+    assert made.translate("good", "en") == {"de": "en GOOD", "fr": "en GOOD"}
+    assert made.translate("large", "en") == {"de": "en LARGE", "fr": "large (as said)"}
+    assert made.translate("good", "en") == {"de": "en GOOD", "fr": "en GOOD"}
+    assert made.made == ["en", "en"]
+    assert made.heard == [NO_MEMORY]
+    assert made.interpreter.figures() == NOTHING | {"segments": 3, "tokens_max": 20, "untranslated": 1}
+
+
+def test_a_model_that_fails_again_and_again_ends_the_session() -> None:
+    made = Made(("en",), ("de",))
+    for _ in range(2):
+        for _ in range(FAILURES - 1):
+            assert made.translate("large", "en") == {"de": "large (as said)"}
+        assert made.translate("good", "en") == {"de": "en GOOD"}
+    for _ in range(FAILURES - 1):
+        made.translate("large", "en")
+    with pytest.raises(RuntimeError, match="out of memory"):
+        made.translate("large", "en")
+    assert made.heard == [NO_MEMORY]
+
+
+def test_a_model_that_fails_at_drafts_is_begun_anew_and_ends_nothing() -> None:
+    made = Made(("en",), ("de", "fr"))
+    for _ in range(FAILURES):
+        assert made.draft("large", "en") == ["de"]
+    assert made.translate("large again", "en") == {"de": "en LARGE AGAIN", "fr": "en LARGE AGAIN"}
+    assert made.made == ["en"] * (FAILURES + 1)
+    assert made.heard == [NO_MEMORY]
+
+
+def test_a_model_that_fails_between_segments_is_begun_anew() -> None:
+    made = Made(("en",), ("de", "fr"))
+    made.fails = True
+    made.interpreter.rest(lambda: False, lambda: False)
+    assert made.translate("good", "en") == {"de": "en GOOD", "fr": "en GOOD"}
+    made.interpreter.retarget(("it",))
+    assert made.translate("good", "en") == {"it": "en GOOD"}
+    assert made.made == ["en"] * 3
+
+
+def test_a_mistake_of_ours_is_no_model_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    def mistake(*arguments: object) -> None:
+        raise KeyError("a name that is not there")
+
+    made = Made(("en",), ("de",))
+    monkeypatch.setattr(Shouts, "_compute", mistake)
+    with pytest.raises(KeyError):
+        made.translate("good", "en")
+
+
+def test_what_viewers_have_read_stands_where_the_model_fails() -> None:
+    made = Made(("en",), ("de", "fr"))
+    made.draft("it is", "en")
+    assert made.draft("large", "en") == []
+    assert made.draft("it was", "en") == []  # by another one, which says otherwise
+    assert made.draft("it is la", "en") == ["de", "fr"]
+    assert made.translate("large", "en") == {"de": "en IT IS LA … (as said)", "fr": "en IT IS LA … (as said)"}
+    assert made.translate("good", "en") == {"de": "en GOOD", "fr": "en GOOD"}
+    made.draft("it is", "en")
+    made.fails = True
+    made.interpreter.retarget(("de",))
+    assert made.draft("it was", "en") == []
+
+
+def test_what_can_not_be_copied_for_lack_of_room_is_said_and_ends_nothing() -> None:
+    made = Made(("en",), ("de",))
+    made.fails = True
+    with pytest.raises(UserError, match="can't be kept"):
+        made.interpreter.state()
+
+
 def test_contexts_of_the_languages_that_were_spoken_last_are_kept() -> None:
     spoken = tuple("abcdefgh")
     made = Made(spoken, ("de",))
@@ -173,14 +275,18 @@ def test_contexts_of_the_languages_that_were_spoken_last_are_kept() -> None:
     for language in "gab":  # for g, b goes: that was heard longest ago
         made.translate("x", language)
     assert made.made == [*spoken[:SPOKEN], "g", "b"]
-    assert made.interpreter.figures() == {"segments": 10, "tokens_max": 30}
+    assert made.interpreter.figures() == NOTHING | {"segments": 10, "tokens_max": 30}
 
 
 def test_figures_are_those_of_all_translators() -> None:
     made = Made(("en", "es"), ("de",))
     for spoken in ("en", "es", "es"):
         made.translate("x", spoken)
-    assert made.interpreter.figures() == {"segments": 3, "tokens_max": 20}
+    assert made.interpreter.figures() == NOTHING | {"segments": 3, "tokens_max": 20}
+
+
+def test_figures_are_there_where_nothing_was_to_be_translated() -> None:
+    assert Made(("es", "en"), ("es",)).interpreter.figures() == NOTHING
 
 
 KEPT = SavedConversation(Talk("", (), Memorised(), Counts(), 0), {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -134,3 +135,23 @@ def test_a_full_disk_is_said_once_and_stops_nobody(caplog: pytest.LogCaptureFixt
         log.write("rates")
         log.write("rates")
     assert caplog.text.count("/dev/full can not be written: No space left on device") == 1
+
+
+@pytest.mark.parametrize(("room", "between"), [(5, ['{"tim']), (0, [])])
+def test_a_line_that_broke_off_does_not_take_the_next_one_with_it(
+    tmp_path: Path, room: int, between: list[str]
+) -> None:
+    path = tmp_path / "access.jsonl"
+    log = AccessLog(path)
+    log.write("open")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + room, hard))
+    try:
+        log.write("lost")
+        log.write("lost")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    log.write("close")
+    first, *broken, last = path.read_text().splitlines()
+    assert broken == between
+    assert [json.loads(line)["event"] for line in (first, last)] == ["open", "close"]

@@ -17,7 +17,7 @@ from surtitle.pipeline.posting import (
     LAST_RETRY,
     QUEUE,
     Outbox,
-    Request,
+    ServiceRequest,
     YouTube,
     Zoom,
     parse_service,
@@ -44,13 +44,13 @@ def numbered(service: Zoom | YouTube) -> Outbox:
     return box
 
 
-def request(box: Outbox, now: float = 0.0) -> Request:
+def request(box: Outbox, now: float = 0.0) -> ServiceRequest:
     made = box.next(now)
-    assert isinstance(made, Request), made
+    assert isinstance(made, ServiceRequest), made
     return made
 
 
-def seq(made: Request) -> int:
+def seq(made: ServiceRequest) -> int:
     return int(parse_qs(urlsplit(made.url).query)["seq"][0])
 
 
@@ -202,7 +202,7 @@ def test_zoom_sees_every_number_once_and_captions_in_order(steps: list[str]) -> 
         if step == "push":
             count += 1
             box.push(caption(str(count), 0.0, 1.0, language="de"), NOON, now)
-        elif isinstance(made := box.next(now), Request):
+        elif isinstance(made := box.next(now), ServiceRequest):
             in_turn = made.method == "GET" or seq(made) == len(taken) + 1
             if made.method == "POST" and in_turn and step in ("ok", "took but failed"):
                 taken.append(made.body)

@@ -17,6 +17,7 @@ from quiet_handler import QuietHandler
 from said import caption
 
 from surtitle.pipeline.broadcast import Broadcast, OutputPaths, Outputs
+from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Caption
 from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.posting import QUEUE, Service, YouTube, Zoom
@@ -219,6 +220,23 @@ async def test_what_could_not_be_posted_is_counted_at_the_end(endpoint: Endpoint
     endpoint.stop()
     told = await post([YouTube(endpoint.url, "de")], *map(str, range(QUEUE + 3)), patience=replace(HASTY, leave=0.1))
     assert told[-1] == f"YouTube (de): 0 captions were posted, {QUEUE + 3} were not"
+
+
+@pytest.mark.parametrize("end", [UserError("the microphone is gone"), asyncio.CancelledError()])
+async def test_what_could_not_be_posted_is_counted_where_the_run_fails_too(
+    endpoint: Endpoint, end: BaseException
+) -> None:
+    endpoint.stop()
+    told: list[str] = []
+
+    async def run() -> None:
+        async with Postman([YouTube(endpoint.url, "de")], told.append, patience=replace(HASTY, leave=0.1)) as man:
+            man.publish(german("eins"))
+            raise end
+
+    with pytest.raises(type(end)):
+        await run()
+    assert told[-1] == "YouTube (de): 0 captions were posted, 1 were not"
 
 
 async def test_the_secret_is_in_nothing_that_is_told_or_logged(

@@ -17,8 +17,8 @@ from surtitle.pipeline.events import Samples
 from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.limits import AUDIO_AT_ONCE, LEAST_SECONDS
 from surtitle.pipeline.messages import CloseCode, PublishStart
-from surtitle.pipeline.rooms import Room, Rooms
-from surtitle.pipeline.server import CaptionServer, Ready
+from surtitle.pipeline.rooms import Ready, Room, Rooms
+from surtitle.pipeline.server import CaptionServer
 
 
 @pytest.fixture
@@ -266,3 +266,49 @@ async def test_draining_lets_the_publishers_session_finish_first(hub: Hub) -> No
         await draining
     assert [message["text"] for message in messages] == ["las últimas palabras"]
     assert code == 1001
+
+
+async def test_who_has_stopped_is_told_that_all_was_said_though_the_server_stops(hub: Hub) -> None:
+    stopped, said = asyncio.Event(), asyncio.Event()
+
+    async def speak(start: PublishStart, audio: AsyncIterator[Samples], room: Room, ready: Ready) -> None:
+        await ready()
+        async for _ in audio:
+            pass
+        stopped.set()
+        await said.wait()
+
+    async with (
+        CaptionServer(Rooms(lambda: hub), port=0, on_publish=speak) as server,
+        at(server, "/publish") as publisher,
+    ):
+        await publisher.send(START)
+        await publisher.send(b"\x00\x40")
+        await publisher.send('{"type":"stop"}')
+        await asyncio.wait_for(stopped.wait(), 5)
+        draining = asyncio.create_task(server.drain(5))
+        await asyncio.sleep(0.05)
+        said.set()
+        assert (await closing(publisher))[:2] == ([{"type": "ready", "session": "main"}], 1000)
+        await draining
+
+
+async def test_who_still_speaks_is_told_at_once_that_the_server_stops(hub: Hub) -> None:
+    said = asyncio.Event()
+
+    async def speak(start: PublishStart, audio: AsyncIterator[Samples], room: Room, ready: Ready) -> None:
+        await ready()
+        async for _ in audio:
+            pass
+        await said.wait()
+
+    async with (
+        CaptionServer(Rooms(lambda: hub), port=0, on_publish=speak) as server,
+        at(server, "/publish") as publisher,
+    ):
+        await publisher.send(START)
+        assert await receive(publisher) == {"type": "ready", "session": "main"}
+        draining = asyncio.create_task(server.drain(5))
+        assert (await closing(publisher))[1] == 1001
+        said.set()
+        await draining

@@ -21,7 +21,8 @@ from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Translated
 from surtitle.pipeline.identify import Identifier
 from surtitle.pipeline.languages import find_language
-from surtitle.pipeline.remote import LIVE, TEXT, Budget, Remote, RemoteTranslator
+from surtitle.pipeline.remote import LIVE, TEXT, Budget, Remote
+from surtitle.pipeline.remotetranslator import RemoteTranslator
 from surtitle.pipeline.store import open_store
 from surtitle.pipeline.translator import Translator
 from surtitle.sinks.lockstep import alone

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
 from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.given import tell
 from surtitle.pipeline.reread import AGAIN, Reread
 
 
@@ -53,6 +55,21 @@ def test_a_mistake_made_later_is_told_once_and_the_last_good_value_stays(tmp_pat
     write(path, "one", 2)
     assert file.current() == file.current() == [1, 2]
     assert told == [f"{path}: saw 'one', expected numbers; what it said before stays"]
+
+
+def test_a_mistake_that_nobody_hears_of_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Unread(StringIO):
+        """Standard error, once its reader is gone."""
+
+        def write(self, text: str) -> int:
+            raise BrokenPipeError(32, "Broken pipe")
+
+    path = tmp_path / "numbers"
+    write(path, "1 2", 1)
+    file = Reread(path, numbers, tell, what="a list of numbers")
+    write(path, "one", 2)
+    monkeypatch.setattr("sys.stderr", Unread())
+    assert file.current() == [1, 2]
 
 
 def test_a_file_that_vanishes_later_is_told_and_its_value_stays(tmp_path: Path) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Gap, Samples
-from surtitle.pipeline.scrub import MERGE, Scrubber
+from surtitle.pipeline.scrub import MERGE, PAUSE, Scrubber, silence
 
 RUNS = st.lists(
     st.tuples(
@@ -81,3 +82,18 @@ def test_a_chunk_without_samples_is_no_harm() -> None:
     chunk, gaps = Scrubber().push(AudioChunk(samples=np.empty(0, np.float32), start=0.0))
     assert len(chunk.samples) == 0
     assert gaps == []
+
+
+@pytest.mark.parametrize("why", ["device", "network"])
+@pytest.mark.parametrize(("end", "heard"), [(3.0, []), (3.5, [(3.0, 3.5)]), (60.0, [(3.0, 3.0 + PAUSE)])])
+def test_where_a_source_is_lost_silence_is_heard_but_not_for_long(
+    end: float, heard: list[tuple[float, float]], why: str
+) -> None:
+    chunks = silence(Gap(3.0, end, why))
+    assert [(chunk.start, chunk.end) for chunk in chunks] == heard
+    assert not any(chunk.samples.any() for chunk in chunks)
+
+
+@pytest.mark.parametrize("why", ["overload", "invalid"])
+def test_what_was_skipped_or_muted_is_no_pause_of_the_speaker(why: str) -> None:
+    assert silence(Gap(3.0, 60.0, why)) == []

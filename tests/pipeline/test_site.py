@@ -7,7 +7,9 @@ import hashlib
 import json
 import socket
 import ssl
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
 from html import unescape
 from pathlib import Path
@@ -251,6 +253,29 @@ async def test_a_file_that_can_not_be_is_refused(building: Building, query: str,
     assert answer.status_code == status
     assert said in answer.text
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+async def test_who_waits_for_a_file_of_subtitles_holds_up_no_other_thread(
+    building: Building, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    laying_out, gate = threading.Event(), threading.Event()
+
+    def lay_out(captions: object) -> str:
+        laying_out.set()
+        return "laid out" if gate.wait(10) else "every thread was taken"
+
+    monkeypatch.setattr("surtitle.pipeline.site.to_vtt", lay_out)
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    for lang in ("es", "de"):
+        hub.publish(caption(0, lang, text=f"said while others wait in {lang}"))
+    async with building.open() as server, browser(server) as client:
+        asking = [asyncio.create_task(client.get(f"/captions.vtt?lang={lang}")) for lang in ("es", "de")]
+        async with asyncio.timeout(5):
+            while not laying_out.is_set():  # noqa: ASYNC110 - it tells no coroutine
+                await asyncio.sleep(0.005)
+            assert await asyncio.to_thread(laying_out.is_set)
+        gate.set()
+        assert [(await each).text for each in asking] == ["laid out"] * 2
 
 
 # --- who may read what ---

@@ -14,7 +14,7 @@ from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.glossary import Rendering
 from surtitle.pipeline.ledger import Turn
 from surtitle.pipeline.memory import Guess, Known, Memorised
-from surtitle.pipeline.state import Counts, SavedConversation, State, Talk
+from surtitle.pipeline.state import Counts, SavedConversation, SavedConversations, Talk
 from surtitle.pipeline.statefile import EVERY, Keeper, StateFile, in_room
 
 KESSLER = Rendering("Kessler", "señor K")
@@ -27,7 +27,7 @@ TALK = Talk(
 )
 
 
-def state() -> State:
+def state() -> SavedConversations:
     return {
         f"en-{code}": SavedConversation(TALK, {"keys.0": torch.full((1, 2, 3, 4), code == "es")})
         for code in ("es", "de")
@@ -99,7 +99,7 @@ def test_what_does_not_fit_is_said_in_a_line_and_the_context_begins_anew(tmp_pat
     path = tmp_path / "talk.state"
     state_file(path).write(state())
     lines: list[str] = []
-    begun: list[State | None] = []
+    begun: list[SavedConversations | None] = []
 
     state_file(path, "large").resume(begun.append, lines.append)
     assert begun == [None]
@@ -115,7 +115,7 @@ def test_a_file_is_kept_where_nothing_can_be_made_without_it_either(tmp_path: Pa
     path = tmp_path / "talk.state"
     state_file(path).write(state())
 
-    def fails(kept: State | None) -> None:
+    def fails(kept: SavedConversations | None) -> None:
         raise ValueError("its attention caps its scores")
 
     with pytest.raises(ValueError, match="caps its scores"):
@@ -134,7 +134,7 @@ def test_rooms_have_files_of_their_own() -> None:
 
 
 def test_it_is_saved_in_pauses_but_not_often() -> None:
-    now, saved = 100.0, list[State]()
+    now, saved = 100.0, list[SavedConversations]()
     keeper = Keeper(state, saved.append, now=lambda: now, tell=saved.append)
     for seconds, expected in ((1.0, 0), (EVERY, 1), (EVERY - 1, 1), (1.0, 2)):
         now += seconds
@@ -147,7 +147,7 @@ def test_it_is_saved_in_pauses_but_not_often() -> None:
 def test_a_disk_that_is_full_is_told_in_a_pause_and_is_a_failure_at_the_end() -> None:
     now, told = 0.0, list[str]()
 
-    def full(held: State) -> None:
+    def full(held: SavedConversations) -> None:
         raise UserError("can't write the state")
 
     keeper = Keeper(state, full, now=lambda: now, tell=told.append)
@@ -157,3 +157,9 @@ def test_a_disk_that_is_full_is_told_in_a_pause_and_is_a_failure_at_the_end() ->
     assert told == ["can't write the state; it is tried again in a pause"]
     with pytest.raises(UserError):
         keeper.keep()
+
+
+def test_what_was_saved_stays_where_nothing_is_known_any_more() -> None:
+    saved = list[SavedConversations]()
+    Keeper(dict, saved.append, now=lambda: 0.0, tell=saved.append).keep()
+    assert saved == []

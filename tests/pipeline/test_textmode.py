@@ -17,7 +17,7 @@ from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Drafted, Translated
 from surtitle.pipeline.identify import Identifier
 from surtitle.pipeline.languages import find_language
-from surtitle.pipeline.state import State
+from surtitle.pipeline.state import SavedConversations
 from surtitle.pipeline.statefile import StateFile
 from surtitle.pipeline.store import open_store
 from surtitle.pipeline.textmode import (
@@ -135,6 +135,16 @@ def test_of_a_log_what_was_said_is_translated(tmp_path: Path) -> None:
         timed_lines_of(path, "fr")
 
 
+def test_of_a_log_what_was_said_in_a_language_that_is_wanted_is_translated_too(tmp_path: Path) -> None:
+    caption = {"type": "caption", "lang": "en", "role": "target", "final": True, "start_ms": 5, "end_ms": 9}
+    path = file_of(
+        tmp_path,
+        {**caption, "text": "One.", "words": [["One.", 5, 9, 0.9]]},
+        {**caption, "text": "Two.", "words": []},  # made of another language
+    )
+    assert list(timed_lines_of(path, "en")) == [Line(1, "One.", 5, 9)]
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
@@ -165,7 +175,7 @@ def test_a_text_that_is_cut_in_two_is_translated_as_if_it_were_whole(
     lines = [Line(number, f"line {number} of Marenko") for number in range(6)]
     file = StateFile(tmp_path / "text.state", "tiny")
 
-    def translated(part: list[Line], state: State | None) -> str:
+    def translated(part: list[Line], state: SavedConversations | None) -> str:
         translator = Translator(engine, ENGLISH, [SPANISH, find_language("de")], window=SMALLEST)
         if state is not None:
             translator.restore(state)

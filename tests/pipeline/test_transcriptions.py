@@ -199,6 +199,23 @@ async def test_a_recording_counts_among_the_sessions_and_one_too_many_is_told_to
         assert (await make(file=recording(), model="m", language="en")).text.startswith(SAID)
 
 
+async def test_what_is_laid_out_for_one_holds_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    laying_out, gate = threading.Event(), threading.Event()
+
+    def lay_out(captions: object) -> str:
+        laying_out.set()
+        return "laid out" if gate.wait(5) else "the event loop was held up"
+
+    monkeypatch.setattr("surtitle.pipeline.transcripts.to_srt", lay_out)
+    async with scripted_server() as url, client_of(url) as client, httpx2.AsyncClient() as web:
+        make = client.audio.transcriptions.create
+        first = asyncio.create_task(make(file=recording(), model="m", language="en", response_format="srt"))
+        assert await asyncio.to_thread(laying_out.wait, 10)
+        assert (await web.get(f"{url}/health")).status_code == 200
+        gate.set()
+        assert await first == "laid out"
+
+
 async def test_a_client_that_hangs_up_ends_the_work_and_leaves_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,23 +241,27 @@ async def test_a_client_that_hangs_up_ends_the_work_and_leaves_no_file(
 
 
 @pytest.mark.parametrize(
-    ("content", "kind", "status"),
+    ("content", "kind", "status", "param"),
     [
-        (b"{}", "application/json", 415),
-        (b"", FORM, 415),
-        (b"--x\r\nnonsense", f"{FORM}; boundary=x", 400),
+        (b"{}", "application/json", 415, None),
+        (b"", FORM, 415, None),
+        (b"--x\r\nnonsense", f"{FORM}; boundary=x", 400, None),
         (
             b'--x\r\ncontent-disposition: form-data; name="model"\r\n\r\nm\r\n--x--',
             f"{FORM}; boundary=x",
             400,
+            "file",
         ),
     ],
 )
-async def test_what_is_no_form_with_a_file_is_refused_in_openais_shape(content: bytes, kind: str, status: int) -> None:
+async def test_what_is_no_form_with_a_file_is_refused_in_openais_shape(
+    content: bytes, kind: str, status: int, param: str | None
+) -> None:
     async with scripted_server() as url, httpx2.AsyncClient() as web:
         answer = await web.post(f"{url}/v1/audio/transcriptions", content=content, headers={"content-type": kind})
     assert answer.status_code == status
     assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
+    assert answer.json()["error"]["param"] == param
     assert re.search("expected", answer.json()["error"]["message"])
 
 

@@ -51,6 +51,7 @@ class Site:
                 ("GET", "/stream"): self._stream,
                 ("GET", "/wait"): self._wait,
                 ("GET", "/broken"): self._broken,
+                ("GET", "/breaking"): self._breaking,
                 ("GET", "/teapot"): self._teapot,
             }
         )
@@ -78,6 +79,13 @@ class Site:
 
     async def _broken(self, request: Request) -> Answer:
         raise RuntimeError("the handler is broken")
+
+    async def _breaking(self, request: Request) -> Answer:
+        async def chunks() -> AsyncGenerator[bytes]:
+            yield b"one\n"
+            raise RuntimeError("the stream is broken")
+
+        return Stream("text/plain", chunks())
 
     async def _teapot(self, request: Request) -> Answer:
         raise HttpError(HTTPStatus.IM_A_TEAPOT, "saw coffee, expected tea", (("retry-after", "1"),))
@@ -311,6 +319,16 @@ async def test_a_handler_that_breaks_is_reported_and_harms_nobody_else(
         await other.say(asking(site, "/page"))
         await other.hear(b"a page\n")
     assert "the handler is broken" in caplog.text
+
+
+async def test_a_stream_that_breaks_is_reported_and_does_not_end_as_if_it_were_whole(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with line(site) as client:
+        await client.say(asking(site, "/breaking"))
+        await client.hear(b"one\n")
+        assert not (await client.hear_all()).endswith(b"0\r\n\r\n")
+    assert "the stream is broken" in caplog.text
 
 
 async def test_a_body_that_nobody_reads_does_not_cost_the_answer(site: Site) -> None:

@@ -101,7 +101,10 @@ def test_results_are_reported_and_compared_without_running_anything(
     (tmp_path / "results.jsonl").write_text(to_lines([row("a", figures={"rtf": 0.25})]), encoding="utf-8")
     assert main(["--out", str(tmp_path), "--compare", str(tmp_path / "old.jsonl")]) == 0
     out = capsys.readouterr().out.splitlines()
-    assert json.loads(out[-1])["compared"]["cases"]["a"][0]["verdict"] == "better"
+    last = json.loads(out[-1])
+    assert last["compared"]["cases"]["a"][0]["verdict"] == "better"
+    assert last["versions"]["ctranslate2"]
+    assert (last["command"].split()[0], bool(last["hardware"])) == ("scripts/benchmark", True)
     assert "better" in out[1]
     assert "<html" in (tmp_path / "report.html").read_text(encoding="utf-8")
 

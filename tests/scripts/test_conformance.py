@@ -23,8 +23,8 @@ from surtitle.pipeline.connection import Patience
 from surtitle.pipeline.events import Caption, Role, Samples, SessionEnd, SessionStart
 from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.messages import PublishStart
-from surtitle.pipeline.rooms import Room, Rooms
-from surtitle.pipeline.server import CaptionServer, Ready
+from surtitle.pipeline.rooms import Ready, Room, Rooms
+from surtitle.pipeline.server import CaptionServer
 from surtitle.pipeline.tokens import Token, Tokens, digest
 
 Message = dict[str, Any]

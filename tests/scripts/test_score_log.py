@@ -147,6 +147,14 @@ def test_a_wrong_log_is_refused_with_the_line_and_the_reason(lines: list[str], m
     assert message in str(refused.value)
 
 
+def test_an_event_that_came_into_the_protocol_later_is_ignored_and_its_number_is_not() -> None:
+    later = [*WHOLE[:3], '{"type":"applause","seq":8}', *WHOLE[3:]]
+    with pytest.raises(UserError, match="line 5: seq is 8 after 8"):
+        read_log(later)
+    begun = [WHOLE[0].replace('"seq": 5', '"seq": 4'), '{"type":"applause","seq":5,"loud":true}', *WHOLE[1:]]
+    assert record(begun) == record(WHOLE)
+
+
 def test_a_guess_that_was_taken_back_needs_no_final_and_counts_as_erased() -> None:
     lines = log(caption(0, "de", "vielen Dank", 1, final=False), caption(0, "de", "", 2, rev=1, final=False))
     record = record_of(read_log(lines), "a", "de")

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from surtitle.sinks.decoder import Read
 from surtitle.sinks.lean import LeanDecoder
-from surtitle.sinks.lockstep import Steps, alone, together
+from surtitle.sinks.lockstep import Steps, alone, together, until
 from surtitle.sinks.stream import SLICE, TokenStream
 
 CAPACITY = 90
@@ -110,3 +110,15 @@ def test_logits_are_sent_to_who_asked(exact) -> None:
     found = dict(together(exact, [asking([1, 2, 3]), asking([4])]))
     for index, ids in enumerate(([1, 2, 3], [4])):
         torch.testing.assert_close(found[index], exact.decode(ids, exact.cache(CAPACITY), keep=len(ids)))
+
+
+def test_steps_that_are_left_between_two_forwards_did_not_end(exact) -> None:
+    stream = TokenStream(exact, capacity=CAPACITY)
+    assert not alone(exact, until(stream.reading([1] * (SLICE + 1)), lambda: True))
+    assert stream.cache.length == SLICE
+
+
+def test_steps_that_nobody_leaves_end(exact) -> None:
+    stream = TokenStream(exact, capacity=CAPACITY)
+    assert alone(exact, until(stream.reading([1] * (SLICE + 1)), lambda: False))
+    assert stream.cache.length == SLICE + 1

@@ -1,0 +1,94 @@
+"""What was drafted of the open turn, and what of that is promised.
+
+In: answers to drafts. Out: tokens that the next answer may begin with, and those that it must. Where drafts are shown,
+what two of them in a row begin with is promised, in whole words: nothing takes back what viewers have read. Knows no
+model and no cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from surtitle.pipeline.answers import Answer
+from surtitle.pipeline.text import goes_on, shared
+
+_CUT_CHARACTER = "\N{REPLACEMENT CHARACTER}"
+"""What a token decodes to that ends within a character."""
+DRAFT_BIAS = 1.0
+"""Nats by which a token of the draft before may be less likely than another, and stays where drafts are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """How the open turn's translation would have begun."""
+
+    source: str = ""
+    tokens: Sequence[int] = ()
+    """What was written of it last."""
+    is_whole: bool = False
+    """Whether they are all that the model writes for it."""
+    misleads: bool = False
+    """Whether they are no translation, and drafts are shown: then nothing else is to begin as they do."""
+
+    @property
+    def leads(self) -> Sequence[int]:
+        """What another translation may begin with."""
+        return () if self.misleads else self.tokens
+
+    def is_of(self, text: str) -> bool:
+        """Whether `text` goes on as what was translated: that may have been a wrong guess."""
+        return goes_on(text, self.source)
+
+
+class Promises:
+    """Of one conversation, turn after turn."""
+
+    def __init__(self, decode: Callable[[Sequence[int]], str], *, spaced: bool, shown: bool) -> None:
+        """`decode` makes text of tokens, in a language whose words are `spaced` or not. Where no drafts are `shown`,
+        nothing is promised.
+        """
+        self._decode = decode
+        self._spaced = spaced
+        self._shown = shown
+        self.draft = Draft()
+        """The newest that says something."""
+        self.tokens: list[int] = []
+        """What the turn's translation begins with, whatever comes."""
+
+    def drop(self) -> None:
+        """The turn is over, or left."""
+        self.draft, self.tokens = Draft(), []
+
+    @property
+    def guess(self) -> Sequence[int]:
+        """What may come behind what is promised."""
+        return self.draft.leads[len(self.tokens) :]
+
+    def bias(self, text: str) -> float:
+        """Nats by which a translation of `text` leans towards that."""
+        return DRAFT_BIAS if self._shown and self.draft.is_of(text) else 0.0
+
+    def note(self, text: str, answer: Answer, *, binds: bool) -> None:
+        """`answer`, which begins with what is promised, is the draft of `text`. It promises nothing unless it `binds`:
+        that of a guess, which another segment may take the place of, does not.
+        """
+        if answer.is_whole:
+            before = self.draft.leads if self.draft.is_of(text) else ()
+            misleads = answer.fault is not None and self._shown
+            self.draft = Draft(text, answer.tokens, is_whole=True, misleads=misleads)
+            if answer.fault is None and self._shown and binds:
+                agreed = self._whole_words(answer.tokens, shared(before, answer.tokens))
+                self.tokens = answer.tokens[: max(agreed, len(self.tokens))]
+        elif answer.fault in (None, "answer") and len(answer.tokens) > len(self.draft.leads):
+            self.draft = Draft(text, answer.tokens)  # the final goes on from there; half a question has no mark yet
+
+    def _whole_words(self, tokens: Sequence[int], count: int) -> int:
+        """How many of the first `count` of `tokens` end before a space: what follows begins a word of its own."""
+        for length in range(min(count, len(tokens) - 1), 0, -1):
+            before, after = (self._decode(tokens[:end]) for end in (length, length + 1))
+            rest = after.removeprefix(before)
+            cut = before.endswith(_CUT_CHARACTER)
+            if after.startswith(before) and rest and not cut and (rest[0].isspace() or not self._spaced):
+                return length
+        return 0
