@@ -29,14 +29,28 @@ def flags(command: argparse.ArgumentParser) -> set[str]:
     return {name for action in command._actions for name in action.option_strings} - {"-h", "--help"}
 
 
-def documented(part: str = "Commands and flags") -> dict[str, set[str]]:
-    """Flags by command: the tables of that part of the README, under a heading that names the command."""
+def meanings(part: str = "Commands and flags") -> dict[str, dict[str, str]]:
+    """What flags mean, by command: the tables of that part of the README, under a heading that names the command."""
     _, _, section = README.partition(f"\n## {part}\n")
     section = re.split(r"^## ", section, flags=re.M)[0]
     tables = re.findall(r"^### `?(?:surtitle |scripts/)?(\w+).*?$(.*?)(?=^### |\Z)", section, re.M | re.S)
     return {
-        name: {flag for row in re.findall(r"^\|(.*?)\|", table, re.M) for flag in re.findall(r"--[\w-]*\w", row)}
+        name: {
+            flag: meaning
+            for row, meaning in re.findall(r"^\| (.*?) \| (.*) \|$", table, re.M)
+            for flag in re.findall(r"--[\w-]*\w", row)
+        }
         for name, table in tables
+    }
+
+
+def helped(command: argparse.ArgumentParser) -> dict[str, str]:
+    """What flags mean, as `--help` says it."""
+    return {
+        flag: f"{action.help[:1].upper()}{action.help[1:]}{'; required' if action.required else ''}"
+        for action in command._actions
+        for flag in flags(command).intersection(action.option_strings)
+        if action.help
     }
 
 
@@ -55,12 +69,12 @@ def variables(text: str) -> set[str]:
 
 
 def test_every_command_is_documented_and_no_other() -> None:
-    assert set(documented()) == set(commands())
+    assert set(meanings()) == set(commands())
 
 
 @pytest.mark.parametrize("name", commands())
-def test_every_flag_is_documented_and_no_other(name: str) -> None:
-    assert documented()[name] == flags(commands()[name])
+def test_every_flag_is_documented_as_its_help_says_and_no_other(name: str) -> None:
+    assert meanings()[name] == helped(commands()[name])
 
 
 SCRIPTS = {script.__name__: script.build_parser for script in (benchmark, conformance, evaluate, simulate)}
@@ -68,7 +82,7 @@ SCRIPTS = {script.__name__: script.build_parser for script in (benchmark, confor
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_every_flag_of_the_scripts_is_documented_and_no_other(name: str) -> None:
-    assert documented("Measuring it")[name] == flags(SCRIPTS[name]())
+    assert meanings("Measuring it")[name] == helped(SCRIPTS[name]())
 
 
 def test_every_parameter_of_the_overlay_is_documented_and_no_other() -> None:

@@ -444,6 +444,22 @@ def test_no_library_is_loaded_before_its_settings_are_made() -> None:
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stderr.strip() == ""
 
 
+def test_what_runs_on_cores_translates_without_transformers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SURTITLE_HOME", str(tmp_path / "models"))
+    # the runner brings all that a session is made of, but for what is loaded with a model
+    program = (
+        "import sys, surtitle.pipeline.runner, surtitle.pipeline.cli as cli\n"
+        "status = cli.main(sys.argv[1:])\n"
+        "sys.exit(status or 'transformers' in sys.modules and 'transformers was loaded')"
+    )
+    flags = (*PAIR, "--llm", str(write_model(tmp_path, ending=3.0)), "--window", str(WINDOW), "--beams", "1")
+    ran = subprocess.run(
+        [sys.executable, "-P", "-c", program, "translate", *flags], input="a cat\n", capture_output=True, text=True
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.strip()
+
+
 def test_a_state_where_no_file_can_be_is_wrong_usage(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
