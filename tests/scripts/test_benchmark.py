@@ -137,7 +137,7 @@ def test_a_suite_is_run_once_and_each_case_is_a_row(tmp_path: Path, capsys: pyte
         encoding="utf-8",
     )
     assert main([str(suite), "--data", str(data), "--out", str(tmp_path / "out")]) == 0
-    assert json.loads(capsys.readouterr().out.splitlines()[-1]) == {"cases": 1, "failed": []}
+    assert {"cases": 1, "failed": []}.items() <= json.loads(capsys.readouterr().out.splitlines()[-1]).items()
     (found,) = read_rows(tmp_path / "out" / "results.jsonl")
     assert found.figures["wer"] is not None
     assert found.figures["wer"] <= 10
