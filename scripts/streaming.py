@@ -1,9 +1,10 @@
 """The article's streaming chat: one prompt after the other through one conversation that has no end.
 
-In: a model, a file with a prompt a line. Out: the conversation, on the terminal and in a log, as it is written. Three
-experiments on the same weights: `attention_sinks` (the first tokens stay, the newest roll), `windowed` (the newest
-alone: it falls apart once the first tokens are gone) and `transformers` (everything is kept: slower and larger with
-every turn). The token that ended an answer is read with the next prompt, so that the turns never decay.
+In: a model, a file with a prompt a line, or a line of JSON a conversation (`prompts_of`). Out: the conversation, on the
+terminal and in a log, as it is written. Three experiments on the same weights: `attention_sinks` (the first tokens
+stay, the newest roll), `windowed` (the newest alone: it falls apart once the first tokens are gone) and `transformers`
+(everything is kept: slower and larger with every turn). The token that ended an answer is read with the next prompt, so
+that the turns never decay.
 
     .venv/bin/python scripts/streaming.py --experiment attention_sinks --dataset_name prompts.txt
 """
@@ -17,6 +18,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TextIO
 
+import msgspec
 import torch
 from transformers import AutoTokenizer, DynamicCache, TextStreamer
 from transformers.cache_utils import Cache
@@ -52,13 +54,13 @@ def main() -> None:
             store = open_store(os.environ)
             if not os.path.isdir(folder) and folder in {row.model.name for row in store.list()}:
                 folder = str(store.path(folder))
-            prompts = [line for line in args.dataset_name.read_text(encoding="utf-8").splitlines() if line.strip()]
+            prompts = prompts_of(args.dataset_name)
             log = args.log_file or Path("demo/streaming_logs") / args.experiment / f"{Path(folder).name}.txt"
             log.parent.mkdir(parents=True, exist_ok=True)
             files = [sys.stdout, stack.enter_context(log.open("w", encoding="utf-8"))]
-        except (OSError, UnicodeDecodeError, UserError) as error:
+        except (OSError, UnicodeDecodeError, msgspec.DecodeError, UserError) as error:
             raise UserError(
-                f"{error}: expected a fetched model or a folder, and a UTF-8 file with a prompt a line"
+                f"{error}: expected a fetched model or a folder, and a UTF-8 file with a prompt a line, or a .jsonl"
             ) from error
         try:
             model, cache = load(args, folder)
@@ -72,6 +74,27 @@ def main() -> None:
         chat(model, cache, tokenizer, prompts, files, limit=args.max_new_tokens)
 
 
+class Prompts(msgspec.Struct):
+    """A line of a `.jsonl`."""
+
+    prompt: str | list[str] = []
+    """One, or a conversation's, as the data set `mt_bench_prompts` has them."""
+    turns: list[str] = []
+    """The same, as MT-Bench's own file of questions has them."""
+
+
+def prompts_of(path: Path) -> list[str]:
+    """A prompt a line; of a `.jsonl` those of all its lines.
+
+    Raises OSError, UnicodeDecodeError, msgspec.DecodeError.
+    """
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    if path.suffix != ".jsonl":
+        return lines
+    rows = [msgspec.json.decode(line, type=Prompts) for line in lines]
+    return [each for row in rows for each in ([row.prompt] if isinstance(row.prompt, str) else row.prompt) + row.turns]
+
+
 def parse() -> argparse.Namespace:
     """The article's own arguments."""
     parser = argparse.ArgumentParser(description="a chat without end over a list of prompts")
@@ -81,7 +104,13 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--model_name_or_path", default="smollm2-135m", help="fetched, a folder, or of the Hub")
     parser.add_argument("--revision", default="main", help="of a model of the Hub (default main)")
     parser.add_argument("--trust_remote_code", action="store_true", help="run code that comes with a model of the Hub")
-    parser.add_argument("--dataset_name", type=Path, required=True, metavar="FILE", help="a prompt a line")
+    parser.add_argument(
+        "--dataset_name",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="a prompt a line, or .jsonl with `prompt`s or `turns`",
+    )
     parser.add_argument("--log_file", type=Path, help="default demo/streaming_logs/EXPERIMENT/MODEL.txt")
     parser.add_argument(
         "--window_size", type=int, default=1024, help="tokens kept, the sinks among them (default 1024)"
