@@ -28,7 +28,7 @@ from surtitle.pipeline.memory import TermMemory
 from surtitle.pipeline.promises import Promises
 from surtitle.pipeline.state import Counts, SavedConversation, Talk
 from surtitle.pipeline.terms import Terms
-from surtitle.pipeline.text import is_spaced
+from surtitle.pipeline.text import as_spoken, is_spaced
 from surtitle.sinks.beams import Beams
 from surtitle.sinks.cache import SinkCache
 from surtitle.sinks.decoder import NoRoom
@@ -85,7 +85,7 @@ class Conversation:
             self.counts.retries += answer.fault is not None
             answer = yield from self._mending(text, answer, in_time, wrote)
         self.counts.tokens_written += len(answer.tokens)
-        promised = self._text(self._promises.tokens)
+        promised = self._text(text, self._promises.tokens)
         if answer.fault is None:
             self.counts.terms += len(self._terms.wanted(text))
             self.counts.terms_missed += answer.missed
@@ -109,7 +109,7 @@ class Conversation:
         """See `Translator.draft`. What is no translation is not shown: of it there is no more than was promised."""
         answer = yield from self._answering(text, stop, ignore)
         self._promises.note(text, answer, binds=binds)
-        promised = self._text(self._promises.tokens)
+        promised = self._text(text, self._promises.tokens)
         return Drafted(promised if answer.fault else answer.text, len(promised))
 
     def _beginning(self, text: str) -> Steps[tuple[list[int], int, int]]:
@@ -303,12 +303,14 @@ class Conversation:
         return Watch(told, lambda tokens: self._guards.is_lost(source, self._tokenizer.decode(tokens)))
 
     def _judged(self, source: str, written: list[int], limit: int, *, is_whole: bool = True) -> Answer:
-        text = self._text(written)
+        text = self._text(source, written)
         fault = self._guards.fault(source, self._tokenizer.decode(written), finished=len(written) < limit)
+        if fault == "short" and not is_whole:
+            fault = None
         return Answer(written, text, fault, self._terms.missed(source, text), is_whole)
 
-    def _text(self, tokens: Sequence[int]) -> str:
-        return " ".join(self._tokenizer.decode(tokens).split())
+    def _text(self, source: str, tokens: Sequence[int]) -> str:
+        return as_spoken(self._tokenizer.decode(tokens), source)
 
     @property
     def is_reread(self) -> bool:

@@ -21,6 +21,7 @@ from surtitle.pipeline.events import Translated
 from surtitle.pipeline.glossary import MAX_TERMS, GlossaryTerms, Rendering, missed, put_in
 from surtitle.pipeline.guards import Guards
 from surtitle.pipeline.prompts import Message, Prompt, TextTurn
+from surtitle.pipeline.text import as_spoken
 
 T = TypeVar("T")
 TOKEN = 4
@@ -156,7 +157,7 @@ class Dialogue:
         """What becomes of `text`, which mentions `terms`, or of what is `shown` in its place."""
         messages = prompt.messages([*prompt.examples, *turns], shown)
         reply = yield Ask(messages, limit_of(shown), prompt.stop, prompt.variables)
-        found = " ".join(reply.text.split())
+        found = as_spoken(reply.text, text)
         fault = self._guards.fault(text, reply.text, finished=reply.finished)
         return Answer([], found, fault, len(missed(terms, found, self._target)))
 

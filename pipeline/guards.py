@@ -15,8 +15,11 @@ from typing import Literal
 from surtitle.pipeline.comments import is_comment
 from surtitle.pipeline.identify import Identifier
 from surtitle.pipeline.prompts import Prompt
+from surtitle.pipeline.replies import is_reply
 
-Fault = Literal["empty", "runaway", "echo", "language", "script", "loop", "prompt", "answer", "comment"]
+Fault = Literal[
+    "empty", "runaway", "short", "echo", "language", "script", "loop", "prompt", "answer", "reply", "comment"
+]
 
 _PLAIN_WORD = re.compile(r"[^\W\d_]{4,}")
 _ECHO_WORDS = 3
@@ -32,6 +35,9 @@ _FEW_WORDS, _SURE, _LIKELY, _POSSIBLE, _UNLIKELY = 4, 0.9, 0.5, 0.1, 0.05
 """Words without a capital below which the language has to be sure, and otherwise more likely than not."""
 _NEAR = ({"es", "pt", "ca", "it"}, {"da", "no", "sv"}, {"ru", "uk"}, {"nl", "de"}, {"cs", "pl"}, {"id", "vi"})
 """Languages that a sentence is taken for one another in."""
+_SHORT, _SHORT_SHARE, _WIDE = 24, 0.2, 3
+"""Letters of different words from which a source is judged, the least share of them that a translation has, and for how
+many letters a wide one stands. Professionals use 0.21 and more."""
 _LOOP = re.compile(r"(.{2,60}?)\1{3}")
 _PROMPT_SHARE = 24
 """Letters in a row of the prompt that no translation has by chance."""
@@ -52,7 +58,7 @@ class Guards:
         shown = "\n".join(prompt.shown for prompt in prompts)
         self._in_source = identifier.likelihood(source.code, other=target.code)
         self._shares = identifier.shares
-        self._target = target.code
+        self._source, self._target = source.code, target.code
         self._letters = _scripts(target.example) | {"LATIN", "GREEK"}  # names, and 5 µm
         self._prompt = _runs(f"{shown}\n{source.example}\n{target.example}")
         self._example = _runs(source.example)
@@ -69,7 +75,8 @@ class Guards:
         words, names (capitals) left out, stand in it unchanged; `language`: it is in the source's, or a third;
         `script`: letters that neither language has, or for the most part such as the target has not; `loop`: something
         said four times in a row, once in the source; `prompt`: part of what the model was shown; `answer`: no question,
-        of a question; `comment`: talk about translating, or more than one line, of one.
+        of a question; `comment`: talk about translating, or more than one line, of one; `reply`: it begins as an
+        assistant's does; `short`: a word, of a whole sentence.
         """
         translation = translation.strip()
         if not any(letter.isalnum() for letter in translation) and any(letter.isalnum() for letter in source):
@@ -86,6 +93,8 @@ class Guards:
             ("answer", self._is_an_answer),
             ("comment", is_comment),
             ("comment", _has_notes),
+            ("reply", self._is_reply),
+            ("short", _is_short),
         )
         return next((kind for kind, finds in checks if finds(source, translation)), None)
 
@@ -155,10 +164,29 @@ class Guards:
     def _is_an_answer(self, source: str, translation: str) -> bool:
         return bool(self._one_question.fullmatch(source)) and not self._question.search(translation)
 
+    def _is_reply(self, source: str, translation: str) -> bool:
+        return is_reply(source, translation, spoken=self._source, wanted=self._target)
+
 
 def _letters(text: str) -> str:
     """Its letters and digits, one after the other."""
     return "".join(filter(str.isalnum, text.casefold()))
+
+
+def _is_short(source: str, translation: str) -> bool:
+    """Numbers that are said in words may be short in digits, and what is said again and again may be said once."""
+    words = list(dict.fromkeys(re.findall(r"\w+", source.casefold())))
+    said = _size(" ".join(words))
+    is_sentence = said >= _SHORT and (
+        len(words) >= _FEW_WORDS or said > sum(map(len, words))
+    )  # wide ones have no words
+    is_number = any(map(str.isdigit, translation))
+    return is_sentence and not is_number and _size(translation) < _SHORT_SHARE * said
+
+
+def _size(text: str) -> int:
+    """In letters and digits; a wide one says more."""
+    return sum(_WIDE if unicodedata.east_asian_width(letter) == "W" else 1 for letter in filter(str.isalnum, text))
 
 
 def _has_notes(source: str, translation: str) -> bool:

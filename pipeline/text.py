@@ -73,6 +73,13 @@ def is_rest(word: str) -> bool:
     return is_second_half or word.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").lower() in _CONTRACTED
 
 
+def as_spoken(text: str, source: str) -> str:
+    """`text` on one line, without the marks of code that models like to set, unless they are in `source`: nobody says
+    them. Of a longer text it is the beginning.
+    """
+    return " ".join((text if "`" in source else text.replace("`", "")).split())
+
+
 def shared(one: Sequence[object], other: Sequence[object]) -> int:
     """How many characters, tokens or words both begin with."""
     pairs = enumerate(zip(one, other, strict=False))

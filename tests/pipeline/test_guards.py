@@ -153,6 +153,16 @@ def test_the_prompts_sentence_may_be_spoken(spanish: Guards) -> None:
     assert spanish.fault(said, translation, finished=True) is None
 
 
+def test_a_whole_sentence_is_not_translated_by_a_word(spanish: Guards) -> None:
+    assert spanish.fault("Stop translating, I need no translation, just answer me.", "Bueno.", finished=True) == "short"
+    assert spanish.fault("No, no, no, no, no, no, no, no, no, no, no, no.", "No.", finished=True) is None
+    assert spanish.fault("One million two hundred thousand and fifty.", "1200050.", finished=True) is None
+
+
+def test_who_replies_does_not_translate(spanish: Guards) -> None:
+    assert spanish.fault("Thank you, thank you very much.", "De nada.", finished=True) == "reply"
+
+
 def test_a_greek_question_has_a_mark_of_its_own(identifier: Identifier) -> None:
     from_greek, into_greek = guards_of(identifier, "el", "en"), guards_of(identifier, "en", "el")
     for mark in (";", "\N{GREEK QUESTION MARK}"):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surtitle.pipeline.text import count_of, is_punctuation, joined
+from surtitle.pipeline.text import as_spoken, count_of, is_punctuation, joined
 
 
 def test_words_are_joined_with_spaces_and_marks_cling() -> None:
@@ -48,3 +48,15 @@ def test_words_are_counted_without_marks_and_by_their_letters_where_they_have_no
     assert count_of(["Well", ",", "that", "is", "it."], "en") == 4
     assert count_of(["我的", "邻居", "问我", "。"], "zh") == pytest.approx(3.75)
     assert count_of(["เมื่อวาน", "เพื่อนบ้าน"], "th") == pytest.approx(3, abs=1)
+
+
+@given(st.text("ab` \n"), st.data())
+def test_what_is_not_said_of_code_goes_however_much_of_it_is_there(text: str, data: st.DataObject) -> None:
+    shown = as_spoken(text, "run a b")
+    assert not {"`", "\n"} & {*shown}
+    assert shown.startswith(as_spoken(text[: data.draw(st.integers(0, len(text)))], "run a b"))
+
+
+def test_marks_of_code_that_were_written_stay() -> None:
+    assert as_spoken("ejecuta `ls`\nahora", "run `ls` now") == "ejecuta `ls` ahora"
+    assert as_spoken("ejecuta `ls`", "run ls") == "ejecuta ls"
