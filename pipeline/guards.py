@@ -15,7 +15,7 @@ from typing import Literal
 from surtitle.pipeline.comments import is_comment
 from surtitle.pipeline.identify import Identifier
 from surtitle.pipeline.prompts import Prompt
-from surtitle.pipeline.replies import is_reply
+from surtitle.pipeline.replies import is_answered, is_reply
 
 Fault = Literal[
     "empty", "runaway", "short", "echo", "language", "script", "loop", "prompt", "answer", "reply", "comment"
@@ -162,10 +162,12 @@ class Guards:
         return not is_near and shares[best] >= _SURE and shares[self._target] <= _UNLIKELY
 
     def _is_an_answer(self, source: str, translation: str) -> bool:
-        return bool(self._one_question.fullmatch(source)) and not self._question.search(translation)
+        if self._one_question.fullmatch(source):
+            return not self._question.search(translation)
+        return is_answered(source, translation, spoken=self._source, wanted=self._target)
 
     def _is_reply(self, source: str, translation: str) -> bool:
-        return is_reply(source, translation, spoken=self._source, wanted=self._target)
+        return is_reply(source, translation, spoken=self._source)
 
 
 def _letters(text: str) -> str:

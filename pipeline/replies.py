@@ -1,8 +1,9 @@
 """Whether an LLM replies to what was said instead of translating it.
 
 In: a source text, what was made of it, and their languages. Out: whether that begins as an assistant's reply does ("Of
-course", "Here is a list", "You're welcome") with words that nobody said. A speaker may say all of these: then it is
-none. Languages that are not in the table are not judged. Knows no model.
+course", "Here is a list", "You're welcome") with words that nobody said, or answers who asked without a question mark,
+as a recogniser often writes it. A speaker may say all of these: then it is none. Languages that are not in the tables
+are not judged. Knows no model.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ _OPENINGS = (
             "pt": r"aqui (?:está|estão|tem|vai)\b",
         },
         said={
-            "de": r"hier|da\b|das\b|dies|so\b|dort|siehe?\b|schau|folgend|jetzt|nun\b",
+            "de": r"hier|da\b|das (?:ist|sind|war)|dies|dort|siehe?\b|schau|folgend|jetzt|nun\b",
             "en": r"here|this|these|that|those|there|look|see\b|such|follow|now\b",
             "es": r"aquí|acá|est[aeo]s?\b|ah[íi]\b|es[aeo]s?\b|\bhe\b|mir[ae]|así|ten(?:ed|ga)?\b|siguiente|va\b|ahora",
             "fr": r"ici|voici|voilà|\bce(?:t|tte|s|la|ci|lles?|ux)?\b|c'|ça\b|là\b|ten(?:ez|s)\b|tiens|suivant"
@@ -101,7 +102,7 @@ _OPENINGS = (
     _Opening(  # speaks of itself
         begins={
             "de": r"ich (?:werde|kann|bin)\b",
-            "en": r"i(?:'ll| will| can| am|'m)\b",
+            "en": r"i(?:'ll| will| can| am|'m)\b|let me explain",
             "es": r"(?:te |le )?\w{3,}(?:aré|eré|iré)\b|voy a\b",
             "fr": r"je (?:vais|peux|suis)\b",
             "it": r"\w{3,}(?:erò|irò)\b|posso\b|sono un\b",
@@ -141,17 +142,46 @@ def _compiled(patterns: dict[str, str]) -> dict[str, re.Pattern[str]]:
     return {language: re.compile(pattern, re.IGNORECASE) for language, pattern in patterns.items()}
 
 
-_JUDGED = tuple((_compiled(each.begins), _compiled(each.said)) for each in _OPENINGS)
+_JUDGED = tuple((re.compile("|".join(each.begins.values()), re.IGNORECASE), _compiled(each.said)) for each in _OPENINGS)
 _FIRST = re.compile(r"\w")
+_ASKS = {
+    language: re.compile(rf"\W*(?:\w+\W+){{,3}}(?:{words})\b", re.IGNORECASE)
+    for language, words in {
+        "de": r"warum|wann|welche[mnrs]?|wieso|weshalb|wer|wie ?viele?",
+        "es": r"qué|quién(?:es)?|cuál(?:es)?|cuánt[oa]s?|cómo|dónde|cuándo",
+        "fr": r"quel(?:le)?s?|combien|comment|pourquoi|qui (?:peut|sait)",
+    }.items()
+}
+"""Who asks, among the first four words; in other languages these words do too much else."""
+_ASKED = _compiled(
+    {
+        "de": r"\?|\b(?:wa|we[rmn]\b|wessen|wie|wo|welch|da|denn|die\b|der\b|ob\b|als\b|deshalb|deswegen)",
+        "en": r"\?|\b(?:wh|how|because|as|if\b|that|reason|time|way)",
+        "es": r"\?|\b(?:qu|cu[aá]|c[oó]mo|a?d[oó]nde|lo\b|si\b|por)",
+        "fr": r"\?|\b(?:qu|comb|comment|pourquoi|où|dont|lors|comme|si\b|car\b|ce\b)",
+        "it": r"\?|\b(?:ch|come|dove|qua|perch|poich|cos|se\b|cui)",
+        "pt": r"\?|\b(?:qu|como|a?onde|por|se\b)",
+    }
+)
+"""What a translation of that has, if anything of it is left."""
 
 
-def is_reply(source: str, translation: str, *, spoken: str, wanted: str) -> bool:
-    """Whether `translation`, in the language `wanted`, begins as a reply to `source`, in the language `spoken`."""
+def is_reply(source: str, translation: str, *, spoken: str) -> bool:
+    """Whether `translation` begins as a reply to `source`, in the language `spoken`; in whichever language."""
     first = _FIRST.search(translation)
     if first is None:
         return False
-    begun, said = translation[first.start() :].replace("’", "'"), source.replace("’", "'")
-    return any(
-        wanted in begins and spoken in words and begins[wanted].match(begun) and not words[spoken].search(said)
-        for begins, words in _JUDGED
-    )
+    begun, said = _plain(translation[first.start() :]), _plain(source)
+    return any(begins.match(begun) and spoken in words and not words[spoken].search(said) for begins, words in _JUDGED)
+
+
+def is_answered(source: str, translation: str, *, spoken: str, wanted: str) -> bool:
+    """Whether `source`, in the language `spoken`, begins as a question does, and `translation`, in the language
+    `wanted`, asks nothing."""
+    if spoken not in _ASKS or wanted not in _ASKED:
+        return False
+    return bool(_ASKS[spoken].match(_plain(source))) and not _ASKED[wanted].search(_plain(translation))
+
+
+def _plain(text: str) -> str:
+    return text.replace("’", "'")
