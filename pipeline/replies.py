@@ -33,13 +33,19 @@ _OPENINGS = (
             "pt": r"com certeza|certamente|com prazer",
         },
         said={
-            "de": r"natürlich|selbstverständlich|sicher|klar|gewiss|gern|freilich|bestimmt|unbedingt|absolut|schon",
+            "de": r"natürlich|selbstverständlich|sicher|klar|gewiss|gern|freilich|bestimmt|unbedingt|absolut|schon"
+            r"|jeden fall|genau|durchaus|alle fälle|total|doch|logisch|logo|richtig|jawohl",
             "en": r"course|sure|certain|absolut|natural|obvious|definite|clear|indeed|glad|happ|pleas|yes|exactly"
-            r"|by all means",
-            "es": r"supuesto|luego|claro|segur|ciert|natural|gust|absolut|obvi|definitiv|efectiv|sí\b|cómo no",
-            "fr": r"sûr|certain|entendu|évid|définitiv|naturel|plaisir|absolu|clair|oui|effet|volontiers",
-            "it": r"cert|sicur|natural|ovvi|definitiv|volentieri|piacere|assolut|chiar|sì\b|effett",
-            "pt": r"certez|cert|claro|natural|[oó]bvi|definitiv|prazer|absolut|segur|sim\b|evident",
+            r"|by all means"
+            r"|total|without (?:a )?doubt|for real|right|why not|true",
+            "es": r"supuesto|luego|claro|segur|ciert|natural|gust|absolut|obvi|definitiv|efectiv|sí\b|cómo no"
+            r"|total|duda|exact|así es|eso es|encantad",
+            "fr": r"sûr|certain|entendu|évid|définitiv|naturel|plaisir|absolu|clair|oui|effet|volontiers"
+            r"|tout à fait|exact|doute|carrément|totale|ravi|pourquoi pas",
+            "it": r"cert|sicur|natural|ovvi|definitiv|volentieri|piacere|assolut|chiar|sì\b|effett"
+            r"|altro|esatt|proprio|davvero|dubbio|total|come no|eccome",
+            "pt": r"certez|cert|claro|natural|[oó]bvi|definitiv|prazer|absolut|segur|sim\b|evident"
+            r"|exat|dúvida|dúvid|total|pois|mesmo|isso",
         },
     ),
     _Opening(  # has heard what it is to do
@@ -53,13 +59,19 @@ _OPENINGS = (
         },
         said={
             "de": r"versteh|verst[aä]nd|klar|gut|okay|ok\b|in ordnung|sicher|problem|einverstanden|ja\b|genau|bestimmt"
-            r"|schön",
+            r"|schön"
+            r"|macht nichts|kapiert|perfekt|alles|keine sorge|passt",
             "en": r"sure|underst|okay|ok\b|right|yes|yeah|fine|good|well|agree|problem|according|certain|got|see\b"
-            r"|under",
-            "es": r"entend|comprend|acuerdo|vale|bien|bueno|okay|ok\b|sí\b|segur|problema|claro|ciert|según",
-            "fr": r"compr|entend|accord|bien|bon|okay|ok\b|oui|sûr|problème|certain|clair|vu\b|selon",
-            "it": r"cap[ií]|intes|accordo|bene|buon|okay|ok\b|sì\b|sicur|problema|cert|chiar|secondo",
-            "pt": r"entend|compreend|acordo|bem|bom|okay|ok\b|sim\b|segur|problema|claro|cert|está",
+            r"|under"
+            r"|clear|all set|perfect|deal|worr|great|cool|matter",
+            "es": r"entend|comprend|acuerdo|vale|bien|bueno|okay|ok\b|sí\b|segur|problema|claro|ciert|según"
+            r"|pasa nada|tranquil|ya\b|tengo|perfect|hecho|preocup|exact",
+            "fr": r"compr|entend|accord|bien|bon|okay|ok\b|oui|sûr|problème|certain|clair|vu\b|selon"
+            r"|souci|grave|pig|reçu|marche|parfait|inquiét|tout|exact",
+            "it": r"cap[ií]|intes|accordo|bene|buon|okay|ok\b|sì\b|sicur|problema|cert|chiar|secondo"
+            r"|niente|tranquill|perfett|preoccup|fatto|esatt|ho\b",
+            "pt": r"entend|compreend|acordo|bem|bom|okay|ok\b|sim\b|segur|problema|claro|cert|está"
+            r"|mal\b|tranquil|perfeit|preocup|feito|exat|tenho|já\b",
         },
     ),
     _Opening(  # hands over what it was asked for
@@ -91,12 +103,18 @@ _OPENINGS = (
             "pt": r"de nada|não há de quê|por nada|disponha|imagina\b",
         },
         said={
-            "de": r"bitte|gern|ursache|nicht|willkommen",
-            "en": r"welcome|mention|nothing|please|pleasure|none|figure|imagine|pray|beg",
-            "es": r"nada|bienvenid|favor|qué|gusto|ruego",
-            "fr": r"rien|prie|quoi|plaisir|bienvenu|plaît",
-            "it": r"prego|niente|nulla|di che|piacere|favore|benvenut|figur",
-            "pt": r"nada|quê|prazer|favor|bem-vind|dispon|imagin",
+            "de": r"bitte|gern|ursache|nicht|willkommen"
+            r"|hier|da\b|danke nein",
+            "en": r"welcome|mention|nothing|please|pleasure|none|figure|imagine|pray|beg"
+            r"|here|there|ahead|after you|any time|anytime",
+            "es": r"nada|bienvenid|favor|qué|gusto|ruego"
+            r"|aquí|tom[ae]|ten\b|tenga|adelante",
+            "fr": r"rien|prie|quoi|plaisir|bienvenu|plaît"
+            r"|voilà|voici|tenez|tiens|allez",
+            "it": r"prego|niente|nulla|di che|piacere|favore|benvenut|figur"
+            r"|ecco|avanti|tenga|tieni",
+            "pt": r"nada|quê|prazer|favor|bem-vind|dispon|imagin"
+            r"|aqui|tom[ae]|eis|vontade",
         },
     ),
     _Opening(  # speaks of itself
@@ -127,8 +145,10 @@ _OPENINGS = (
             "pt": r"desculp[ae]|sinto muito|lamento\b|perdão\b",
         },
         said={
-            "de": r"leid|schuld|verzeih|bedau|sorry|pardon|leider|schade|schlimm",
-            "en": r"sorry|apolog|regret|pity|fortun|afraid|excuse|pardon|forgiv|shame|sad",
+            "de": r"leid|schuld|verzeih|bedau|sorry|pardon|leider|schade|schlimm"
+            r"|bitte",
+            "en": r"sorry|apolog|regret|pity|fortun|afraid|excuse|pardon|forgiv|shame|sad"
+            r"|what\?|beg your|alas|condol",
             "es": r"siento|sient|disculp|lament|perd[oó]n|pena|lástima|triste",
             "fr": r"désol|excus|pardon|regret|navr|dommage|triste|hélas",
             "it": r"dispiac|scus|spiac|perdon|purtroppo|peccato|triste",
