@@ -21,7 +21,7 @@ from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Drafted, Translated
 from surtitle.pipeline.glossary import GlossaryTerms
-from surtitle.pipeline.guards import Guards
+from surtitle.pipeline.guards import Guards, repeats
 from surtitle.pipeline.languages import Language
 from surtitle.pipeline.ledger import Turn
 from surtitle.pipeline.memory import TermMemory
@@ -81,6 +81,8 @@ class Conversation:
             answer = yield from self._weighing(self._beams, text, wrote)
         else:
             answer = yield from self._answering(text, never, wrote)
+        if answer.fault == "repeat":
+            self._leave_out(text, answer.text)
         if (answer.fault or answer.missed) and in_time():
             self.counts.retries += answer.fault is not None
             answer = yield from self._mending(text, answer, in_time, wrote)
@@ -196,7 +198,13 @@ class Conversation:
             yield from until(self._ladder[prompt].answering(terms, source, told, limit), self._watch(text, told))
         except NoRoom:  # a GPU that is full translates on, and makes nothing again
             return nothing
-        return self._judged(text, told.tokens, limit)
+        return self._judged(text, told.tokens, limit, before=())
+
+    def _leave_out(self, text: str, translation: str) -> None:
+        """The turns that `translation` of `text` repeats are left out of the context when it is read again."""
+        for turn in self.turns:
+            if repeats(text, translation, turn.source, turn.translation):
+                self._context.ledger.correct(turn, replace(turn, ids=()))
 
     def _reading_turn(self, text: str, written: Sequence[int]) -> Steps[None]:
         source = source_tokens(self._tokenizer, text)
@@ -302,9 +310,19 @@ class Conversation:
     def _watch(self, source: str, told: Told) -> Watch:
         return Watch(told, lambda tokens: self._guards.is_lost(source, self._tokenizer.decode(tokens)))
 
-    def _judged(self, source: str, written: list[int], limit: int, *, is_whole: bool = True) -> Answer:
+    def _judged(
+        self,
+        source: str,
+        written: list[int],
+        limit: int,
+        *,
+        is_whole: bool = True,
+        before: Sequence[Turn] | None = None,
+    ) -> Answer:
+        """What was `written` for `source` by a model that was shown the turns `before`, or all in the window."""
         text = self._text(source, written)
-        fault = self._guards.fault(source, self._tokenizer.decode(written), finished=len(written) < limit)
+        shown = [(turn.source, turn.translation) for turn in (self.turns if before is None else before)]
+        fault = self._guards.fault(source, self._tokenizer.decode(written), finished=len(written) < limit, before=shown)
         if fault == "short" and not is_whole:
             fault = None
         return Answer(written, text, fault, self._terms.missed(source, text), is_whole)

@@ -158,7 +158,7 @@ class Dialogue:
         messages = prompt.messages([*prompt.examples, *turns], shown)
         reply = yield Ask(messages, limit_of(shown), prompt.stop, prompt.variables)
         found = as_spoken(reply.text, text)
-        fault = self._guards.fault(text, reply.text, finished=reply.finished)
+        fault = self._guards.fault(text, reply.text, finished=reply.finished, before=turns)
         return Answer([], found, fault, len(missed(terms, found, self._target)))
 
     def _recall(self, terms: Sequence[Rendering]) -> None:

@@ -16,9 +16,10 @@ from surtitle.pipeline.comments import is_comment
 from surtitle.pipeline.identify import Identifier
 from surtitle.pipeline.prompts import Prompt
 from surtitle.pipeline.replies import is_answered, is_reply
+from surtitle.pipeline.text import shared
 
 Fault = Literal[
-    "empty", "runaway", "short", "echo", "language", "script", "loop", "prompt", "answer", "reply", "comment"
+    "empty", "runaway", "short", "echo", "language", "script", "loop", "prompt", "answer", "reply", "comment", "repeat"
 ]
 
 _PLAIN_WORD = re.compile(r"[^\W\d_]{4,}")
@@ -38,6 +39,9 @@ _NEAR = ({"es", "pt", "ca", "it"}, {"da", "no", "sv"}, {"ru", "uk"}, {"nl", "de"
 _SHORT, _SHORT_SHARE, _WIDE = 24, 0.2, 3
 """Letters of different words from which a source is judged, the least share of them that a translation has, and for how
 many letters a wide one stands. Professionals use 0.21 and more."""
+_REPEATED, _REPEATED_SHARE, _ALIKE_SHARE = 24, 0.6, 0.5
+"""Letters, and the share of a translation, that it begins with as an earlier one does, where it says that again; and
+the share of the shorter source's words that both have, where both may be translated alike."""
 _LOOP = re.compile(r"(.{2,60}?)\1{3}")
 _PROMPT_SHARE = 24
 """Letters in a row of the prompt that no translation has by chance."""
@@ -68,15 +72,18 @@ class Guards:
         self._one_question = _ONE_QUESTION_IN.get(source.code, _ONE_QUESTION)
         self._question = _QUESTION_IN.get(target.code, _QUESTION)
 
-    def fault(self, source: str, translation: str, *, finished: bool) -> Fault | None:
-        """What is wrong with `translation`, or None for a text that can be one of `source`.
+    def fault(
+        self, source: str, translation: str, *, finished: bool, before: Sequence[tuple[str, str]] = ()
+    ) -> Fault | None:
+        """What is wrong with `translation`, or None for a text that can be one of `source`. `before` are the turns that
+        the model was shown.
 
         `empty`; `runaway`: the model did not end its turn by itself (`finished`); `echo`: most of the source's longer
         words, names (capitals) left out, stand in it unchanged; `language`: it is in the source's, or a third;
         `script`: letters that neither language has, or for the most part such as the target has not; `loop`: something
         said four times in a row, once in the source; `prompt`: part of what the model was shown; `answer`: no question,
         of a question; `comment`: talk about translating, or more than one line, of one; `reply`: it begins as an
-        assistant's does; `short`: a word, of a whole sentence.
+        assistant's does; `short`: a word, of a whole sentence; `repeat`: what was made of something else `before`.
         """
         translation = translation.strip()
         if not any(letter.isalnum() for letter in translation) and any(letter.isalnum() for letter in source):
@@ -96,7 +103,10 @@ class Guards:
             ("reply", self._is_reply),
             ("short", _is_short),
         )
-        return next((kind for kind, finds in checks if finds(source, translation)), None)
+        found = next((kind for kind, finds in checks if finds(source, translation)), None)
+        if found is None and any(repeats(source, translation, *turn) for turn in before):
+            return "repeat"
+        return found
 
     def is_lost(self, source: str, begun: str) -> bool:
         """Whether no translation can begin with `begun`, however it goes on: it loops, shows the prompt, has letters
@@ -168,6 +178,17 @@ class Guards:
 
     def _is_reply(self, source: str, translation: str) -> bool:
         return is_reply(source, translation, spoken=self._source)
+
+
+def repeats(source: str, translation: str, said: str, made: str) -> bool:
+    """Whether `translation` begins for the most part as `made` does, which was made of `said`, another text than
+    `source`: a model that has written something twice goes on writing it, whatever is said."""
+    letters = _letters(translation)
+    same = shared(letters, _letters(made))
+    if same < _REPEATED or same < _REPEATED_SHARE * len(letters):
+        return False
+    words, other = ({*re.findall(r"\w+", text.casefold())} for text in (source, said))
+    return len(words & other) < _ALIKE_SHARE * min(len(words), len(other))
 
 
 def _letters(text: str) -> str:

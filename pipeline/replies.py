@@ -93,6 +93,24 @@ _OPENINGS = (
             "pt": r"aqui|\bcá\b|est[ae]s?\b|iss?to|isso|aí\b|eis\b|lá\b|tom[ea]|seguinte|agora|ess[ae]s?\b",
         },
     ),
+    _Opening(  # to whom it was asked of
+        begins={
+            "de": r"hier (?:hast du|haben sie)\b|hier ist (?:deine?|ihre?|eine liste|die liste)\b",
+            "en": r"here(?: is|'s| are) (?:your|a list|the (?:list|text|translation|answer|summary))\b|here you\b",
+            "es": r"aquí (?:tienes?|te)\b",
+            "fr": r"voici (?:votre|ta|une liste|la liste|le texte)\b",
+            "it": r"ecco (?:a te|il tuo|un elenco|l'elenco|una lista)\b",
+            "pt": r"aqui (?:tens|tem)\b",
+        },
+        said={
+            "de": r"hier|\bda (?:hast|haben)|bitte ?schön",
+            "en": r"\bhere\b|there you|take this",
+            "es": r"aqu[íi]|\bten\b|\btom[ae]",
+            "fr": r"voici|voilà|\bten(?:ez|s)\b|\btiens",
+            "it": r"ecco|\btieni|\btenga",
+            "pt": r"aqui|\beis\b|\btom[ae]",
+        },
+    ),
     _Opening(  # takes thanks
         begins={
             "de": r"gern geschehen|keine ursache|nichts zu danken|bitte ?schön|bitte sehr",
@@ -164,6 +182,12 @@ def _compiled(patterns: dict[str, str]) -> dict[str, re.Pattern[str]]:
 
 _JUDGED = tuple((re.compile("|".join(each.begins.values()), re.IGNORECASE), _compiled(each.said)) for each in _OPENINGS)
 _FIRST = re.compile(r"\w")
+_INTERJECTION = re.compile(
+    r"(?:sure|ok(?:ay)?|yes|well|of course|claro|sí|bien|vale|por supuesto|ja|klar|gut|natürlich|oui|bon|bien sûr|certo"
+    r"|va bene|sim)[,.!:;]+\W*",
+    re.IGNORECASE,
+)
+"""What may come before all that: "Sure, here is"."""
 _ASKS = {
     language: re.compile(rf"\W*(?:\w+\W+){{,3}}(?:{words})\b", re.IGNORECASE)
     for language, words in {
@@ -192,7 +216,12 @@ def is_reply(source: str, translation: str, *, spoken: str) -> bool:
     if first is None:
         return False
     begun, said = _plain(translation[first.start() :]), _plain(source)
-    return any(begins.match(begun) and spoken in words and not words[spoken].search(said) for begins, words in _JUDGED)
+    interjection = _INTERJECTION.match(begun)
+    places = (0, interjection.end()) if interjection else (0,)
+    return any(
+        any(begins.match(begun, place) for place in places) and spoken in words and not words[spoken].search(said)
+        for begins, words in _JUDGED
+    )
 
 
 def is_answered(source: str, translation: str, *, spoken: str, wanted: str) -> bool:

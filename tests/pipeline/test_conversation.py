@@ -208,6 +208,15 @@ def test_a_corrected_turn_is_in_the_context_after_the_next_rest(engine: Engine) 
         stream.conversation.correct(turn, "again")
 
 
+def test_a_turn_that_is_said_again_of_something_else_is_gone_after_the_next_rest(engine: Engine) -> None:
+    stream, made = filled(engine, 1), "a sentence that the model goes on writing"
+    stream.translator.join("whatever", {"es": made})
+    stream.conversation._leave_out("and so on", made)
+    stream.translator.rest(never)
+    assert [each.translation for each in stream.conversation.turns] == [f"0 {LONG}"]
+    assert_in_step(stream)
+
+
 def test_corrections_that_are_too_long_push_out_the_oldest_turns(engine: Engine) -> None:
     stream = filled(engine)
     held = len(stream.conversation.turns)

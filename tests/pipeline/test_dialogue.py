@@ -63,6 +63,15 @@ def test_what_was_said_before_is_said_again_in_front(identifier: Identifier) -> 
     assert rest == [ENGLISH.example, SPANISH.example, "The train arrives at nine.", GOOD, "No, at ten."]
 
 
+def test_what_was_made_of_something_else_is_asked_again_without_it(identifier: Identifier) -> None:
+    talk = Talk(identifier)
+    made = "El ministro de hacienda llega hoy a las diez."
+    talk.say("The minister of finance arrives at ten today.", made)
+    assert talk.say("You can book your seats online.", made, GOOD) == Translated(GOOD)
+    assert made in talk.contents(1)
+    assert made not in talk.contents(2)
+
+
 @given(st.lists(st.tuples(st.text(max_size=40), st.text(max_size=40)), max_size=60), st.integers(1, 200))
 def test_a_history_is_the_newest_turns_and_loses_a_quarter_at_a_time(turns: list[tuple[str, str]], limit: int) -> None:
     history = History(limit)

@@ -163,6 +163,16 @@ def test_who_replies_does_not_translate(spanish: Guards) -> None:
     assert spanish.fault("Thank you, thank you very much.", "De nada.", finished=True) == "reply"
 
 
+def test_what_was_made_of_something_else_is_no_translation(spanish: Guards) -> None:
+    made = "El ministro de hacienda llega hoy a las diez."
+    before = [("The minister arrives at ten today.", made)]
+    assert spanish.fault("You can book your seats online.", made, finished=True, before=before) == "repeat"
+    assert spanish.fault("You can book your seats online.", f"{made} Sí.", finished=True, before=before) == "repeat"
+    assert spanish.fault("At ten the minister arrives.", made, finished=True, before=before) is None
+    assert spanish.fault("You can book your seats online.", made, finished=True) is None
+    assert spanish.fault("I thank you.", "Gracias.", finished=True, before=[("Cheers, everybody!", "Gracias.")]) is None
+
+
 def test_a_greek_question_has_a_mark_of_its_own(identifier: Identifier) -> None:
     from_greek, into_greek = guards_of(identifier, "el", "en"), guards_of(identifier, "en", "el")
     for mark in (";", "\N{GREEK QUESTION MARK}"):
