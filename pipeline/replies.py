@@ -181,6 +181,14 @@ def _compiled(patterns: dict[str, str]) -> dict[str, re.Pattern[str]]:
 
 
 _JUDGED = tuple((re.compile("|".join(each.begins.values()), re.IGNORECASE), _compiled(each.said)) for each in _OPENINGS)
+_REFUSAL = re.compile(
+    r"(?:can't|cannot|can not|unable to|not able to) (?:help|assist)|no puedo ayudar|nicht (?:weiter)?helfen"
+    r"|peux pas (?:vous |t')aider|(?:non posso|no puc) ai?[ju]\w+|não posso ajud",
+    re.IGNORECASE,
+)
+_OF_HELP = re.compile(r"help|assist|ayud|hilf|helf|holf|hülf|aide|aiut|ajud|servi|serve", re.IGNORECASE)
+_HELPS = ("de", "en", "es", "fr", "it", "pt", "ca")
+"""Languages in which help has such a word."""
 _FIRST = re.compile(r"\w")
 _INTERJECTION = re.compile(
     r"(?:sure|ok(?:ay)?|yes|well|of course|claro|sí|bien|vale|por supuesto|ja|klar|gut|natürlich|oui|bon|bien sûr|certo"
@@ -216,6 +224,8 @@ def is_reply(source: str, translation: str, *, spoken: str) -> bool:
     if first is None:
         return False
     begun, said = _plain(translation[first.start() :]), _plain(source)
+    if _REFUSAL.search(begun) and spoken in _HELPS and not _OF_HELP.search(said):
+        return True
     interjection = _INTERJECTION.match(begun)
     places = (0, interjection.end()) if interjection else (0,)
     return any(
