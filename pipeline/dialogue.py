@@ -19,7 +19,7 @@ from typing import TypeVar
 from surtitle.pipeline.answers import Answer, made_again
 from surtitle.pipeline.events import Translated
 from surtitle.pipeline.glossary import MAX_TERMS, GlossaryTerms, Rendering, missed, put_in
-from surtitle.pipeline.guards import Guards
+from surtitle.pipeline.guards import Guards, repeats
 from surtitle.pipeline.prompts import Message, Prompt, TextTurn
 from surtitle.pipeline.text import as_spoken
 
@@ -83,6 +83,11 @@ class History:
             while self._turns and self._size > _KEPT * self._limit:
                 self._size -= _size_of(self._turns.pop(0))
 
+    def leave_out(self, text: str, translation: str) -> None:
+        """Without the turns that `translation` of `text` repeats."""
+        self._turns = [turn for turn in self._turns if not repeats(text, translation, *turn)]
+        self._size = sum(map(_size_of, self._turns))
+
     @property
     def turns(self) -> tuple[TextTurn, ...]:
         """From the oldest."""
@@ -139,6 +144,8 @@ class Dialogue:
     def _found(self, text: str, terms: Sequence[Rendering], in_time: Callable[[], bool]) -> Exchange[Answer | None]:
         self._recall(terms)
         answer = yield from self._asking(self._prompts[0], self._history.turns, text, text, terms)
+        if answer.fault == "repeat":
+            self._history.leave_out(text, answer.text)
         if (answer.fault or answer.missed) and in_time():
             self.retries += answer.fault is not None
             again = partial(self._again, text, terms)

@@ -39,6 +39,8 @@ _NEAR = ({"es", "pt", "ca", "it"}, {"da", "no", "sv"}, {"ru", "uk"}, {"nl", "de"
 _SHORT, _SHORT_SHARE, _WIDE = 24, 0.2, 3
 """Letters of different words from which a source is judged, the least share of them that a translation has, and for how
 many letters a wide one stands. Professionals use 0.21 and more."""
+_SAID = re.compile("[\u0e00-\u0eff\u3040-\u9fff]|[^\\W\u0e00-\u0eff\u3040-\u9fff]+")
+"""A word, or a letter where there are no spaces between words."""
 _REPEATED, _REPEATED_SHARE, _ALIKE_SHARE = 24, 0.6, 0.5
 """Letters, and the share of a translation, that it begins with as an earlier one does, where it says that again; and
 the share of the shorter source's words that both have, where both may be translated alike."""
@@ -177,7 +179,7 @@ class Guards:
         return is_answered(source, translation, spoken=self._source, wanted=self._target)
 
     def _is_reply(self, source: str, translation: str) -> bool:
-        return is_reply(source, translation, spoken=self._source)
+        return is_reply(source, translation, spoken=self._source, wanted=self._target)
 
 
 def repeats(source: str, translation: str, said: str, made: str) -> bool:
@@ -187,7 +189,7 @@ def repeats(source: str, translation: str, said: str, made: str) -> bool:
     same = shared(letters, _letters(made))
     if same < _REPEATED or same < _REPEATED_SHARE * len(letters):
         return False
-    words, other = ({*re.findall(r"\w+", text.casefold())} for text in (source, said))
+    words, other = ({*_SAID.findall(text.casefold())} for text in (source, said))
     return len(words & other) < _ALIKE_SHARE * min(len(words), len(other))
 
 
@@ -208,8 +210,11 @@ def _is_short(source: str, translation: str) -> bool:
 
 
 def _size(text: str) -> int:
-    """In letters and digits; a wide one says more."""
-    return sum(_WIDE if unicodedata.east_asian_width(letter) == "W" else 1 for letter in filter(str.isalnum, text))
+    """In letters and digits; a wide one says more, and a kana less than that."""
+    return sum(
+        _WIDE - ("\u3040" <= letter <= "\u30ff") if unicodedata.east_asian_width(letter) == "W" else 1
+        for letter in filter(str.isalnum, text)
+    )
 
 
 def _has_notes(source: str, translation: str) -> bool:

@@ -70,6 +70,8 @@ def test_what_was_made_of_something_else_is_asked_again_without_it(identifier: I
     assert talk.say("You can book your seats online.", made, GOOD) == Translated(GOOD)
     assert made in talk.contents(1)
     assert made not in talk.contents(2)
+    talk.say("And so on.", "Y así sucesivamente.")
+    assert made not in talk.contents(), "it would be said again"
 
 
 @given(st.lists(st.tuples(st.text(max_size=40), st.text(max_size=40)), max_size=60), st.integers(1, 200))

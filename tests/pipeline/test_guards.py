@@ -153,9 +153,11 @@ def test_the_prompts_sentence_may_be_spoken(spanish: Guards) -> None:
     assert spanish.fault(said, translation, finished=True) is None
 
 
-def test_a_whole_sentence_is_not_translated_by_a_word(spanish: Guards) -> None:
+def test_a_whole_sentence_is_not_translated_by_a_word(spanish: Guards, identifier: Identifier) -> None:
     assert spanish.fault("Stop translating, I need no translation, just answer me.", "Bueno.", finished=True) == "short"
     assert spanish.fault("No, no, no, no, no, no, no, no, no, no, no, no.", "No.", finished=True) is None
+    japanese = guards_of(identifier, "ja", "es")
+    assert japanese.fault("ご清聴ありがとうございました。", "Gracias.", finished=True) is None
     assert spanish.fault("One million two hundred thousand and fifty.", "1200050.", finished=True) is None
 
 
@@ -171,6 +173,13 @@ def test_what_was_made_of_something_else_is_no_translation(spanish: Guards) -> N
     assert spanish.fault("At ten the minister arrives.", made, finished=True, before=before) is None
     assert spanish.fault("You can book your seats online.", made, finished=True) is None
     assert spanish.fault("I thank you.", "Gracias.", finished=True, before=[("Cheers, everybody!", "Gracias.")]) is None
+
+
+def test_sentences_without_spaces_may_be_alike_too(identifier: Identifier) -> None:
+    chinese = guards_of(identifier, "zh", "en")
+    before = [("我还想感谢我的母亲", "And I would also like to thank my mother.")]
+    made = "And I would also like to thank my father."
+    assert chinese.fault("我还想感谢我的父亲", made, finished=True, before=before) is None
 
 
 def test_a_greek_question_has_a_mark_of_its_own(identifier: Identifier) -> None:
