@@ -11,9 +11,11 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.lines import LineWriter
 
 Field = str | int | float | None
 
@@ -30,21 +32,18 @@ class AccessLog:
         self._path = path
         self._clock = clock
         self._failing = False
-        self._broke_off = False  # in the middle of a line
         try:
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         except OSError as error:
             raise UserError(f"{path}: can not be written ({error.strerror}); name another file") from error
+        self._lines = LineWriter(partial(os.write, self._file))
 
     def write(self, event: str, **fields: Field) -> None:
         """Add a line. On a full disk it is lost, which is said once: captions go on without it."""
         record = {"time": round(self._clock(), 3), "event": event, **fields}
-        line = json.dumps(record, allow_nan=False, separators=(",", ":")).encode("ascii") + b"\n"
-        left = b"\n" + line if self._broke_off else line
+        line = json.dumps(record, allow_nan=False, separators=(",", ":")) + "\n"
         try:
-            while left:  # a full disk may take less than it is given
-                left = left[os.write(self._file, left) :]
-                self._broke_off = left not in (b"", line)
+            self._lines.push(line.encode("ascii"))
             self._failing = False
         except OSError as error:
             if not self._failing:

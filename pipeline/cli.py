@@ -29,7 +29,7 @@ from surtitle.pipeline.commands import (
     run_translate,
     run_watch,
 )
-from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.errors import UserError, one_line
 from surtitle.pipeline.flags import (
     PORT,
     SERVER,
@@ -126,7 +126,7 @@ def exit_status(program: str, work: Callable[[], int | None]) -> int:
 
 
 def _fail(program: str, error: UserError) -> int:
-    print(f"{program}: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"{program}: {one_line(error)}", file=sys.stderr)
     return error.exit_status
 
 

@@ -17,7 +17,7 @@ import psutil
 import torch
 
 from surtitle.pipeline.aside import Aside, PromptTokens
-from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.errors import UserError, one_line
 from surtitle.pipeline.events import Device
 from surtitle.pipeline.identify import Identifier
 from surtitle.pipeline.profiles import find_profile
@@ -64,10 +64,9 @@ def on_gpu(folder: Path, device: str, *, window: int) -> Decoder:
         rows = rows_that_fit(_free_bytes(model.device), row_bytes(model, capacity))
         return StaticDecoder(model, sequences=rows, capacity=capacity)
     except (RuntimeError, ValueError) as error:  # torch's errors of a GPU are RuntimeErrors
-        why = " ".join(str(error).split())
         raise UserError(
-            f"--llm-device cuda: {folder} can't run there ({why}): leave the flag out to use the cores, or choose "
-            f"a smaller --window"
+            f"--llm-device cuda: {folder} can't run there ({one_line(error)}): leave the flag out to use the cores, or "
+            f"choose a smaller --window"
         ) from error
 
 
@@ -154,9 +153,8 @@ class Engine:
                 self.model: Decoder = loading.result()
             family = json.loads((folder / "config.json").read_text("utf-8"))["model_type"]
         except (OSError, ValueError, KeyError) as error:
-            why = " ".join(str(error).split())  # transformers says it in several lines
             raise UserError(
-                f"{folder} holds no loadable translator model ({why}): if it was fetched, mend it with "
+                f"{folder} holds no loadable translator model ({one_line(error)}): if it was fetched, mend it with "
                 f"`surtitle models fetch`"
             ) from error
         self.profile = find_profile(*names_of(folder), family)

@@ -24,6 +24,11 @@ class UsageError(UserError):
     """Process exit status: 2, wrong usage."""
 
 
+def one_line(error: BaseException) -> str:
+    """What `error` says, which may be several lines, in one."""
+    return " ".join(str(error).split())
+
+
 def first_error(group: BaseExceptionGroup[UserError]) -> UserError:
     """Return the first leaf of nested groups: several tasks of one session may have failed of one cause."""
     error: BaseException = group

@@ -202,9 +202,8 @@ def _is_short(source: str, translation: str) -> bool:
     """Numbers that are said in words may be short in digits, and what is said again and again may be said once."""
     words = list(dict.fromkeys(re.findall(r"\w+", source.casefold())))
     said = _size(" ".join(words))
-    is_sentence = said >= _SHORT and (
-        len(words) >= _FEW_WORDS or said > sum(map(len, words))
-    )  # wide ones have no words
+    is_wide = said > sum(map(len, words))  # what is written so has no words to count
+    is_sentence = said >= _SHORT and (is_wide or len(words) >= _FEW_WORDS)
     is_number = any(map(str.isdigit, translation))
     return is_sentence and not is_number and _size(translation) < _SHORT_SHARE * said
 

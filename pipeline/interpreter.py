@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.errors import UserError, one_line
 from surtitle.pipeline.events import Drafted, Translated
 from surtitle.pipeline.languages import find_language
 from surtitle.pipeline.state import SavedConversations
@@ -161,7 +161,7 @@ class Interpreter:
         try:
             return {pair: kept for translator in made for pair, kept in translator.state().items()}
         except RuntimeError as error:  # copies need room on the card, too
-            raise UserError(f"what was said can't be kept ({' '.join(str(error).split())})") from error
+            raise UserError(f"what was said can't be kept ({one_line(error)})") from error
 
     def _begin_anew(self, spoken: str, error: RuntimeError) -> None:
         """Have another translator where this one failed: its contexts, left in mid-forward, are not to be trusted.
@@ -170,8 +170,7 @@ class Interpreter:
         mistake of ours that is one too is told, and ends the session at the third segment.
         """
         self._let_go(spoken)
-        why = " ".join(str(error).split())
-        name = find_language(spoken).name
+        name, why = find_language(spoken).name, one_line(error)
         self._tell_once(f"the translator of {name} failed, and begins anew without what was said before: {why}")
 
     def _tell_once(self, message: str) -> None:

@@ -11,6 +11,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, closing
+from functools import partial
 from io import FileIO
 from itertools import chain, count
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import TypeAlias, get_args
 
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Caption, Event, SessionEnd, SessionStart, Status
+from surtitle.pipeline.lines import LineWriter
 from surtitle.pipeline.subtitles import Format, subtitles
 
 Keep: TypeAlias = Callable[[str], object] | None
@@ -33,9 +35,8 @@ class JsonLog:
         Raises:
             UserError: The file can not be written.
         """
-        self._path = path
         self._file = _create(path, mode=0o600, keep=keep)
-        self._broke_off = False  # in the middle of a record
+        self._lines = LineWriter(partial(_write, self._file, path))
 
     def write(self, record: Mapping[str, object]) -> None:
         """Append one record.
@@ -45,11 +46,7 @@ class JsonLog:
         """
         text = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
         # Half of a surrogate pair has no UTF-8, but has a JSON escape, which is how Python writes it too.
-        line = text.encode("utf-8", "backslashreplace")
-        left = b"\n" + line if self._broke_off else line
-        while left:
-            left = _write(self._file, self._path, left)
-            self._broke_off = left not in (b"", line)
+        self._lines.push(text.encode("utf-8", "backslashreplace"))
 
     def close(self) -> None:
         self._file.close()
@@ -183,7 +180,7 @@ class _CaptionFile:
     def _append(self, text: str) -> None:
         left = text.encode()
         while left:
-            left = _write(self._file, self._path, left)
+            left = left[_write(self._file, self._path, left) :]
 
 
 def _set_aside(path: Path, tell: Callable[[str], object]) -> None:
@@ -211,9 +208,9 @@ def _create(path: Path, mode: int, keep: Keep) -> FileIO:
     return FileIO(descriptor, "wb")
 
 
-def _write(file: FileIO, path: Path, data: bytes) -> bytes:
-    """Write what is taken of `data`, for nothing is buffered; return the rest."""
+def _write(file: FileIO, path: Path, data: bytes) -> int:
+    """Write what is taken of `data`, for nothing is buffered; return how much that is."""
     try:
-        return data[file.write(data) :]
+        return file.write(data)
     except OSError as error:
         raise UserError(f"{path}: can not be written any more ({error.strerror}); free some space") from error

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from scripted import SENTENCE, ScriptedEars, ScriptedTranslator
 
+from surtitle.pipeline.callbacks import ignore
 from surtitle.pipeline.events import (
     SAMPLE_RATE,
     AudioChunk,
@@ -65,8 +66,8 @@ async def captioned(
     translator: ScriptedTranslator | None = None,
     captions: CaptionMode = "final",
     hastened: bool = True,
-    told: Callable[[Event], object] = lambda event: None,
-    idle: Callable[[], object] = lambda: None,
+    told: Callable[[Event], object] = ignore,
+    idle: Callable[[], object] = ignore,
 ) -> list[Event]:
     """Everything that a session published, checked to begin and end as every session does; `told` hears each event as
     it comes. `clock` is by default one of its `kind`.
