@@ -29,7 +29,7 @@ from surtitle.pipeline.commands import (
     run_translate,
     run_watch,
 )
-from surtitle.pipeline.errors import UserError, one_line
+from surtitle.pipeline.errors import UserError, first_error, one_line
 from surtitle.pipeline.flags import (
     PORT,
     SERVER,
@@ -107,10 +107,10 @@ def exit_status(program: str, work: Callable[[], int | None]) -> int:
     except UserError as error:
         return _fail(program, error)
     except BaseExceptionGroup as group:
-        cause = _user_error_in(group)
-        if cause is None:
+        mine = group.subgroup(UserError)
+        if mine is None:
             raise
-        return _fail(program, cause)
+        return _fail(program, first_error(mine))
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
@@ -128,15 +128,6 @@ def exit_status(program: str, work: Callable[[], int | None]) -> int:
 def _fail(program: str, error: UserError) -> int:
     print(f"{program}: {one_line(error)}", file=sys.stderr)
     return error.exit_status
-
-
-def _user_error_in(group: BaseExceptionGroup[BaseException]) -> UserError | None:
-    # a task group wraps the failure that ended the session
-    for error in group.exceptions:
-        cause = _user_error_in(error) if isinstance(error, BaseExceptionGroup) else error
-        if isinstance(cause, UserError):
-            return cause
-    return None
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -57,6 +57,13 @@ SAMPLE = "sample:"
 """`sample:jfk` as FILE is the recording of that name in the model store."""
 
 
+class Printed(Console):
+    """A console for what is printed and done: where its reader leaves, that ends the command, as `print` does."""
+
+    def on_broken_pipe(self) -> None:
+        raise  # rich calls it where it has caught a BrokenPipeError
+
+
 def run_replay(args: argparse.Namespace) -> int:
     """Caption recordings; the exit status."""
     from surtitle.pipeline.files import decode_all
@@ -127,7 +134,7 @@ def run_watch(args: argparse.Namespace) -> None:
     langs = parse_languages(args.lang) if args.lang else ()
     token, room = token_of(args.token_file, os.environ), room_of(args)
     try:
-        asyncio.run(watch(args.url, langs, Console(), Console(stderr=True), session=room, token=token))
+        asyncio.run(watch(args.url, langs, Printed(), Console(stderr=True), session=room, token=token))
     except ViewerError as error:
         raise UserError(str(error)) from error
 
@@ -233,7 +240,7 @@ def run_models(args: argparse.Namespace) -> None:
         case "verify":
             verify_models(store, args.names)
         case _:
-            list_models(store, Console())
+            list_models(store, Printed())
 
 
 def run_tokens(args: argparse.Namespace) -> None:
@@ -250,7 +257,7 @@ def run_tokens(args: argparse.Namespace) -> None:
         case "revoke":
             revoke_token(args.file, args.name)
         case _:
-            list_tokens(args.file, Console())
+            list_tokens(args.file, Printed())
 
 
 def run_devices(args: argparse.Namespace) -> None:
@@ -276,4 +283,4 @@ def run_check(args: argparse.Namespace) -> int:
     if args.once and len(targets) in recall(store.root, this_machine(available_cores())).translators:
         return 0
     cores = share_cores(available_cores(), args.asr_threads, args.llm_threads)
-    return check(store, cores, targets=targets, port=args.port, measure=not args.quick, console=Console())
+    return check(store, cores, targets=targets, port=args.port, measure=not args.quick, console=Printed())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -270,6 +271,16 @@ def test_who_stops_reading_is_no_trouble_at_the_end(flush: bool, monkeypatch: py
         assert process.stdout
         process.stdout.close()
         _, error = process.communicate()
+    assert (process.returncode, error) == (130, b"")
+
+
+def test_who_stops_reading_a_list_is_no_trouble_either(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "surtitle.pipeline.cli", "models", "list"]
+    pipe, home = subprocess.PIPE, {"SURTITLE_HOME": str(tmp_path)}
+    with subprocess.Popen(command, env={**os.environ, **home}, stdout=pipe, stderr=pipe) as process:
+        assert process.stdout
+        process.stdout.close()
+        error = process.communicate()[1]
     assert (process.returncode, error) == (130, b"")
 
 
