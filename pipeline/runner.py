@@ -252,8 +252,13 @@ class Run:
             broken = first_error(group)
         finally:
             out.unfollow()
-        if keeper:
-            await asyncio.get_running_loop().run_in_executor(self._models.workers.llm, keeper.keep)
+        try:
+            if keeper:
+                await asyncio.get_running_loop().run_in_executor(self._models.workers.llm, keeper.keep)
+        except UserError as error:
+            if broken is None:
+                raise
+            self._say(str(error), out.name)
         if broken is not None:
             raise broken
 

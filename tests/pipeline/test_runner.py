@@ -146,3 +146,21 @@ async def test_viewers_have_what_was_heard_before_a_microphone_was_lost(monkeypa
     texts = [message["text"] for message in messages if message["type"] == "caption" and message["final"]]
     assert texts == ["WE WILL MEET AGAIN."] * 2
     assert messages[-1]["type"] == "end"
+
+
+async def test_a_state_that_can_not_be_kept_does_not_hide_why_the_session_ended(models: Models, tmp_path: Path) -> None:
+    def breaking() -> Iterator[Samples]:
+        yield from [np.zeros(SAMPLE_RATE, np.float32)] * 9
+        raise UserError("the recording ends in the middle of a word")
+
+    state = tmp_path / "gone" / "talk.state"
+    state.parent.mkdir()
+    printed = StringIO()
+    run = Run(models, window=SMALLEST, console=Console(file=printed, width=400), state=state)
+    # a file in the folder's place, once the session runs: nothing can be saved there any more
+    blocks = (each for each in breaking() if not state.parent.is_dir() or not state.parent.rmdir())
+    with pytest.raises(UserError, match="in the middle of a word"):
+        await run.replay(
+            blocks, Pair(("en",), ("es",)), clock="virtual", outputs=OutputPaths(), server=None, stay=False
+        )
+    assert str(state) in printed.getvalue()
