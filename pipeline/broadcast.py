@@ -110,11 +110,12 @@ class Outputs:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._files.close()
-        for recorder in self._recorders.values():
-            recorder.close()
-        if self._terminal:
-            self._terminal.close()
+        with ExitStack() as last:  # each, also where another's disk is full
+            if self._terminal:
+                last.callback(self._terminal.close)
+            for recorder in self._recorders.values():
+                last.callback(recorder.close)
+            last.callback(self._files.close)
 
     def _keep(self, folder: Path, event: Event, room: str) -> None:
         if room not in self._recorders:

@@ -49,7 +49,9 @@ class Reread(Generic[T]):
     def current(self) -> T:
         """What the file says."""
         stamp = self._stamp()
-        if stamp != self._seen and not self._is_being_written(stamp) and self._now() >= self._again:
+        if stamp == self._seen:
+            self._told = ""  # it is as it was: should it vanish again, that is news
+        elif not self._is_being_written(stamp) and self._now() >= self._again:
             try:
                 self._value, self._seen, self._told = self._read(), stamp, ""
             except UserError as error:

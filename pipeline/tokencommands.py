@@ -66,11 +66,15 @@ def _write(path: Path, text: str) -> None:
         before = path.stat() if path.exists() else None
         # created with mode 0600
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        if before is not None:
-            _keep(before, name)
-        os.replace(name, path)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+            if before is not None:
+                _keep(before, name)
+            os.replace(name, path)
+        except OSError:
+            os.unlink(name)
+            raise
     except OSError as error:
         raise UserError(f"{path} can not be written ({error.strerror}); name another file") from error
 

@@ -82,6 +82,19 @@ def test_a_file_that_vanishes_later_is_told_and_its_value_stays(tmp_path: Path) 
     assert "No such file" in told[0]
 
 
+def test_a_file_that_vanishes_twice_is_told_twice(tmp_path: Path) -> None:
+    path, aside, told, now = tmp_path / "numbers", tmp_path / "aside", list[str](), [10.0]
+    write(path, "1 2", 1)
+    file = Reread(path, numbers, told.append, what="a list of numbers", now=lambda: now[0])
+    for _ in range(2):
+        path.rename(aside)
+        assert file.current() == [1, 2]
+        aside.rename(path)
+        assert file.current() == [1, 2]
+        now[0] += AGAIN
+    assert len(told) == 2
+
+
 def test_a_file_that_could_not_be_read_is_read_once_it_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: object, **more: object) -> str:
         raise PermissionError("not yours")

@@ -113,3 +113,16 @@ def test_what_can_not_be_done_is_said_and_changes_nothing(
     assert tokens(path, *arguments) == 1
     assert re.search(said, capsys.readouterr().err)
     assert path.read_text() == before
+
+
+def test_a_change_that_fails_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*names: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    path = tmp_path / "tokens.toml"
+    monkeypatch.setattr(os, "replace", refuse)
+    assert tokens(path, "add", "obs", "--right", "read") == 1
+    assert "can not be written (Operation not permitted)" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
