@@ -235,4 +235,5 @@ def peer(transport: asyncio.BaseTransport) -> str:
 def limit_kernel_buffer(transport: asyncio.Transport) -> None:
     """Keep the kernel from storing megabytes of stale drafts for a viewer that does not read."""
     raw: socket.socket = transport.get_extra_info("socket")
-    raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
+    with suppress(OSError):  # its client has left already
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)

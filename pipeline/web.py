@@ -309,9 +309,9 @@ class HttpConnection:
 
     async def _stream(self, headers: Headers, answer: Stream, *, silent: bool) -> None:
         self._answering = True
-        limit_kernel_buffer(self._pipe.transport)
-        self._pipe.transport.set_write_buffer_limits(WRITE_LIMIT)
         try:
+            limit_kernel_buffer(self._pipe.transport)
+            self._pipe.transport.set_write_buffer_limits(WRITE_LIMIT)
             await self._write(self._wire.begin(HTTPStatus.OK, headers))
             if not silent:
                 async with aclosing(answer.chunks) as chunks:
