@@ -20,7 +20,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from surtitle.pipeline.assembly import Cores, available_cores, share_cores
+from surtitle.pipeline.assembly import Cores, Ears, available_cores, share_cores
 from surtitle.pipeline.choice import remember, this_machine
 from surtitle.pipeline.devices import list_devices
 from surtitle.pipeline.engine import Engine
@@ -28,11 +28,8 @@ from surtitle.pipeline.errors import UsageError, UserError
 from surtitle.pipeline.events import SAMPLE_RATE, Samples
 from surtitle.pipeline.files import decode
 from surtitle.pipeline.languages import Language, find_language
-from surtitle.pipeline.recognizer import Recognizer
-from surtitle.pipeline.silero import SileroModel, SpeechProbability
 from surtitle.pipeline.store import ModelRow, ModelStore
 from surtitle.pipeline.translator import Translator
-from surtitle.pipeline.whisper import Whisper
 
 SPEECH = 4.3
 """Target tokens a second of speech: 2.5 words a second, 1.7 tokens a word."""
@@ -187,23 +184,23 @@ def _measure(
     """By the number of languages at once, one and all, what each translator takes."""
     sample = store.manifest.defaults.sample
     speech = list(decode(store.path(sample) / f"{sample}.wav"))
-    whisper = Whisper(store.path(store.manifest.defaults.asr), threads=cores.asr)
+    ears = Ears(store.path(store.manifest.defaults.asr), threads=cores.asr)
     loads: dict[int, list[Load]] = {count: [] for count in sorted({1, len(targets)})}
     with ThreadPoolExecutor(1) as pool:
         for name in translators:
             engine = Engine(store.path(name), threads=cores.llm)
             for count, of_count in loads.items():
                 translating = pool.submit(_translator_share, engine, spoken, targets[:count])
-                heard = [_recogniser_share(whisper, speech)]
+                heard = [_recogniser_share(ears, speech)]
                 while not translating.done():
-                    heard.append(_recogniser_share(whisper, speech))
+                    heard.append(_recogniser_share(ears, speech))
                 of_count.append(Load(name, translating.result(), min(heard)))
             del engine  # before the next one is loaded: two may be more than there is room for
     return loads
 
 
-def _recogniser_share(whisper: Whisper, speech: list[Samples]) -> float:
-    recognizer = Recognizer(whisper.transcribe, SpeechProbability(SileroModel()).push, languages=["en"])
+def _recogniser_share(ears: Ears, speech: list[Samples]) -> float:
+    recognizer = ears.recognizer(["en"])
     began = time.perf_counter()
     for block in speech:
         recognizer.push(block)
