@@ -322,9 +322,8 @@ class Conversation:
         """What was `written` for `source` by a model that was shown the turns `before`, or all in the window."""
         text = self._text(source, written)
         shown = [(turn.source, turn.translation) for turn in (self.turns if before is None else before)]
-        fault = self._guards.fault(source, self._tokenizer.decode(written), finished=len(written) < limit, before=shown)
-        if fault == "short" and not is_whole:
-            fault = None
+        decoded, finished = self._tokenizer.decode(written), len(written) < limit
+        fault = self._guards.fault(source, decoded, finished=finished, is_whole=is_whole, before=shown)
         return Answer(written, text, fault, self._terms.missed(source, text), is_whole)
 
     def _text(self, source: str, tokens: Sequence[int]) -> str:

@@ -75,10 +75,16 @@ class Guards:
         self._question = _QUESTION_IN.get(target.code, _QUESTION)
 
     def fault(
-        self, source: str, translation: str, *, finished: bool, before: Sequence[tuple[str, str]] = ()
+        self,
+        source: str,
+        translation: str,
+        *,
+        finished: bool,
+        is_whole: bool = True,
+        before: Sequence[tuple[str, str]] = (),
     ) -> Fault | None:
-        """What is wrong with `translation`, or None for a text that can be one of `source`. `before` are the turns that
-        the model was shown.
+        """What is wrong with `translation`, or None for a text that can be one of `source`; what is not `is_whole` was
+        broken off. `before` are the turns that the model was shown.
 
         `empty`; `runaway`: the model did not end its turn by itself (`finished`); `echo`: most of the source's longer
         words, names (capitals) left out, stand in it unchanged; `language`: it is in the source's, or a third;
@@ -103,7 +109,7 @@ class Guards:
             ("comment", is_comment),
             ("comment", _has_notes),
             ("reply", self._is_reply),
-            ("short", _is_short),
+            ("short", lambda said, made: is_whole and _is_short(said, made)),
         )
         found = next((kind for kind, finds in checks if finds(source, translation)), None)
         if found is None and any(repeats(source, translation, *turn) for turn in before):
