@@ -1,4 +1,4 @@
-// The microphone's thread: sound at the device's rate in, frames of 100 ms as the protocol wants them out, with their peak.
+// The microphone's thread: sound at the device's rate in, frames of 100 ms as the protocol wants them out.
 import { FRAME, Resampler, toPcm } from "/pcm.js";
 
 class Capture extends AudioWorkletProcessor {

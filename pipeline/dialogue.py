@@ -10,6 +10,7 @@ Knows no server and no clock.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -111,19 +112,11 @@ class Dialogue:
         self._terms = terms
         self._source, self._target = prompts[0].source.code, prompts[0].target.code
         self._history = History(window)
-        self.retries = 0
-        """Segments whose translation was asked for again, without context."""
-        self.untranslated = 0
-        """Segments that had none in the end."""
-        self.terms = 0
-        """Terms of the glossary that were said, once a segment."""
-        self.terms_missed = 0
-        """Of them, those whose translations have other words."""
+        self._counts = Counter(retries=0, untranslated=0, terms=0, terms_missed=0)
 
-    @property
-    def cuts(self) -> int:
-        """How many times the oldest turns were cut."""
-        return self._history.cuts
+    def figures(self) -> dict[str, int]:
+        """For the log's end line, as `Translator.figures` has them."""
+        return {**self._counts, "evictions": self._history.cuts}
 
     def translating(self, text: str, in_time: Callable[[], bool]) -> Exchange[Translated]:
         """See `Translator.translate`; what nobody answers is as untranslated as what can't be translated."""
@@ -134,11 +127,11 @@ class Dialogue:
         except NoAnswer:
             found = None
         if found is None:
-            self.untranslated += 1
+            self._counts["untranslated"] += 1
             return Translated(text, untranslated=True)
         self._history.add((said, without_marks(found.text)))
-        self.terms += len(terms)
-        self.terms_missed += found.missed
+        self._counts["terms"] += len(terms)
+        self._counts["terms_missed"] += found.missed
         return Translated(found.text)
 
     def _found(self, text: str, terms: Sequence[Rendering], in_time: Callable[[], bool]) -> Exchange[Answer | None]:
@@ -147,7 +140,7 @@ class Dialogue:
         if answer.fault == "repeat":
             self._history.leave_out(text, answer.text)
         if (answer.fault or answer.missed) and in_time():
-            self.retries += answer.fault is not None
+            self._counts["retries"] += answer.fault is not None
             again = partial(self._again, text, terms)
             with suppress(NoAnswer):  # the first stays
                 answer = yield from made_again(answer, again, prompts=len(self._prompts), in_time=in_time)

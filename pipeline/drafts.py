@@ -14,9 +14,6 @@ from dataclasses import dataclass
 from surtitle.pipeline.events import CaptionMode
 from surtitle.pipeline.text import is_spaced
 
-UNSTEADY_WORDS = 1
-"""Words at the end of a draft that `live` holds back; in languages without spaces, twice as many characters."""
-
 
 @dataclass(frozen=True, slots=True)
 class Revision:
@@ -72,11 +69,6 @@ class Drafts:
 
 
 def steady_part(text: str, stable: int, language: str) -> str:
-    """`text` without its last words, but with all that will stand."""
-    if is_spaced(language):
-        end = len(text)
-        for _ in range(UNSTEADY_WORDS):
-            end = max(0, text.rfind(" ", 0, end))
-    else:
-        end = max(0, len(text) - 2 * UNSTEADY_WORDS)
-    return text[: max(stable, end)]
+    """`text` without its last word, or two characters where there are no spaces, but with all that will stand."""
+    end = text.rfind(" ") if is_spaced(language) else len(text) - 2
+    return text[: max(stable, end, 0)]

@@ -48,7 +48,7 @@ class RemoteTranslator:
         before = self._dialogues
         self._dialogues = {code: before.get(code) or self._begun(find_language(code)) for code in targets}
         for code in before.keys() - self._dialogues.keys():
-            self._past.update(_counted(before[code]))
+            self._past.update(before[code].figures())
 
     def _begun(self, target: Language) -> Dialogue:
         prompts = self._remote.profile.prompts(self._source, target)
@@ -81,28 +81,16 @@ class RemoteTranslator:
         return {}
 
     def restore(self, state: SavedConversations) -> bool:
-        """Raises ValueError for anything that was kept."""
-        if state:
-            raise ValueError("a model behind an endpoint has no cache, expected no saved one")
+        """False: nothing of it is taken up (and `--state` is refused beside an endpoint)."""
         return False
 
     def figures(self) -> dict[str, int]:
         """For the log's end line, all languages together."""
         found = Counter(self._past)
         for dialogue in self._dialogues.values():
-            found.update(_counted(dialogue))
+            found.update(dialogue.figures())
         return {
             **found,
             "endpoint_failures": self._failures,
             "endpoint_outages": self._outages,
         }
-
-
-def _counted(dialogue: Dialogue) -> dict[str, int]:
-    return {
-        "retries": dialogue.retries,
-        "untranslated": dialogue.untranslated,
-        "terms": dialogue.terms,
-        "terms_missed": dialogue.terms_missed,
-        "evictions": dialogue.cuts,
-    }

@@ -1,4 +1,4 @@
-"""The server: websockets for viewers and publishers, plain GETs for the overlay; a thin shell around the rooms.
+"""The server: websockets for viewers and publishers, plain HTTP beside them; a thin shell around the rooms.
 
 In: connections, and the messages of the rooms' hubs. Out: captions to every viewer; publishers go to `publishing.py`.
 One task a connection, all on one event loop. Knows no model and no audio; what the messages mean is in

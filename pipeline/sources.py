@@ -68,7 +68,7 @@ async def resampled(sound: AsyncIterator[Sound], rate: int, sources: Sequence[st
         if isinstance(block, Skipped):
             end = position + round(block.samples * SAMPLE_RATE / rate)
             yield Gap(position / SAMPLE_RATE, end / SAMPLE_RATE, "network")
-            resampler, position = Resampler(rate), end
+            position = end
     rest = resampler.flush()
     if len(rest):
         yield AudioChunk(rest, position / SAMPLE_RATE)

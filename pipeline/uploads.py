@@ -76,7 +76,7 @@ class Parts:
         self.fields: dict[str, list[str]] = {}
         self._file = file
         self._file_name: str | None = None
-        self._names: list[str] = []
+        self._parts = 0
         self._over = False
         self._kept = 0
         self._header = (bytearray(), bytearray())
@@ -128,8 +128,8 @@ class Parts:
         name, _ = self._part
         if not name:
             raise _broken("a part has no name")
-        self._names.append(name)
-        if len(self._names) > FIELDS:
+        self._parts += 1
+        if self._parts > FIELDS:
             raise _too_long(f"more than {FIELDS} fields")
 
     def _take(self, data: bytes, start: int, end: int) -> None:

@@ -109,9 +109,14 @@ def record_of(log: Log, name: str, language: str) -> Record:
 
 
 def _message(number: int, line: str) -> EventMessage | Unknown:
+    message: EventMessage | Unknown
     try:
-        event = _any.decode(line)
-        message = _decoder.decode(line) if event.type in _KNOWN else event
+        try:
+            message = _decoder.decode(line)
+        except msgspec.ValidationError:  # an event of a later version, or none
+            message = _any.decode(line)
+            if message.type in _KNOWN:
+                raise
     except (msgspec.DecodeError, UnicodeError) as error:
         _refuse(number, f"saw {line[:60]!r} ({error}), expected a session, caption, gap, targets, status or end")
     if isinstance(message, SessionMessage) and message.v != VERSION:

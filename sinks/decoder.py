@@ -1,7 +1,7 @@
 """What a stream asks of a model.
 
-In: token ids and the caches to read them into. Out: logits. Two models answer: `lean.LeanDecoder`, the engine, and
-`stock.StockDecoder`, around any transformers model. Knows neither.
+In: token ids and the caches to read them into. Out: logits. Three models answer: `lean.LeanDecoder`, the engine;
+`stock.StockDecoder`, around any transformers model; and `static.StaticDecoder`, the same in CUDA graphs. Knows none.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def test_the_oldest_turns_are_cut_seldom_and_many_at_once(identifier: Identifier
         if number:
             kept = talk.asked[-2].messages
             changed += list(talk.asked[-1].messages[: len(kept)]) != list(kept)
-    assert changed == talk.dialogue.cuts
+    assert changed == talk.dialogue.figures()["evictions"]
     assert 0 < changed <= 20
     assert len(talk.contents()) > 20
 
@@ -116,7 +116,7 @@ def test_what_is_no_translation_is_asked_for_without_context_then_strictly_and_n
     assert strictly.messages[-1]["content"] == f"Translate into Spanish: {ECHO}"
     talk.say("Yes.", "Sí.")
     assert talk.contents()[3:] == ["The train arrives at nine.", GOOD, ECHO, BETTER, "Yes."]
-    assert talk.dialogue.retries == 1
+    assert talk.dialogue.figures()["retries"] == 1
 
 
 def test_what_never_becomes_a_translation_is_shown_as_it_was_said_and_forgotten(identifier: Identifier) -> None:
@@ -124,7 +124,7 @@ def test_what_never_becomes_a_translation_is_shown_as_it_was_said_and_forgotten(
     assert talk.say(ECHO, ECHO, "", "El tren…") == Translated(ECHO, untranslated=True)
     talk.say("Yes.", "Sí.")
     assert talk.contents()[3:] == ["Yes."]
-    assert talk.dialogue.untranslated == 1
+    assert talk.dialogue.figures()["untranslated"] == 1
 
 
 def test_a_model_with_one_documented_prompt_is_asked_once_more_without_context_alone(identifier: Identifier) -> None:
@@ -154,7 +154,7 @@ def test_a_term_is_a_turn_before_it_is_first_said_and_not_again_while_that_is_th
     assert talk.contents()[3:] == ["attention sink", "sumidero de atención", "The attention sink stays."]
     talk.say("The attention sink helps.", "El sumidero de atención ayuda.")
     assert talk.contents().count("attention sink") == 1
-    assert (talk.dialogue.terms, talk.dialogue.terms_missed) == (2, 0)
+    assert talk.dialogue.figures() | {"terms": 2, "terms_missed": 0} == talk.dialogue.figures()
 
 
 def test_a_term_that_was_cut_is_told_again(identifier: Identifier) -> None:
@@ -174,7 +174,7 @@ def test_a_translation_without_the_term_is_asked_for_again_with_its_words_in_the
     assert talk.contents()[-1] == "The sumidero de atención stays."
     assert talk.say(said, "El lavabo se queda.", "El fregadero se queda.").text == "El lavabo se queda."
     assert talk.say(said, "El lavabo se queda.", None).text == "El lavabo se queda."
-    assert talk.dialogue.terms_missed == 2
+    assert talk.dialogue.figures()["terms_missed"] == 2
 
 
 @pytest.mark.parametrize("mark", ["<|im_end|>", "<｜hy_User｜>", "<start_of_turn>", "</s>", "[INST]", "[/INST]"])

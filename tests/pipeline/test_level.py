@@ -7,11 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from surtitle.pipeline.events import SAMPLE_RATE, Samples
-from surtitle.pipeline.level import Level, LevelSettings
+from surtitle.pipeline.level import EVERYDAY, MOST, NOTHING, Level
 
 FRAME = 512
 A_SECOND = SAMPLE_RATE // FRAME
-EVERYDAY, NOTHING, MOST, RELEASE = -45.0, -95.0, 40.0, 12.0
 
 
 def sound(decibels: float) -> Samples:
@@ -28,10 +27,6 @@ def after(level: Level, decibels: float, seconds: float) -> float:
     for _ in range(round(seconds * A_SECOND)):
         out = level.push(sound(decibels))
     return loudness(out)
-
-
-def test_the_settings_are_those_of_this_test() -> None:
-    assert LevelSettings() == LevelSettings(everyday=EVERYDAY, nothing=NOTHING, most=MOST, release=RELEASE)
 
 
 @given(st.lists(st.floats(EVERYDAY + 0.01, 0), min_size=1, max_size=50))
