@@ -28,11 +28,11 @@ from surtitle.pipeline.memory import TermMemory
 from surtitle.pipeline.promises import Promises
 from surtitle.pipeline.state import Counts, SavedConversation, Talk
 from surtitle.pipeline.terms import Terms
-from surtitle.pipeline.text import as_spoken, is_spaced
+from surtitle.pipeline.text import as_spoken, exclaims, is_spaced
 from surtitle.sinks.beams import Beams
 from surtitle.sinks.cache import SinkCache
 from surtitle.sinks.decoder import NoRoom
-from surtitle.sinks.lockstep import Steps, until
+from surtitle.sinks.lockstep import Steps, until, without
 from surtitle.sinks.stream import TokenStream
 
 
@@ -72,6 +72,7 @@ class Conversation:
         self._terms = Terms(engine.tokenizer, ladder, terms, memory, source, target)
         self._promises = Promises(engine.tokenizer.decode, spaced=is_spaced(target.code), shown=promises)
         self._beams = beams
+        self._exclaiming = engine.exclaiming
         self.counts = Counts()
         """What happened so far."""
 
@@ -136,8 +137,9 @@ class Conversation:
         behind, limit, left = yield from self._beginning(text)
         told = Told(self._promises.tokens, wrote)
         draft, bias = self._promises.guess, self._promises.bias(text)
-        writing = self._stream.writing(
-            told.push, stop=self._prompt.stop, limit=left, draft=draft, bias=bias, behind=behind
+        writing = self._calm(
+            text,
+            self._stream.writing(told.push, stop=self._prompt.stop, limit=left, draft=draft, bias=bias, behind=behind),
         )
         watch = self._watch(text, told)
         is_whole = yield from until(writing, lambda: watch() or stop())
@@ -162,10 +164,11 @@ class Conversation:
         """The answer that the likely ones agree with most, read. Others wait for the search, which fills a forward."""
         promised = self._promises.tokens
         behind, limit, left = yield from self._beginning(text)
-        yield from self._stream.reading(behind)
+        yield from self._calm(text, self._stream.reading(behind))
         if left < 1:  # more was promised of it, when it was guessed to be longer, than it may have
             return self._judged(text, promised, limit)
-        found = beams.search(self._stream, stop=self._prompt.stop, limit=left)
+        never = () if self._exclaims(text) else self._exclaiming.tolist()
+        found = beams.search(self._stream, stop=self._prompt.stop, limit=left, never=never)
         answers = [self._judged(text, [*promised, *each.tokens], limit) for each in found]
         best, told = best_of(answers), Told(promised, wrote)
         written = best.tokens[len(promised) :]
@@ -195,10 +198,19 @@ class Conversation:
         told, limit = Told(promised, wrote), self._prompt.limit(len(source))
         terms = [self._terms.ids(term) for term in self._terms.known(text)]
         try:
-            yield from until(self._ladder[prompt].answering(terms, source, told, limit), self._watch(text, told))
+            answering = self._calm(text, self._ladder[prompt].answering(terms, source, told, limit))
+            yield from until(answering, self._watch(text, told))
         except NoRoom:  # a GPU that is full translates on, and makes nothing again
             return nothing
         return self._judged(text, told.tokens, limit, before=())
+
+    def _calm(self, text: str, steps: Steps[None]) -> Steps[None]:
+        """`steps` that translate `text`, and set no mark of exclamation that is not there: models that chat set many,
+        in Spanish every fourth turn has one, and professionals none."""
+        return steps if self._exclaims(text) else without(steps, self._exclaiming)
+
+    def _exclaims(self, text: str) -> bool:
+        return exclaims(text) or any(exclaims(term.wanted) for term in self._terms.known(text))
 
     def _leave_out(self, text: str, translation: str) -> None:
         """The turns that `translation` of `text` repeats are left out of the context when it is read again."""

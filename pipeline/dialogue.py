@@ -22,7 +22,7 @@ from surtitle.pipeline.events import Translated
 from surtitle.pipeline.glossary import MAX_TERMS, GlossaryTerms, Rendering, missed, put_in
 from surtitle.pipeline.guards import Guards, repeats
 from surtitle.pipeline.prompts import Message, Prompt, TextTurn
-from surtitle.pipeline.text import as_spoken
+from surtitle.pipeline.text import as_spoken, calm
 
 T = TypeVar("T")
 TOKEN = 4
@@ -157,7 +157,7 @@ class Dialogue:
         """What becomes of `text`, which mentions `terms`, or of what is `shown` in its place."""
         messages = prompt.messages([*prompt.examples, *turns], shown)
         reply = yield Ask(messages, limit_of(shown), prompt.stop, prompt.variables)
-        found = as_spoken(reply.text, text)
+        found = calm(as_spoken(reply.text, text), text)
         fault = self._guards.fault(text, reply.text, finished=reply.finished, before=turns)
         return Answer([], found, fault, len(missed(terms, found, self._target)))
 

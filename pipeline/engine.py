@@ -21,6 +21,7 @@ from surtitle.pipeline.errors import UserError, one_line
 from surtitle.pipeline.events import Device
 from surtitle.pipeline.identify import Identifier
 from surtitle.pipeline.profiles import find_profile
+from surtitle.pipeline.text import EXCLAMATIONS
 from surtitle.sinks.beams import Beams
 from surtitle.sinks.blocks import WEIGHTS
 from surtitle.sinks.decoder import Decoder
@@ -149,6 +150,7 @@ class Engine:
                     load = partial(load_model, folder, threads=threads)
                 loading = beside.submit(load)
                 self.tokenizer = Tokenizer(folder)
+                self.exclaiming = torch.tensor(self.tokenizer.having(EXCLAMATIONS), dtype=torch.long)
                 self.identifier = identifier or Identifier()
                 self.model: Decoder = loading.result()
             family = json.loads((folder / "config.json").read_text("utf-8"))["model_type"]

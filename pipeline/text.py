@@ -5,11 +5,14 @@ In: words, codes. Out: text. Pure functions; knows no model.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
 from surtitle.pipeline.sentences import CLAUSE_ENDS, CLOSERS, SENTENCE_ENDS
 
+EXCLAMATIONS = frozenset("!！¡")
+_EXCLAIMED = re.compile(r"[!！]+(?=\s*[!！?？.。…])")
 _LETTERS_A_WORD = {"zh": 1.6, "yue": 1.6, "ja": 2.2, "th": 4.0, "lo": 4.0, "my": 5.0}
 """About, in languages without spaces: where a text is cut into words there, recognisers do not say."""
 _LEADING, _TRAILING = "เแโใไເແໂໃໄ", "ะาำๅๆฯະາຳໆຯ"
@@ -71,6 +74,18 @@ def is_rest(word: str) -> bool:
     """True for what belongs to the word before, recognised after it: `-attention`, `'s`."""
     is_second_half = len(word) > 1 and word[0] == "-" and word[1].isalpha()
     return is_second_half or word.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").lower() in _CONTRACTED
+
+
+def exclaims(text: str) -> bool:
+    """Whether a mark of exclamation is in `text`."""
+    return not EXCLAMATIONS.isdisjoint(text)
+
+
+def calm(text: str, source: str) -> str:
+    """`text` without marks of exclamation, unless `source` has one: models that chat set many that nobody meant."""
+    if exclaims(source):
+        return text
+    return _EXCLAIMED.sub("", text).replace("¡", "").replace("!", ".").replace("！", "。")
 
 
 def as_spoken(text: str, source: str) -> str:

@@ -53,6 +53,20 @@ def together(decoder: Decoder, steps: Sequence[Steps[T]]) -> Iterator[tuple[int,
             each.close()
 
 
+def without(steps: Steps[T], tokens: Tensor) -> Steps[T]:
+    """`steps`, for which none of `tokens` (n,) is ever likely to come next."""
+    try:
+        read = next(steps)
+        while True:
+            logits = yield read  # (keep, V)
+            read = steps.send(logits.index_fill(-1, tokens.to(logits.device), float("-inf")))
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    finally:
+        steps.close()
+
+
 def until(steps: Steps[None], stop: Callable[[], bool]) -> Steps[bool]:
     """`steps` until they end, or `stop` says so between two of them. Whether they ended."""
     try:

@@ -8,7 +8,7 @@ transformers. Knows no model.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,11 @@ class Tokenizer:
         """The text of `ids`, without special tokens."""
         text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True)
         return text
+
+    def having(self, marks: Collection[str]) -> list[int]:
+        """Ids of the tokens in whose text one of `marks` stands."""
+        texts = self._tokenizer.decode_batch([[token] for token in range(self._tokenizer.get_vocab_size())])
+        return [token for token, text in enumerate(texts) if any(mark in text for mark in marks)]
 
     def decoder(self) -> TextDecoder:
         """For ids that come one by one."""

@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import accumulate, chain
+from pathlib import Path
 
 import pytest
 import torch
@@ -96,6 +97,31 @@ def test_the_ledger_tells_what_was_said_and_what_it_became(engine: Engine) -> No
             assert (turn.source, turn.translation) == (numbered(number), text)  # as it is shown, not as it was first
             made_again.add(stream.conversation.counts.retries > before[0])
     assert made_again == {True, False}
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_marks_of_exclamation_are_those_of_who_speaks(tmp_path: Path, identifier: Identifier, beams: int) -> None:
+    engine = Engine(write_model(tmp_path, ending=3.0, layers=2, seed=6), threads=1, identifier=identifier)
+    marks = "aeiou "  # which a random model sets as others set marks
+    engine.exclaiming = torch.tensor(engine.tokenizer.having(marks))
+    stream = Spanish(engine, promises=True, beams=beams)
+    calm, loud = list[str](), list[str]()
+    for number in range(12):
+        for said, texts in ((numbered(number), calm), (f"{numbered(number)}!", loud)):
+            before = stream.conversation.counts.untranslated
+            texts.append(stream.draft(said).text)
+            text = stream.translate(said)
+            if stream.conversation.counts.untranslated == before:
+                texts.append(text)
+    assert not {*marks} & {*"".join(calm)}
+    assert {*marks} & {*"".join(loud)}
+
+
+def test_a_term_of_the_glossary_keeps_its_mark_of_exclamation(engine: Engine) -> None:
+    glossary = Glossary(({"en": "yahoo", "es": "Yahoo!"},))
+    conversation = Spanish(engine, WINDOW, glossary=glossary).conversation
+    assert conversation._exclaims("they use yahoo")
+    assert not conversation._exclaims("they use maps")
 
 
 # --- several beginnings ---

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surtitle.pipeline.text import as_spoken, count_of, is_punctuation, joined
+from surtitle.pipeline.text import as_spoken, calm, count_of, is_punctuation, joined
 
 
 def test_words_are_joined_with_spaces_and_marks_cling() -> None:
@@ -60,3 +60,9 @@ def test_what_is_not_said_of_code_goes_however_much_of_it_is_there(text: str, da
 def test_marks_of_code_that_were_written_stay() -> None:
     assert as_spoken("ejecuta `ls`\nahora", "run `ls` now") == "ejecuta `ls` ahora"
     assert as_spoken("ejecuta `ls`", "run ls") == "ejecuta ls"
+
+
+def test_marks_of_exclamation_that_nobody_meant_are_full_stops() -> None:
+    assert calm("¡Hola a todos! ¡Qué tal?", "Hello everyone. How are you?") == "Hola a todos. Qué tal?"
+    assert calm("何ですか！？すごい！", "What is it? Great.") == "何ですか？すごい。"
+    assert calm("¡No! ¡Alto!", "No! Stop.") == "¡No! ¡Alto!"

@@ -68,6 +68,15 @@ def test_each_has_the_mean_log_probability_of_its_tokens_and_its_end(decoder) ->
         assert each.score == pytest.approx(score_of(decoder, PROMPT, said), abs=2e-3)
 
 
+def test_what_is_ruled_out_is_in_none_of_them(decoder) -> None:
+    beams = Beams(decoder, width=4, capacity=CAPACITY)
+    free = beams.search(stream_of(decoder), stop={17}, limit=9)
+    never = sorted({token for each in free for token in each.tokens[:2]})
+    found = beams.search(stream_of(decoder), stop={17}, limit=9, never=never)
+    assert found
+    assert not {*never} & {token for each in found for token in each.tokens}
+
+
 def test_where_nothing_ends_there_is_what_is_likeliest_up_to_the_limit(decoder) -> None:
     found = Beams(decoder, width=3, capacity=CAPACITY).search(stream_of(decoder), stop=(), limit=9)
     assert [len(each.tokens) for each in found] == [9, 9, 9]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from surtitle.sinks.decoder import Read
 from surtitle.sinks.lean import LeanDecoder
-from surtitle.sinks.lockstep import Steps, alone, together, until
+from surtitle.sinks.lockstep import Steps, alone, together, until, without
 from surtitle.sinks.stream import SLICE, TokenStream
 
 CAPACITY = 90
@@ -57,6 +57,22 @@ def test_streams_in_step_say_what_each_says_alone(exact, turns: list[tuple[list[
     ]
     got = dict(together(exact, steps))
     assert [got[index] for index in range(len(turns))] == expected
+
+
+@given(turn=TURN, draft=st.lists(TOKEN, max_size=9), never=st.sets(TOKEN, max_size=200))
+@settings(max_examples=25, deadline=None)
+def test_what_is_ruled_out_is_never_said_whatever_the_draft_says(
+    exact, turn: tuple[list[int], int], draft: list[int], never: set[int]
+) -> None:
+    tokens = torch.tensor(sorted(never), dtype=torch.long)
+    said, plain = (
+        alone(exact, without(saying(TokenStream(exact, capacity=CAPACITY), *turn, draft=guess), tokens))
+        for guess in (draft, ())
+    )
+    assert said == plain
+    assert not never & {*said}
+    free = alone(exact, saying(TokenStream(exact, capacity=CAPACITY), *turn))
+    assert said == free or never & {*free}
 
 
 def test_each_is_told_when_it_is_done_and_leaves_its_place_to_nobody(exact) -> None:

@@ -114,3 +114,10 @@ def test_a_template_is_told_variables_and_may_refuse(folder: Path, tmp_path: Pat
     assert tokenizer.render(CHAT, think=True) == "hm"
     with pytest.raises(ValueError, match="refuses the prompt: think first"):
         tokenizer.render(CHAT)
+
+
+def test_tokens_are_found_by_the_marks_in_their_text(tokenizer: Tokenizer) -> None:
+    found = tokenizer.having({"!", "¡"})
+    assert tokenizer.encode_plain("!")[0] in found
+    assert all({"!", "¡"} & {*tokenizer.decode([token])} for token in found)
+    assert tokenizer.having({"no token has this"}) == []
