@@ -97,6 +97,11 @@ class Outputs:
         if self._terminal:
             self._terminal.follow(lags, _shown(room))
 
+    def show_level(self, level: float) -> None:
+        """Show how loud the microphone is, in decibels below full scale."""
+        if self._terminal:
+            self._terminal.show_level(level)
+
     def leave(self, room: str) -> None:
         """The session of `room` is over: where its end could not be written, its files are closed here."""
         if self._terminal:

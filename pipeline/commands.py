@@ -107,15 +107,18 @@ def recording(store: ModelStore, name: str) -> Path:
 def run_live(args: argparse.Namespace) -> None:
     """Caption a microphone."""
     from surtitle.pipeline.devices import choose
+    from surtitle.pipeline.microphone import microphone
+    from surtitle.pipeline.soundcheck import Soundcheck
 
     pair, room = pair_of(args), room_of(args)
     outputs, server, glossary = outputs_of(args, pair), server_of(args), glossary_of(args)
-    choose(args.device)  # a missing microphone is said before models are loaded
+    device = choose(args.device)  # a missing microphone is said before models are loaded
     store = open_models()
     with load_models(args, store, targets=len(pair.targets)) as models:
         tell_unknown_languages(models.names.llm, store, pair)
         run = run_of(args, models, glossary)
-        asyncio.run(run.live(args.device, pair, outputs=outputs, server=server, session=room))
+        heard, check = microphone(args.device), Soundcheck(device.name, tell)
+        asyncio.run(run.live(heard, check, pair, outputs=outputs, server=server, session=room))
 
 
 def run_serve(args: argparse.Namespace) -> None:

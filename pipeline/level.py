@@ -22,6 +22,12 @@ RELEASE = 12.0
 """Decibels a second at which what was loud is forgotten."""
 
 
+def loudness(frame: Samples) -> float:
+    """The root mean square of `frame` in decibels below full scale; of nothing, minus infinity."""
+    power = float(np.square(frame, dtype=np.float64).mean()) if len(frame) else 0.0
+    return float(10 * np.log10(power)) if power > 0 else -np.inf
+
+
 class Level:
     """The loudness of the last seconds."""
 
@@ -32,9 +38,8 @@ class Level:
     def push(self, frame: Samples) -> Samples:
         """`frame`, at the level that its past asks for. It is louder than everything before it at once, and quieter
         but slowly: a pause between two words raises nothing."""
-        power = float(np.square(frame, dtype=np.float64).mean()) if len(frame) else 0.0
-        loudness = 10 * np.log10(power) if power > 0 else -np.inf
-        if loudness > NOTHING:
-            self._loudness = max(loudness, self._loudness - RELEASE * len(frame) / SAMPLE_RATE)
+        heard = loudness(frame)
+        if heard > NOTHING:
+            self._loudness = max(heard, self._loudness - RELEASE * len(frame) / SAMPLE_RATE)
         raised = min(MOST, EVERYDAY - self._loudness)
         return frame * np.float32(10 ** (raised / 20)) if raised > 0 else frame

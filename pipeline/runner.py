@@ -12,7 +12,7 @@ import secrets
 import signal
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -25,7 +25,17 @@ from surtitle.pipeline.broadcast import Broadcast, CollectedEvents, OutputPaths,
 from surtitle.pipeline.callbacks import ignore
 from surtitle.pipeline.descriptors import OWN, allow
 from surtitle.pipeline.errors import UserError, first_error
-from surtitle.pipeline.events import MAIN_ROOM, CaptionMode, Event, Item, Samples, SessionStart, Sound
+from surtitle.pipeline.events import (
+    MAIN_ROOM,
+    AudioChunk,
+    CaptionMode,
+    Event,
+    Gap,
+    Item,
+    Samples,
+    SessionStart,
+    Sound,
+)
 from surtitle.pipeline.files import decode_all
 from surtitle.pipeline.glossary import Glossary
 from surtitle.pipeline.http import Handler
@@ -33,14 +43,14 @@ from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.interpreter import Interpreter
 from surtitle.pipeline.languages import Pair, pair_of_codes
 from surtitle.pipeline.messages import PublishStart
-from surtitle.pipeline.microphone import microphone
 from surtitle.pipeline.operations import Operations
 from surtitle.pipeline.pacing import Clock, RealClock, VirtualClock, paced
 from surtitle.pipeline.remote import LIVE, REPLAY
 from surtitle.pipeline.rooms import OnPublish, Ready, Room, Rooms
 from surtitle.pipeline.server import MAX_VIEWERS, NO_ROUTES, CaptionServer
 from surtitle.pipeline.session import Session
-from surtitle.pipeline.sources import begun, resampled, until_stopped
+from surtitle.pipeline.soundcheck import Soundcheck
+from surtitle.pipeline.sources import begun, checked, resampled, until_stopped
 from surtitle.pipeline.state import SavedConversations
 from surtitle.pipeline.statefile import Keeper, StateFile, in_room
 from surtitle.pipeline.terminal import TerminalCaptions
@@ -136,25 +146,26 @@ class Run:
 
     async def live(
         self,
-        device: str | None,
+        microphone: AbstractAsyncContextManager[AsyncIterator[AudioChunk | Gap]],
+        check: Soundcheck,
         pair: Pair,
         *,
         outputs: OutputPaths,
         server: ServerOptions,
         session: str = MAIN_ROOM,
     ) -> None:
-        """Caption a microphone in the room `session` until Ctrl-C."""
+        """Caption what `microphone` gives while it is entered, in the room `session`, until Ctrl-C; `check` it."""
         async with AsyncExitStack() as stack:
             opened = await self._outputs(stack, outputs, pair.targets, server.operations)
             rooms = _rooms()
             room = rooms.speak(session)
             serving = await self._serving(stack, rooms, server)
             self._stop_on_signals()
-            heard = await stack.enter_async_context(microphone(device))
+            heard = await stack.enter_async_context(microphone)
             clock = RealClock()
             clock.begin()  # what is said while the translator gets ready is late
-            self._console.print("listening; Ctrl-C ends it", style="dim")
-            audio = until_stopped(heard, self._stop)
+            self._console.print(Text(f"listening to {check.name}; Ctrl-C ends it", style="dim"))
+            audio = until_stopped(checked(heard, check, opened.show_level), self._stop)
             async with _drained(serving):
                 await self._session(pair, clock, audio, Broadcast(room, opened))
 

@@ -7,13 +7,14 @@ stop. Knows no device and no socket.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import TypeVar
 
 from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Gap, Item, Skipped, Sound, Targets
 from surtitle.pipeline.languages import pair_of_codes
 from surtitle.pipeline.pacing import Clock
 from surtitle.pipeline.resample import Resampler
+from surtitle.pipeline.soundcheck import Soundcheck
 
 T = TypeVar("T")
 
@@ -38,6 +39,16 @@ async def until_stopped(items: AsyncIterator[T], stop: asyncio.Event) -> AsyncGe
         if coming is not None:  # nobody waits for it any more
             coming.cancel()
             await asyncio.wait((coming,))
+
+
+async def checked(
+    heard: AsyncIterator[AudioChunk | Gap], check: Soundcheck, show: Callable[[float], object]
+) -> AsyncIterator[Item]:
+    """What a microphone gives, and meanwhile what `check` says of it; `show` is called with its level."""
+    async for item in heard:
+        for level in check.push(item):
+            show(level)
+        yield item
 
 
 async def begun(items: AsyncIterator[Item], clock: Clock) -> AsyncIterator[Item]:

@@ -1,11 +1,14 @@
 """Captions in the terminal of the one who runs the session.
 
-In: events of one room or several, and how late they were so far. Out: lines on a console: what was said, dimmed, and
-its translations; below them, on a terminal, how late the newest one's room is at each stage. Knows no session.
+In: events of one room or several, how late they were so far, and how loud a microphone is. Out: lines on a console:
+what was said, dimmed, and its translations; below them, on a terminal, that level, and how late the newest one's room
+is at each stage. Knows no session.
 """
 
 from __future__ import annotations
 
+import math
+import sys
 from contextlib import suppress
 
 from rich.console import Console
@@ -15,6 +18,9 @@ from rich.text import Text
 from surtitle.pipeline.events import Caption, Event, Gap, SessionEnd, Targets
 from surtitle.pipeline.protocol import clean_text
 from surtitle.pipeline.stats import LagStats
+
+CELLS, QUIETEST = 20, -80.0
+"""Of the meter: how many there are, and below how many decibels none is full."""
 
 
 class Terminal(Console):
@@ -31,8 +37,14 @@ class TerminalCaptions:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._lags: dict[str, LagStats] = {}
+        self._meter = self._late = ""
+        # what others say on standard error would stand behind these lines, and be taken back with them
         self._below = Live(
-            console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
+            console=console,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=sys.stderr.isatty(),
         )
 
     def follow(self, lags: LagStats, room: str = "") -> None:
@@ -45,12 +57,19 @@ class TerminalCaptions:
         if self._lags.pop(room, None) is not None:
             self.close()  # whose line it is does not matter: the next caption brings that of its room
 
+    def show_level(self, level: float) -> None:
+        """Say below the captions how loud the microphone is, in decibels below full scale."""
+        if self._console.is_terminal:
+            self._meter = meter(level)
+            self._say_below()
+
     def tell(self, line: str) -> None:
         """Say what is no caption."""
         self._console.print(Text(line, style="dim"))
 
     def close(self) -> None:
-        """Take back the line below the captions."""
+        """Take back what stands below the captions."""
+        self._meter = self._late = ""
         self._below.stop()
 
     def show(self, event: Event, room: str = "") -> None:
@@ -83,10 +102,20 @@ class TerminalCaptions:
             f"{stage.replace('_', ' ')} {median / 1000:.1f} ({late / 1000:.1f})"
             for stage, (median, late) in stages.items()
         ]
-        self._below.start()  # nothing where it has begun
         where = f"{room}: " if room else ""
-        line = f"{where}seconds after the words, median (95th percentile): {', '.join(seconds)}"
-        self._below.update(Text(line, style="dim"), refresh=True)
+        self._late = f"{where}seconds after the words, median (95th percentile): {', '.join(seconds)}"
+        self._say_below()
+
+    def _say_below(self) -> None:
+        self._below.start()  # nothing where it has begun
+        lines = "\n".join(filter(None, (self._late, self._meter)))
+        self._below.update(Text(lines, style="dim"), refresh=True)
+
+
+def meter(level: float) -> str:
+    """`level`, in decibels below full scale, as a bar and a number."""
+    full = round(CELLS * (1 - max(level, QUIETEST) / QUIETEST))
+    return f"level [{'#' * full:{CELLS}}] {f'{level:.0f} dBFS' if level > -math.inf else 'no sound'}"
 
 
 def _summary(end: SessionEnd) -> str:

@@ -27,11 +27,12 @@ from surtitle.pipeline.assembly import ModelNames, Models
 from surtitle.pipeline.broadcast import OutputPaths
 from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Samples, Word
+from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Gap, Samples, Word
 from surtitle.pipeline.glossary import Glossary
 from surtitle.pipeline.identify import Identifier
 from surtitle.pipeline.languages import Pair, find_language
 from surtitle.pipeline.runner import Run, ServerOptions
+from surtitle.pipeline.soundcheck import Soundcheck
 from surtitle.pipeline.statefile import StateFile
 from surtitle.pipeline.translator import Translator
 
@@ -117,24 +118,26 @@ async def test_a_recording_that_was_stopped_did_not_come_to_its_end(models: Mode
     assert last["audio_ms"] < 17_000
 
 
-async def test_viewers_have_what_was_heard_before_a_microphone_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_viewers_have_what_was_heard_before_a_microphone_was_lost() -> None:
     serving, watched = asyncio.Event(), asyncio.Event()
 
-    async def heard() -> AsyncIterator[AudioChunk]:
+    async def heard() -> AsyncIterator[AudioChunk | Gap]:
         await watched.wait()
         for second in range(4):
             yield AudioChunk(np.zeros(SAMPLE_RATE, np.float32), float(second))
+        yield Gap(4.0, 4.0, "device")
         raise UserError("the microphone is gone")
 
     @asynccontextmanager
-    async def microphone(device: str | None) -> AsyncIterator[AsyncIterator[AudioChunk]]:
+    async def microphone() -> AsyncIterator[AsyncIterator[AudioChunk | Gap]]:
         serving.set()
         yield heard()
 
-    monkeypatch.setattr("surtitle.pipeline.runner.microphone", microphone)
     run = Run(cast(Models, ScriptedModels()), window=SMALLEST, console=Console(quiet=True))
+    told = list[str]()
+    check = Soundcheck("usb", told.append)
     server, pair = ServerOptions(port=free_port()), Pair(("en",), ("es",))
-    running = asyncio.create_task(run.live(None, pair, outputs=OutputPaths(), server=server))
+    running = asyncio.create_task(run.live(microphone(), check, pair, outputs=OutputPaths(), server=server))
     await asyncio.wait_for(serving.wait(), 10)
     url = f"http://127.0.0.1:{server.port}/events?lang=es"
     async with httpx2.AsyncClient(trust_env=False, timeout=10) as client, client.stream("GET", url) as answer:
@@ -145,6 +148,7 @@ async def test_viewers_have_what_was_heard_before_a_microphone_was_lost(monkeypa
     messages = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
     texts = [message["text"] for message in messages if message["type"] == "caption" and message["final"]]
     assert texts == ["WE WILL MEET AGAIN."] * 2
+    assert told[0].startswith("microphone 'usb' gives nothing")
     assert messages[-1]["type"] == "end"
 
 

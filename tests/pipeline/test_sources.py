@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from itertools import pairwise
 
@@ -12,7 +13,8 @@ import pytest
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Gap, Samples, Skipped, Sound, Targets
 from surtitle.pipeline.pacing import RealClock
-from surtitle.pipeline.sources import begun, resampled, until_stopped
+from surtitle.pipeline.soundcheck import Soundcheck
+from surtitle.pipeline.sources import begun, checked, resampled, until_stopped
 
 
 async def counted(end: int, closed: list[bool] | None = None) -> AsyncIterator[int]:
@@ -24,6 +26,19 @@ async def counted(end: int, closed: list[bool] | None = None) -> AsyncIterator[i
     finally:
         if closed is not None:
             closed.append(True)
+
+
+async def test_a_microphone_is_checked_while_it_is_listened_to() -> None:
+    async def heard() -> AsyncIterator[AudioChunk | Gap]:
+        for item in items:
+            yield item
+
+    items: list[AudioChunk | Gap] = [AudioChunk(np.ones(SAMPLE_RATE, np.float32), 0.0), Gap(1.0, 3.0, "device")]
+    told, levels = list[str](), list[float]()
+    check = Soundcheck("usb", told.append)
+    assert [item async for item in checked(heard(), check, levels.append)] == items
+    assert levels == [0.0] * 5 + [-math.inf]
+    assert len(told) == 1
 
 
 async def test_all_items_come_when_nobody_stops_them() -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import math
+import sys
 from dataclasses import replace
 
+import pytest
 from rich.console import Console
 
 from surtitle.pipeline.events import Caption, Event, Gap, SessionEnd, SessionStart, Stamps, Targets
@@ -69,6 +72,52 @@ def test_a_terminal_says_below_the_captions_how_late_each_stage_was() -> None:
     said = on_a_terminal(FINAL, lags=lags)
     assert "seconds after the words, median (95th percentile): recognised 1.0 (1.0), committed 1.5 (1.5)," in said
     assert ", first token 1.9 (1.9), last token 2.1 (2.1), sent 2.1 (2.1), painted 2.2 (2.2)" in said
+
+
+def on_screen(monkeypatch: pytest.MonkeyPatch) -> tuple[TerminalCaptions, io.StringIO]:
+    """Captions on a terminal, which shows standard error as well."""
+    screen = io.StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stderr", screen)
+    return TerminalCaptions(Console(file=screen, width=200, force_terminal=True, color_system=None)), screen
+
+
+def test_a_terminal_shows_how_loud_the_microphone_is_and_takes_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal, screen = on_screen(monkeypatch)
+    terminal.show_level(-40.0)
+    assert "level [##########          ] -40 dBFS" in screen.getvalue()
+    terminal.show_level(-math.inf)
+    assert screen.getvalue().rpartition("\x1b[2K")[2] == "level [                    ] no sound"
+    terminal.close()
+    assert "level" not in screen.getvalue().rpartition("\x1b[2K")[2]
+
+
+def test_the_level_stands_below_how_late_captions_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal, screen = on_screen(monkeypatch)
+    lags = LagStats()
+    lags.add(62.0, 2.13)
+    terminal.follow(lags)
+    terminal.show_level(-40.0)
+    terminal.show(FINAL)
+    terminal.show_level(0.0)
+    late, level = screen.getvalue().rpartition("\x1b[2K")[2].splitlines()
+    assert late.endswith("sent 2.1 (2.1)")
+    assert level == "level [####################] 0 dBFS"
+
+
+def test_what_is_said_on_standard_error_does_not_run_into_the_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal, screen = on_screen(monkeypatch)
+    terminal.show_level(-40.0)
+    print("surtitle: nothing is heard", file=sys.stderr, flush=True)
+    assert "\x1b[2Ksurtitle: nothing is heard\n" in screen.getvalue()
+    terminal.close()
+    assert sys.stderr is screen
+
+
+def test_a_file_has_no_level() -> None:
+    screen = io.StringIO()
+    TerminalCaptions(Console(file=screen, width=100)).show_level(-40.0)
+    assert screen.getvalue() == ""
 
 
 def test_a_file_is_told_of_captions_alone() -> None:

@@ -1,0 +1,71 @@
+"""Whether a microphone gives any sound, for the one who runs the session.
+
+In: its chunks and gaps. Out: how loud they are, and a line where nothing is heard, where it is lost and where it is
+back. Time is that of the audio, so the same is told however that is cut. Knows no device, terminal or clock.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Gap, Samples
+from surtitle.pipeline.level import loudness
+
+NOTHING = -85.0
+"""Decibels below full scale. No room is as quiet through a microphone; speech has been heard at -60."""
+WITHIN = 20
+"""Seconds without sound after which that is told."""
+FRAME = SAMPLE_RATE // 5
+"""Samples that are measured at a time."""
+
+
+class Soundcheck:
+    """One microphone's."""
+
+    def __init__(self, name: str, tell: Callable[[str], object]) -> None:
+        """`name` is the device's; `tell` is called with a line for people."""
+        self.name = name
+        self._tell = tell
+        self._begin()
+        self._is_lost = False
+
+    def push(self, item: AudioChunk | Gap) -> list[float]:
+        """The loudness of all that is complete with `item`, in decibels below full scale."""
+        if isinstance(item, Gap):
+            return self._lose() if item.why == "device" else []
+        if self._is_lost:
+            self._tell(f"microphone {self.name!r} is heard again")
+            self._is_lost = False
+        samples = np.concatenate((self._open, np.nan_to_num(item.samples, posinf=0.0, neginf=0.0)))
+        whole = len(samples) // FRAME * FRAME
+        self._open = samples[whole:]
+        levels = [loudness(frame) for frame in samples[:whole].reshape(-1, FRAME)]
+        for level in levels:
+            self._count(level)
+        return levels
+
+    def _begin(self) -> None:
+        """A stretch of audio begins: the device was opened."""
+        self._open: Samples = np.empty(0, np.float32)  # the beginning of a frame
+        self._silent = 0  # samples without sound, the last ones
+
+    def _lose(self) -> list[float]:
+        if not self._is_lost:
+            self._tell(
+                f"microphone {self.name!r} gives nothing: waiting for it. Check its plug and its power, "
+                "or stop with Ctrl-C"
+            )
+        self._is_lost = True
+        self._begin()
+        return [-math.inf]
+
+    def _count(self, level: float) -> None:
+        self._silent = self._silent + FRAME if level < NOTHING else 0
+        if self._silent == WITHIN * SAMPLE_RATE:
+            self._tell(
+                f"nothing is heard from {self.name!r} for {WITHIN} s: expected sound; is it muted, the right one "
+                "(surtitle devices), and may this terminal use the microphone?"
+            )
