@@ -36,6 +36,7 @@ from surtitle.pipeline.flags import (
     TEXT_BEAMS,
     asr_threads_flag,
     captions_flag,
+    channels,
     file_to_be,
     folder_there,
     glossary_flag,
@@ -180,6 +181,13 @@ def _live_command(commands: Commands) -> None:
     session_flag(live)
     live.add_argument(
         "--device", metavar="NAME", help="part of the device's name, or its number (default: the system's)"
+    )
+    live.add_argument(
+        "--channels",
+        type=channels,
+        default=(),
+        metavar="NUMBERS",
+        help="the device's channels that are heard, averaged, such as 5 or 5,6 (default: the first two)",
     )
     output_flags(live, keeps=True)
     post_flags(live)

@@ -112,12 +112,12 @@ def run_live(args: argparse.Namespace) -> None:
 
     pair, room = pair_of(args), room_of(args)
     outputs, server, glossary = outputs_of(args, pair), server_of(args), glossary_of(args)
-    device = choose(args.device)  # a missing microphone is said before models are loaded
+    device = choose(args.device, args.channels)  # what is missing is said before models are loaded
     store = open_models()
     with load_models(args, store, targets=len(pair.targets)) as models:
         tell_unknown_languages(models.names.llm, store, pair)
         run = run_of(args, models, glossary)
-        heard, check = microphone(args.device), Soundcheck(device.name, tell)
+        heard, check = microphone(args.device, args.channels), Soundcheck(device.name, tell)
         asyncio.run(run.live(heard, check, pair, outputs=outputs, server=server, session=room))
 
 

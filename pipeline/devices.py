@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +37,7 @@ class InputDevice:
     host: str
     """The system's sound interface: `ALSA`, `Core Audio`, `Windows WASAPI`, ..."""
     channels: int
+    """As many as it says; a sound server claims some that no microphone has."""
     rate: int
     """Hertz: the rate it runs at by itself."""
     default: bool
@@ -86,7 +88,7 @@ def list_devices() -> list[InputDevice]:
             index=index,
             name=row["name"],
             host=hosts[row["hostapi"]]["name"],
-            channels=min(row["max_input_channels"], 2),  # Some interfaces claim 128.
+            channels=row["max_input_channels"],
             rate=round(row["default_samplerate"]),
             default=index == default,
         )
@@ -95,9 +97,25 @@ def list_devices() -> list[InputDevice]:
     ]
 
 
-def choose(name: str | None) -> InputDevice:
-    """The device that a user means, of those present; see `pick`."""
-    return pick(list_devices(), name)
+def choose(name: str | None, channels: Sequence[int] = ()) -> InputDevice:
+    """The device that a user means, of those present, see `pick`; it has these `channels`, numbered from 1.
+
+    Raises:
+        UsageError: It has not.
+    """
+    device = pick(list_devices(), name)
+    check_channels(device, channels)
+    return device
+
+
+def check_channels(device: InputDevice, channels: Sequence[int]) -> None:
+    """Raises UsageError where `device` lacks one of `channels`, numbered from 1."""
+    if max(channels, default=0) > device.channels:
+        wanted = ",".join(map(str, channels))
+        raise UsageError(
+            f"got --channels {wanted}, expected numbers up to {device.channels}: {device.name!r} has no more; "
+            "surtitle devices lists what each has"
+        )
 
 
 def pick(devices: list[InputDevice], name: str | None) -> InputDevice:

@@ -44,6 +44,14 @@ def number(lowest: int, highest: int) -> Callable[[str], int]:
     return parse
 
 
+def channels(text: str) -> tuple[int, ...]:
+    """Numbers of a device's channels, from 1."""
+    found = tuple(int(part) if part.isdecimal() else 0 for part in text.split(","))
+    if 0 in found or len({*found}) < len(found):
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected different numbers from 1 on, such as 5 or 5,6")
+    return found
+
+
 def page_origin(text: str) -> str:
     """An origin, as browsers send it."""
     try:

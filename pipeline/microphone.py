@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -45,7 +45,9 @@ PATIENCE_S = 60.0
 class Intake:
     """Blocks of one session in, chunks and gaps out, on one audio clock; no I/O."""
 
-    def __init__(self, backlog: float = BACKLOG_S) -> None:
+    def __init__(self, backlog: float = BACKLOG_S, channels: Sequence[int] = ()) -> None:
+        """`channels`, numbered from 1, are heard: their mean; without any, all that come."""
+        self._columns = [number - 1 for number in channels]
         self._limit = round(backlog * SAMPLE_RATE)
         self._items: deque[AudioChunk | Gap] = deque()
         self._held = 0  # Samples in `_items`.
@@ -62,7 +64,7 @@ class Intake:
         if overflowed and self._position >= self._told_until:
             self._gap(0, "overload")  # PortAudio does not say how much: a gap without a length.
             self._told_until = self._position + round(UNKNOWN_S * SAMPLE_RATE)
-        samples = self._resampler.push(block)
+        samples = self._resampler.push(block[:, self._columns] if self._columns else block)
         if self._held + len(samples) > self._limit:
             self._gap(len(samples), "overload")
         elif len(samples):
@@ -95,7 +97,7 @@ class Intake:
 
 @asynccontextmanager
 async def microphone(
-    name: str | None = None, *, patience: float = PATIENCE_S
+    name: str | None = None, channels: Sequence[int] = (), *, patience: float = PATIENCE_S
 ) -> AsyncIterator[AsyncIterator[AudioChunk | Gap]]:
     """Listen to a device while the context is open: `async with microphone("usb") as heard: async for item in heard`.
 
@@ -103,13 +105,15 @@ async def microphone(
 
     Args:
         name: Part of the device's name, or its number; None for the system's default.
+        channels: Those that are heard, numbered from 1: their mean. None of them: the first two, or the only one.
         patience: Seconds that a lost device is waited for.
 
     Raises:
-        UserError: PortAudio is missing, there is no such device, or it can not be opened; from the iterator: it was
-            lost and did not come back.
+        UserError: PortAudio is missing, there is no such device, it lacks a channel, or it can not be opened; from the
+            iterator: it was lost and did not come back.
     """
-    listener = _Listener(await asyncio.to_thread(choose, name), Intake(), patience)
+    device = await asyncio.to_thread(choose, name, channels)
+    listener = _Listener(device, channels, patience)
     await listener.open()
     try:
         yield listener.items()
@@ -120,9 +124,10 @@ async def microphone(
 class _Listener:
     """One device and its stream. All times are the event loop's."""
 
-    def __init__(self, device: InputDevice, intake: Intake, patience: float) -> None:
+    def __init__(self, device: InputDevice, channels: Sequence[int], patience: float) -> None:
         self._device = device
-        self._intake = intake
+        self._channels = channels
+        self._intake = Intake(channels=channels)
         self._patience = patience
         self._arrived = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -134,7 +139,12 @@ class _Listener:
     async def open(self) -> None:
         self._intake.open(self._device.rate)
         self._allowed = START_S
-        self._stream = await asyncio.to_thread(_start, self._device, self._on_thread)
+        self._stream = await asyncio.to_thread(_start, self._device, self._opened, self._on_thread)
+
+    @property
+    def _opened(self) -> int:
+        """How many channels are opened: the first ones."""
+        return max(self._channels, default=min(self._device.channels, 2))
 
     async def close(self) -> None:
         stream, self._stream = self._stream, None
@@ -186,7 +196,7 @@ class _Listener:
         while self._loop.time() < until:
             try:
                 await asyncio.to_thread(restart)
-                self._device = await asyncio.to_thread(choose, self._device.name)
+                self._device = await asyncio.to_thread(choose, self._device.name, self._channels)
                 return await self.open()
             except UserError as error:
                 cause = error
@@ -197,12 +207,12 @@ class _Listener:
         ) from cause
 
 
-def _start(device: InputDevice, callback: Callable[..., None]) -> Any:
+def _start(device: InputDevice, channels: int, callback: Callable[..., None]) -> Any:
     sounddevice = portaudio()
     try:
         stream = sounddevice.InputStream(
             device=device.index,
-            channels=device.channels,
+            channels=channels,
             samplerate=device.rate,
             blocksize=round(device.rate * BLOCK_S),
             dtype="float32",

@@ -61,7 +61,8 @@ class Card:
         subprocess.run(["pactl", "load-module", *_SINK], check=True, stdout=subprocess.DEVNULL)
 
     def play(self, samples: Samples) -> None:
+        """Of shape [frames], or [frames, 2]."""
         raw = self._folder / "sound.raw"
         raw.write_bytes(samples.tobytes())
-        form = ["--raw", "--format=float32le", f"--rate={SAMPLE_RATE}", "--channels=1"]
+        form = ["--raw", "--format=float32le", f"--rate={SAMPLE_RATE}", f"--channels={samples.ndim}"]
         self._players.append(subprocess.Popen(["paplay", "--device=surtitle", *form, str(raw)]))

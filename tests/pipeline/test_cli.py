@@ -18,6 +18,7 @@ from tiny_translator import WINDOW, write_model
 from surtitle.pipeline.assembly import available_cores
 from surtitle.pipeline.choice import FILE, remember, this_machine
 from surtitle.pipeline.cli import LIBRARY_SETTINGS, build_parser, exit_status, main
+from surtitle.pipeline.devices import InputDevice
 from surtitle.pipeline.given import tell_unknown_languages
 from surtitle.pipeline.languages import parse_pair
 from surtitle.pipeline.store import open_store
@@ -245,6 +246,26 @@ def test_a_folder_to_fetch_from_is_there(run: Run, capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit, match="2"):
         run("models", "fetch", "--from", "nowhere")
     assert "got 'nowhere', expected a folder that is there" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("given", ["0", "left", "5,5", "5,", "-1"])
+def test_channels_are_numbers_from_one_and_different(run: Run, capsys: pytest.CaptureFixture[str], given: str) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run("live", *PAIR, f"--channels={given}")
+    assert f"got {given!r}, expected different numbers from 1 on, such as 5 or 5,6" in capsys.readouterr().err
+
+
+MIXER = InputDevice(index=3, name="USB mixer", host="ALSA", channels=18, rate=48_000, default=True)
+
+
+def test_devices_are_listed_with_how_many_channels_each_has_and_live_refuses_others_at_once(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("surtitle.pipeline.devices.list_devices", lambda: [MIXER])
+    assert main(["devices"]) == 0
+    assert capsys.readouterr().out == "*   3  USB mixer  (ALSA, 18 ch, 48000 Hz)\n"
+    refused = run("live", *PAIR, "--channels", "5,19")
+    assert_said(refused, 2, "got --channels 5,19, expected numbers up to 18: 'USB mixer' has no more")
 
 
 def test_a_machine_without_a_microphone_is_told_and_the_status_says_so(

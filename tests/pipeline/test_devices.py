@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from surtitle.pipeline.devices import InputDevice, pick
+from surtitle.pipeline.devices import InputDevice, check_channels, pick
 from surtitle.pipeline.errors import UsageError, UserError
 
 
@@ -58,6 +58,13 @@ def test_a_machine_without_any_input_is_told_to_plug_one_in() -> None:
 def test_a_system_without_a_default_input_asks_for_a_name() -> None:
     with pytest.raises(UserError, match="no default input; name one with --device, of: 3: Line"):
         pick([device(3, "Line")], None)
+
+
+def test_channels_that_a_device_has_not_are_refused_with_how_many_it_has() -> None:
+    for channels in ((), (1,), (2, 1)):
+        check_channels(device(3, "Line"), channels)
+    with pytest.raises(UsageError, match="got --channels 1,3, expected numbers up to 2: 'Line' has no more"):
+        check_channels(device(3, "Line"), (1, 3))
 
 
 WITHOUT_PORTAUDIO = """
