@@ -117,7 +117,7 @@ def run_live(args: argparse.Namespace) -> None:
     with load_models(args, store, targets=len(pair.targets)) as models:
         tell_unknown_languages(models.names.llm, store, pair)
         run = run_of(args, models, glossary)
-        heard, check = microphone(args.device, args.channels), Soundcheck(device.name, tell)
+        heard, check = microphone(args.device, args.channels, tell=tell), Soundcheck(device.name, tell)
         asyncio.run(run.live(heard, check, pair, outputs=outputs, server=server, session=room))
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from surtitle.pipeline.callbacks import ignore
 from surtitle.pipeline.devices import InputDevice, choose, portaudio, restart
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Gap
@@ -38,8 +39,8 @@ blocks just stop."""
 START_S = 6.0
 """Seconds allowed for a device's first block: some take two to begin."""
 
-PATIENCE_S = 60.0
-"""Seconds that a lost device is waited for."""
+AGAIN_S = 1.0
+"""Seconds after which a lost device is looked for again."""
 
 
 class Intake:
@@ -97,23 +98,22 @@ class Intake:
 
 @asynccontextmanager
 async def microphone(
-    name: str | None = None, channels: Sequence[int] = (), *, patience: float = PATIENCE_S
+    name: str | None = None, channels: Sequence[int] = (), *, tell: Callable[[str], object] = ignore
 ) -> AsyncIterator[AsyncIterator[AudioChunk | Gap]]:
     """Listen to a device while the context is open: `async with microphone("usb") as heard: async for item in heard`.
 
-    A device that stops is reported as a `Gap`, and opened again by its name when it is back.
+    A device that stops is reported as a `Gap`, and opened again by its name when it is back, however long that takes.
 
     Args:
         name: Part of the device's name, or its number; None for the system's default.
         channels: Those that are heard, numbered from 1: their mean. None of them: the first two, or the only one.
-        patience: Seconds that a lost device is waited for.
+        tell: Called with what keeps a lost device away, once for each cause.
 
     Raises:
-        UserError: PortAudio is missing, there is no such device, it lacks a channel, or it can not be opened; from the
-            iterator: it was lost and did not come back.
+        UserError: PortAudio is missing, there is no such device, it lacks a channel, or it can not be opened.
     """
     device = await asyncio.to_thread(choose, name, channels)
-    listener = _Listener(device, channels, patience)
+    listener = _Listener(device, channels, tell)
     await listener.open()
     try:
         yield listener.items()
@@ -124,11 +124,12 @@ async def microphone(
 class _Listener:
     """One device and its stream. All times are the event loop's."""
 
-    def __init__(self, device: InputDevice, channels: Sequence[int], patience: float) -> None:
+    def __init__(self, device: InputDevice, channels: Sequence[int], tell: Callable[[str], object]) -> None:
         self._device = device
         self._channels = channels
         self._intake = Intake(channels=channels)
-        self._patience = patience
+        self._tell = tell
+        self._told: set[str] = set()  # what has been told since the last block
         self._arrived = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._block_at = self._loop.time()  # When the last block came.
@@ -174,6 +175,7 @@ class _Listener:
         now = self._loop.time()
         if self._counted_to > self._block_at:  # The first block of a device that was lost.
             self._count_loss(now - BLOCK_S)
+            self._told.clear()
         self._block_at = now
         self._allowed = SILENCE_S
         self._intake.push(block, overflowed=overflowed)
@@ -185,26 +187,18 @@ class _Listener:
         self._counted_to = max(until, since)
 
     async def _reopen(self) -> None:
-        """Wait for the device to be back.
-
-        Raises:
-            UserError: It is not.
-        """
-        until = self._block_at + SILENCE_S + self._patience
-        cause: UserError | None = None
+        """Wait for the device to be back."""
         await self.close()
-        while self._loop.time() < until:
+        while True:
             try:
                 await asyncio.to_thread(restart)
                 self._device = await asyncio.to_thread(choose, self._device.name, self._channels)
                 return await self.open()
             except UserError as error:
-                cause = error
-                await asyncio.sleep(1.0)
-        raise UserError(
-            f"microphone {self._device.name!r} stopped and was not back after {self._patience:g} s; "
-            "check its plug, then start again"
-        ) from cause
+                if str(error) not in self._told:
+                    self._tell(str(error))
+                    self._told.add(str(error))
+                await asyncio.sleep(AGAIN_S)
 
 
 def _start(device: InputDevice, channels: int, callback: Callable[..., None]) -> Any:

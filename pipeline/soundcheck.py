@@ -20,6 +20,7 @@ WITHIN = 20
 """Seconds without sound after which that is told."""
 FRAME = SAMPLE_RATE // 5
 """Samples that are measured at a time."""
+_NONE: Samples = np.empty(0, np.float32)
 
 
 class Soundcheck:
@@ -29,7 +30,8 @@ class Soundcheck:
         """`name` is the device's; `tell` is called with a line for people."""
         self.name = name
         self._tell = tell
-        self._begin()
+        self._open: Samples = _NONE  # the beginning of a frame
+        self._silent = 0  # samples without sound, the last ones
         self._is_lost = False
 
     def push(self, item: AudioChunk | Gap) -> list[float]:
@@ -47,19 +49,13 @@ class Soundcheck:
             self._count(level)
         return levels
 
-    def _begin(self) -> None:
-        """A stretch of audio begins: the device was opened."""
-        self._open: Samples = np.empty(0, np.float32)  # the beginning of a frame
-        self._silent = 0  # samples without sound, the last ones
-
     def _lose(self) -> list[float]:
         if not self._is_lost:
             self._tell(
                 f"microphone {self.name!r} gives nothing: waiting for it. Check its plug and its power, "
                 "or stop with Ctrl-C"
             )
-        self._is_lost = True
-        self._begin()
+        self._is_lost, self._open, self._silent = True, _NONE, 0
         return [-math.inf]
 
     def _count(self, level: float) -> None:

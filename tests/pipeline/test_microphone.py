@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scripted import eventually
 from sound_card import Card
 
 from surtitle.pipeline.devices import list_devices
-from surtitle.pipeline.errors import UsageError, UserError
+from surtitle.pipeline.errors import UsageError
 from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Gap, Samples
 from surtitle.pipeline.microphone import UNKNOWN_S, Intake, microphone
 
@@ -171,12 +172,19 @@ async def test_a_lost_device_is_found_out_in_two_seconds_and_heard_again_when_it
 
 
 @pytest.mark.soundcard
-async def test_a_device_that_stays_away_ends_the_session_with_what_to_do(card: Card) -> None:
-    async with microphone("surtitle-room", patience=0.5) as heard:
+async def test_a_device_that_stays_away_is_waited_for_and_what_keeps_it_away_is_told_once(card: Card) -> None:
+    told = list[str]()
+    async with microphone("surtitle-room", tell=told.append) as heard:
         await anext(heard)
         card.unplug()
-        with pytest.raises(UserError, match=r"stopped and was not back after .* check its plug"):
-            await asyncio.wait_for(listen(heard, 1000.0), 20)
+        await asyncio.wait_for(next_gap(heard), 10)
+        back = asyncio.ensure_future(next_gap(heard))
+        await eventually(lambda: bool(told))
+        with pytest.raises(TimeoutError):  # it is looked for several times meanwhile
+            await asyncio.wait_for(asyncio.shield(back), 4)
+        assert len(told) == len(set(told))
+        card.plug()
+        assert (await asyncio.wait_for(back, 20)).why == "device"
 
 
 @pytest.mark.soundcard
