@@ -25,6 +25,7 @@ from surtitle.pipeline.rooms import Retarget, Room
 from surtitle.pipeline.stats import LagStats
 from surtitle.pipeline.subtitles import Format
 from surtitle.pipeline.terminal import TerminalCaptions
+from surtitle.pipeline.textnow import TextNow
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class OutputPaths:
     """Whether what an earlier run wrote stays, under other names."""
     captions: Mapping[Format, Path] = field(default_factory=dict)
     """Each format's, for the first target language; those of the others stand beside it."""
+    text_now: Path | None = None
+    """That of the newest caption, likewise."""
     record: Path | None = None
     """The folder in which every session is kept."""
     services: tuple[Service, ...] = ()
@@ -61,10 +64,12 @@ class Outputs:
         keep = (terminal.tell if terminal else ignore) if paths.keeps else None
         with ExitStack() as opened:
             self._log = opened.enter_context(closing(JsonLog(paths.log, keep=keep))) if paths.log else None
-            self._captions = [
+            self._captions: list[CaptionFiles | TextNow] = [
                 opened.enter_context(closing(CaptionFiles(path, targets, form, keep=keep)))
                 for form, path in paths.captions.items()
             ]
+            if paths.text_now:
+                self._captions.append(opened.enter_context(closing(TextNow(paths.text_now, targets))))
             self._record = paths.record
             self._recorders: dict[str, Recorder] = {}
             if paths.record:

@@ -82,11 +82,18 @@ def session_flag(command: argparse.ArgumentParser, purpose: str = "name that vie
 
 
 def output_flags(command: argparse.ArgumentParser, *, keeps: bool = False) -> None:
-    """--log, and a flag for each of `subtitles.Format`; `keeps` as in `log_flag`."""
+    """--log, a flag for each of `subtitles.Format`, and --text-now; `keeps` as in `log_flag`."""
     log_flag(command, keeps=keeps)
     for form, what in _FORMATS.items():
         purpose = f"write {what} (further languages beside it){_ASIDE if keeps else ''}"
         command.add_argument(f"--{form}", type=Path, metavar="PATH", help=purpose)
+    command.add_argument(
+        "--text-now",
+        type=Path,
+        metavar="PATH",
+        help="keep the newest caption there, and nothing else, for a text source of OBS or vMix (further languages "
+        "beside it)",
+    )
 
 
 def post_flags(command: argparse.ArgumentParser) -> None:

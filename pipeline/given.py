@@ -78,10 +78,12 @@ def outputs_of(args: argparse.Namespace, pair: Pair, *recordings: Path) -> Outpu
     from surtitle.pipeline.broadcast import OutputPaths
     from surtitle.pipeline.subtitles import Format
 
-    check_different(args, (*_WRITTEN, *get_args(Format)), _READ, recordings)
+    check_different(args, (*_WRITTEN, "text_now", *get_args(Format)), _READ, recordings)
     wanted: dict[Format, Path | None] = {form: vars(args)[form] for form in get_args(Format)}
     captions = {form: path for form, path in wanted.items() if path}
-    return OutputPaths(log=args.log, keeps=args.keeps, captions=captions, services=services_of(args, pair))
+    return OutputPaths(
+        log=args.log, keeps=args.keeps, captions=captions, text_now=args.text_now, services=services_of(args, pair)
+    )
 
 
 def records_of(args: argparse.Namespace) -> OutputPaths:

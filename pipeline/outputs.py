@@ -81,14 +81,18 @@ class CaptionFiles:
             self._files[event.language].write(event)
 
     def _begin(self, language: str) -> None:
-        path = self._path
-        own = path.with_name(f"{path.stem}.{language}{path.suffix}") if self._files else path
+        own = beside(self._path, language if self._files else None)
         file = _CaptionFile(own, self._form, mode=0o666, keep=self._keep)
         self._files[language] = self._opened.enter_context(closing(file))
 
     def close(self) -> None:
         """Append what was held, and close the files."""
         self._opened.close()
+
+
+def beside(path: Path, language: str | None) -> Path:
+    """Where the captions of `language` are, if those of the first one, None, are in `path`."""
+    return path if language is None else path.with_name(f"{path.stem}.{language}{path.suffix}")
 
 
 class Recorder:

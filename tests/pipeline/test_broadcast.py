@@ -75,6 +75,14 @@ def test_the_log_holds_what_viewers_get_with_the_same_numbers(tmp_path: Path) ->
     assert [each["type"] for each in sent] == ["session", "caption", "end"]
 
 
+async def test_the_newest_caption_is_in_its_file_while_the_run_lasts(tmp_path: Path) -> None:
+    now = tmp_path / "now.txt"
+    with Outputs(OutputPaths(text_now=now), ("es",), None) as outputs:
+        Broadcast(room(), outputs).publish(final("es", "hola"))
+        assert now.read_text() == "hola"
+    assert now.read_text() == ""
+
+
 def test_a_session_that_is_over_is_held_by_nobody(tmp_path: Path) -> None:
     class Session:
         def painted(self, cue: int, language: str) -> None: ...

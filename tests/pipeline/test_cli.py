@@ -234,7 +234,7 @@ def test_a_file_for_two_flags_is_wrong_usage(command: str, other: str, run: Run,
 
 def test_what_is_written_is_not_what_is_read_unless_it_is_no_file(run: Run, recording: Path) -> None:
     before = recording.read_bytes()
-    for flag in ("--log", "--srt", "--state"):
+    for flag in ("--log", "--srt", "--state", "--text-now"):
         said = rf"talk\.wav for {flag} and FILE, expected different files"
         assert_said(run("replay", recording, *PAIR, flag, recording), 2, said)
     assert_said(run("translate", recording, *PAIR, "--state", recording), 2, "for --state and FILE, expected different")
