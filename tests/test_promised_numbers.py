@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+import surtitle.pipeline.microphone
 import surtitle.pipeline.runner  # noqa: F401 - and with it all modules that are asked below
 from surtitle import pipeline as code
 from surtitle.clients import viewer
@@ -87,6 +88,8 @@ README = {
     "Viewers that send more than # messages a second": LIMITS.MESSAGES_PER_SECOND,
     "send audio at over # real time": LIMITS.AUDIO_PACE,
     "client_max_body_size #m;": code.transcriptions.UPLOAD_BYTES / MIB,
+    "nothing is heard from it for # s (less than -# dBFS": (code.soundcheck.WITHIN, -code.soundcheck.NOTHING),
+    "emptied after # s without another": code.textnow.HOLD,
     "in pauses (at most once #)": code.statefile.EVERY,
     "a # of it goes at once": 1 - code.dialogue._KEPT,
     "slow (# seconds a segment, # for words that are late already, # minutes in": BUDGETS,
@@ -133,6 +136,7 @@ ARCHITECTURE = {
     "where # of speech before a pause has no words": HEARING.unheard,
     "the gate opens up to # back": GATE.lead,
     "a likely one (#) is believed at once": code.spoken._LIKELY,
+    "A lost microphone is looked for once #, without end": code.microphone.AGAIN_S,
     "is silence for # seconds or a little more": code.listener.HOLE,
     "from # words on, before a conjunction or a relative": SPACED.phrase_words,
     "from # on where the speaker halts for # a second": (SPACED.clause_words, SPACED.halt),
