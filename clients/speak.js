@@ -37,9 +37,8 @@ function press() {
   const busy = Boolean(publisher) || reading;
   for (const chip of find("to").children) {
     chip.ariaPressed = settings.to.includes(chip.value);
-    // While somebody speaks there are other translations, but one at least, and none of what is spoken.
-    const stays = settings.to.includes(chip.value) ? settings.to.length === 1 : chip.value === settings.from && !settings.also;
-    chip.disabled = reading || (busy && stays);
+    // While somebody speaks there are other languages, but one at least.
+    chip.disabled = reading || (busy && `${settings.to}` === chip.value);
   }
   for (const field of [fields.from, fields.also, fields.session, fields.token]) field.disabled = busy;
   find("file").disabled = busy || !settings.to.length;

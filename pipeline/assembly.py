@@ -20,7 +20,7 @@ from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Device
 from surtitle.pipeline.glossary import Glossary
 from surtitle.pipeline.interpreter import Interpreter, OneSource
-from surtitle.pipeline.languages import find_language
+from surtitle.pipeline.languages import Pair, find_language
 from surtitle.pipeline.listener import Hears
 from surtitle.pipeline.recognizer import Recognizer
 from surtitle.pipeline.remote import LIVE, Budget, Remote
@@ -70,7 +70,16 @@ class ModelNames:
     """What the log says was used."""
 
     asr: str
-    llm: str
+    llm: str | None
+    """None: nothing is translated."""
+
+    def check(self, pair: Pair) -> None:
+        """Raises UserError where `pair` needs a translator, and there is none."""
+        if self.llm is None and pair.translations:
+            raise UserError(
+                f"got {', '.join(pair.targets)}, expected {', '.join(pair.sources)} alone: no translator was loaded, "
+                f"since nothing was to be translated; name one with --llm at the start to add translations later"
+            )
 
 
 class Ears:
@@ -104,18 +113,18 @@ class Models:
     """Everything that is loaded once, and shared by the sessions of this process."""
 
     def __init__(
-        self, names: ModelNames, *, ears: Callable[[], Hearing], engine: Callable[[], Engine | Remote]
+        self, names: ModelNames, *, ears: Callable[[], Hearing], engine: Callable[[], Engine | Remote] | None
     ) -> None:
         """Load what hears and what translates, beside each other.
 
         `ears` is called on the recogniser's thread, and returns what makes a new stream that hears some languages;
-        `engine` is called on the translator's. What they raise is raised here.
+        `engine` is called on the translator's, and is None where nothing is translated. What they raise is raised here.
         """
         self.names = names
         asr, llm = ThreadPoolExecutor(1, "asr"), ThreadPoolExecutor(1, "llm")
-        hearing, translating = asr.submit(ears), llm.submit(engine)
+        hearing, translating = asr.submit(ears), llm.submit(engine) if engine else None
         self.recognizer = hearing.result()
-        self._engine = translating.result()
+        self._engine = translating.result() if translating else None
         if isinstance(self._engine, Remote):  # whose sessions wait for a server, and not for each other
             llm.shutdown()
             llm = ThreadPoolExecutor(SESSIONS, "llm")
@@ -143,6 +152,8 @@ class Models:
 
         def make(source: str, targets: tuple[str, ...]) -> OneSource:
             spoken, languages = find_language(source), [find_language(target) for target in targets]
+            if self._engine is None:
+                raise UserError("no translator was loaded, since nothing was to be translated")
             if isinstance(self._engine, Remote):
                 return RemoteTranslator(
                     self._engine, spoken, languages, window=window, budget=budget, glossary=glossary

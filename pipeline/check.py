@@ -11,7 +11,7 @@ import os
 import platform
 import socket
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -24,10 +24,10 @@ from surtitle.pipeline.assembly import Cores, Ears, available_cores, share_cores
 from surtitle.pipeline.choice import remember, this_machine
 from surtitle.pipeline.devices import list_devices
 from surtitle.pipeline.engine import Engine
-from surtitle.pipeline.errors import UsageError, UserError
+from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import SAMPLE_RATE, Samples
 from surtitle.pipeline.files import decode
-from surtitle.pipeline.languages import Language, find_language
+from surtitle.pipeline.languages import Language, Pair, find_language
 from surtitle.pipeline.store import ModelRow, ModelStore
 from surtitle.pipeline.translator import Translator
 
@@ -54,7 +54,7 @@ _LINES = {
         "Wenn Sie Fragen zum Programm haben, stellen Sie sie bitte nach dem zweiten Vortrag.",
     ),
 }
-"""What is translated, by the language that it is in: the first one that is not wanted."""
+"""What is translated, by the language that it is in: the first one that is not wanted, if there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +72,14 @@ class Load:
         return max(self.share, self.beside) <= HEADROOM
 
 
-def check(
-    store: ModelStore, cores: Cores, *, targets: Sequence[Language], port: int, measure: bool, console: Console
-) -> int:
-    """Print the report; 0 if the default models are here and, where measured, one keeps up with captions in `targets`.
+def check(store: ModelStore, cores: Cores, *, pair: Pair, port: int, measure: bool, console: Console) -> int:
+    """Print the report; 0 if the default models are here and, where measured, one keeps up with captions of `pair`.
 
-    Measured is with all of `targets` at once and with one of them. What keeps up is remembered as the choice if it was
-    measured as sessions run: on the cores that they take unless told otherwise, and with every translator that is here.
-
-    Raises UsageError for targets that leave no language to translate from.
+    Measured is with all of its targets at once and with one of them. What keeps up is remembered as the choice if it
+    was measured as sessions run: on the cores that they take unless told otherwise, and with every translator that is
+    here.
     """
-    wanted = {language.code for language in targets}
-    spoken = spoken_for(wanted) if measure else ""
+    spoken, *targets = [find_language(code) for code in (*pair.sources, *pair.targets)]
     _show_machine(cores, console)
     _show_devices(console)
     console.print(f"port {port}: {_port_state(port)}")
@@ -97,12 +93,16 @@ def check(
         return 1
     if not measure:
         return 0
-    able = [row for row in installed if row.model.kind == "llm" and {spoken, *wanted} <= set(row.model.languages)]
+    able = [
+        row
+        for row in installed
+        if row.model.kind == "llm" and {*pair.sources, *pair.targets} <= set(row.model.languages)
+    ]
     if not able:
-        console.print(f"no model here translates into {', '.join(sorted(wanted))}", style="yellow")
+        console.print(f"no model here translates into {', '.join(sorted(pair.targets))}", style="yellow")
         return 1
     fitting = _fitting(able, console)
-    loads = _measure(store, cores, fitting, find_language(spoken), targets)
+    loads = _measure(store, cores, fitting, spoken, targets)
     _show_loads(loads, console)
     best = {count: choose(of_count) for count, of_count in loads.items()}
     for count, load in best.items():
@@ -121,12 +121,11 @@ def _fitting(translators: Sequence[ModelRow], console: Console) -> list[str]:
     return [row.model.name for row in translators if row.bytes * ROOM <= free]
 
 
-def spoken_for(wanted: Collection[str]) -> str:
-    """The language to translate from, where the codes `wanted` are wanted; raises UsageError if none is left."""
-    spoken = next((code for code in _LINES if code not in wanted), None)
-    if spoken is None:
-        raise UsageError(f"got all of {', '.join(_LINES)}, expected one left out: it is what is translated")
-    return spoken
+def pair_for(wanted: Sequence[str]) -> Pair:
+    """What is translated where captions in `wanted` are: from a language that is not, or from one that then needs no
+    translation itself."""
+    spoken = next((code for code in _LINES if code not in wanted), next(iter(_LINES)))
+    return Pair((spoken,), tuple(code for code in wanted if code != spoken))
 
 
 def choose(loads: list[Load]) -> Load | None:

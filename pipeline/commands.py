@@ -83,7 +83,7 @@ def run_replay(args: argparse.Namespace) -> int:
         raise UsageError(
             "got flags for viewers that connect, expected --serve (or --port N, for as long as it replays)"
         )
-    with load_models(args, store, targets=len(pair.targets)) as models:
+    with load_models(args, store, translations=pair.translations) as models:
         tell_unknown_languages(models.names.llm, store, pair)
         run = run_of(args, models, glossary)
         replay = run.replay(
@@ -114,7 +114,7 @@ def run_live(args: argparse.Namespace) -> None:
     outputs, server, glossary = outputs_of(args, pair), server_of(args), glossary_of(args)
     device = choose(args.device, args.channels)  # what is missing is said before models are loaded
     store = open_models()
-    with load_models(args, store, targets=len(pair.targets)) as models:
+    with load_models(args, store, translations=pair.translations) as models:
         tell_unknown_languages(models.names.llm, store, pair)
         run = run_of(args, models, glossary)
         heard, check = microphone(args.device, args.channels, tell=tell), Soundcheck(device.name, tell)
@@ -124,7 +124,7 @@ def run_live(args: argparse.Namespace) -> None:
 def run_serve(args: argparse.Namespace) -> None:
     """Caption whoever publishes."""
     outputs, server, glossary = records_of(args), server_of(args), glossary_of(args)
-    with load_models(args, open_models(), targets=None) as models:
+    with load_models(args, open_models(), translations=None) as models:
         run = run_of(args, models, glossary)
         asyncio.run(run.serve(outputs=outputs, server=server, max_sessions=args.max_sessions))
 
@@ -278,12 +278,12 @@ def run_devices(args: argparse.Namespace) -> None:
 def run_check(args: argparse.Namespace) -> int:
     """Say what this machine has; the exit status."""
     from surtitle.pipeline.assembly import available_cores, share_cores
-    from surtitle.pipeline.check import check
+    from surtitle.pipeline.check import check, pair_for
     from surtitle.pipeline.choice import recall, this_machine
 
     store = open_models()
-    targets = [find_language(code) for code in parse_languages(args.targets)]
-    if args.once and len(targets) in recall(store.root, this_machine(available_cores())).translators:
+    pair = pair_for(parse_languages(args.targets))
+    if args.once and pair.translations in recall(store.root, this_machine(available_cores())).translators:
         return 0
     cores = share_cores(available_cores(), args.asr_threads, args.llm_threads)
-    return check(store, cores, targets=targets, port=args.port, measure=not args.quick, console=Printed())
+    return check(store, cores, pair=pair, port=args.port, measure=not args.quick, console=Printed())

@@ -71,8 +71,9 @@ def pair_flags(command: argparse.ArgumentParser, *, heard: bool = True) -> None:
         if heard
         else "language of the text, such as en",
     )
+    spoken = "; the one that is spoken needs no translation, and alone no translator" if heard else ""
     command.add_argument(
-        "--to", dest="targets", required=True, metavar="CODES", help="languages wanted, such as es or es,de"
+        "--to", dest="targets", required=True, metavar="CODES", help=f"languages wanted, such as es or es,de{spoken}"
     )
 
 

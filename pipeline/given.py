@@ -132,27 +132,34 @@ def _tls_of(args: argparse.Namespace) -> ssl.SSLContext | None:
     return load_tls(args.tls_cert, args.tls_key)
 
 
-def load_models(args: argparse.Namespace, store: ModelStore, *, targets: int | None) -> Models:
-    """Everything that is loaded once, for captions in `targets` languages; None: nobody knows yet how many.
+def load_models(args: argparse.Namespace, store: ModelStore, *, translations: int | None) -> Models:
+    """Everything that is loaded once, to translate into `translations` languages at once; None: nobody knows yet how
+    many; 0: into none, and then no translator is loaded unless one is named.
 
-    Raises UserError for a model that is not here.
+    Raises UserError for a model that is not here, UsageError for a translator's state without one.
     """
     from surtitle.pipeline.assembly import Ears, ModelNames, Models, available_cores, share_cores
 
     address = address_of(args, os.environ, captions=args.captions)
-    llm = address.model if address else args.llm or _chosen(args, store, targets)
     asr_name = args.asr or store.manifest.defaults.asr
-    names = ModelNames(store.known_as(asr_name), llm if address else store.known_as(llm))
+    llm = args.llm if address or args.llm or translations == 0 else _chosen(args, store, translations)
+    names = ModelNames(store.known_as(asr_name), address.model if address else llm and store.known_as(llm))
     cores = share_cores(available_cores(), args.asr_threads, args.llm_threads)
     asr = store.path(names.asr)
-    translate = partial(remote_at, address) if address else partial(engine_of, args, store.path(llm))
-    with Console(stderr=True).status(f"loading {names.asr} and {names.llm}"):
+    engine: Callable[[], Engine | Remote] | None = None
+    if address:
+        engine = partial(remote_at, address)
+    elif llm is not None:
+        engine = partial(engine_of, args, store.path(llm))
+    elif args.state is not None:
+        raise UsageError("got --state and nothing to translate, expected another language in --to, or --llm NAME")
+    with Console(stderr=True).status(f"loading {' and '.join(filter(None, (names.asr, names.llm)))}"):
         return Models(
-            names, ears=lambda: Ears(asr, threads=cores.asr, device=args.asr_device).recognizer, engine=translate
+            names, ears=lambda: Ears(asr, threads=cores.asr, device=args.asr_device).recognizer, engine=engine
         )
 
 
-def _chosen(args: argparse.Namespace, store: ModelStore, targets: int | None) -> str:
+def _chosen(args: argparse.Namespace, store: ModelStore, translations: int | None) -> str:
     """The translator where none is named."""
     from surtitle.pipeline.assembly import available_cores
     from surtitle.pipeline.choice import recall, this_machine, translator
@@ -160,12 +167,12 @@ def _chosen(args: argparse.Namespace, store: ModelStore, targets: int | None) ->
     here = {row.model.name for row in store.list() if row.state == "present"}
     machine = this_machine(available_cores())
     found = recall(store.root, machine) if args.llm_device == "cpu" else None
-    return translator(found, store.manifest.defaults, here, targets=targets)
+    return translator(found, store.manifest.defaults, here, targets=translations)
 
 
-def tell_unknown_languages(llm: str, store: ModelStore, pair: Pair) -> None:
+def tell_unknown_languages(llm: str | None, store: ModelStore, pair: Pair) -> None:
     """Say which of `pair`'s languages the makers of the translator `llm` do not name, where that is known."""
-    if llm not in store.manifest.models:
+    if llm is None or llm not in store.manifest.models:
         return
     named = store.manifest.models[llm].languages
     wanted = pair.targets if pair.sources == ALL else (*pair.sources, *pair.targets)

@@ -114,6 +114,12 @@ class Pair:
     sources: tuple[str, ...]
     """One, or several that the speakers change between; the first is expected first."""
     targets: tuple[str, ...]
+    """In which captions are wanted: what is said in one of them stands as it is, and is translated into the others."""
+
+    @property
+    def translations(self) -> int:
+        """The most languages that anything said is translated into; 0: captions are wanted as it is said alone."""
+        return max(len({*self.targets} - {spoken}) for spoken in self.sources)
 
 
 def pair_of_codes(sources: Sequence[str], targets: Sequence[str]) -> Pair:
@@ -124,10 +130,8 @@ def pair_of_codes(sources: Sequence[str], targets: Sequence[str]) -> Pair:
 def parse_pair(sources: str, targets: str) -> Pair:
     """`en` into `es,de`, or `en,es` into both.
 
-    Raises UsageError for codes that are unknown, repeated or none, and for a single language both spoken and wanted.
+    Raises UsageError for codes that are unknown, repeated or none.
     """
     wanted = parse_languages(targets)
     spoken = ALL if sources.strip().lower() == ANY else parse_languages(sources)
-    if len(spoken) == 1 and spoken[0] in wanted:
-        raise UsageError(f"got --from {sources} and --to {targets}, expected targets other than the source")
     return Pair(spoken, wanted)

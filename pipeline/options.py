@@ -65,11 +65,13 @@ def pair_of(args: argparse.Namespace) -> Pair:
 def single_pair_of(args: argparse.Namespace) -> Pair:
     """What `pair_flags` read, for a text: nothing hears which of several languages it is in.
 
-    Raises UsageError for more than one, and for languages that can't be.
+    Raises UsageError for more than one, for the one that it is in already, and for languages that can't be.
     """
     pair = pair_of(args)
     if len(pair.sources) > 1:
         raise UsageError(f"got --from {args.source}, expected one language: text does not say which one it is in")
+    if pair.sources[0] in pair.targets:
+        raise UsageError(f"got --from {args.source} and --to {args.targets}, expected targets other than the source")
     return pair
 
 

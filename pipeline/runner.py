@@ -235,7 +235,8 @@ class Run:
         *,
         punctual: bool = False,
     ) -> None:
-        names = {"asr": _known_as(self._models.names.asr), "llm": _known_as(self._models.names.llm)}
+        loaded = {"asr": self._models.names.asr, "llm": self._models.names.llm}
+        names = {role: _known_as(name) for role, name in loaded.items() if name is not None}
         kind: Literal["real", "virtual"] = "virtual" if isinstance(clock, VirtualClock) else "real"
         start = SessionStart(secrets.token_hex(8), pair.sources, pair.targets, names, kind, out.name)
         # where nobody watches, drafts are work for nothing, and promises bind for nothing
@@ -253,7 +254,12 @@ class Run:
             punctual=punctual,
             idle=keeper.keep_if_due if keeper else ignore,
         )
-        out.follow(session.captioner.lags, session.captioner.painted, session.want)
+
+        def want(targets: tuple[str, ...]) -> None:
+            self._models.names.check(Pair(pair.sources, targets))
+            session.want(targets)
+
+        out.follow(session.captioner.lags, session.captioner.painted, want)
         broken: UserError | None = None
         try:
             if ready is not None:
@@ -296,9 +302,10 @@ class Run:
                 tell=lambda what: self._say(what, out.name),
             )
 
-        if self._state is None or not isinstance(out, Broadcast):
+        llm = self._models.names.llm
+        if self._state is None or llm is None or not isinstance(out, Broadcast):
             return make(), None
-        file = StateFile(in_room(self._state, out.name), self._models.names.llm)
+        file = StateFile(in_room(self._state, out.name), llm)
         interpreter = file.resume(make, self._console.print)
         return interpreter, Keeper(interpreter.state, file.write, now=clock.now, tell=self._console.print)
 

@@ -138,9 +138,9 @@ class Site:
             raise HttpError(HTTPStatus.NOT_FOUND, f"nobody speaks in session {wanted.session!r}")
         try:
             targets = pair_of_codes(session.spoken, wanted.to).targets
+            room.retarget(targets)
         except UserError as error:
             raise HttpError(HTTPStatus.BAD_REQUEST, str(error)) from error
-        room.retarget(targets)
         return json_page(msgspec.json.encode({"targets": targets}))
 
     async def _vtt(self, request: Request) -> Page:

@@ -59,7 +59,7 @@ PROTOCOL = {
     "sent when nothing else was for # s": PATIENCE.beat,
     "A publisher that sends nothing for # s": PATIENCE.silence,
     "nor sends anything for # s more is gone": PATIENCE.answer,
-    "translations, # to #": (START["to"]["minItems"], START["to"]["maxItems"]),
+    "that are wanted, # to #": (START["to"]["minItems"], START["to"]["maxItems"]),
     "hertz of the PCM, # to #; # if absent": [START["sample_rate"][each] for each in ("minimum", "maximum", "default")],
     "no more than there was time for, and # s": LIMITS.AUDIO_AT_ONCE,
     "holds whole samples, at most # MiB": LARGEST[1],

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import socket
 
-import pytest
-
-from surtitle.pipeline.check import HEADROOM, Load, _port_state, choose, spoken_for
-from surtitle.pipeline.errors import UsageError
+from surtitle.pipeline.check import HEADROOM, Load, _port_state, choose, pair_for
+from surtitle.pipeline.languages import Pair
 
 
 def test_the_most_demanding_that_keeps_up_is_chosen() -> None:
@@ -30,11 +28,13 @@ def test_a_model_that_leaves_no_room_for_a_burst_does_not_keep_up() -> None:
 
 
 def test_who_wants_english_is_measured_from_another_language() -> None:
-    assert spoken_for({"es", "de"}) == "en"
-    assert spoken_for({"en"}) == "es"
-    assert spoken_for({"en", "es", "fr"}) == "de"
-    with pytest.raises(UsageError, match="got all of en, es, de, expected one left out"):
-        spoken_for({"en", "es", "de", "fr"})
+    assert pair_for(("es", "de")) == Pair(("en",), ("es", "de"))
+    assert pair_for(("en",)) == Pair(("es",), ("en",))
+    assert pair_for(("en", "es", "fr")) == Pair(("de",), ("en", "es", "fr"))
+
+
+def test_where_all_that_can_be_translated_is_wanted_too_the_others_are_measured() -> None:
+    assert pair_for(("es", "en", "de", "fr")) == Pair(("en",), ("es", "de", "fr"))
 
 
 def test_a_port_is_free_while_connections_of_a_server_that_stopped_time_out() -> None:

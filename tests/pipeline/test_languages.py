@@ -63,6 +63,8 @@ def test_every_language_has_a_code_a_name_and_an_example_of_its_own() -> None:
     ("sources", "targets", "pair"),
     [
         ("en", "es,de", Pair(("en",), ("es", "de"))),
+        ("en", "en", Pair(("en",), ("en",))),
+        ("en", "es,en", Pair(("en",), ("es", "en"))),
         ("en,es", "en,es", Pair(("en", "es"), ("en", "es"))),
         ("auto", "en", Pair(("en", *(code for code in LANGUAGES if code != "en")), ("en",))),
     ],
@@ -71,7 +73,24 @@ def test_one_language_or_several_may_be_spoken(sources: str, targets: str, pair:
     assert parse_pair(sources, targets) == pair
 
 
-@pytest.mark.parametrize(("sources", "targets"), [("en", "en"), ("en,en", "es"), ("", "es"), ("xx", "es"), ("en", "")])
+@pytest.mark.parametrize(("sources", "targets"), [("en,en", "es"), ("", "es"), ("xx", "es"), ("en", "")])
 def test_a_pair_that_can_not_be_is_refused(sources: str, targets: str) -> None:
     with pytest.raises(UsageError, match=r"expected|unknown"):
         parse_pair(sources, targets)
+
+
+@pytest.mark.parametrize(
+    ("sources", "targets", "translations"),
+    [
+        ("en", "en", 0),
+        ("en", "en,es", 1),
+        ("en", "es,de", 2),
+        ("en,es", "en", 1),
+        ("en,es", "en,es", 1),
+        ("auto", "en", 1),
+    ],
+)
+def test_what_is_said_in_a_wanted_language_is_not_translated_into_it(
+    sources: str, targets: str, translations: int
+) -> None:
+    assert parse_pair(sources, targets).translations == translations

@@ -12,7 +12,7 @@ from functools import partial
 from io import StringIO
 from pathlib import Path
 from time import sleep
-from typing import cast
+from typing import Any, cast
 
 import httpx2
 import numpy as np
@@ -43,19 +43,20 @@ SAID = ["They walk.", "They run home.", "We stay here.", "You came late."]
 def models(tmp_path_factory: pytest.TempPathFactory, identifier: Identifier) -> Iterator[Models]:
     """A tiny random translator, and ears that hear a sentence every four seconds."""
     folder = write_model(tmp_path_factory.mktemp("tiny"), ending=3.0, seed=6)
-    words = [
-        Word(word, 4 * index + place / 2, 4 * index + place / 2 + 0.4, 0.9)
-        for index, text in enumerate(SAID)
-        for place, word in enumerate(text.split())
-    ]
-
-    def hear(languages: Sequence[str], glossary: Callable[[], Glossary] = Glossary) -> ReferenceEars:
-        return ReferenceEars(words)
-
     names = ModelNames("reference words", "tiny")
     engine = partial(Engine, folder, threads=1, identifier=identifier)
     with Models(names, ears=lambda: hear, engine=engine) as made:
         yield made
+
+
+def hear(languages: Sequence[str], glossary: Callable[[], Glossary] = Glossary) -> ReferenceEars:
+    return ReferenceEars(
+        [
+            Word(word, 4 * index + place / 2, 4 * index + place / 2 + 0.4, 0.9)
+            for index, text in enumerate(SAID)
+            for place, word in enumerate(text.split())
+        ]
+    )
 
 
 async def captioned(models: Models, state: Path, folder: Path) -> tuple[list[str], str]:
@@ -99,6 +100,67 @@ async def test_a_state_that_does_not_fit_is_said_and_replaced(models: Models, tm
     _, printed = await captioned(models, state, tmp_path)
     assert f"{state} is not taken up: it is no saved state" in printed
     assert StateFile(state, "tiny").read() is not None
+
+
+async def replayed(models: Models, targets: tuple[str, ...], folder: Path) -> list[dict[str, Any]]:
+    """The log of 17 s of English with captions in `targets`, whose subtitles are written beside it."""
+    run, log = Run(models, window=SMALLEST, console=Console(file=StringIO())), folder / "log.jsonl"
+    outputs = OutputPaths(log=log, captions={"txt": folder / "talk.txt"})
+    silence = [np.zeros(SAMPLE_RATE, np.float32)] * 17
+    await run.replay(silence, Pair(("en",), targets), clock="virtual", outputs=outputs, server=None, stay=False)
+    return [json.loads(line) for line in log.read_text().splitlines()]
+
+
+async def test_what_is_said_is_in_the_files_where_it_is_wanted_and_translated_into_the_others(
+    models: Models, tmp_path: Path
+) -> None:
+    captions = [each for each in await replayed(models, ("en", "es"), tmp_path) if each["type"] == "caption"]
+    assert [(each["lang"], each["role"]) for each in captions] == [("en", "target"), ("es", "target")] * len(SAID)
+    assert (tmp_path / "talk.txt").read_text().split() == " ".join(SAID).split()
+    spanish = " ".join(each["text"] for each in captions if each["lang"] == "es")
+    assert (tmp_path / "talk.es.txt").read_text().split() == spanish.split()
+    *_, last = await replayed(models, ("es", "en"), tmp_path)
+    assert (tmp_path / "talk.txt").read_text().split() == spanish.split()
+    assert last["stats"]["segments"] == len(SAID)
+
+
+async def test_captions_in_the_language_that_is_spoken_are_made_and_timed_without_a_translator(tmp_path: Path) -> None:
+    with Models(ModelNames("reference words", None), ears=lambda: hear, engine=None) as models:
+        start, *captions, end = await replayed(models, ("en",), tmp_path)
+    assert (start["targets"], start["models"]) == (["en"], {"asr": "reference words"})
+    assert [(each["lang"], each["text"], "untranslated" in each) for each in captions] == [
+        ("en", text, False) for text in SAID
+    ]
+    assert (tmp_path / "talk.txt").read_text().split() == " ".join(SAID).split()
+    assert end["stats"]["lag_p50_ms"] == end["stats"]["committed_p50_ms"]
+
+
+async def test_without_a_translator_no_translation_can_be_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    models = ScriptedModels()
+    models.names = ModelNames("scripted-ears", None)
+    listening, asked = asyncio.Event(), asyncio.Event()
+
+    async def heard() -> AsyncIterator[AudioChunk]:
+        listening.set()
+        await asked.wait()
+        yield AudioChunk(np.zeros(SAMPLE_RATE, np.float32), 0.0)
+
+    @asynccontextmanager
+    async def microphone(device: str | None) -> AsyncIterator[AsyncIterator[AudioChunk]]:
+        yield heard()
+
+    monkeypatch.setattr("surtitle.pipeline.runner.microphone", microphone)
+    run = Run(cast(Models, models), window=SMALLEST, console=Console(quiet=True))
+    server = ServerOptions(port=free_port())
+    running = asyncio.create_task(run.live(None, Pair(("en",), ("en",)), outputs=OutputPaths(), server=server))
+    await asyncio.wait_for(listening.wait(), 10)
+    async with httpx2.AsyncClient(trust_env=False, timeout=10) as client:
+        url = f"http://127.0.0.1:{server.port}/targets?to="
+        answers = [await client.post(f"{url}{wanted}") for wanted in ("en,es", "en")]
+    asked.set()
+    await running
+    assert [answer.status_code for answer in answers] == [400, 200]
+    assert "got en, es, expected en alone: no translator was loaded" in answers[0].text
 
 
 async def test_a_recording_that_was_stopped_did_not_come_to_its_end(models: Models, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from serving import SESSION, START, Listener, at, caption, closing, hello, recei
 
 from surtitle.pipeline.accesslog import AccessLog
 from surtitle.pipeline.connection import Patience
+from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import SessionEnd
 from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.operations import Operations
@@ -302,17 +303,28 @@ async def test_who_may_publish_asks_for_other_translations_of_what_is_said(build
         for query, status, said in (
             ("?to=", 400, "expected for example session=main&to=es,de"),
             ("?to=xx", 400, "unknown language 'xx'"),
-            ("?to=en", 400, "expected targets other than the source"),
             ("?to=es&session=hall", 404, "nobody speaks in session 'hall'"),
         ):
             answer = await client.post(f"/targets{query}")
             assert (answer.status_code, said in answer.text) == (status, True), query
+        assert (await client.post("/targets?to=en,es")).json() == {"targets": ["en", "es"]}
         answer = await client.post("/targets?to=de", headers={"origin": "https://evil.example"})
         assert answer.status_code == 403
     building.tokens = Tokens((token("obs"),))
     async with building.open() as server, browser(server, headers={"authorization": "Bearer secret-of-obs"}) as client:
         assert (await client.post("/targets?to=de")).status_code == 403
-    assert wanted == [("es", "fr")]
+    assert wanted == [("es", "fr"), ("en", "es")]
+
+
+async def test_other_translations_that_can_not_be_made_are_refused_with_why(building: Building, hub: Hub) -> None:
+    def retarget(targets: tuple[str, ...]) -> None:
+        raise UserError("no translator was loaded")
+
+    hub.publish(SESSION)
+    building.rooms.watch("main").retarget = retarget
+    async with building.open() as server, browser(server) as client:
+        answer = await client.post("/targets?to=es,fr")
+    assert (answer.status_code, answer.text.strip()) == (400, "no translator was loaded")
 
 
 async def test_without_a_right_token_nothing_is_read(building: Building, hub: Hub) -> None:
