@@ -1,4 +1,5 @@
-"""Which translator of speech is taken where none is named: the best one that this machine keeps up with.
+"""Which translator of speech is taken where none is named: the best one that this machine keeps up with, and where
+nobody waits for it, that of text.
 
 In: what `surtitle check` found out, kept in a file beside the models, and how many languages are wanted at once. Out: a
 model's name. Before anything was found out, and on a machine that is not the one that was measured, it is the
@@ -50,12 +51,17 @@ def this_machine(cores: int) -> str:
     return f"{next(names, platform.processor() or platform.machine())}, {cores} cores, {memory:.0f} GiB"
 
 
-def translator(found: Found | None, defaults: Defaults, here: Collection[str], *, targets: int | None) -> str:
+def translator(
+    found: Found | None, defaults: Defaults, here: Collection[str], *, targets: int | None, hurried: bool = True
+) -> str:
     """The name of the translator of speech into `targets` languages at once; None: nobody knows yet how many.
 
-    `found` is None for a GPU, which keeps up with the larger one of the defaults. What is not `here`, among the models
-    that were fetched, is not taken, except the default that everybody has.
+    `found` is None for a GPU, which keeps up with the larger one of the defaults. `hurried` says whether it has to keep
+    up at all: a recording without a clock does not. What is not `here`, among the models that were fetched, is not
+    taken, except the default that everybody has.
     """
+    if not hurried and defaults.text_llm in here:
+        return defaults.text_llm
     best = found.translator(targets) if found else defaults.text_llm
     return best if best is not None and best in here else defaults.llm
 

@@ -172,7 +172,7 @@ def _replay_command(commands: Commands) -> None:
     )
     server_flags(replay, port=None, port_help="serve viewers on this port while the recording runs")
     captions_flag(replay)
-    model_flags(replay)
+    model_flags(replay, paced=False)
 
 
 def _live_command(commands: Commands) -> None:

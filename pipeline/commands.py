@@ -83,7 +83,7 @@ def run_replay(args: argparse.Namespace) -> int:
         raise UsageError(
             "got flags for viewers that connect, expected --serve (or --port N, for as long as it replays)"
         )
-    with load_models(args, store, translations=pair.translations) as models:
+    with load_models(args, store, translations=pair.translations, hurried=args.clock == "real") as models:
         tell_unknown_languages(models.names.llm, store, pair)
         run = run_of(args, models, glossary)
         replay = run.replay(

@@ -243,14 +243,16 @@ def captions_flag(command: argparse.ArgumentParser) -> None:
     )
 
 
-def model_flags(command: argparse.ArgumentParser) -> None:
+def model_flags(command: argparse.ArgumentParser, *, paced: bool = True) -> None:
+    """What chooses models and sets them up; `paced` where the translator always has to keep up with a speaker."""
     glossary_flag(command)
     command.add_argument(
         "--asr", metavar="NAME", help="recogniser model, from the list or a folder (default: the list's)"
     )
     _device_flag(command, "asr", "recogniser")
     asr_threads_flag(command)
-    llm_flags(command, "the best that `surtitle check` found able")
+    unpaced = "" if paced else "; with --clock virtual, translate's"
+    llm_flags(command, f"the best that `surtitle check` found able{unpaced}")
 
 
 def _device_flag(command: argparse.ArgumentParser, kind: str, what: str) -> None:

@@ -132,9 +132,11 @@ def _tls_of(args: argparse.Namespace) -> ssl.SSLContext | None:
     return load_tls(args.tls_cert, args.tls_key)
 
 
-def load_models(args: argparse.Namespace, store: ModelStore, *, translations: int | None) -> Models:
+def load_models(
+    args: argparse.Namespace, store: ModelStore, *, translations: int | None, hurried: bool = True
+) -> Models:
     """Everything that is loaded once, to translate into `translations` languages at once; None: nobody knows yet how
-    many; 0: into none, and then no translator is loaded unless one is named.
+    many; 0: into none, and then no translator is loaded unless one is named. `hurried` is as in `choice.translator`.
 
     Raises UserError for a model that is not here, UsageError for a translator's state without one.
     """
@@ -142,7 +144,7 @@ def load_models(args: argparse.Namespace, store: ModelStore, *, translations: in
 
     address = address_of(args, os.environ, captions=args.captions)
     asr_name = args.asr or store.manifest.defaults.asr
-    llm = args.llm if address or args.llm or translations == 0 else _chosen(args, store, translations)
+    llm = args.llm if address or args.llm or translations == 0 else _chosen(args, store, translations, hurried)
     names = ModelNames(store.known_as(asr_name), address.model if address else llm and store.known_as(llm))
     cores = share_cores(available_cores(), args.asr_threads, args.llm_threads)
     asr = store.path(names.asr)
@@ -159,7 +161,7 @@ def load_models(args: argparse.Namespace, store: ModelStore, *, translations: in
         )
 
 
-def _chosen(args: argparse.Namespace, store: ModelStore, translations: int | None) -> str:
+def _chosen(args: argparse.Namespace, store: ModelStore, translations: int | None, hurried: bool) -> str:
     """The translator where none is named."""
     from surtitle.pipeline.assembly import available_cores
     from surtitle.pipeline.choice import recall, this_machine, translator
@@ -167,7 +169,7 @@ def _chosen(args: argparse.Namespace, store: ModelStore, translations: int | Non
     here = {row.model.name for row in store.list() if row.state == "present"}
     machine = this_machine(available_cores())
     found = recall(store.root, machine) if args.llm_device == "cpu" else None
-    return translator(found, store.manifest.defaults, here, targets=translations)
+    return translator(found, store.manifest.defaults, here, targets=translations, hurried=hurried)
 
 
 def tell_unknown_languages(llm: str | None, store: ModelStore, pair: Pair) -> None:

@@ -51,6 +51,17 @@ def test_a_gpu_keeps_up_with_the_larger_one() -> None:
     assert translator(None, DEFAULTS, HERE, targets=None) == "large"
 
 
+def test_where_nobody_waits_it_is_that_of_text_whatever_keeps_up() -> None:
+    for found in (NOTHING, FOUND, None):
+        assert translator(found, DEFAULTS, HERE, targets=4, hurried=False) == "large"
+
+
+def test_where_nobody_waits_but_that_of_text_is_not_here_it_is_what_keeps_up() -> None:
+    found, here = Found(MACHINE, {1: "middle"}), {*HERE, "middle"} - {"large"}
+    assert translator(found, DEFAULTS, here, targets=1, hurried=False) == "middle"
+    assert translator(NOTHING, DEFAULTS, here, targets=1, hurried=False) == "small"
+
+
 def test_what_was_not_fetched_or_removed_is_not_taken() -> None:
     assert translator(FOUND, DEFAULTS, HERE - {"large"}, targets=1) == "small"
     assert translator(None, DEFAULTS, HERE - {"large"}, targets=1) == "small"

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
+import msgspec
 import pytest
 from chat_server import ChatServer
 from tiny_translator import WINDOW, write_model
@@ -22,7 +23,7 @@ from surtitle.pipeline.cli import LIBRARY_SETTINGS, build_parser, exit_status, m
 from surtitle.pipeline.devices import InputDevice
 from surtitle.pipeline.given import tell_unknown_languages
 from surtitle.pipeline.languages import parse_pair
-from surtitle.pipeline.store import open_store
+from surtitle.pipeline.store import _FORMAT, RECORD, _Record, open_store
 
 Run = Callable[..., tuple[int, str]]
 PAIR = ("--from", "en", "--to", "es")
@@ -479,6 +480,22 @@ def test_a_machine_that_was_measured_is_not_measured_again_where_once_will_do(
         assert capsys.readouterr().out == ""
     assert main(["check", "--once", "--to", "es,de"]) == 1
     assert "missing: whisper-base" in capsys.readouterr().out
+
+
+def test_a_recording_for_which_nobody_waits_has_the_translator_of_text_where_it_is_here(
+    models: Path, run: Run, recording: Path, tmp_path: Path
+) -> None:
+    import tiny_whisper  # it imports transformers, which takes seconds
+
+    ears, large = tmp_path / "ears", open_store({"SURTITLE_HOME": str(models)}).manifest.find("qwen2.5-coder-1.5b")
+    tiny_whisper.make(ears, mels=80, alignment_heads=[(1, 0)])
+    (models / large.name).mkdir()
+    record = _Record(_FORMAT, large.name, large.conversion, sources=large.files, files=())
+    (models / large.name / RECORD).write_bytes(msgspec.json.encode(record))
+    remember(models, this_machine(available_cores()), {1: "qwen2.5-coder-0.5b"})
+    flags = (*PAIR, "--asr", ears)
+    assert_said(run("replay", recording, *flags), 1, "qwen2.5-coder-0.5b is not here")
+    assert_said(run("replay", recording, *flags, "--clock", "virtual"), 1, f"{large.name} holds no loadable translator")
 
 
 def test_a_damaged_choice_is_said_where_it_would_be_obeyed_and_nowhere_else(
