@@ -2,13 +2,14 @@
 
 In: events of one room or several, how late they were so far, and how loud a microphone is. Out: lines on a console:
 what was said, dimmed, and its translations; below them, on a terminal, that level, and how late the newest one's room
-is at each stage. Knows no session.
+is at each stage; at the end of a session, what it did not bring. Knows no session.
 """
 
 from __future__ import annotations
 
 import math
 import sys
+from collections import defaultdict
 from contextlib import suppress
 
 from rich.console import Console
@@ -17,6 +18,7 @@ from rich.text import Text
 
 from surtitle.pipeline.events import Caption, Event, Gap, SessionEnd, Targets
 from surtitle.pipeline.protocol import clean_text
+from surtitle.pipeline.shortfalls import Shortfalls
 from surtitle.pipeline.stats import LagStats
 
 CELLS, QUIETEST = 20, -80.0
@@ -37,6 +39,7 @@ class TerminalCaptions:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._lags: dict[str, LagStats] = {}
+        self._shortfalls: defaultdict[str, Shortfalls] = defaultdict(Shortfalls)
         self._meter = self._late = ""
         # what others say on standard error would stand behind these lines, and be taken back with them
         self._below = Live(
@@ -69,12 +72,14 @@ class TerminalCaptions:
 
     def close(self) -> None:
         """Take back what stands below the captions."""
+        self._shortfalls: defaultdict[str, Shortfalls] = defaultdict(Shortfalls)
         self._meter = self._late = ""
         self._below.stop()
 
     def show(self, event: Event, room: str = "") -> None:
         """Print what people want to see of `event`, with the name of its `room` where there are several."""
         where = f"{room} " if room else ""
+        self._shortfalls[room].push(event)
         match event:
             case Caption(final=True):
                 style = "dim" if event.role == "source" else "italic" if event.untranslated else "bold"
@@ -91,6 +96,8 @@ class TerminalCaptions:
             case SessionEnd():
                 self.close()
                 self.tell(f"{where}{_summary(event)}")
+                for line in self._shortfalls.pop(room).lines():
+                    self._console.print(Text(f"{where}{line}", style="yellow"))
             case _:
                 pass
 

@@ -138,6 +138,18 @@ def test_the_end_sums_up() -> None:
     assert shown(SessionEnd(0.0, 0.0, {"segments": 0})) == ["0.0 s of audio, 0 segments"]
 
 
+def test_the_end_says_what_is_missing_of_its_own_session() -> None:
+    end = SessionEnd(0.0, 0.0, {"segments": 0})
+    assert shown(FINAL, replace(FINAL, start=723.0, untranslated=True), end, FINAL, end) == [
+        "  1:01 es  hola",
+        " 12:03 es  hola",
+        "0.0 s of audio, 0 segments",
+        "es: 1 of 2 captions could not be translated, at 12:03",
+        "  1:01 es  hola",
+        "0.0 s of audio, 0 segments",
+    ]
+
+
 def test_below_a_caption_stands_how_late_its_own_room_is_and_nothing_once_that_is_over() -> None:
     screen = io.StringIO()
     terminal = TerminalCaptions(Console(file=screen, width=200, force_terminal=True, color_system=None))
@@ -168,4 +180,5 @@ def test_gaps_changes_and_ends_say_of_which_room_they_are_where_there_are_severa
         "  [hall 1.0-31.0 s not recognised: overload]",
         "  [hall translations: es, fr]",
         "hall 0.0 s of audio, 0 segments",
+        "hall 30.0 s of audio not recognised, at 0:01",
     ]
