@@ -72,7 +72,6 @@ class TerminalCaptions:
 
     def close(self) -> None:
         """Take back what stands below the captions."""
-        self._shortfalls: defaultdict[str, Shortfalls] = defaultdict(Shortfalls)
         self._meter = self._late = ""
         self._below.stop()
 
@@ -96,8 +95,8 @@ class TerminalCaptions:
             case SessionEnd():
                 self.close()
                 self.tell(f"{where}{_summary(event)}")
-                for line in self._shortfalls.pop(room).lines():
-                    self._console.print(Text(f"{where}{line}", style="yellow"))
+                for missing in self._shortfalls.pop(room).lines():
+                    self._console.print(Text(f"{where}{missing}", style="yellow"))
             case _:
                 pass
 
