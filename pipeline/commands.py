@@ -123,6 +123,11 @@ def run_live(args: argparse.Namespace) -> None:
 
 def run_serve(args: argparse.Namespace) -> None:
     """Caption whoever publishes."""
+    if args.public_read and args.tokens is None:
+        raise UsageError(
+            "got --public-read without --tokens, and nobody could speak: expected --tokens FILE, which "
+            "`surtitle tokens FILE add NAME --right publish` makes"
+        )
     outputs, server, glossary = records_of(args), server_of(args), glossary_of(args)
     with load_models(args, open_models(), translations=None) as models:
         run = run_of(args, models, glossary)

@@ -134,6 +134,11 @@ def server_flags(command: argparse.ArgumentParser, *, port: int | None, port_hel
         help="allow an address that is not this machine's own without tokens: anybody who reaches it may do everything",
     )
     command.add_argument(
+        "--public-read",
+        action="store_true",
+        help="let everybody who reaches it read; to publish, a token is needed (without --tokens, nobody else may)",
+    )
+    command.add_argument(
         "--tokens",
         type=Path,
         metavar="FILE",

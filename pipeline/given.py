@@ -106,16 +106,21 @@ def server_of(args: argparse.Namespace) -> ServerOptions:
 
     host: str = args.host or LOOPBACK
     path: Path | None = args.tokens
-    if path is None and not is_loopback(host) and not args.allow_remote:
+    public: bool = args.public_read
+    if path is None and not is_loopback(host) and not args.allow_remote and not args.public_read:
         raise UsageError(
             f"--host {host} is reachable from other machines: expected --tokens FILE, a loopback address such as "
-            f"127.0.0.1, or --allow-remote if everybody who can reach it may read and publish"
+            f"127.0.0.1, --public-read if everybody may read, or --allow-remote if everybody may publish as well"
         )
+    if path is None and args.allow_remote and args.public_read:
+        raise UsageError("got --public-read and --allow-remote, expected one: everybody may publish, or nobody else")
     return ServerOptions(
         host=host,
         port=PORT if args.port is None else args.port,
         allow_origins=tuple(args.allow_origin),
-        tokens=Tokens if path is None else Reread(path, parse, tell, what="a tokens file").current,
+        tokens=(lambda: Tokens(public_read=public))
+        if path is None
+        else Reread(path, partial(parse, public_read=public), tell, what="a tokens file").current,
         max_viewers=args.max_viewers or MAX_VIEWERS,
         tls=_tls_of(args),
         operations=Operations(None if args.access_log is None else AccessLog(args.access_log)),

@@ -53,7 +53,17 @@ def check_different(
 
 def asks_for_viewers(args: argparse.Namespace) -> bool:
     """Whether a flag of `server_flags` was given, other than --port."""
-    names = ("host", "allow_origin", "allow_remote", "tokens", "max_viewers", "tls_cert", "tls_key", "access_log")
+    names = (
+        "host",
+        "allow_origin",
+        "allow_remote",
+        "public_read",
+        "tokens",
+        "max_viewers",
+        "tls_cert",
+        "tls_key",
+        "access_log",
+    )
     return any(vars(args)[name] for name in names)
 
 

@@ -120,7 +120,7 @@ class Site:
     async def _metrics(self, request: Request) -> Page:
         forwarded = any(request.head.header(name) is not None for name in FORWARDED)
         if forwarded or not is_loopback(request.peer):
-            self._admit(request.head, MAIN_ROOM)
+            self._tokens().private.admit(request.head.secret, "read", MAIN_ROOM)
         return Page(HTTPStatus.OK, METRICS_TYPE, self._operations.metrics())
 
     async def _sessions(self, request: Request) -> Page:

@@ -16,7 +16,7 @@ import hashlib
 import re
 import secrets
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import msgspec
@@ -55,10 +55,22 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """The tokens of a file; or none, and then everybody may do everything."""
+    """The tokens of a file; or none, and then everybody may do everything, or read, where reading is public."""
 
     tokens: tuple[Token, ...] | None = None
     """None where there is no file."""
+    public_read: bool = False
+    """Whether everybody may read, and what else there is needs a token, be there a file or not."""
+
+    @property
+    def private(self) -> Tokens:
+        """Those that ask for a token to read too: what is no caption is not for everybody."""
+        return Tokens(self.tokens or ()) if self.public_read else self
+
+    @property
+    def asks_readers(self) -> bool:
+        """Whether who wants to read needs a token."""
+        return self.tokens is not None and not self.public_read
 
     def admit(self, secret: str | None, right: Right, session: str) -> Admission:
         """Let a client that shows `secret` read or publish in a room.
@@ -66,18 +78,15 @@ class Tokens:
         Raises:
             Refused: the secret is none of ours (`UNAUTHORIZED`), or not for this (`FORBIDDEN`).
         """
-        admission = Admission("", digest(secret or ""), right, session)
-        if self.tokens is None:
-            return admission
-        if not secret:
+        if not secret and not self._is_open(right):
             raise Refused(CloseCode.UNAUTHORIZED, "saw no token, expected one that `surtitle tokens FILE add` made")
-        return self.renew(admission)
+        return self.renew(Admission("", digest(secret or ""), right, session))
 
     def renew(self, admission: Admission) -> Admission:
         """Let a client stay that was let in before; raises `Refused` if it would not be let in now."""
-        if self.tokens is None:
-            return admission
         token = self._find(admission.sha256)
+        if self._is_open(admission.right):
+            return replace(admission, name=token.name if token else "")
         if token is None:
             raise Refused(CloseCode.UNAUTHORIZED, "this token is not, or not any more, one of this server's")
         if admission.right == "publish" and token.right == "read":
@@ -86,7 +95,10 @@ class Tokens:
             raise Refused(
                 CloseCode.FORBIDDEN, f"token {token.name!r} is for session {token.session!r}, saw {admission.session!r}"
             )
-        return Admission(token.name, admission.sha256, admission.right, admission.session)
+        return replace(admission, name=token.name)
+
+    def _is_open(self, right: Right) -> bool:
+        return right == "read" if self.public_read else self.tokens is None
 
     def _find(self, sha256: str) -> Token | None:
         """Compare with all, however early one fits: how long it takes tells nothing."""
@@ -106,7 +118,7 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def parse(text: str) -> Tokens:
+def parse(text: str, *, public_read: bool = False) -> Tokens:
     """Read a tokens file. Raises UserError: it is no TOML, or a table, field or value is not as it should be."""
     try:
         tokens = msgspec.convert(tomllib.loads(text), _File).token
@@ -116,7 +128,7 @@ def parse(text: str) -> Tokens:
     for name in names:
         if names.count(name) > 1:
             raise UserError(f"two tokens are called {name!r}, expected different names")
-    return Tokens(tokens)
+    return Tokens(tokens, public_read)
 
 
 def added(text: str, token: Token) -> str:

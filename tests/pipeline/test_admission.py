@@ -54,6 +54,24 @@ def start(token: str) -> str:
     return json.dumps({**json.loads(START), "token": token})
 
 
+async def test_where_reading_is_public_who_has_no_token_reads_and_a_speaker_without_one_is_told(
+    hub: Hub, listener: Listener, file: Path
+) -> None:
+    tokens = parse(file.read_text(), public_read=True)
+    async with (
+        CaptionServer(Rooms(lambda: hub), port=0, tokens=lambda: tokens, on_publish=listener) as server,
+        at(server) as viewer,
+        at(server, "/publish") as stranger,
+        at(server, "/publish") as publisher,
+    ):
+        assert len(await hello(viewer)) == 2
+        await stranger.send(START)
+        _, code, _ = await closing(stranger)
+        assert code == 4505
+        await publisher.send(start("speaker's"))
+        assert (await receive(publisher))["type"] == "ready"
+
+
 async def test_who_has_a_token_reads_and_publishes(server: CaptionServer, listener: Listener) -> None:
     async with at(server) as viewer, at(server, "/publish") as publisher:
         assert len(await hello(viewer, token="reader's")) == 2

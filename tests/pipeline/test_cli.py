@@ -213,7 +213,9 @@ def test_an_unknown_sample_is_wrong_usage(run: Run) -> None:
 @pytest.mark.parametrize("command", ["replay", "live", "serve"])
 def test_an_address_that_others_can_reach_must_be_allowed(command: str, host: str, run: Run, recording: Path) -> None:
     arguments = {"replay": (recording, *PAIR, "--serve"), "live": PAIR, "serve": ()}[command]
-    said = "reachable from other machines: expected --tokens FILE, a loopback address such as 127.0.0.1, or --allow-rem"
+    said = (
+        "reachable from other machines: expected --tokens FILE, a loopback address such as 127.0.0.1, --public-read if"
+    )
     assert_said(run(command, *arguments, "--host", host), 2, said)
 
 
@@ -225,6 +227,7 @@ def test_an_address_that_others_can_reach_must_be_allowed(command: str, host: st
         ("--access-log", "log"),
         ("--allow-origin", "https://captions.example.org"),
         ("--allow-remote",),
+        ("--public-read",),
         ("--max-viewers", "5"),
     ],
 )
@@ -383,6 +386,21 @@ def test_an_address_that_others_can_reach_is_allowed_with_tokens(run: Run, tmp_p
     tokens = tmp_path / "tokens.toml"
     assert run("tokens", tokens, "add", "obs", "--right", "read")[0] == 0
     assert_said(run("serve", "--host", "0.0.0.0", "--tokens", tokens), 1, "is not here")
+
+
+def test_an_address_that_others_can_reach_is_allowed_where_they_may_only_read(run: Run, recording: Path) -> None:
+    assert_said(run("replay", recording, *PAIR, "--serve", "--host", "0.0.0.0", "--public-read"), 1, "is not here")
+
+
+def test_a_server_whose_publishers_need_tokens_has_some(run: Run, tmp_path: Path) -> None:
+    assert_said(run("serve", "--public-read"), 2, "nobody could speak: expected --tokens FILE")
+    assert run("tokens", tmp_path / "tokens.toml", "add", "stage", "--right", "publish")[0] == 0
+    assert_said(run("serve", "--public-read", "--tokens", tmp_path / "tokens.toml"), 1, "is not here")
+
+
+def test_everybody_may_publish_or_nobody_else_and_not_both(run: Run, recording: Path) -> None:
+    flags = ("--public-read", "--allow-remote")
+    assert_said(run("replay", recording, *PAIR, "--serve", *flags), 2, "got --public-read and --allow-remote, exp")
 
 
 def test_a_tokens_file_with_a_mistake_is_said_before_models_are_looked_for(run: Run, tmp_path: Path) -> None:

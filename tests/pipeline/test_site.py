@@ -384,6 +384,16 @@ async def test_figures_are_for_this_machine_or_a_token(building: Building) -> No
         assert (await client.get("/metrics", headers=behind_a_proxy)).status_code == 200
 
 
+async def test_where_reading_is_public_captions_need_no_token_and_figures_and_targets_do(building: Building) -> None:
+    building.tokens = Tokens((token("stage", "publish"),), public_read=True)
+    async with building.open() as server, browser(server) as client:
+        assert (await client.get("/sessions")).json() == []
+        assert (await client.get("/sessions", headers={"authorization": "Bearer wrong"})).status_code == 200
+        assert (await client.get("/metrics", headers={"x-forwarded-for": "192.0.2.7"})).status_code == 401
+        assert (await client.post("/targets?to=es")).status_code == 401
+        assert (await client.post("/targets?to=es&access_token=secret-of-stage")).status_code == 404  # nobody speaks
+
+
 # --- operations ---
 
 

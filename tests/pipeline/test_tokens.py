@@ -52,6 +52,38 @@ def test_a_reader_may_not_publish_and_a_speaker_not_elsewhere() -> None:
     assert refusal(TOKENS, "speaker's", "read", "main") is CloseCode.FORBIDDEN
 
 
+PUBLIC = Tokens((READER, SPEAKER), public_read=True)
+
+
+@pytest.mark.parametrize("secret", [None, "", "wrong", "reader's", "speaker's"])
+@pytest.mark.parametrize("tokens", [PUBLIC, Tokens(public_read=True)])
+def test_where_reading_is_public_everybody_may_read_and_goes_on_reading(tokens: Tokens, secret: str | None) -> None:
+    admission = tokens.admit(secret, "read", "main")
+    assert tokens.renew(admission) == admission
+    assert Tokens((), public_read=True).renew(admission).right == "read"  # revoked
+    assert not tokens.asks_readers
+
+
+def test_where_reading_is_public_a_token_that_is_known_is_named() -> None:
+    assert PUBLIC.admit("reader's", "read", "main").name == "obs"
+    assert PUBLIC.admit("wrong", "read", "main").name == ""
+
+
+def test_where_reading_is_public_a_token_is_needed_to_publish_and_nobody_may_without_a_file() -> None:
+    assert PUBLIC.admit("speaker's", "publish", "hall").name == "stage"
+    assert refusal(PUBLIC, None, "publish") is CloseCode.UNAUTHORIZED
+    assert refusal(PUBLIC, "reader's", "publish") is CloseCode.FORBIDDEN
+    for secret in (None, "speaker's"):
+        assert refusal(Tokens(public_read=True), secret, "publish", "hall") is CloseCode.UNAUTHORIZED
+
+
+def test_what_is_private_needs_a_token_wherever_captions_do_not() -> None:
+    assert refusal(PUBLIC.private, None, "read") is CloseCode.UNAUTHORIZED
+    assert refusal(Tokens(public_read=True).private, None, "read") is CloseCode.UNAUTHORIZED
+    assert PUBLIC.private.admit("reader's", "read", "main").name == "obs"
+    assert Tokens().private.admit(None, "read", "main").name == ""
+
+
 def test_who_was_let_in_stays_until_the_token_is_revoked_or_loses_the_right() -> None:
     admission = TOKENS.admit("speaker's", "publish", "hall")
     assert TOKENS.renew(admission) == admission
