@@ -42,6 +42,12 @@ def origin(text: str) -> str:
     return f"{parts.scheme}://{host}" + ("" if port in (None, usual) else f":{port}")
 
 
+def elsewhere(origins: Sequence[str]) -> tuple[str, ...]:
+    """Return those of `origins` that are of other machines: browsers there reach us, be it through a proxy."""
+    hosts = {each: urlsplit(each).hostname for each in origins}
+    return tuple(each for each, host in hosts.items() if host is not None and not is_loopback(host))
+
+
 def netloc(host: str, port: int) -> str:
     """Return `host:port` as it stands in a URL: IPv6 in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -96,7 +96,6 @@ def records_of(args: argparse.Namespace) -> OutputPaths:
 
 def server_of(args: argparse.Namespace) -> ServerOptions:
     """Where viewers connect. Raises UsageError for an address that others reach without tokens."""
-    from surtitle.pipeline.access import is_loopback
     from surtitle.pipeline.accesslog import AccessLog
     from surtitle.pipeline.operations import Operations
     from surtitle.pipeline.reread import Reread
@@ -107,13 +106,8 @@ def server_of(args: argparse.Namespace) -> ServerOptions:
     host: str = args.host or LOOPBACK
     path: Path | None = args.tokens
     public: bool = args.public_read
-    if path is None and not is_loopback(host) and not args.allow_remote and not args.public_read:
-        raise UsageError(
-            f"--host {host} is reachable from other machines: expected --tokens FILE, a loopback address such as "
-            f"127.0.0.1, --public-read if everybody may read, or --allow-remote if everybody may publish as well"
-        )
-    if path is None and args.allow_remote and args.public_read:
-        raise UsageError("got --public-read and --allow-remote, expected one: everybody may publish, or nobody else")
+    if path is None:
+        _check_closed(args, host)
     return ServerOptions(
         host=host,
         port=PORT if args.port is None else args.port,
@@ -125,6 +119,24 @@ def server_of(args: argparse.Namespace) -> ServerOptions:
         tls=_tls_of(args),
         operations=Operations(None if args.access_log is None else AccessLog(args.access_log)),
     )
+
+
+def _check_closed(args: argparse.Namespace, host: str) -> None:
+    """Raises UsageError where others reach a server without tokens, and nobody said that they may."""
+    from surtitle.pipeline.access import elsewhere, is_loopback
+
+    if args.allow_remote and args.public_read:
+        raise UsageError("got --public-read and --allow-remote, expected one: everybody may publish, or nobody else")
+    if args.allow_remote or args.public_read:
+        return
+    wanted = "--public-read if everybody may read, or --allow-remote if everybody may publish as well"
+    if not is_loopback(host):
+        raise UsageError(
+            f"--host {host} is reachable from other machines: expected --tokens FILE, a loopback address such as "
+            f"127.0.0.1, {wanted}"
+        )
+    for origin in elsewhere(args.allow_origin):
+        raise UsageError(f"--allow-origin {origin} lets other machines in: expected --tokens FILE, {wanted}")
 
 
 def _tls_of(args: argparse.Namespace) -> ssl.SSLContext | None:

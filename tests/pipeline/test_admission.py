@@ -16,7 +16,7 @@ from surtitle.pipeline.reread import Reread
 from surtitle.pipeline.rooms import Rooms
 from surtitle.pipeline.server import CaptionServer
 from surtitle.pipeline.tokencommands import revoke_token
-from surtitle.pipeline.tokens import Token, added, digest, parse
+from surtitle.pipeline.tokens import Token, Tokens, added, digest, parse
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def start(token: str) -> str:
 async def test_where_reading_is_public_who_has_no_token_reads_and_a_speaker_without_one_is_told(
     hub: Hub, listener: Listener, file: Path
 ) -> None:
-    tokens = parse(file.read_text(), public_read=True)
+    tokens = Tokens(parse(await asyncio.to_thread(file.read_text)).tokens, public_read=True)
     async with (
         CaptionServer(Rooms(lambda: hub), port=0, tokens=lambda: tokens, on_publish=listener) as server,
         at(server) as viewer,

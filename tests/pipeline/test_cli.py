@@ -388,6 +388,24 @@ def test_an_address_that_others_can_reach_is_allowed_with_tokens(run: Run, tmp_p
     assert_said(run("serve", "--host", "0.0.0.0", "--tokens", tokens), 1, "is not here")
 
 
+@pytest.mark.parametrize("command", ["live", "serve"])
+def test_a_proxy_that_others_can_reach_must_be_allowed(command: str, run: Run) -> None:
+    origins = ("--allow-origin", "http://localhost:3000", "--allow-origin", "https://captions.example.org")
+    said = (
+        r"--allow-origin https://captions\.example\.org lets other machines in: expected --tokens FILE, --public"
+    )
+    assert_said(run(command, *(PAIR if command == "live" else ()), *origins), 2, said)
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:3000", "http://[::1]:3000", "null", "file://"])
+def test_pages_of_this_machine_need_no_tokens(origin: str, run: Run) -> None:
+    assert_said(run("serve", "--allow-origin", origin), 1, "is not here")
+
+
+def test_a_proxy_is_allowed_where_others_may_publish(run: Run) -> None:
+    assert_said(run("serve", "--allow-origin", "https://captions.example.org", "--allow-remote"), 1, "is not here")
+
+
 def test_an_address_that_others_can_reach_is_allowed_where_they_may_only_read(run: Run, recording: Path) -> None:
     assert_said(run("replay", recording, *PAIR, "--serve", "--host", "0.0.0.0", "--public-read"), 1, "is not here")
 
