@@ -30,6 +30,8 @@ function offer() {
   fields.token.value = token ?? "";
   find("readers").href = address("/read", { session }, ""); // readers are not given the right to speak
   find("readers").textContent = find("readers").href;
+  // Asked as readers without a token would.
+  fetch("/sessions").then(({ status }) => (find("own").hidden = status !== 401), () => {});
   press();
 }
 

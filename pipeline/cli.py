@@ -49,6 +49,7 @@ from surtitle.pipeline.flags import (
     pair_flags,
     post_flags,
     server_flags,
+    server_url,
     session_flag,
     temperature,
 )
@@ -336,6 +337,13 @@ def _tokens_command(commands: Commands) -> None:
     tokens.add_argument("name", nargs="?", metavar="NAME", help="add, revoke: what the token is called")
     tokens.add_argument("--right", choices=("read", "publish"), help="add: what it is for; publish includes read")
     session_flag(tokens, "add: the only session that it is for")
+    tokens.add_argument(
+        "--url",
+        type=server_url,
+        default=SERVER,
+        metavar="URL",
+        help=f"add: where people find the server, for the links (default {SERVER})",
+    )
 
 
 def _command(

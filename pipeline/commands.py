@@ -261,7 +261,7 @@ def run_tokens(args: argparse.Namespace) -> None:
         case "add":
             if args.right is None:
                 raise UsageError("got add without --right, expected --right read or --right publish")
-            add_token(args.file, args.name, args.right, room_of(args) if args.session else None)
+            add_token(args.file, args.name, args.right, room_of(args) if args.session else None, args.url)
         case "revoke":
             revoke_token(args.file, args.name)
         case _:

@@ -60,6 +60,14 @@ def page_origin(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
+def server_url(text: str) -> str:
+    """Where a server is found, without a slash at its end."""
+    found = page_origin(text)
+    if not found.startswith(("http://", "https://")):
+        raise argparse.ArgumentTypeError(f"saw {text!r}, expected an address such as https://captions.example.org")
+    return found
+
+
 def pair_flags(command: argparse.ArgumentParser, *, heard: bool = True) -> None:
     """--from and --to; `heard` where it is heard which of several languages is spoken."""
     command.add_argument(

@@ -53,7 +53,7 @@ from surtitle.pipeline.soundcheck import Soundcheck
 from surtitle.pipeline.sources import begun, checked, resampled, until_stopped
 from surtitle.pipeline.state import SavedConversations
 from surtitle.pipeline.statefile import Keeper, StateFile, in_room
-from surtitle.pipeline.terminal import TerminalCaptions
+from surtitle.pipeline.terminal import TerminalCaptions, show_invitation
 from surtitle.pipeline.tokens import Tokens
 from surtitle.pipeline.transcriptions import Transcriptions
 from surtitle.pipeline.web import SPARE
@@ -223,6 +223,8 @@ class Run:
         )
         serving = await stack.enter_async_context(server)
         self._console.print(f"captions on {serving.url}/overlay", style="dim")
+        room = next((room.name for room in rooms), MAIN_ROOM)  # of who speaks here; publishers come later
+        show_invitation(self._console, serving.access, room, asks_readers=options.tokens().asks_readers)
         return serving
 
     async def _session(

@@ -139,6 +139,11 @@ class CaptionServer:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self._host, self._host)
         return f"{self._access.scheme}://{netloc(host, self._port)}"
 
+    @property
+    def access(self) -> Access:
+        """Who may talk to it, and how it is addressed."""
+        return self._access
+
     async def __aenter__(self) -> Self:
         """Bind and listen.
 

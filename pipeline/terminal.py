@@ -16,7 +16,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from surtitle.pipeline.events import Caption, Event, Gap, SessionEnd, Targets
+from surtitle.pipeline.access import Access
+from surtitle.pipeline.events import MAIN_ROOM, Caption, Event, Gap, SessionEnd, Targets
+from surtitle.pipeline.interfaces import own_addresses
+from surtitle.pipeline.invitation import code_of, lines_of, origins_of, wildcard
 from surtitle.pipeline.protocol import clean_text
 from surtitle.pipeline.shortfalls import Shortfalls
 from surtitle.pipeline.stats import LagStats
@@ -31,6 +34,20 @@ class Terminal(Console):
     def on_broken_pipe(self) -> None:
         with suppress(SystemExit):  # rich sends what is written on to nowhere, and then ends the program
             super().on_broken_pipe()
+
+
+def show_invitation(console: Console, access: Access, room: str, *, asks_readers: bool) -> None:
+    """Say where readers of `room` on other machines find the server, if they do, and show it to their cameras."""
+    version = wildcard(access.host)
+    origins = origins_of(access, own_addresses(version) if version else ())
+    path = "/read" if room == MAIN_ROOM else f"/read?session={room}"
+    for line in lines_of(origins, path, asks_readers=asks_readers):
+        console.print(Text(line, style="dim"), soft_wrap=True)
+    if not origins or asks_readers or not console.is_terminal or not console.encoding.startswith("utf"):
+        return
+    code = code_of(origins[0] + path)
+    if len(code[0]) <= console.width:
+        console.print(Text("\n".join(code), style="#000000 on #ffffff", no_wrap=True))
 
 
 class TerminalCaptions:

@@ -17,7 +17,6 @@ from rich.console import Console
 from rich.table import Table
 
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.flags import SERVER
 from surtitle.pipeline.tokens import Right, Token, added, digest, parse, removed
 
 
@@ -31,8 +30,8 @@ def list_tokens(path: Path, console: Console) -> None:
     console.print(table)
 
 
-def add_token(path: Path, name: str, right: Right, session: str | None) -> None:
-    """Make a token, and the file if there is none; print the token and links that carry it.
+def add_token(path: Path, name: str, right: Right, session: str | None, server: str) -> None:
+    """Make a token, and the file if there is none; print the token and links to `server` that carry it.
 
     Raises:
         UserError: The name is taken, or the file can not be read or written.
@@ -42,9 +41,10 @@ def add_token(path: Path, name: str, right: Right, session: str | None) -> None:
     _write(path, added(text, Token(name, right, digest(secret), session)))
     query = f"?session={session}" if session else ""
     print(f"token {name!r}, shown this once: {secret}")
-    print(f"to read: {SERVER}/overlay{query}#token={secret}")
+    print(f"to read, on phones: {server}/read{query}#token={secret}")
+    print(f"to read, on a screen or a stream: {server}/overlay{query}#token={secret}")
     if right == "publish":
-        print(f"to speak: {SERVER}/speak{query}#token={secret}")
+        print(f"to speak: {server}/speak{query}#token={secret}")
 
 
 def revoke_token(path: Path, name: str) -> None:

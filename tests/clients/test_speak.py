@@ -23,6 +23,7 @@ from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.languages import LANGUAGES
 from surtitle.pipeline.rooms import Rooms
 from surtitle.pipeline.server import CaptionServer
+from surtitle.pipeline.tokens import Tokens
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -118,6 +119,22 @@ async def test_what_the_microphone_hears_arrives_and_its_captions_are_shown_belo
     heard = np.array(listener.heard, np.float32)
     assert len(heard) % 1600 == 0
     assert likeness(heard[RATE // 2 :], np.tile(recording(20), 2)) > 0.99
+
+
+@pytest.mark.parametrize("public", [False, True])
+async def test_a_speaker_hears_whether_readers_need_tokens_and_that_speakers_do(
+    public: bool, hub: Hub, browser: BrowserContext, complaints: list[str]
+) -> None:
+    tokens = Tokens((), public_read=public)
+    async with CaptionServer(Rooms(lambda: hub), port=0, tokens=lambda: tokens, on_publish=Listener()) as server:
+        page = await listened(browser, complaints)
+        async with page.expect_response("**/sessions"):
+            await page.goto(f"{server.url}/speak")
+        await expect(page.get_by_text("by a link with a token of their own")).to_be_visible(visible=not public)
+        await expect(page.locator("#readers")).to_have_text(f"{server.url}/read")
+        await page.get_by_role("button", name="Start speaking").click()
+        await expect(page.get_by_role("alert")).to_contain_text("No access: the token in this address is missing")
+    complaints[:] = [each for each in complaints if "401" not in each]
 
 
 async def test_other_translations_are_chosen_while_somebody_speaks(

@@ -391,9 +391,7 @@ def test_an_address_that_others_can_reach_is_allowed_with_tokens(run: Run, tmp_p
 @pytest.mark.parametrize("command", ["live", "serve"])
 def test_a_proxy_that_others_can_reach_must_be_allowed(command: str, run: Run) -> None:
     origins = ("--allow-origin", "http://localhost:3000", "--allow-origin", "https://captions.example.org")
-    said = (
-        r"--allow-origin https://captions\.example\.org lets other machines in: expected --tokens FILE, --public"
-    )
+    said = r"--allow-origin https://captions\.example\.org lets other machines in: expected --tokens FILE, --public"
     assert_said(run(command, *(PAIR if command == "live" else ()), *origins), 2, said)
 
 

@@ -180,6 +180,23 @@ async def test_a_recording_that_was_stopped_did_not_come_to_its_end(models: Mode
     assert last["audio_ms"] < 17_000
 
 
+async def test_readers_on_other_machines_are_told_where_the_room_is(models: Models) -> None:
+    printed = StringIO()
+    run = Run(models, window=SMALLEST, console=Console(file=printed, width=400))
+    server = ServerOptions(port=free_port(), allow_origins=("https://captions.example.org",))
+    silence = [np.zeros(SAMPLE_RATE, np.float32)]
+    await run.replay(
+        silence,
+        Pair(("en",), ("es",)),
+        clock="virtual",
+        outputs=OutputPaths(),
+        server=server,
+        stay=False,
+        session="hall",
+    )
+    assert "readers open https://captions.example.org/read?session=hall\n" in printed.getvalue()
+
+
 async def test_viewers_have_what_was_heard_before_a_microphone_was_lost() -> None:
     serving, watched = asyncio.Event(), asyncio.Event()
 

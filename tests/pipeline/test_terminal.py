@@ -7,12 +7,16 @@ import math
 import sys
 from dataclasses import replace
 
+import numpy as np
+import pyte
 import pytest
 from rich.console import Console
+from scanned import Modules, read
 
+from surtitle.pipeline.access import Access
 from surtitle.pipeline.events import Caption, Event, Gap, SessionEnd, SessionStart, Stamps, Targets
 from surtitle.pipeline.stats import LagStats
-from surtitle.pipeline.terminal import TerminalCaptions
+from surtitle.pipeline.terminal import TerminalCaptions, show_invitation
 
 FINAL = Caption(
     cue=0,
@@ -182,3 +186,48 @@ def test_gaps_changes_and_ends_say_of_which_room_they_are_where_there_are_severa
         "hall 0.0 s of audio, 0 segments",
         "hall 30.0 s of audio not recognised, at 0:01",
     ]
+
+
+NAMED = Access("127.0.0.1", 8765, ("https://captions.example.org",))
+
+
+def invited(access: Access, *, width: int = 100, asks_readers: bool = False, terminal: bool = True) -> str:
+    screen = io.StringIO()
+    console = Console(file=screen, width=width, force_terminal=terminal, color_system="truecolor" if terminal else None)
+    show_invitation(console, access, "hall", asks_readers=asks_readers)
+    return screen.getvalue()
+
+
+def lit(output: str) -> Modules:
+    """What a terminal shows of it: two pixels a cell, 1 where it is dark."""
+    screen = pyte.Screen(100, 40)
+    pyte.Stream(screen).feed(output.replace("\n", "\r\n"))
+    rows = []
+    for line in range(40):
+        cells = [screen.buffer[line][column] for column in range(100)]
+        for drawn in ("▀█", "▄█"):
+            shades = [cell.fg if cell.data in drawn else cell.bg for cell in cells]
+            rows.append([int(shade != "ffffff") for shade in shades])
+    return np.array(rows, np.uint8)
+
+
+def test_a_terminal_shows_a_code_that_opens_the_room_that_readers_are_invited_to() -> None:
+    shown = invited(NAMED)
+    assert "readers open https://captions.example.org/read?session=hall" in shown
+    assert read(lit(shown)) == "https://captions.example.org/read?session=hall"
+
+
+@pytest.mark.parametrize("how", [{"terminal": False}, {"width": 20}, {"asks_readers": True}])
+def test_there_is_no_code_where_none_can_be_read_or_would_do(how: dict[str, int]) -> None:
+    shown = invited(NAMED, **how)  # type: ignore[arg-type]
+    assert "▀" not in shown
+    assert "https://captions.example.org/read?session=hall" in shown
+
+
+def test_who_listens_on_every_address_names_those_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("surtitle.pipeline.terminal.own_addresses", lambda version: {6: ["fd00::23"]}[version])
+    assert "readers open http://[fd00::23]:8765/read?session=hall\n" in invited(Access("::", 8765), terminal=False)
+
+
+def test_a_server_of_this_machine_alone_invites_nobody() -> None:
+    assert invited(Access("127.0.0.1", 8765)) == ""

@@ -28,8 +28,8 @@ def test_a_new_token_is_shown_once_with_links_and_works(tmp_path: Path, capsys: 
     assert tokens(path, "add", "stage", "--right", "publish", "--session", "hall") == 0
     shown = capsys.readouterr().out
     secret = secret_in(shown)
-    assert f"/overlay?session=hall#token={secret}" in shown
-    assert f"/speak?session=hall#token={secret}" in shown
+    for page in ("read", "overlay", "speak"):
+        assert f" http://127.0.0.1:8765/{page}?session=hall#token={secret}\n" in shown
     text = path.read_text()
     assert secret not in text
     assert parse(text).admit(secret, "publish", "hall").name == "stage"
@@ -42,6 +42,21 @@ def test_a_new_token_is_shown_once_with_links_and_works(tmp_path: Path, capsys: 
 def test_a_reader_is_given_no_link_to_speak(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert tokens(tmp_path / "tokens.toml", "add", "obs", "--right", "read") == 0
     assert "/speak" not in capsys.readouterr().out
+
+
+def test_links_lead_to_where_people_find_the_server(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    url = ("--url", "https://captions.example.org/")
+    assert tokens(tmp_path / "tokens.toml", "add", "obs", "--right", "read", *url) == 0
+    shown = capsys.readouterr().out
+    assert f" https://captions.example.org/read#token={secret_in(shown)}\n" in shown
+
+
+@pytest.mark.parametrize("url", ["captions.example.org", "https://captions.example.org/here", "null", "file://"])
+def test_a_link_leads_to_a_server(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        tokens(tmp_path / "tokens.toml", "add", "obs", "--right", "read", "--url", url)
+    assert "--url: saw" in capsys.readouterr().err
+    assert not (tmp_path / "tokens.toml").exists()
 
 
 def test_a_new_file_is_its_owners_alone(tmp_path: Path) -> None:

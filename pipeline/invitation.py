@@ -1,0 +1,78 @@
+"""What is told to those who open a server to others: where readers find it, in words and as a code for cameras.
+
+In: the server's rules, this machine's addresses, and whether readers need tokens. Out: lines for people, and a QR code
+drawn with half blocks. Knows no network interface, no server and no terminal.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
+
+import segno
+
+from surtitle.pipeline.access import Access, elsewhere, is_loopback, netloc
+
+QUIET = 2
+"""Modules around a code that are light. The standard wants four; cameras do with two, and terminals are small."""
+_BLOCKS = {(0, 0): " ", (1, 0): "▀", (0, 1): "▄", (1, 1): "█"}
+
+
+def outward(found: Mapping[str, Iterable[str]], up: Iterable[str], version: int, likeliest: str | None) -> list[str]:
+    """Return the addresses that other machines may know this one by.
+
+    Args:
+        found: Addresses of all kinds, by network interface.
+        up: The interfaces that work.
+        version: Of the Internet Protocol: 4 or 6.
+        likeliest: What comes first, if it is among them.
+    """
+    working = set(up)
+    texts = [text for name, addresses in found.items() if name in working for text in addresses]
+    usable = [text for text in dict.fromkeys(texts) if _reaches(text, version)]
+    return sorted(usable, key=lambda text: text != likeliest)
+
+
+def _reaches(text: str, version: int) -> bool:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return False  # of a network card, say
+    return address.version == version and not (address.is_loopback or address.is_link_local or address.is_unspecified)
+
+
+def wildcard(host: str) -> int | None:
+    """Return of which Internet Protocol `host` is every address of this machine; None where it is one of them."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    return address.version if address.is_unspecified else None
+
+
+def origins_of(access: Access, here: Sequence[str]) -> list[str]:
+    """Return where people on other machines find the server, the likeliest first; nothing if it is closed to them.
+
+    `here` are this machine's addresses.
+    """
+    named = [origin for origin in elsewhere(access.allow_origins) if origin.startswith(("http://", "https://"))]
+    if named or is_loopback(access.host):
+        return named[:1]
+    hosts = [access.host] if wildcard(access.host) is None else here
+    return [f"{access.scheme}://{netloc(host, access.port)}" for host in hosts]
+
+
+def lines_of(origins: Sequence[str], path: str, *, asks_readers: bool) -> list[str]:
+    """Return what is said of the page at `path`, which readers open; `asks_readers` where they need tokens."""
+    lines = [f"{'or' if at else 'readers open'} {origin}{path}" for at, origin in enumerate(origins)]
+    if lines and asks_readers:
+        lines.append(f"with a token: `surtitle tokens FILE add NAME --right read --url {origins[0]}` makes their link")
+    return lines
+
+
+def code_of(address: str) -> list[str]:
+    """Return a QR code that opens `address`: lines of half blocks, in which what is drawn is dark."""
+    rows = [list(row) for row in segno.make_qr(address, error="l").matrix_iter(border=QUIET)]
+    pairs = zip_longest(rows[::2], rows[1::2], fillvalue=[0] * len(rows))
+    return ["".join(_BLOCKS[above, below] for above, below in zip(*pair, strict=True)) for pair in pairs]
