@@ -34,6 +34,10 @@ from surtitle.pipeline.workers import Workers
 HOT_CHARACTERS = 300
 """Of the glossary's terms, how much the recogniser is told to expect: its context is short."""
 
+_GROUPS = Path("/sys/fs/cgroup")
+QUOTA = (_GROUPS / "cpu.max", _GROUPS / "cpu/cpu.cfs_quota_us", _GROUPS / "cpu/cpu.cfs_period_us")
+"""Where Linux says how much of the processors a container may use: control groups of version 2, and of version 1."""
+
 SESSIONS = 1024
 """Sessions that a server may be asked for at a time: as many as may be spoken at once."""
 
@@ -61,8 +65,33 @@ def share_cores(available: int, asr: int | None = None, llm: int | None = None) 
 
 
 def available_cores() -> int:
-    """Cores that this process may use (containers and affinity masks count)."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores that this process may use: its affinity mask and its container's share of time count."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, quota_cores(*map(_text_of, QUOTA)) or cores)
+
+
+def quota_cores(limit: str, quota: str, period: str) -> int | None:
+    """Return how many cores' time a control group may take, rounded up; None where it has no limit.
+
+    Args:
+        limit: Of version 2, `cpu.max`: microseconds, or `max`, in a period of so many.
+        quota: Of version 1, `cpu.cfs_quota_us`: microseconds, or -1.
+        period: Of version 1, `cpu.cfs_period_us`.
+
+    What is empty is not there.
+    """
+    words = limit.split() or [quota.strip(), period.strip()]
+    if not all(word.isdecimal() and int(word) for word in words) or len(words) != 2:
+        return None
+    taken, of = map(int, words)
+    return -(-taken // of)
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError):  # no such group, or no such system
+        return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from functools import partial
+from pathlib import Path
 from time import sleep
 
 import numpy as np
@@ -14,8 +15,18 @@ from chat_server import ChatServer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from surtitle.pipeline import assembly
 from surtitle.pipeline.address import Address
-from surtitle.pipeline.assembly import Cores, Ears, Hearing, ModelNames, Models, available_cores, share_cores
+from surtitle.pipeline.assembly import (
+    Cores,
+    Ears,
+    Hearing,
+    ModelNames,
+    Models,
+    available_cores,
+    quota_cores,
+    share_cores,
+)
 from surtitle.pipeline.endpoint import Endpoint
 from surtitle.pipeline.events import SAMPLE_RATE, Caption, Event, Samples, SessionStart, Translated, Word
 from surtitle.pipeline.files import decode
@@ -48,6 +59,40 @@ def test_what_is_given_is_kept(available: int, asr: int, llm: int) -> None:
 
 def test_this_process_may_use_a_core() -> None:
     assert available_cores() >= 1
+
+
+@pytest.mark.parametrize(
+    ("limit", "quota", "period", "cores"),
+    [
+        ("max 100000\n", "", "", None),
+        ("200000 100000\n", "", "", 2),
+        ("150000 100000\n", "", "", 2),
+        ("5000 100000\n", "", "", 1),
+        ("", "-1\n", "100000\n", None),
+        ("", "350000\n", "100000\n", 4),
+        ("", "50000\n", "100000\n", 1),
+        ("", "", "", None),
+        ("", "50000\n", "", None),
+        ("what is this", "50000", "100000", None),
+        ("0 0", "", "", None),
+    ],
+)
+def test_a_containers_share_of_the_processors_is_cores_rounded_up(
+    limit: str, quota: str, period: str, cores: int | None
+) -> None:
+    assert quota_cores(limit, quota, period) == cores
+
+
+def test_a_container_takes_no_more_cores_than_its_share_and_no_more_than_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = tuple(tmp_path / name for name in ("cpu.max", "quota", "period"))
+    monkeypatch.setattr(assembly, "QUOTA", files)
+    all_of_them = available_cores()
+    files[0].write_text("90000 100000\n")
+    assert available_cores() == 1
+    files[0].write_text("900000000 100000\n")
+    assert available_cores() == all_of_them
 
 
 SENTENCE = ("Good", "morning", "to", "you.")
