@@ -146,7 +146,7 @@ def _tls_of(args: argparse.Namespace) -> ssl.SSLContext | None:
         return None
     if args.tls_cert is None or args.tls_key is None:
         raise UsageError("got one of --tls-cert and --tls-key, expected both")
-    return load_tls(args.tls_cert, args.tls_key)
+    return load_tls(args.tls_cert, args.tls_key, tell)
 
 
 def load_models(

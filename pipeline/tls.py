@@ -1,26 +1,43 @@
 """A certificate and its key, for https and wss.
 
-In: paths. Out: an `ssl.SSLContext` for a server, or what is wrong with the files. Knows no server.
+In: paths. Out: an `ssl.SSLContext` for a server, or what is wrong with the files; one that was renewed is shown to all
+who connect from then on. Knows no server.
 """
 
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.reread import Watched
 
 
-def load_tls(certificate: Path, key: Path) -> ssl.SSLContext:
-    """Return what makes a server speak TLS 1.2 and newer.
+def load_tls(certificate: Path, key: Path, tell: Callable[[str], object]) -> ssl.SSLContext:
+    """Return what makes a server speak TLS 1.2 and newer, by what the files hold when somebody connects.
 
     Args:
         certificate: PEM: the server's certificate, and those between it and one that browsers know.
         key: PEM: its private key, without a password.
+        tell: Hears what is wrong with files that were changed; those before stay in force.
 
     Raises:
         UserError: a file can't be read, or is no such thing, or the two don't belong together.
     """
+    files = Watched((certificate, key), partial(_load, certificate, key), tell)
+
+    def renew(connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
+        connection.context = files.current()
+
+    # Loading into the context that is in use would leave it without a key where the two files do not fit.
+    context = files.current()
+    context.sni_callback = renew  # called for every client, also one that says no name
+    return context
+
+
+def _load(certificate: Path, key: Path) -> ssl.SSLContext:
     for path in (certificate, key):
         try:
             path.open("rb").close()

@@ -10,7 +10,7 @@ import pytest
 
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.given import tell
-from surtitle.pipeline.reread import AGAIN, Reread
+from surtitle.pipeline.reread import AGAIN, Reread, Watched
 
 
 def numbers(text: str) -> list[int]:
@@ -146,3 +146,15 @@ def test_a_file_that_is_being_written_is_not_yet_empty(tmp_path: Path) -> None:
     write(path, "", 101)
     write(path, "3", 101)
     assert file.current() == [3]
+
+
+def test_files_that_belong_together_are_read_when_either_has_changed(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    for path in (one, other):
+        write(path, "1", 1)
+    files = Watched((one, other), lambda: one.read_text() + other.read_text(), print)
+    assert files.current() == "11"
+    write(other, "2", 2)
+    assert files.current() == "12"
+    write(one, "2", 2)
+    assert files.current() == "22"
