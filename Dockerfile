@@ -18,9 +18,9 @@ COPY sinks sinks
 COPY clients clients
 RUN pip install --no-cache-dir . \
     && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin surtitle \
-    && install -d -o surtitle -g surtitle /models
+    && install -d -o surtitle -g surtitle /models /data
 
-# /tmp is all that may be written beside the models.
+# /tmp is all that may be written beside the models and the data.
 ENV HOME=/tmp SURTITLE_HOME=/models PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 10001:10001
 EXPOSE 8765

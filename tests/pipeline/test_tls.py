@@ -7,7 +7,7 @@ import ssl
 from pathlib import Path
 
 import pytest
-import trustme
+from certificates import written
 from websockets.asyncio.client import connect
 from websockets.typing import Origin
 
@@ -16,15 +16,6 @@ from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.rooms import Rooms
 from surtitle.pipeline.server import CaptionServer
 from surtitle.pipeline.tls import load_tls
-
-
-def written(folder: Path, name: str) -> tuple[Path, Path]:
-    """A certificate and its key, made now."""
-    issued = trustme.CA().issue_cert("127.0.0.1", "localhost")
-    certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
-    certificate.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
-    key.write_bytes(issued.private_key_pem.bytes())
-    return certificate, key
 
 
 def test_a_certificate_and_its_key_make_a_context_of_modern_tls(tmp_path: Path) -> None:
