@@ -48,8 +48,8 @@ def _load(certificate: Path, key: Path) -> ssl.SSLContext:
     context.set_alpn_protocols(["http/1.1"])
     try:
         context.load_cert_chain(certificate, key, password=_no_password)
-    except ssl.SSLError as error:
-        what = error.reason or str(error)
+    except OSError as error:  # of TLS, or of a file that has vanished since
+        what = (error.reason if isinstance(error, ssl.SSLError) else None) or str(error)
         raise UserError(
             f"{certificate} and {key}: {what}; expected a certificate and its own private key without a password (PEM)"
         ) from error

@@ -76,7 +76,16 @@ PUBLISHING = (
 HALF_A_SAMPLE = _bad("half a sample is refused", PUBLISHERS, lambda stage: [stage.start_message(), bytes(321)])
 """What holds for publishers, and takes a session to find out."""
 
-TOKENS = (
+WRONG_SPEAKER = Refusal(
+    "a publisher with a wrong token is refused",
+    PUBLISHERS,
+    "unauthorized",
+    4505,
+    lambda stage: [stage.start_message(token="wrong")],
+)
+"""What holds where there are tokens."""
+
+READERS = (
     Refusal(
         "a viewer without a token is refused",
         VIEWERS,
@@ -88,23 +97,14 @@ TOKENS = (
         "a wrong token is refused", VIEWERS, "unauthorized", 4505, lambda stage: [stage.hello_message(token="wrong")]
     ),
     Refusal(
-        "a publisher with a wrong token is refused",
+        "a reader that publishes is refused",
         PUBLISHERS,
-        "unauthorized",
-        4505,
-        lambda stage: [stage.start_message(token="wrong")],
+        "forbidden",
+        4506,
+        lambda stage: [stage.start_message(token=stage.read_token)],
     ),
 )
-"""What holds where there are tokens."""
-
-READER = Refusal(
-    "a reader that publishes is refused",
-    PUBLISHERS,
-    "forbidden",
-    4506,
-    lambda stage: [stage.start_message(token=stage.read_token)],
-)
-"""What holds where there is a token for reading alone."""
+"""What holds where there is a token for reading alone: elsewhere everybody may read."""
 
 
 async def flood(stage: Stage) -> str | None:

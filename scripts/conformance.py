@@ -22,8 +22,8 @@ from conform_refusals import (
     ALWAYS,
     HALF_A_SAMPLE,
     PUBLISHING,
-    READER,
-    TOKENS,
+    READERS,
+    WRONG_SPEAKER,
     another_epoch,
     flood,
     foreign,
@@ -89,8 +89,8 @@ async def refusals(stage: Stage) -> list[Result]:
         *(_ask(sentence, ask, stage) for sentence, ask in ASKED),
         *(_ask(refusal.sentence, refusal.ask, stage) for refusal in ALWAYS),
         *(_ask(refusal.sentence, refusal.ask, stage, publish) for refusal in PUBLISHING),
-        *(_ask(refusal.sentence, refusal.ask, stage, tokens) for refusal in TOKENS),
-        _ask(READER.sentence, READER.ask, stage, reader),
+        _ask(WRONG_SPEAKER.sentence, WRONG_SPEAKER.ask, stage, tokens),
+        *(_ask(refusal.sentence, refusal.ask, stage, reader) for refusal in READERS),
     ]
     return await asyncio.gather(*asked)
 

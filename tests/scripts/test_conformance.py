@@ -78,6 +78,15 @@ async def test_the_real_server_conforms_in_every_sentence() -> None:
     assert [result.line for result in results if result.seen is not None or result.skipped is not None] == []
 
 
+async def test_a_server_that_everybody_may_read_conforms() -> None:
+    tokens = Tokens((Token("speaker", "publish", digest("p" * 32)),), public_read=True)
+    async with serving(tokens) as server:
+        results = await conformance.refusals(replace(stage_at(server.url), publish_token="p" * 32))
+    assert failures(results) == {}
+    lacking = [result.sentence for result in results if result.skipped == "needs a token for reading"]
+    assert "a viewer without a token is refused" in lacking
+
+
 async def test_who_only_watches_needs_somebody_who_speaks() -> None:
     async with serving() as server:
         stage = stage_at(server.url)
