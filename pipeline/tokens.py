@@ -78,6 +78,8 @@ class Tokens:
         Raises:
             Refused: the secret is none of ours (`UNAUTHORIZED`), or not for this (`FORBIDDEN`).
         """
+        if self.public_read and self.tokens is None and right == "publish":
+            raise Refused(CloseCode.UNAUTHORIZED, "everybody may read here, and nobody publish: there are no --tokens")
         if not secret and not self._is_open(right):
             raise Refused(CloseCode.UNAUTHORIZED, "saw no token, expected one that `surtitle tokens FILE add` made")
         return self.renew(Admission("", digest(secret or ""), right, session))

@@ -75,6 +75,8 @@ def test_where_reading_is_public_a_token_is_needed_to_publish_and_nobody_may_wit
     assert refusal(PUBLIC, "reader's", "publish") is CloseCode.FORBIDDEN
     for secret in (None, "speaker's"):
         assert refusal(Tokens(public_read=True), secret, "publish", "hall") is CloseCode.UNAUTHORIZED
+    with pytest.raises(Refused, match="nobody publish: there are no --tokens"):
+        Tokens(public_read=True).admit(None, "publish", "hall")
 
 
 def test_what_is_private_needs_a_token_wherever_captions_do_not() -> None:
