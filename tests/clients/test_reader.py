@@ -8,7 +8,9 @@ from playwright.async_api import BrowserContext, Page, ViewportSize, expect
 
 from surtitle.pipeline.events import Gap, SessionEnd, SessionStart, Targets
 from surtitle.pipeline.hub import Hub
+from surtitle.pipeline.rooms import Rooms
 from surtitle.pipeline.server import CaptionServer
+from surtitle.pipeline.tokens import Tokens
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -50,6 +52,18 @@ async def test_a_late_reader_gets_the_history_and_then_what_is_new(
     hub.publish(SessionEnd(9, 9, {}))
     await expect(page.locator("#captions")).to_contain_text("Missing 5 s: the computer could not keep up")
     await expect(page.locator("#captions")).to_contain_text("The session is over.")
+
+
+@pytest.mark.parametrize("shown", ["read?lang=es", "overlay?lang=es", "read?lang=es#token=revoked"])
+async def test_where_everybody_may_read_nobody_is_asked_for_a_token(
+    shown: str, hub: Hub, rooms: Rooms, browser: BrowserContext, complaints: list[str]
+) -> None:
+    hub.publish(SESSION)
+    say(hub, 0)
+    async with CaptionServer(rooms, port=0, tokens=lambda: Tokens((), public_read=True)) as server:
+        page = await opened(browser, f"{server.url}/{shown}", complaints)
+        await expect(page.get_by_text(f"{SPANISH[0]} (0)")).to_be_visible()
+        await expect(page.locator("#notice")).to_have_text("")
 
 
 async def test_what_is_missing_in_pieces_is_told_in_one_line_and_a_moment_in_none(
