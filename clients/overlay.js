@@ -4,7 +4,7 @@ import { captions, query } from "/connection.js";
 const wanted = query.getAll("lang").join().split(",").filter(Boolean);
 const withSource = query.get("source") === "1";
 const rowCount = Math.min(Math.max(parseInt(query.get("lines")) || 2, 1), 12);
-const hold = 1000 * (query.get("hold") ?? 20); // 0: for ever
+const hold = 1000 * (query.get("hold") ?? 20); // 0: while the session runs
 const delay = 1000 * query.get("delay") || 0;
 const [stage, notice] = document.querySelectorAll("#stage, #notice");
 
@@ -151,6 +151,9 @@ class Track {
 let tracks = [];
 let order = [];
 let resting; // timer
+let over; // the session
+
+const lasts = () => hold || (over ? 20000 : Infinity);
 
 const rank = ({ lang }) => (wanted[0] ? wanted : order).indexOf(lang); // -1: the source
 
@@ -159,11 +162,12 @@ function shows({ lang, role, final }) {
   return chosen && (final || query.get("partial") !== "0");
 }
 
-function show(caption) {
+// Shows what should have been shown so many milliseconds ago, unless it would be gone by now.
+function show(caption, late = 0) {
+  if (late >= lasts()) return;
   if (stage.classList.contains("idle")) clear();
   stage.classList.remove("idle");
-  clearTimeout(resting);
-  if (hold) resting = setTimeout(rest, hold);
+  fade(late);
   let track = tracks.find((one) => one.lang === caption.lang);
   if (!track) {
     tracks.push((track = new Track(caption)));
@@ -176,6 +180,11 @@ function arrange() {
   stage.replaceChildren(...tracks.sort((a, b) => rank(a) - rank(b)).map((one) => one.box));
   style.setProperty("--tracks", tracks.length);
   reflow();
+}
+
+function fade(late) {
+  clearTimeout(resting);
+  if (lasts() < Infinity) resting = setTimeout(rest, lasts() - late);
 }
 
 function rest() {
@@ -203,7 +212,10 @@ function later(wait, run, caption) {
 function play() {
   clearTimeout(timer);
   if (hidden()) return false;
-  while (waiting[0]?.due <= Date.now()) waiting.shift().run();
+  while (waiting[0]?.due <= Date.now()) {
+    const { run, due } = waiting.shift();
+    run(Date.now() - due);
+  }
   if (waiting[0]) timer = setTimeout(play, waiting[0].due - Date.now());
   return !waiting[0];
 }
@@ -214,8 +226,10 @@ addEventListener("obsSourceVisibleChanged", ({ detail }) => {
   play();
 });
 
+// Whether it is shown by now.
 function take(caption, wait = delay) {
-  return shows(caption) && (caption.final || !hidden()) && later(wait, () => show(caption), caption);
+  if (!shows(caption) || -wait >= lasts() || (hidden() && !caption.final)) return false;
+  return later(wait, (late) => show(caption, late), caption);
 }
 
 let trouble = "";
@@ -238,14 +252,24 @@ function begin(session, wait = delay) {
   empty();
 }
 
+let now; // in the time of elapsed_ms, when we were welcomed
+let head; // what came before that is old
+
+// What is older than the delay shows at once.
+const catchUp = (caption, then = now) => take(caption, delay - Math.max(0, then - caption.elapsed_ms));
+
 const handlers = {
-  welcome: ({ recovered, session }) => recovered || begin(session, 0),
-  // What is older than the delay shows at once.
-  snapshot({ captions }) {
-    const newest = captions[captions.length - 1]?.elapsed_ms;
-    for (const caption of captions) take(caption, delay - newest + caption.elapsed_ms);
+  welcome({ recovered, session, seq, now_ms }) {
+    [now, head, over] = [now_ms, seq, !session];
+    if (!recovered) begin(session, 0);
   },
-  session: begin,
+  snapshot({ captions }) {
+    for (const caption of captions) catchUp(caption, now ?? captions.at(-1).elapsed_ms);
+  },
+  session(session) {
+    over = false;
+    begin(session);
+  },
   targets: ({ targets }) =>
     later(delay, () => {
       tracks = tracks.filter(({ lang }) => targets.includes(lang) || !order.includes(lang));
@@ -253,13 +277,18 @@ const handlers = {
       arrange();
     }),
   caption(caption) {
-    if (take(caption) && caption.final) connection.painted(caption.seq);
+    const shown = now >= 0 && caption.seq <= head ? catchUp(caption) : take(caption);
+    if (shown && caption.final) connection.painted(caption.seq);
   },
   status({ state, lag_ms }) {
     const words = state === "device" ? "The microphone is gone" : "";
     say(query.get("debug") === "1" ? `${state}, ${(lag_ms ?? 0) / 1000} s late` : words);
   },
-  end: () => say(""),
+  end() {
+    say("");
+    over = true;
+    if (!hold) fade(-delay);
+  },
 };
 
 let connection;

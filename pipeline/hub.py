@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from msgspec import UNSET, Raw
+from msgspec import UNSET, Raw, UnsetType
 from msgspec.structs import replace
 
 from surtitle.pipeline.callbacks import ignore
@@ -61,13 +61,16 @@ def _seq(entry: _Entry) -> int:
 class Hub:
     """Numbers events, keeps the newest in a ring and hands them to viewers."""
 
-    def __init__(self, epoch: str, *, ring: int = 4096, history: int = 20) -> None:
+    def __init__(
+        self, epoch: str, *, ring: int = 4096, history: int = 20, now: Callable[[], float] | None = None
+    ) -> None:
         """Make an empty hub.
 
         Args:
             epoch: A name for this hub's numbering, new at each start of the program.
             ring: How many messages are kept for viewers that lag or resume.
             history: How many finals of each language a viewer that comes late is shown.
+            now: Tells seconds, from any beginning; without it nobody is told how old captions are.
         """
         assert min(ring, history) > 0, "a hub keeps at least one message"
         self.epoch = epoch
@@ -86,6 +89,8 @@ class Hub:
         self._lost: dict[str | None, int] = {}
         self._newest_lost = 0
         self._began = 0
+        self._now = now
+        self._audio_began: float | None = None  # of the newest session, by `now`
         self._viewers: set[Viewer] = set()
 
     @property
@@ -99,9 +104,11 @@ class Hub:
         message = to_message(event, self.seq)
         language = event.language if isinstance(event, Caption) else None
         entry = _Entry(self.seq, encode(message), language, _slot(event), _is_final(event), _is_wanted(event))
+        if self._now is not None and isinstance(event, Caption | Status | SessionEnd):
+            self._audio_began = self._now() - event.elapsed
         match event:
             case SessionStart():
-                self._began = self.seq
+                self._began, self._audio_began = self.seq, None
                 self._forget()
                 self.session = message if isinstance(message, SessionMessage) else None
             case Targets(targets=targets) if self.session is not None:
@@ -228,8 +235,14 @@ class Hub:
                 ring_first=self.lost(viewer) + 1,
                 langs=viewer.langs,
                 session=self.session if self.session is not None else UNSET,
+                now_ms=self._now_ms(),
             )
         )
+
+    def _now_ms(self) -> int | UnsetType:
+        if self._now is None or self._audio_began is None:
+            return UNSET
+        return round((self._now() - self._audio_began) * 1000)
 
     def _snapshot(self, viewer: Viewer) -> bytes:
         shown = [entry for finals in self._history.values() for entry in finals]

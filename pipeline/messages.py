@@ -277,6 +277,8 @@ class WelcomeMessage(_ServerMessage, tag="welcome", frozen=True):
     """The languages that follow; empty for all. It tells which of several requests this answers."""
     session: SessionMessage | UnsetType = UNSET
     """The running session; absent when none is."""
+    now_ms: int | UnsetType = UNSET
+    """Since the audio of the newest session began, also when it is over: what makes ages of `elapsed_ms`."""
 
 
 class SnapshotMessage(_ServerMessage, tag="snapshot", frozen=True):

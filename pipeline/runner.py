@@ -11,6 +11,7 @@ import asyncio
 import secrets
 import signal
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -350,4 +351,4 @@ def _known_as(model: str) -> str:
 
 
 def _rooms(sessions: int | None = None) -> Rooms:
-    return Rooms(lambda: Hub(secrets.token_hex(8)), sessions=sessions)
+    return Rooms(lambda: Hub(secrets.token_hex(8), now=time.monotonic), sessions=sessions)

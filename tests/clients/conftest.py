@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import browsing
 import pytest
 import pytest_asyncio
+from hand_clock import HandClock
 from playwright.async_api import Browser, BrowserContext
 
 from surtitle.pipeline.hub import Hub
@@ -15,8 +16,14 @@ from surtitle.pipeline.server import CaptionServer
 
 
 @pytest.fixture
-def hub() -> Hub:
-    return Hub("e")
+def clock() -> HandClock:
+    """What tells the hub how old captions are."""
+    return HandClock()
+
+
+@pytest.fixture
+def hub(clock: HandClock) -> Hub:
+    return Hub("e", now=clock.now)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hand_clock import HandClock
 from hypothesis import given
 from hypothesis import strategies as st
 from taken import taken
@@ -104,6 +105,22 @@ def test_a_late_viewer_is_greeted_with_the_last_finals_and_the_open_drafts() -> 
     assert welcome["session"]["session"] == "night-1"
     assert (welcome["epoch"], welcome["seq"], welcome["recovered"]) == ("e", 10, False)
     assert texts(snapshot["captions"]) == ["es 2.0", "es 3.0", "es 4.0"]
+
+
+def test_who_comes_late_can_tell_how_old_captions_are_also_when_the_session_is_over() -> None:
+    clock = HandClock()
+    hub = Hub("e", now=clock.now)
+    clock.begin(ago=500)
+    hub.publish(SESSION)
+    assert "now_ms" not in take(hub.join())[0]
+    hub.publish(caption(6))  # 7 s after its audio began
+    clock.advance(600)
+    assert take(hub.join())[0]["now_ms"] == 607_000
+    hub.publish(SessionEnd(600, 607.5, {}))
+    clock.advance(30)
+    assert [take(hub.join(since=since))[0]["now_ms"] for since in (None, Since("e", 3))] == [637_500, 637_500]
+    hub.publish(SESSION)
+    assert "now_ms" not in take(hub.join())[0]
 
 
 def test_a_new_session_is_not_greeted_with_the_old_ones_captions() -> None:
