@@ -8,11 +8,13 @@ import random
 from typing import Any
 
 from serving import SESSION, caption, wire
+from taken import taken
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidMessage
 
-from surtitle.pipeline.events import SessionEnd
+from surtitle.pipeline.events import SessionEnd, Status
 from surtitle.pipeline.hub import Hub
+from surtitle.pipeline.messages import Since
 from surtitle.pipeline.rooms import Rooms
 from surtitle.pipeline.server import CaptionServer
 from surtitle.pipeline.tokens import Tokens
@@ -24,6 +26,7 @@ class Stranger:
     def __init__(self, host: str, langs: list[str]) -> None:
         self.url, self.langs = f"ws://{host}/captions", langs
         self.shown: dict[tuple[int, str], dict[str, Any]] = {}
+        self.finals: list[int] = []
         self.since: dict[str, Any] | None = None
         self.over, self.closed = asyncio.Event(), 0
 
@@ -47,7 +50,10 @@ class Stranger:
         if message["type"] == "snapshot":
             self.since = {"epoch": self.welcome["epoch"], "seq": self.welcome["seq"]}
         if message["type"] in ("caption", "gap", "session", "targets", "status", "end"):
-            self.since = {"epoch": self.welcome["epoch"], "seq": message["seq"]}
+            highest = max(message["seq"], self.since["seq"]) if self.since else message["seq"]
+            self.since = {"epoch": self.welcome["epoch"], "seq": highest}
+        if message["type"] == "caption" and message["final"]:
+            self.finals.append(message["seq"])
         for each in message.get("captions", [message] if message["type"] == "caption" else []):
             self.shown[each["cue"], each["lang"]] = each
         if message["type"] == "end":
@@ -78,6 +84,21 @@ async def test_a_stranger_shows_every_final_however_often_its_wire_breaks() -> N
     assert [(each["cue"], each["text"], each["final"]) for each in stranger.shown.values()] == [
         (cue, f"es {cue}.1", True) for cue in range(20)
     ]
+
+
+async def test_a_stranger_that_is_cut_off_after_an_old_status_is_given_no_final_twice() -> None:
+    hub = Hub("e")
+    for event in (SESSION, Status("ok", None, 1, 1), caption(0), caption(1)):
+        hub.publish(event)
+    stranger = Stranger("", ["es"])
+    for message in taken(hub.join(["es"])):
+        stranger.take(json.loads(message))
+    assert (stranger.since, len(stranger.shown)) == ({"epoch": "e", "seq": 4}, 2)
+    assert stranger.since is not None
+    hub.publish(caption(2))
+    for message in taken(hub.join(["es"], Since(**stranger.since))):
+        stranger.take(json.loads(message))
+    assert stranger.finals == [5]
 
 
 async def test_a_stranger_without_a_token_does_not_come_back() -> None:
