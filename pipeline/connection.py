@@ -151,15 +151,16 @@ async def hear_viewer(connection: ServerConnection, viewer: Viewer, greeted: Cal
     clock = asyncio.get_running_loop().time
     while True:
         message = parse_viewer(await connection.recv())
-        if isinstance(message, Painted):  # each caption once: that is limit enough
-            viewer.painted(message.seq)
+        # each caption once: that is limit enough
+        if isinstance(message, Painted) and viewer.painted(message.seq):
             continue
         if not limit.take(1, clock()):
             raise Refused(
                 CloseCode.FLOOD, f"saw more than {MESSAGES_PER_SECOND} messages a second, expected now and then one"
             )
-        viewer.subscribe(message.langs)
-        greeted()
+        if not isinstance(message, Painted):
+            viewer.subscribe(message.langs)
+            greeted()
 
 
 def error_message(refused: Refused) -> str:

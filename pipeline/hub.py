@@ -338,19 +338,21 @@ class Viewer:
                 return entry.message
         return None
 
-    def painted(self, seq: int) -> None:
-        """This viewer has painted the caption numbered `seq`.
+    def painted(self, seq: int) -> bool:
+        """This viewer has painted the caption numbered `seq`; whether that is news, and not an older one or the same.
 
         Raises:
-            Refused: it was not sent yet, or the viewer has said so already (`CloseCode.BAD_MESSAGE`).
+            Refused: it was not sent yet (`CloseCode.BAD_MESSAGE`).
         """
-        if not self._painted < seq <= self._cursor:
+        if seq > self._cursor:
             raise Refused(
-                CloseCode.BAD_MESSAGE,
-                f"saw seq {seq} painted, expected a caption after {self._painted} of those up to {self._cursor} sent",
+                CloseCode.BAD_MESSAGE, f"saw seq {seq} painted, expected a caption of those up to {self._cursor} sent"
             )
+        if seq <= self._painted:
+            return False
         self._painted = seq
         self._hub.painted(seq)
+        return True
 
     def leave(self) -> None:
         """Leave the hub."""

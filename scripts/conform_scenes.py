@@ -182,7 +182,8 @@ async def watch(stage: Stage) -> Evening:
         evening.back.since = evening.cut.newest
         late = await join(evening.late)
         await changer.say({"type": "subscribe", "langs": [stage.target]})
-        await everything.say({"type": "painted", "seq": evening.everything.finals(stage.target)[0]["seq"]})
+        painted = {"type": "painted", "seq": evening.everything.finals(stage.target)[0]["seq"]}
+        await everything.say(painted, painted)  # the second is passed over
         await _more_finals(stage, everything, 2)
         epoch = evening.cut.welcome.get("epoch")
         back = await join(evening.back, stage.target, since={"epoch": epoch, "seq": evening.back.since})

@@ -17,6 +17,7 @@ from websockets.uri import parse_uri
 from surtitle.pipeline.connection import Patience
 from surtitle.pipeline.events import Samples
 from surtitle.pipeline.hub import Hub
+from surtitle.pipeline.limits import MESSAGES_AT_ONCE
 from surtitle.pipeline.messages import PublishStart
 from surtitle.pipeline.rooms import SPARE, Ready, Room, Rooms
 from surtitle.pipeline.server import CaptionServer
@@ -84,12 +85,22 @@ async def test_a_viewer_says_what_it_has_painted_and_nothing_else(hub: Hub, serv
         await hello(viewer)
         hub.publish(caption(7))
         seq = (await receive(viewer))["seq"]
-        await viewer.send(json.dumps({"type": "painted", "seq": seq}))
-        await viewer.send(json.dumps({"type": "painted", "seq": seq}))
+        for said in (seq, seq, 0, 9):
+            await viewer.send(json.dumps({"type": "painted", "seq": said}))
         (error,), code, _ = await closing(viewer)
     assert told == [(7, "es")]
     assert (error["code"], error["retry"], code) == ("bad_message", False, 4500)
-    assert error["message"].startswith("saw seq 1 painted, expected a caption after 1")
+    assert error["message"].startswith("saw seq 9 painted, expected a caption of those up to 1 sent")
+
+
+async def test_a_viewer_that_says_the_same_painted_without_end_is_cut_off(hub: Hub, server: CaptionServer) -> None:
+    async with at(server) as viewer:
+        await hello(viewer)
+        with suppress(ConnectionClosed):
+            for _ in range(MESSAGES_AT_ONCE + 100):
+                await viewer.send('{"type":"painted","seq":0}')
+        (error,), code, _ = await closing(viewer)
+    assert (error["code"], code) == ("flood", 4507)
 
 
 @pytest.mark.parametrize(("path", "size"), [("/captions", 64 * 1024 + 1), ("/captions", 10**7), ("/publish", 10**7)])
