@@ -145,18 +145,27 @@ class Board:
         if self._all:
             held = {lang for row in self.open for lang, cell in row.cells.items() if cell.final}
             self.columns = (*there, *(lang for lang in self.columns if lang in held and lang not in there))
-        self._missing = {lang for lang in self.columns if lang not in there}
+        missing = [lang for lang in self.columns if lang not in map(self._column, there)]
+        self._missing = set(missing)
+        stay = {*map(self._column, targets)}
         for row in [*self.open]:
-            gone = [lang for lang, cell in row.cells.items() if not (cell.final or cell.source or lang in targets)]
+            gone = [lang for lang, cell in row.cells.items() if not (cell.final or cell.source or lang in stay)]
             for lang in gone:
                 self._take_back(row, lang)
-        return Notice(f"{' or '.join(self._sources)} → {', '.join(targets)}")
+        nothing = f"; nothing in {', '.join(missing)}" if missing and not self._all else ""
+        return Notice(f"{' or '.join(self._sources)} → {', '.join(targets)}{nothing}")
+
+    def _column(self, lang: str) -> str | None:
+        """Where captions in `lang` stand: those in `pt` are for who chose `pt-BR`, too."""
+        if lang in self.columns or self._all:
+            return lang
+        return next((column for column in self.columns if column.startswith(f"{lang}-")), None)
 
     def _caption(self, message: Message) -> Iterator[Row]:
-        lang, cue = message["lang"], message["cue"]
+        lang, cue = self._column(message["lang"]), message["cue"]
+        if lang is None:
+            return
         if lang not in self.columns:
-            if not self._all:
-                return
             self.columns += (lang,)
         row = self._row(cue)
         row.cells[lang] = Cell(

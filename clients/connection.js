@@ -8,6 +8,9 @@ addEventListener("hashchange", () => location.reload()); // a new token
 
 export const open = (path) => new WebSocket(location.origin.replace("http", "ws") + path);
 
+// Whether somebody who asks for a language is shown this one: pt-BR means pt too.
+export const means = (asked, lang) => asked === lang || asked.startsWith(`${lang}-`);
+
 const NO_ACCESS = "No access: the token in this address is missing, wrong or revoked";
 export const refusal = (code, why) => (code === 4505 ? NO_ACCESS : why || `The server refused (${code})`);
 

@@ -19,7 +19,7 @@ export function demo(show, languages) {
   let cue = 0;
   let step = 0;
   const words = (lang) => {
-    const sentence = (SENTENCES[lang] || SENTENCES.en)[cue % 2];
+    const sentence = (SENTENCES[lang.split("-")[0]] || SENTENCES.en)[cue % 2];
     return sentence.match(/[ -\u2FFF]+? |[^]{1,4}/gu);
   };
   setInterval(() => {

@@ -1,10 +1,11 @@
 // Captions as rows that roll up. Text is only ever set as textContent, looks by CSSOM setters.
-import { captions, query } from "/connection.js";
+import { captions, means, query } from "/connection.js";
 
 const wanted = query.getAll("lang").join().split(",").filter(Boolean);
 const withSource = query.get("source") === "1";
 const rowCount = Math.min(Math.max(parseInt(query.get("lines")) || 2, 1), 12);
 const hold = 1000 * (query.get("hold") ?? 20); // 0: while the session runs
+const debug = query.get("debug") === "1";
 const delay = 1000 * query.get("delay") || 0;
 const [stage, notice] = document.querySelectorAll("#stage, #notice");
 
@@ -151,14 +152,16 @@ class Track {
 let tracks = [];
 let order = [];
 let resting; // timer
-let over; // the session
+let running; // the session
+let over;
 
 const lasts = () => hold || (over ? 20000 : Infinity);
 
-const rank = ({ lang }) => (wanted[0] ? wanted : order).indexOf(lang); // -1: the source
+const place = (lang) => wanted.findIndex((code) => means(code, lang));
+const rank = ({ lang }) => (wanted[0] ? place(lang) : order.indexOf(lang)); // -1: the source
 
 function shows({ lang, role, final }) {
-  const chosen = wanted.includes(lang) || (role === "source" ? withSource : !wanted[0]);
+  const chosen = place(lang) >= 0 || (role === "source" ? withSource : !wanted[0]);
   return chosen && (final || query.get("partial") !== "0");
 }
 
@@ -234,14 +237,28 @@ function take(caption, wait = delay) {
 
 let trouble = "";
 let state = "";
+let lack = "";
 
 function say(words) {
   state = words;
-  notice.textContent = trouble || state;
+  notice.textContent = trouble || [lack, state].filter(Boolean).join(" · ");
+}
+
+// Says what is wanted and the session has not; beside what it has, only to those who look for mistakes.
+function compare(session) {
+  running = session;
+  const { source, sources, targets } = session;
+  const there = [...new Set([...targets, ...(sources ?? [source])])];
+  const missing = wanted.filter((code) => !there.some((lang) => means(code, lang)));
+  const told = missing[0] && (debug || missing.length === wanted.length);
+  lack = told ? `No captions in ${missing.join(", ")}: this session has ${there.join(", ")}` : "";
+  say(state);
 }
 
 function begin(session, wait = delay) {
+  lack = "";
   say("");
+  if (session) compare(session);
   const empty = () => {
     order = session?.targets || [];
     tracks = [];
@@ -270,21 +287,24 @@ const handlers = {
     over = false;
     begin(session);
   },
-  targets: ({ targets }) =>
+  targets({ targets }) {
+    if (running) compare({ ...running, targets });
     later(delay, () => {
       tracks = tracks.filter(({ lang }) => targets.includes(lang) || !order.includes(lang));
       order = targets;
       arrange();
-    }),
+    });
+  },
   caption(caption) {
     const shown = now >= 0 && caption.seq <= head ? catchUp(caption) : take(caption);
     if (shown && caption.final) connection.painted(caption.seq);
   },
   status({ state, lag_ms }) {
     const words = state === "device" ? "The microphone is gone" : "";
-    say(query.get("debug") === "1" ? `${state}, ${(lag_ms ?? 0) / 1000} s late` : words);
+    say(debug ? `${state}, ${(lag_ms ?? 0) / 1000} s late` : words);
   },
   end() {
+    lack = "";
     say("");
     over = true;
     if (!hold) fade(-delay);

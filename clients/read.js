@@ -1,5 +1,5 @@
 // The reader: the newest captions and all that follow, in one language, followed until somebody scrolls up.
-import { captions, query, session } from "/connection.js";
+import { captions, means, query, session } from "/connection.js";
 import { element, languageName, remembered, stayAwake } from "/sessions.js";
 import { Transcript } from "/transcript.js";
 
@@ -58,15 +58,17 @@ function offer({ source, sources, targets }) {
   const names = offered.map((code) => element("option", { value: code, lang: code }, languageName(code)));
   menu.replaceChildren(...names);
   menu.disabled = false;
-  choose([settings.lang, shown].find((code) => offered.includes(code)) ?? nearest());
+  choose([settings.lang, shown].map(there).find(Boolean) ?? nearest());
   menu.value = shown;
   settings.lang ||= shown;
 }
 
+// What is offered to who asks for `code`; pt for pt-BR.
+const there = (code) => offered.find((lang) => lang === code) ?? offered.find((lang) => means(code, lang));
+
 // The device's language if there is one, else the first translation.
 function nearest() {
-  const codes = navigator.languages.flatMap((code) => [code, code.split("-")[0]]);
-  return codes.find((code) => offered.includes(code)) ?? offered[0];
+  return navigator.languages.map(there).find(Boolean) ?? offered[0];
 }
 
 const key = (langs) => [...langs].sort().join();

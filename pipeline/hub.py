@@ -132,11 +132,11 @@ class Hub:
         """Add a viewer; its first messages are `welcome` and, unless it resumes without loss, `snapshot` and `status`.
 
         Args:
-            langs: The languages it wants; none means all.
+            langs: The languages it wants; none means all, and `pt-BR` means `pt` too.
             since: The last message it saw, when it comes back.
             wake: Called on each publish of something this viewer wants; must not raise or publish.
         """
-        viewer = Viewer(self, frozenset(langs), wake)
+        viewer = Viewer(self, langs, wake)
         lost = self.lost(viewer)
         if since is not None and since.epoch == self.epoch and lost <= since.seq <= self.seq:
             viewer.start([self._welcome(viewer, recovered=True)], since.seq)
@@ -172,7 +172,8 @@ class Hub:
 
     def finals(self, language: str) -> list[bytes]:
         """Return the final captions in `language` of the newest session that the ring still holds, oldest first."""
-        return [entry.message for entry in self.after(self._began) if entry.final and entry.language == language]
+        meant = _meant([language])
+        return [entry.message for entry in self.after(self._began) if entry.final and entry.language in meant]
 
     def painted(self, seq: int) -> None:
         """A viewer has painted the caption numbered `seq`; of interest if it is a final and still in the ring."""
@@ -251,6 +252,12 @@ class Hub:
         return encode(SnapshotMessage([Raw(entry.message) for entry in wanted]))
 
 
+def _meant(langs: Iterable[str]) -> frozenset[str]:
+    """The languages of captions for who asks for `langs`: `pt-BR` means `pt` too."""
+    parts = [lang.split("-") for lang in langs]
+    return frozenset("-".join(each[:count]) for each in parts for count in range(1, len(each) + 1))
+
+
 def _slot(event: Event) -> _Slot | None:
     match event:
         case Caption():
@@ -272,12 +279,12 @@ def _is_wanted(event: Event) -> bool:
 class Viewer:
     """A cursor into the hub's ring and the languages it shows."""
 
-    __slots__ = ("_cursor", "_greeting", "_hub", "_langs", "_painted", "wake")
+    __slots__ = ("_cursor", "_greeting", "_hub", "_langs", "_meant", "_painted", "wake")
 
-    def __init__(self, hub: Hub, langs: frozenset[str], wake: Callable[[], None]) -> None:
+    def __init__(self, hub: Hub, langs: Collection[str], wake: Callable[[], None]) -> None:
         self.wake = wake
         self._hub = hub
-        self._langs = langs
+        self._want(langs)
         self._greeting: deque[bytes] = deque()
         self._cursor = 0
         self._painted = 0
@@ -294,17 +301,20 @@ class Viewer:
 
     def subscribe(self, langs: Collection[str]) -> None:
         """From now on show `langs` instead (none means all): greeted anew, with a snapshot in these languages."""
-        self._langs = frozenset(langs)
+        self._want(langs)
         self._hub.greet(self)
+
+    def _want(self, langs: Collection[str]) -> None:
+        self._langs, self._meant = tuple(sorted(set(langs))), _meant(langs)
 
     @property
     def langs(self) -> tuple[str, ...]:
-        """The languages that it shows, sorted; empty for all."""
-        return tuple(sorted(self._langs))
+        """The languages that it asked for, sorted; empty for all."""
+        return self._langs
 
     def wants(self, language: str | None) -> bool:
         """Whether a caption in `language` is for this viewer (None: what is for everybody)."""
-        return not self._langs or language is None or language in self._langs
+        return not self._meant or language is None or language in self._meant
 
     def beat(self) -> None:
         """Say next that we are there; its number promises nothing that was not sent."""

@@ -74,7 +74,7 @@ RoomName = Annotated[str, Meta(pattern=ROOM_PATTERN)]
 Secret = Annotated[str, Meta(max_length=256)]
 """A token as its owner holds it."""
 Languages = Annotated[tuple[Language, ...], Meta(max_length=32)]
-"""Languages wanted; none named means every language, the source included."""
+"""Languages wanted; none named means every language, the source included, and `pt-BR` means `pt` too."""
 
 
 # --- client to server ---
@@ -274,7 +274,7 @@ class WelcomeMessage(_ServerMessage, tag="welcome", frozen=True):
     ring_first: int
     """The oldest sequence number after which nothing this viewer asked for has been dropped, plus one."""
     langs: tuple[str, ...]
-    """The languages that follow; empty for all. It tells which of several requests this answers."""
+    """The languages asked for; empty for all. It tells which of several requests this answers."""
     session: SessionMessage | UnsetType = UNSET
     """The running session; absent when none is."""
     now_ms: int | UnsetType = UNSET

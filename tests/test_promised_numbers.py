@@ -47,7 +47,7 @@ PROTOCOL = {
     "`, within # s": PATIENCE.hello,
     "If nothing at all comes for # s, reconnect": viewer.SILENCE_SECONDS,
     "Who takes nothing for # s is cut off": PATIENCE.stall,
-    "(`es`, `pt-BR`), at most #; none means all": HELLO["langs"]["maxItems"],
+    "codes of the languages wanted (`es`), at most #; none means all": HELLO["langs"]["maxItems"],
     "optional: at most # characters": HELLO["token"]["anyOf"][0]["maxLength"],
     "At most # messages a second are taken, and # at once": (LIMITS.MESSAGES_PER_SECOND, LIMITS.MESSAGES_AT_ONCE),
     "the last # finals of each language": HISTORY,
@@ -164,7 +164,8 @@ def test_a_number_that_is_promised_is_that_of_the_code(document: str, sentence: 
 
 
 def test_the_pages_hold_and_wait_as_long_as_is_promised() -> None:
-    assert told("README.md", "the screen is cleared; 0: never (default #)") == told(
-        "clients/overlay.js", '"hold") ?? #)'
-    )
+    (hold,) = told("clients/overlay.js", '"hold") ?? #)')
+    (after,) = told("clients/overlay.js", "(over ? # : Infinity)")
+    promised = "the screen is cleared (default #); 0: # s after the session's end"
+    assert told("README.md", promised) == [(*hold, after[0] / 1000)]
     assert told("clients/connection.js", "if (silence > #) lost") == [(1000 * viewer.SILENCE_SECONDS,)]

@@ -68,7 +68,7 @@ TARGETS = {"type": "targets", "targets": ["de", "fr"]}
 def test_nobody_waits_for_a_language_that_is_translated_no_more() -> None:
     board = Board(["es", "de"])
     shown(board, SESSION, caption(0, "es", final=False))
-    assert shown(board, TARGETS) == ["en → de, fr"]
+    assert shown(board, TARGETS) == ["en → de, fr; nothing in es"]
     assert board.open == []
     assert shown(board, caption(1, "de")) == [{"de": "de 1"}]
 
@@ -139,6 +139,13 @@ def test_without_choice_there_is_a_column_for_what_was_said_and_each_translation
     assert board.columns == ("en", "es", "de")
     shown(board, caption(0, "fr"))
     assert board.columns == ("en", "es", "de", "fr")
+
+
+def test_who_chose_a_region_is_shown_the_language_and_is_told_of_what_is_not_there() -> None:
+    board = Board(["es-MX", "fr"])
+    lines = shown(board, SESSION, caption(0, "de"), caption(0, "es", final=False), caption(0, "es"))
+    assert lines == ["en → es, de; nothing in fr", {"es-MX": "es 0"}]
+    assert shown(board, {"type": "targets", "targets": ["fr"]}) == ["en → fr; nothing in es-MX"]
 
 
 def test_a_language_that_was_not_chosen_has_no_column() -> None:

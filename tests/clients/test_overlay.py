@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import time
 
 import pytest
@@ -236,6 +237,34 @@ async def test_languages_stack_in_the_order_asked_and_read_in_their_direction(
     await shows(page, "مساء الخير", "Buenas noches")
     await expect(page.locator(".line").first).to_have_css("direction", "rtl")
     await expect(page.locator(".line").first).to_have_attribute("lang", "ar")
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("lang=pt-BR,fr", "No captions in pt-BR, fr: this session has es, ar, en"),
+        ("lang=fr,es", None),
+        ("lang=fr,es&debug=1", "No captions in fr: this session has es, ar, en"),
+        ("lang=es-MX", None),
+        ("lang=en", None),
+    ],
+)
+async def test_an_overlay_that_asks_for_what_the_session_has_not_says_so(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str], query: str, says: str | None
+) -> None:
+    early = await overlay(browser, server, query, complaints)
+    hub.publish(SESSION)
+    hub.publish(Status("ok", None, 1, 1))
+    late = await overlay(browser, server, query, complaints)
+    for language in ("es", "en"):
+        hub.publish(caption(0, SENTENCES[0], language))
+    for page in (early, late):
+        if says is None:
+            await shows(page, SENTENCES[0])
+        await expect(page.locator("#notice")).to_have_text(re.compile(f"^{says or ''}( · |$)"))
+    hub.publish(Targets(("pt", "fr", "es")))
+    for page in (early, late):
+        await expect(page.locator("#notice")).not_to_contain_text("No captions")
 
 
 async def test_a_language_that_is_translated_no_more_makes_room_for_others(

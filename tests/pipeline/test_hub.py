@@ -86,6 +86,20 @@ def test_a_viewer_sees_only_the_languages_it_named_and_what_concerns_all() -> No
     assert [message["type"] for message in take(viewer)] == ["session", "caption", "caption", "gap"]
 
 
+def test_who_asks_for_a_region_gets_the_language_where_it_comes_without() -> None:
+    hub = Hub("e")
+    viewer = joined(hub, "es-MX", "zh-Hant-TW")
+    other = joined(hub, "pt")
+    for language in ("es", "es-MX", "es-419", "zh", "zh-Hant", "pt-BR"):
+        hub.publish(caption(0, language))
+    assert texts(take(viewer)) == ["es 0.0", "es-MX 0.0", "zh 0.0", "zh-Hant 0.0"]
+    assert take(other) == []
+    assert take(hub.join(["zh-CN", "es-AR"]))[0]["langs"] == ["es-AR", "zh-CN"]
+    viewer.subscribe(["zh-CN"])
+    assert texts(take(viewer)[1]["captions"]) == ["zh 0.0"]
+    assert len(hub.finals("zh-CN")) == 1
+
+
 def test_a_viewer_that_names_a_target_is_not_shown_the_source() -> None:
     hub = Hub("e")
     viewer = joined(hub, "es")
