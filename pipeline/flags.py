@@ -134,7 +134,7 @@ def server_flags(command: argparse.ArgumentParser, *, port: int | None, port_hel
         type=page_origin,
         default=[],
         metavar="ORIGIN",
-        help="web origin that may connect beside our own pages (repeatable)",
+        help="web origin that may connect beside our own pages, and frame /overlay and /read (repeatable)",
     )
     command.add_argument(
         "--allow-remote",

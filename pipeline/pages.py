@@ -6,6 +6,7 @@ scripts and styles have their own names. Knows no socket and no caption.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
 
@@ -37,16 +38,20 @@ _MORE: dict[str, Headers] = {
     ),
 }
 """What single pages may do beyond the rest."""
+FRAMED = ("/overlay", "/read")
+"""The pages that other sites may show within theirs, those that are allowed to."""
 
 CLIENTS = Path(__file__).parent.parent / "clients"
 """Siblings in a checkout and in a wheel alike; importlib.resources fails on an editable install's namespace."""
 _TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 
 
-def load_pages(folder: Path = CLIENTS) -> dict[str, Page]:
-    """Return every page of `folder` by its path, read once."""
+def load_pages(folder: Path = CLIENTS, framed_by: Sequence[str] = ()) -> dict[str, Page]:
+    """Return every page of `folder` by its path, read once; sites of the origins `framed_by` may frame some."""
     files = [file for file in sorted(folder.iterdir()) if file.suffix in _TYPES]
-    return {_path(file): _page(file) for file in files}
+    frames = " ".join((CONTENT_SECURITY_POLICY, *(each for each in framed_by if each.startswith("http"))))
+    more = _MORE | {path: (("content-security-policy", frames),) for path in FRAMED}
+    return {_path(file): _page(file, more.get(_path(file), ())) for file in files}
 
 
 def _path(file: Path) -> str:
@@ -55,6 +60,5 @@ def _path(file: Path) -> str:
     return "/" if file.stem == "index" else f"/{file.stem}"
 
 
-def _page(file: Path) -> Page:
-    kind = f"{_TYPES[file.suffix]}; charset=utf-8"
-    return Page(HTTPStatus.OK, kind, file.read_bytes(), _MORE.get(_path(file), ()))
+def _page(file: Path, headers: Headers) -> Page:
+    return Page(HTTPStatus.OK, f"{_TYPES[file.suffix]}; charset=utf-8", file.read_bytes(), headers)

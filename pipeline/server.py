@@ -85,7 +85,7 @@ class CaptionServer:
             rooms: Where captions come from. Publish to their hubs on this event loop only.
             host: The address or name to bind; anything but loopback opens the captions to the network.
             port: The TCP port; 0 picks a free one (`url` names it).
-            allow_origins: Origins of web pages that may connect, beside our own.
+            allow_origins: Origins of web pages that may connect, beside our own, and show some of ours in frames.
             tokens: The tokens as they are now; asked at each first message, and now and then.
             max_viewers: How many connections there may be, a few more of publishers not counted.
             tls: Makes it speak https and wss.
@@ -107,7 +107,12 @@ class CaptionServer:
         self._publishers = Publishers(rooms, self._admissions, on_publish, patience)
         self._access = self._rules()
         self._site = Site(
-            rooms, tokens, self._operations, full=lambda: self._left_for_viewers() < 0, beat=patience.beat
+            rooms,
+            tokens,
+            self._operations,
+            full=lambda: self._left_for_viewers() < 0,
+            beat=patience.beat,
+            framed_by=self._allow_origins,
         )
         self._web = Web(
             Routes(

@@ -7,7 +7,7 @@ answer gets to a client is in `web.py`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from functools import lru_cache
@@ -67,6 +67,7 @@ class Site:
         *,
         full: Callable[[], bool],
         beat: float,
+        framed_by: Sequence[str] = (),
     ) -> None:
         """Make the site.
 
@@ -76,19 +77,22 @@ class Site:
             operations: What is counted, and told of viewers.
             full: Whether there are too many connections for another viewer.
             beat: How many seconds a viewer hears nothing before it hears that we are there.
+            framed_by: Origins whose pages may show ours within theirs.
         """
         self._rooms = rooms
         self._tokens = tokens
         self._operations = operations
         self._full = full
         self._beat = beat
+        self._framed_by = framed_by
         self._draining = False
         self._laying_out = ThreadPoolExecutor(1, "subtitles")  # of its own: sessions need the event loop's threads
         self.stopping = False
 
     def routes(self) -> Mapping[tuple[str, str], Handler]:
         """Return a handler for each method and path."""
-        return {("GET", path): always(page) for path, page in load_pages().items()} | {
+        pages = load_pages(framed_by=self._framed_by)
+        return {("GET", path): always(page) for path, page in pages.items()} | {
             ("GET", "/captions"): websocket_only,
             ("GET", "/publish"): websocket_only,
             ("GET", "/captions.vtt"): self._vtt,

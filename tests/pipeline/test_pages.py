@@ -23,6 +23,16 @@ def test_the_installed_pages_are_there() -> None:
     assert {"/", "/overlay", "/overlay.js", "/overlay.css"} <= set(load_pages())
 
 
+def test_sites_that_are_allowed_may_frame_what_is_read_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("overlay.html", "read.html", "speak.html", "index.html", "read.js"):
+        (tmp_path / name).write_text(name)
+    pages = load_pages(tmp_path, ["https://church.example", "null", "http://127.0.0.1:3000"])
+    framed = "frame-ancestors 'self' https://church.example http://127.0.0.1:3000"
+    policies = {path: dict(HEADERS + page.headers)["content-security-policy"] for path, page in pages.items()}
+    assert {path for path, policy in policies.items() if policy.endswith(framed)} == {"/overlay", "/read"}
+    assert {path for path, policy in policies.items() if "church" in policy} == {"/overlay", "/read"}
+
+
 def test_only_the_page_that_speaks_has_a_microphone_and_only_the_set_up_shows_a_frame(tmp_path: Path) -> None:
     for name in ("overlay.html", "setup.html", "speak.html"):
         (tmp_path / name).write_text(name)
