@@ -5,6 +5,7 @@ const wanted = query.getAll("lang").join().split(",").filter(Boolean);
 const withSource = query.get("source") === "1";
 const rowCount = Math.min(Math.max(parseInt(query.get("lines")) || 2, 1), 12);
 const hold = 1000 * (query.get("hold") ?? 20); // 0: while the session runs
+const drafts = query.get("partial") !== "0";
 const debug = query.get("debug") === "1";
 const delay = 1000 * query.get("delay") || 0;
 const [stage, notice] = document.querySelectorAll("#stage, #notice");
@@ -162,7 +163,7 @@ const rank = ({ lang }) => (wanted[0] ? place(lang) : order.indexOf(lang)); // -
 
 function shows({ lang, role, final }) {
   const chosen = place(lang) >= 0 || (role === "source" ? withSource : !wanted[0]);
-  return chosen && (final || query.get("partial") !== "0");
+  return chosen && (final || drafts);
 }
 
 // Shows what should have been shown so many milliseconds ago, unless it would be gone by now.
@@ -301,7 +302,8 @@ const handlers = {
   },
   status({ state, lag_ms }) {
     const words = state === "device" ? "The microphone is gone" : "";
-    say(debug ? `${state}, ${(lag_ms ?? 0) / 1000} s late` : words);
+    const whole = running?.captions === "final" && drafts ? ", no drafts: the server shows whole captions" : "";
+    say(debug ? `${state}, ${(lag_ms ?? 0) / 1000} s late${whole}` : words);
   },
   end() {
     lack = "";

@@ -63,7 +63,10 @@ function build() {
   copied.textContent = "";
   for (const chip of document.querySelectorAll("#languages button")) chip.ariaPressed = codes().includes(chip.value);
   clearTimeout(timer);
-  timer = setTimeout(preview, 250, address("/overlay", { ...parameters, demo: "1", delay: "", session: "" }, ""));
+  const whole = here()?.captions === "final"; // as the server is now, and so the preview
+  document.getElementById("whole").hidden = !whole || !fields.partial.checked;
+  const seen = { ...parameters, demo: "1", delay: "", session: "", partial: whole ? "0" : parameters.partial };
+  timer = setTimeout(preview, 250, address("/overlay", seen, ""));
 }
 
 function preview(source) {
@@ -86,9 +89,11 @@ function fit() {
 let known = [];
 let offered = [];
 
+const here = () => known.find(({ session }) => session === (fields.session.value || "main"));
+
 function offerLanguages() {
-  const here = known.find(({ session }) => session === (fields.session.value || "main"));
-  const spoken = here ? [...(here.targets || []), ...[here.source].flat().filter(Boolean)] : [];
+  const { targets = [], source } = here() ?? {};
+  const spoken = [...targets, ...[source].flat().filter(Boolean)];
   const now = [...new Set([...spoken, ...(spoken.length ? [] : COMMON), ...codes()])];
   if (now.join() === offered.join()) return; // a chip that is being pressed stays
   offered = now;

@@ -191,6 +191,8 @@ class SessionStart:
     clock: Literal["real", "virtual"]
     room: str = MAIN_ROOM
     """Where on a server it is watched."""
+    captions: CaptionMode = "final"
+    """Whether there are drafts, and of which kind."""
 
 
 SessionState = Literal["ok", "behind", "overload", "device"]

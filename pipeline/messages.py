@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.events import MAIN_ROOM, SAMPLE_RATE, Role, SessionState
+from surtitle.pipeline.events import MAIN_ROOM, SAMPLE_RATE, CaptionMode, Role, SessionState
 
 VERSION = 1
 """The protocol version. Adding a field or a message type does not change it; anything else does."""
@@ -226,6 +226,8 @@ class SessionMessage(_ServerMessage, tag="session", frozen=True):
     """The room's."""
     sources: tuple[str, ...] | UnsetType = UNSET
     """Where several languages may be spoken."""
+    captions: CaptionMode = "final"
+    """Whether there are drafts, and of which kind."""
 
     @property
     def spoken(self) -> tuple[str, ...]:

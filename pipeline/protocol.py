@@ -106,6 +106,7 @@ def to_message(event: Event, seq: int) -> EventMessage:
                 models=event.models,
                 clock=event.clock,
                 name=event.room,
+                captions=event.captions,
             )
         case Status():
             return StatusMessage(
@@ -198,8 +199,15 @@ def _from_message(message: EventMessage) -> Event:
         case TargetsMessage():
             return Targets(message.targets)
         case SessionMessage():
-            spoken, models = message.spoken, message.models
-            return SessionStart(message.session, spoken, message.targets, models, message.clock, message.name)
+            return SessionStart(
+                message.session,
+                message.spoken,
+                message.targets,
+                message.models,
+                message.clock,
+                message.name,
+                message.captions,
+            )
         case StatusMessage():
             lag = None if message.lag_ms is UNSET else message.lag_ms / 1000
             return Status(message.state, lag, message.audio_ms / 1000, message.elapsed_ms / 1000)

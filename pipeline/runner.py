@@ -241,9 +241,9 @@ class Run:
         loaded = {"asr": self._models.names.asr, "llm": self._models.names.llm}
         names = {role: _known_as(name) for role, name in loaded.items() if name is not None}
         kind: Literal["real", "virtual"] = "virtual" if isinstance(clock, VirtualClock) else "real"
-        start = SessionStart(secrets.token_hex(8), pair.sources, pair.targets, names, kind, out.name)
         # where nobody watches, drafts are work for nothing, and promises bind for nothing
         captions: CaptionMode = self._captions if isinstance(out, Broadcast) else "final"
+        start = SessionStart(secrets.token_hex(8), pair.sources, pair.targets, names, kind, out.name, captions)
         interpreter, keeper = await asyncio.to_thread(self._interpreter, pair, out, clock, captions)
         session = Session(
             start,

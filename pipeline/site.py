@@ -245,6 +245,7 @@ def _listed(room: Room) -> dict[str, object]:
         "session": room.name,
         "source": session.source if session is not None else None,
         "targets": session.targets if session is not None else (),
+        "captions": session.captions if session is not None else None,
         "viewers": room.hub.viewers,
         "live": room.speaking,
     }

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
-from browsing import caption, listened, opened
+from browsing import SESSION, caption, listened, opened
 from playwright.async_api import BrowserContext, Page, expect
 
 from surtitle.pipeline.hub import Hub
+from surtitle.pipeline.rooms import Rooms
 from surtitle.pipeline.server import CaptionServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -63,6 +66,26 @@ async def test_the_preview_shows_what_the_address_does(
     await expect(frame.locator(".target .line").first).to_have_css("color", "rgb(255, 0, 0)")
     await page.get_by_label("Source size").select_option("800 × 600")
     await expect(page.locator("iframe")).to_have_css("width", "800px")
+
+
+async def test_who_wants_drafts_of_a_server_that_sends_none_is_told_so_and_sees_none(
+    rooms: Rooms, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    hub = rooms.speak("main").hub
+    hub.publish(SESSION)
+    page = await setup(browser, server, complaints)
+    told, drafts = page.get_by_text("The server sends none now"), page.get_by_label("Drafts")
+    await expect(told).to_be_visible()
+    await expect(page.frame_locator("iframe").locator(".line.final").first).to_contain_text("Bienvenidos")
+    await expect(page.get_by_role("textbox", name="Address")).to_have_value(f"{server.url}/overlay")
+    assert "partial=0" in await page.locator("iframe").evaluate("frame => frame.contentWindow.location.href")
+    await drafts.uncheck()
+    await expect(told).to_be_hidden()
+    hub.publish(replace(SESSION, captions="live"))
+    await page.reload()
+    await expect(page.locator("#languages button").first).to_have_text("Español")  # the sessions are known
+    await expect(told).to_be_hidden()
+    await expect(page.frame_locator("iframe").locator(".line.partial").first).to_contain_text("Bienvenidos")
 
 
 async def test_the_token_moves_behind_the_hash_and_the_address_is_copied_whole(

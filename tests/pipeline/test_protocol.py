@@ -61,6 +61,7 @@ events = st.one_of(
         st.dictionaries(st.sampled_from(["asr", "llm"]), safe_text),
         st.sampled_from(["real", "virtual"]),
         st.sampled_from(["main", "hall-2"]),
+        st.sampled_from(["final", "steady", "live"]),
     ),
     st.builds(
         Status,
@@ -114,7 +115,7 @@ def test_a_caption_says_when_each_word_was_said_and_how_sure_that_is() -> None:
 
 
 def test_a_session_says_what_a_reader_of_the_log_must_know() -> None:
-    event = SessionStart("night-1", ("en",), ("es",), {"asr": "small"}, "real", "hall-2")
+    event = SessionStart("night-1", ("en",), ("es",), {"asr": "small"}, "real", "hall-2", "live")
     assert to_wire(event, 1) == {
         "type": "session",
         "seq": 1,
@@ -126,6 +127,7 @@ def test_a_session_says_what_a_reader_of_the_log_must_know() -> None:
         "models": {"asr": "small"},
         "clock": "real",
         "name": "hall-2",
+        "captions": "live",
     }
 
 

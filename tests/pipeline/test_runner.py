@@ -27,7 +27,7 @@ from surtitle.pipeline.assembly import ModelNames, Models
 from surtitle.pipeline.broadcast import OutputPaths
 from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Gap, Samples, Word
+from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, CaptionMode, Gap, Samples, Word
 from surtitle.pipeline.glossary import Glossary
 from surtitle.pipeline.identify import Identifier
 from surtitle.pipeline.languages import Pair, find_language
@@ -59,10 +59,12 @@ def hear(languages: Sequence[str], glossary: Callable[[], Glossary] = Glossary) 
     )
 
 
-async def captioned(models: Models, state: Path, folder: Path) -> tuple[list[str], str]:
+async def captioned(
+    models: Models, state: Path, folder: Path, captions: CaptionMode = "final"
+) -> tuple[list[str], str]:
     """The last lines of the log's translations, and what was printed."""
     printed = StringIO()
-    run = Run(models, window=SMALLEST, console=Console(file=printed, width=400), state=state)
+    run = Run(models, window=SMALLEST, captions=captions, console=Console(file=printed, width=400), state=state)
     log = folder / "log.jsonl"
     silence = [np.zeros(SAMPLE_RATE, np.float32)] * 17
     pair, outputs = Pair(("en",), ("es",)), OutputPaths(log=log)
@@ -83,14 +85,14 @@ async def test_a_second_run_goes_on_with_what_the_first_one_knew(models: Models,
     assert [turn.translation for turn in held["en-es"].talk.turns] == expected
 
 
-async def test_viewers_are_not_told_in_which_folder_a_model_lies(
+async def test_viewers_are_told_whether_there_are_drafts_and_not_in_which_folder_a_model_lies(
     models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = str(tmp_path / "models" / "tiny")
     monkeypatch.setattr(models, "names", ModelNames(str(tmp_path / "ears"), whole))
-    await captioned(models, tmp_path / "talk.state", tmp_path)
+    await captioned(models, tmp_path / "talk.state", tmp_path, "steady")
     first, *_ = map(json.loads, (tmp_path / "log.jsonl").read_text().splitlines())
-    assert first["models"] == {"asr": "ears", "llm": "tiny"}
+    assert (first["models"], first["captions"]) == ({"asr": "ears", "llm": "tiny"}, "steady")
     assert StateFile(tmp_path / "talk.state", whole).read() is not None
 
 

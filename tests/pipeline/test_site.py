@@ -288,8 +288,8 @@ async def test_sessions_are_listed_with_their_languages_and_viewers(building: Bu
         await hello(viewer, session="empty")
         listed = (await client.get("/sessions")).json()
     assert listed == [
-        {"session": "main", "source": "en", "targets": ["es"], "viewers": 0, "live": True},
-        {"session": "empty", "source": None, "targets": [], "viewers": 1, "live": False},
+        {"session": "main", "source": "en", "targets": ["es"], "captions": "final", "viewers": 0, "live": True},
+        {"session": "empty", "source": None, "targets": [], "captions": None, "viewers": 1, "live": False},
     ]
 
 
