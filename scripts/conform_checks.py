@@ -37,7 +37,7 @@ def _first(complaints: Iterator[str]) -> str | None:
 
 
 def valid(evening: Evening) -> str | None:
-    heard = [*evening.viewers.values(), evening.elsewhere, evening.publisher, evening.second]
+    heard = [*evening.viewers.values(), evening.region, evening.elsewhere, evening.publisher, evening.second]
     return _first(wrong for each in heard if each is not None for wrong in each.misfits)
 
 
@@ -147,6 +147,11 @@ def asked_for(evening: Evening) -> str | None:
                     yield f"{who} asked for {', '.join(heard.langs)} and got {', '.join(others)}"
 
     return _first(complaints())
+
+
+def without_region(evening: Evening) -> str | None:
+    seen = {caption["lang"] for caption in evening.region.shown}
+    return None if seen == {evening.target} else f"saw captions in {', '.join(seen) or 'no language'}"
 
 
 def clean(evening: Evening) -> str | None:
@@ -273,6 +278,7 @@ CHECKS = (
     Check("a higher rev replaces a lower one, and nothing follows a final", replaced),
     Check("what was stable stays, and finals are stable to their end", stable),
     Check("captions come in the languages that were asked for", asked_for),
+    Check("who asks for a language of a region gets the language without it", without_region),
     Check("text is one line without control characters and bidi overrides", clean),
     Check("words begin before they end", timed),
     Check("a viewer that comes late is shown the last finals of each language", caught_up),

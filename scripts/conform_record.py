@@ -130,6 +130,8 @@ class Evening:
     """The same, when it came back."""
     changer: Heard = field(default_factory=Heard)
     """Watched the source language, then asked for the target."""
+    region: Heard = field(default_factory=Heard)
+    """Asked for the target language as some region speaks it."""
     elsewhere: Heard = field(default_factory=Heard)
     """Watched another session, where nobody spoke."""
     publisher: Heard | None = None

@@ -174,9 +174,10 @@ async def watch(stage: Stage) -> Evening:
         one = await join(evening.one, stage.target)
         cut = await join(evening.cut, stage.target)
         changer = await join(evening.changer, stage.source)
+        region = await join(evening.region, f"{stage.target}-ZZ")
         finish = await stack.enter_async_context(_publishing(stage, evening)) if stage.publishes else None
 
-        await _more_finals(stage, everything, 1, cut)
+        await _more_finals(stage, everything, 1, cut, region)
         cut.vanish()
         await cut.closed(5)
         evening.back.since = evening.cut.newest

@@ -49,6 +49,7 @@ def true_evening() -> Evening:
 
     join(evening.everything)
     join(evening.one, "es")
+    join(evening.region, "es-ZZ")
     cut, changer = join(evening.cut, "es"), join(evening.changer, "en")
     hub.publish(SessionStart("night-1", ("en",), ("es",), {}, "real"))
     for cue in range(2):
@@ -142,6 +143,10 @@ def send_a_language_nobody_asked_for(evening: Evening) -> None:
     find(evening.one, "caption")["lang"] = "de"
 
 
+def send_nothing_for_a_region(evening: Evening) -> None:
+    evening.region.messages = [each for each in evening.region.messages if each["type"] != "caption"]
+
+
 def forget_to_clean(evening: Evening) -> None:
     for heard in evening.viewers.values():
         for shown in heard.shown:
@@ -215,6 +220,7 @@ def forget_a_type(evening: Evening) -> None:
 LIES: dict[Callable[[Evening], None], set[str]] = {
     write_a_number_as_text: {"every message is valid by the schema"},
     forget_a_type: {"every message is valid by the schema"},
+    send_nothing_for_a_region: {"who asks for a language of a region gets the language without it"},
     repeat_a_final: {
         "numbers grow on every connection",
         "no final comes twice",
