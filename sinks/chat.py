@@ -9,6 +9,7 @@ and a generation loop forgets to feed. Knows no terminal.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from functools import cached_property
 
 from surtitle.sinks.sampling import Pick, likeliest
 from surtitle.sinks.stream import TokenStream
@@ -43,7 +44,7 @@ class Chat:
     def say(self, prompt: str, *, limit: int) -> Iterator[str]:
         """The answer to `prompt`, of `limit` tokens at most; prompt and answer join the context."""
         self._read(self._turn(prompt))
-        yield from self._write(stop={self._tokenizer.eos}, limit=limit)
+        yield from self._write(stop=self._ends, limit=limit)
         self._end_turn()
 
     def tell(self, beginning: str, *, limit: int | None) -> Iterator[str]:
@@ -61,11 +62,21 @@ class Chat:
             opening, _, _ = self._render(_ASKED).partition(_ASKED)
             before = opening
         else:
-            _, _, rest = self._render(_ASKED, _ANSWERED, _NEXT).partition(_ANSWERED)
-            before, _, _ = rest.partition(_NEXT)
+            before = self._behind_answer
         _, _, after = self._render(_ASKED).partition(_ASKED)
         encode = self._tokenizer.encode
         return [*encode(before), *self._tokenizer.encode_plain(prompt), *encode(after)]
+
+    @cached_property
+    def _behind_answer(self) -> str:
+        """What the template writes between an answer and the next prompt."""
+        _, _, rest = self._render(_ASKED, _ANSWERED, _NEXT).partition(_ANSWERED)
+        behind, _, _ = rest.partition(_NEXT)
+        return behind
+
+    @cached_property
+    def _ends(self) -> frozenset[int]:
+        return self._tokenizer.ends(self._behind_answer)
 
     def _render(self, *contents: str) -> str:
         roles = ("user", "assistant")

@@ -41,6 +41,7 @@ class Tokenizer:
             raise ValueError(f"{folder} names no end-of-sequence token that its tokenizer knows")
         self.eos: int = eos
         """The id that ends a turn."""
+        self._ends = frozenset({eos, *_ends_in(folder)})
 
     def encode(self, text: str) -> list[int]:
         """Ids of `text`; special tokens written in it are special (for what a chat template wrote)."""
@@ -54,6 +55,13 @@ class Tokenizer:
         self._tokenizer.encode_special_tokens = special_as_text
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
         return ids
+
+    def ends(self, behind: str) -> frozenset[int]:
+        """The ids that end an answer: what the model's files name, which may be less than it was trained to write, and
+        the mark that `behind`, what the chat template writes behind an answer, begins with.
+        """
+        marks = self._tokenizer.get_added_tokens_decoder().keys()
+        return self._ends.union(marks & set(self.encode(behind.lstrip())[:1]))
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of `ids`, without special tokens."""
@@ -114,6 +122,15 @@ def _text_of(token: str | dict[str, Any] | None) -> str:
     if isinstance(token, dict):
         return str(token["content"])
     return token or ""
+
+
+def _ends_in(folder: Path) -> list[int]:
+    """What transformers would stop at."""
+    for path in (folder / "generation_config.json", folder / "config.json"):
+        if path.exists():
+            named = json.loads(path.read_text(encoding="utf-8")).get("eos_token_id")
+            return named if isinstance(named, list) else [] if named is None else [named]
+    return []
 
 
 def _template_in(folder: Path, config: dict[str, Any]) -> str | None:

@@ -4,12 +4,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from chat_folders import ENDS, chat_folder
+from transformers import AutoModelForCausalLM
 
 from surtitle.sinks.chat import BLOCK, Chat
 from surtitle.sinks.convert import convert_gguf
 from surtitle.sinks.lean import LeanDecoder
 from surtitle.sinks.load import load_model
 from surtitle.sinks.sampling import Sampler
+from surtitle.sinks.stock import StockDecoder
 from surtitle.sinks.stream import TokenStream
 from surtitle.sinks.tokenizer import Tokenizer
 
@@ -165,3 +168,22 @@ def test_characters_of_several_tokens_come_out_whole(folder: Path) -> None:
     tokenizer = Tokenizer(folder)
     decoder = tokenizer.decoder()
     assert "".join(decoder.push(token) for token in tokenizer.encode("heé 漢 😀!")) == "heé 漢 😀!"
+
+
+@pytest.mark.parametrize(("maker", "end"), ENDS)
+def test_an_answer_ends_where_its_model_ends_it(maker: str, end: str, tmp_path: Path) -> None:
+    folder = chat_folder(tmp_path, maker, end)
+    stream, chat = begun(StockDecoder(AutoModelForCausalLM.from_pretrained(folder)), folder, 400)
+    for prompt in ("One?", "Two?"):
+        assert list(chat.say(prompt, limit=20)) == []
+    tokenizer = Tokenizer(folder)
+    turns = [("user", "One?"), ("assistant", ""), ("user", "Two?")]
+    whole = tokenizer.render([{"role": role, "content": content} for role, content in turns])
+    assert stream.cache.ids[0].tolist() == tokenizer.encode(whole)
+
+
+def test_a_word_that_a_template_writes_behind_an_answer_ends_none(tmp_path: Path) -> None:
+    folder = chat_folder(tmp_path, "chatml", "x")
+    (folder / "chat_template.jinja").write_text("{% for m in messages %}{{ m.content }}\nx: {% endfor %}")
+    _, chat = begun(StockDecoder(AutoModelForCausalLM.from_pretrained(folder)), folder, 400)
+    assert "".join(chat.say("One?", limit=5)) == "xxxxx"
