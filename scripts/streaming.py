@@ -105,6 +105,14 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--revision", default="main", help="of a model of the Hub (default main)")
     parser.add_argument("--trust_remote_code", action="store_true", help="run code that comes with a model of the Hub")
     parser.add_argument(
+        "--device_map", help="where it runs, as for from_pretrained (default auto with a GPU, else cpu)"
+    )
+    parser.add_argument(
+        "--torch_dtype",
+        choices=("auto", "float32", "float16", "bfloat16"),
+        help="of its weights (default float32 on the cpu, else bfloat16)",
+    )
+    parser.add_argument(
         "--dataset_name",
         type=Path,
         required=True,
@@ -121,13 +129,21 @@ def parse() -> argparse.Namespace:
 
 
 def load(args: argparse.Namespace, folder: str) -> tuple[Any, Cache]:
-    """The model and an empty cache for the experiment."""
-    hub = {"revision": args.revision, "trust_remote_code": args.trust_remote_code}
+    """The model and an empty cache for the experiment. Raises UserError where there is no such device."""
+    device = args.device_map or ("auto" if torch.cuda.is_available() else "cpu")
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise UserError(f"--device_map {device}: torch finds no GPU, expected one: leave the flag out to use the cores")
+    given = {
+        "revision": args.revision,
+        "trust_remote_code": args.trust_remote_code,
+        "device_map": device,
+        "dtype": args.torch_dtype or ("float32" if device == "cpu" else "bfloat16"),
+    }
     if args.experiment == "transformers":
-        return from_pretrained(folder, **hub).eval(), DynamicCache()
+        return from_pretrained(folder, **given).eval(), DynamicCache()
     sinks = args.attention_sink_size if args.experiment == "attention_sinks" else 0
     model = AutoModelForCausalLM.from_pretrained(
-        folder, attention_sink_size=sinks, attention_sink_window_size=args.window_size - sinks, **hub
+        folder, attention_sink_size=sinks, attention_sink_window_size=args.window_size - sinks, **given
     )
     return model.eval(), model.new_cache()
 
@@ -136,32 +152,53 @@ def chat(model: Any, cache: Cache, tokenizer: Any, prompts: list[str], files: li
     """Every prompt in turn; `ids` is all that was said, of which the cache has read all but the end."""
     ids = torch.empty(1, 0, dtype=torch.long)
     streamer = FileStreamer(tokenizer, files)
+    ends = ends_of(model, tokenizer)
     for prompt in prompts:
         for file in files:
             file.write(f"USER: {prompt}\n\nASSISTANT: ")
-        turn = tokenizer(between(tokenizer, prompt, ids), add_special_tokens=False, return_tensors="pt").input_ids
+        if ids.shape[1] and int(ids[0, -1]) in ends:
+            ids = ids[:, :-1]  # the template writes an answer's end itself
+        text = behind_answer(tokenizer, prompt) if ids.shape[1] else first(tokenizer, prompt)
+        turn = tokenizer(text, add_special_tokens=False, return_tensors="pt").input_ids
         ids = model.generate(
             torch.cat((ids, turn), dim=1).to(model.device),
             past_key_values=cache,
             streamer=streamer,
             max_new_tokens=limit,
             do_sample=False,
-            pad_token_id=tokenizer.eos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=ends[0],
+            eos_token_id=ends,
         ).cpu()
 
 
-def between(tokenizer: Any, prompt: str, ids: torch.Tensor) -> str:
-    """What the model's chat template puts between what was said and the answer to `prompt`, `prompt` included."""
-    asked = {"role": "user", "content": prompt}
-    if not ids.shape[1]:
-        first: str = tokenizer.apply_chat_template([asked], tokenize=False, add_generation_prompt=True)
-        return first
-    turns = [{"role": "user", "content": "."}, {"role": "assistant", "content": _ANSWER}, asked]
+def ends_of(model: Any, tokenizer: Any) -> list[int]:
+    """What ends an answer: what the model's files name, and the mark that its chat template writes behind one.
+
+    Raises UserError where nothing does.
+    """
+    named = model.generation_config.eos_token_id
+    behind = tokenizer(behind_answer(tokenizer, ".").lstrip(), add_special_tokens=False).input_ids
+    marks = tokenizer.added_tokens_decoder.keys() & set(behind[:1])
+    ends = {*(named if isinstance(named, list) else [named]), tokenizer.eos_token_id, *marks} - {None}
+    if not ends:
+        raise UserError("neither the model nor its tokenizer names an end-of-sequence token: expected one that does")
+    return sorted(ends)
+
+
+def first(tokenizer: Any, prompt: str) -> str:
+    """How the model's chat template begins with `prompt`, up to the answer."""
+    asked = [{"role": "user", "content": prompt}]
+    rendered: str = tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
+    return rendered
+
+
+def behind_answer(tokenizer: Any, prompt: str) -> str:
+    """What it puts between an answer and that to `prompt`, `prompt` included."""
+    said = (("user", "."), ("assistant", _ANSWER), ("user", prompt))
+    turns = [{"role": role, "content": content} for role, content in said]
     rendered: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
     _, _, rest = rendered.partition(_ANSWER)
-    # an answer that ended by itself has its end-of-turn token already
-    return rest.removeprefix(tokenizer.eos_token) if ids[0, -1] == tokenizer.eos_token_id else rest
+    return rest
 
 
 if __name__ == "__main__":

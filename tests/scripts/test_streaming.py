@@ -1,12 +1,24 @@
-"""`scripts/streaming.py`: which prompts a file holds."""
+"""`scripts/streaming.py`: which prompts a file holds, where its model goes, and when an answer ends."""
 
 from __future__ import annotations
 
+import sys
+from argparse import Namespace
+from io import StringIO
 from pathlib import Path
 
 import msgspec
 import pytest
-from streaming import prompts_of
+import torch
+from chat_folders import ENDS, chat_folder
+from streaming import chat, load, parse, prompts_of
+from transformers import AutoTokenizer
+
+from surtitle.pipeline.errors import UserError
+
+ASKED = ["One?", "And two?"]
+TURNS = [{"role": "user", "content": ASKED[0]}, {"role": "assistant", "content": ""}]
+TURNS.append({"role": "user", "content": ASKED[1]})
 
 
 @pytest.mark.parametrize(
@@ -32,3 +44,52 @@ def test_what_is_no_json_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text("Hello.\n")
     with pytest.raises(msgspec.DecodeError):
         prompts_of(tmp_path / "a.jsonl")
+
+
+def given(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Namespace:
+    monkeypatch.setattr(sys, "argv", ["streaming.py", "--dataset_name", "-", "--window_size", "400", *arguments])
+    return parse()
+
+
+@pytest.mark.parametrize(("maker", "end"), ENDS)
+@pytest.mark.parametrize("experiment", ["attention_sinks", "transformers"])
+def test_an_answer_ends_where_its_model_ends_it_and_the_next_turn_begins_as_the_template_has_it(
+    maker: str, end: str, experiment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = str(chat_folder(tmp_path, maker, end))
+    model, cache = load(given(monkeypatch, "--experiment", experiment), folder)
+    tokenizer, log = AutoTokenizer.from_pretrained(folder), StringIO()
+    read: list[int] = []
+    model.get_input_embeddings().register_forward_hook(lambda module, args, output: read.extend(args[0][0].tolist()))
+    chat(model, cache, tokenizer, ASKED, [log], limit=20)
+    assert log.getvalue() == "USER: One?\n\nASSISTANT: \n\nUSER: And two?\n\nASSISTANT: \n\n"
+    assert tokenizer.decode(read) == tokenizer.apply_chat_template(TURNS, tokenize=False, add_generation_prompt=True)
+
+
+def test_an_answer_that_does_not_end_is_cut_and_read_to_its_last_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = str(chat_folder(tmp_path, "gemma", "x"))
+    model, cache = load(given(monkeypatch), folder)
+    tokenizer, log = AutoTokenizer.from_pretrained(folder), StringIO()
+    chat(model, cache, tokenizer, ASKED, [log], limit=5)
+    assert log.getvalue() == "USER: One?\n\nASSISTANT: xxxxx\n\nUSER: And two?\n\nASSISTANT: xxxxx\n\n"
+    assert "model\nxxxxx<end_of_turn>\n<start_of_turn>user\nAnd" in tokenizer.decode(cache.slots.ids[0])
+
+
+@pytest.mark.parametrize("experiment", ["attention_sinks", "windowed", "transformers"])
+def test_without_a_gpu_it_is_full_precision_on_the_cpu_and_both_can_be_said(
+    experiment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = str(chat_folder(tmp_path, "gemma", "x"))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    plain, _ = load(given(monkeypatch, "--experiment", experiment), folder)
+    half, cache = load(
+        given(monkeypatch, "--experiment", experiment, "--device_map", "cpu", "--torch_dtype", "bfloat16"), folder
+    )
+    assert (plain.device.type, plain.dtype, half.dtype) == ("cpu", torch.float32, torch.bfloat16)
+    log = StringIO()
+    chat(half, cache, AutoTokenizer.from_pretrained(folder), ASKED, [log], limit=5)
+    assert log.getvalue().count("xxxxx") == 2
+    with pytest.raises(UserError, match="--device_map cuda: torch finds no GPU"):
+        load(given(monkeypatch, "--experiment", experiment, "--device_map", "cuda"), folder)

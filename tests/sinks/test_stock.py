@@ -70,3 +70,4 @@ def test_an_engine_folder_is_a_stock_model_with_the_engines_weights(make_model, 
     half = load_stock(tmp_path, torch_dtype=torch.bfloat16)
     assert half.dtype == torch.bfloat16
     assert StockDecoder(half).cache(20).anchored
+    assert load_stock(tmp_path, device_map="cpu", dtype="bfloat16").dtype == torch.bfloat16
