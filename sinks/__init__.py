@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from surtitle.sinks.chat import Chat
     from surtitle.sinks.contrastive import ContrastiveSearch
     from surtitle.sinks.decoder import Decoder, Read
-    from surtitle.sinks.drop_in import AutoModelForCausalLM, EndlessCache, endless
+    from surtitle.sinks.drop_in import AutoModelForCausalLM, endless
+    from surtitle.sinks.endless_cache import EndlessCache
     from surtitle.sinks.layer import CacheFull
     from surtitle.sinks.load import load_model
     from surtitle.sinks.lockstep import together
@@ -34,7 +35,7 @@ _HOMES = {
     "Chat": "chat",
     "ContrastiveSearch": "contrastive",
     "Decoder": "decoder",
-    "EndlessCache": "drop_in",
+    "EndlessCache": "endless_cache",
     "Mark": "cache",
     "Read": "decoder",
     "Rotation": "rope",

@@ -100,9 +100,14 @@ class SinkCache:
         return self.capacity - self.length
 
     @property
+    def knows_ids(self) -> bool:
+        """Whether nothing came in without its ids."""
+        return self._ids is not None and self._ids.shape[1] == self.length
+
+    @property
     def ids(self) -> Tensor:
         """The token ids held, (B, T). Raises ValueError where something came in without its ids."""
-        if self._ids is None or self._ids.shape[1] != self.length:
+        if self._ids is None or not self.knows_ids:
             raise ValueError(f"the ids of the {self.length} tokens held are not known: not all were read as ids")
         return self._ids
 
@@ -272,7 +277,7 @@ class SinkCache:
         """Hold these `rows` (indices, repeats allowed), as beam search and batch selection want it."""
         for layer in self.layers:
             layer.select(rows)
-        self._at_first = tuple(keys[rows] for keys in self._at_first)
+        self._at_first = tuple(keys[rows.to(keys.device)] for keys in self._at_first)
         if self._ids is not None:
             self._ids = self._ids[rows.to(self._ids.device)]
 

@@ -10,110 +10,21 @@ Knows no text and no terminal.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
 from copy import deepcopy
 from functools import cache as cached
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import GenerationMixin, PreTrainedModel
-from transformers.cache_utils import Cache
 from transformers.generation import GenerationMode
 
-from surtitle.sinks.cache import SinkCache
 from surtitle.sinks.contrastive import ContrastiveSearch
-from surtitle.sinks.stock import StockDecoder, as_transformers, from_pretrained, next_positions
+from surtitle.sinks.endless_cache import SHARE, EndlessCache
+from surtitle.sinks.stock import StockDecoder, from_pretrained, next_positions
 
-SHARE = 8
-"""A full window loses this part of its tokens at once: eviction is then rare, and the window nearly full."""
 _IMAGES = ("pixel_values", "pixel_values_videos", "image_embeds")
-
-
-class EndlessCache(Cache):  # type: ignore[misc]
-    """A `SinkCache` as the caller of a stock model sees it: a stream that only ever grows."""
-
-    def __init__(self, slots: SinkCache, *, sinks: int, device: torch.device) -> None:
-        self.inner = as_transformers(slots)
-        """What the layers see."""
-        super().__init__(layers=self.inner.layers)
-        self._device = device
-        self.slots = slots
-        """What is held."""
-        self._sinks = sinks
-        self._seen = 0
-        self._pinned = False
-
-    def get_seq_length(self, layer_idx: int = 0) -> int:
-        """Tokens read so far, the evicted ones included."""
-        return self._seen
-
-    def parts(self, tokens: int) -> Iterator[int]:
-        """Cut a forward of `tokens` into such that fit, making room for each just before it is yielded."""
-        slots = self.slots
-        step = max(1, (slots.capacity - self._sinks) // SHARE)
-        while tokens:
-            part = min(tokens, slots.free or step)
-            slots.make_room(part, low_water=1 - 1 / SHARE, whole_turns=False)
-            yield part
-            tokens -= part
-            self._seen += part
-            if not self._pinned and slots.length >= self._sinks:
-                slots.pin(self._sinks)
-                self._pinned = True
-
-    def save(self, path: Path) -> None:
-        """Write what is held to a safetensors file, for `load`."""
-        save_file(self.slots.state() | {"seen": torch.tensor([self._seen])}, path)
-
-    def load(self, path: Path) -> None:
-        """Go on, in an empty cache, where `save` was called.
-
-        Raises OSError for a missing file, ValueError for one of another model or of a larger window.
-        """
-        state = load_file(path)
-        if "seen" not in state:
-            raise ValueError(f"{path} holds {len(state)} tensors, and how much was read is not among them")
-        self._seen = int(state.pop("seen"))
-        device = self._device
-        self.slots.restore({name: tensor.to(device) if "." in name else tensor for name, tensor in state.items()})
-        self._pinned = bool(self.slots.pinned or self.slots.evicted)
-
-    def crop(self, tokens_to_remove: int) -> None:
-        """Forget the newest tokens; their number is negative, as transformers has it."""
-        if tokens_to_remove > 0:
-            raise ValueError(f"{tokens_to_remove} tokens to remove, expected a negative number")
-        self.slots.forget(-tokens_to_remove)
-        self._seen += tokens_to_remove
-
-    def reset(self) -> None:
-        """Begin anew."""
-        self.slots.clear()
-        self._seen = 0
-        self._pinned = False
-
-    def reread(self, read: Callable[[Tensor], object]) -> None:
-        """Let `read` take in anew the ids of what is held. Raises ValueError where they are not known."""
-        ids, seen = self.slots.ids, self._seen
-        self.reset()
-        read(ids)
-        self._seen = seen  # what was evicted still counts
-
-    def reorder_cache(self, beam_idx: Tensor) -> None:
-        """Hold these rows: the beams that go on."""
-        self.slots.select(beam_idx)
-
-    def batch_select_indices(self, indices: Tensor) -> None:
-        """Hold these rows alone."""
-        self.slots.select(indices)
-
-    def batch_repeat_interleave(self, repeats: int) -> None:
-        """Hold every row `repeats` times."""
-        if self.slots.rows:
-            device = self.slots.layers[0].held()[0].device
-            self.slots.select(torch.arange(self.slots.rows, device=device).repeat_interleave(repeats))
 
 
 class Endless(GenerationMixin):  # type: ignore[misc]
@@ -136,7 +47,8 @@ class Endless(GenerationMixin):  # type: ignore[misc]
         cache.reread(lambda ids: self(ids.to(self.device), past_key_values=cache, logits_to_keep=1))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """The forward, in parts where it does not fit. Takes and gives what the model's own does.
+        """The forward, in parts where it does not fit. Takes and gives what the model's own does, but no gradients:
+        they want `use_cache=False`, or `train()`, which runs without a cache.
 
         Raises ValueError for rows of unequal lengths, images, and a cache that is no `EndlessCache`.
         """
@@ -146,16 +58,12 @@ class Endless(GenerationMixin):  # type: ignore[misc]
             return super().__call__(*args, **kwargs)
         _check(given)
         cache = given.pop("past_key_values", None)
-        if cache is None:
-            cache = self.new_cache()
-        if not isinstance(cache, EndlessCache):
-            raise ValueError(
-                f"past_key_values is a {type(cache).__name__}, expected what new_cache() or a forward gave"
-            )
+        cache = self.new_cache() if cache is None else _checked(cache)
         for name in ("position_ids", "attention_mask"):  # the slots say both
             given.pop(name, None)
         as_dict = given.pop("return_dict", None)
-        output = self._read(cache, given)
+        with torch.no_grad():  # the cache holds no graph: gradients would silently lack what goes through it
+            output = self._read(cache, given)
         output.past_key_values = cache
         return output.to_tuple() if as_dict is False else output
 
@@ -195,23 +103,31 @@ class Endless(GenerationMixin):  # type: ignore[misc]
         """As the model's own, without end. To go on with a conversation pass its `past_key_values` and, as transformers
         wants it, the ids of all of it: what was read is not read again.
 
-        `penalty_alpha` with `top_k` is contrastive search. Raises ValueError for ids that do not go on from the cache.
+        `penalty_alpha` with `top_k` is contrastive search. Raises ValueError for what does not go on from the cache,
+        and as a forward does.
         """
         config = deepcopy(generation_config or self.generation_config)
         config.update(**kwargs)
         if config.use_cache is False:
             return super().generate(inputs, generation_config, *args, **kwargs)
         if config.cache_implementation is not None:
-            raise ValueError(f"cache_implementation is {config.cache_implementation!r}, expected none: there is one")
+            raise ValueError(
+                f"cache_implementation is {config.cache_implementation!r}, expected none: leave it out, there is one"
+            )
         if kwargs.get("past_key_values") is None:
             kwargs["past_key_values"] = self.new_cache()
+        cache = _checked(kwargs["past_key_values"])
         ids = inputs if inputs is not None else kwargs.get("input_ids")
-        if ids is not None:
-            if len(ids) == 1:  # a single row has no padding: what looks like it was said or written
-                kwargs.setdefault("attention_mask", torch.ones_like(ids))
-            _check_history(kwargs["past_key_values"], ids, kwargs.get("attention_mask"))
+        if ids is not None and len(ids) == 1 and kwargs.get("attention_mask") is None:
+            kwargs["attention_mask"] = torch.ones_like(ids)  # what looks like padding in a single row was said
+        read = ids if ids is not None else kwargs.get("inputs_embeds")
+        if read is not None:
+            copies = max(config.num_beams or 1, config.num_return_sequences or 1)
+            cache.require_history(read, kwargs.get("attention_mask"), copies)
         mode = config.get_generation_mode(kwargs.get("assistant_model"))
         if mode == GenerationMode.CONTRASTIVE_SEARCH and kwargs.get("custom_generate") is None:
+            if ids is None:
+                raise ValueError("contrastive search goes on from ids: expected input_ids, not inputs_embeds")
             kwargs["custom_generate"] = ContrastiveSearch(
                 alpha=config.penalty_alpha, candidates=config.top_k, streamer=kwargs.get("streamer")
             )
@@ -220,16 +136,19 @@ class Endless(GenerationMixin):  # type: ignore[misc]
 
 def endless(model: PreTrainedModel, *, sinks: int = 4, window: int = 1020) -> PreTrainedModel:
     """Let `model` run without end: its first `sinks` tokens stay, and the newest `window` at most (seven eighths of
-    them just after an eviction). Returns it; it is still an instance of its class.
+    them just after an eviction). Returns it; it is still an instance of its class. Again, it takes other sizes.
 
     Raises ValueError for sizes that can't be, UnsupportedModel for a model whose positions can't be moved.
     """
     if sinks < 0 or window < SHARE:
         raise ValueError(f"{sinks} sinks and a window of {window} tokens, expected none or more, and at least {SHARE}")
+    if isinstance(model, Endless):
+        model.__class__ = type(model).__bases__[1]
     decoder = StockDecoder(model)
     decoder.cache(sinks + window)  # raises ValueError where the model's positions end before
     model._accepted = tuple(inspect.signature(model.forward).parameters)
     model.__class__ = _endless_class(type(model))  # type: ignore[arg-type]
+    model.generation_config.cache_implementation = None  # "hybrid", as Gemma's makers have it: ours takes its place
     model._decoder, model._sinks, model._window = decoder, sinks, window
     return model
 
@@ -253,8 +172,6 @@ class AutoModelForCausalLM:
 
 @cached
 def _endless_class(model_class: type[PreTrainedModel]) -> type[PreTrainedModel]:
-    if issubclass(model_class, Endless):
-        return model_class
     # the stock class's own names: a saved model must say what transformers knows it by
     names = {"__module__": model_class.__module__, "__qualname__": model_class.__qualname__}
     return type(model_class.__name__, (Endless, model_class), names)
@@ -276,16 +193,13 @@ def _check(given: dict[str, Any]) -> None:
         raise ValueError("output_attentions is set: the weights of evicted tokens are gone, expected it unset")
 
 
-def _check_history(cache: EndlessCache, ids: Tensor, mask: Tensor | None) -> None:
-    seen = cache.get_seq_length()
-    if not seen or (mask is not None and mask.shape[1] == seen + ids.shape[1]):
-        return
-    held = cache.slots.ids[:, cache.slots.pinned :].cpu()
-    if ids.shape[1] <= seen or not torch.equal(ids[:, seen - held.shape[1] : seen].cpu(), held):
+def _checked(cache: Any) -> EndlessCache:
+    if not isinstance(cache, EndlessCache):
         raise ValueError(
-            f"{ids.shape[1]} ids for a cache that has read {seen}: expected all of these and new ones behind them (or "
-            f"new ones alone with an attention_mask of {seen} more ones than ids)"
+            f"past_key_values is a {type(cache).__name__}, expected what new_cache() or a forward gave (any other "
+            f"wants transformers' own model, and so does a StockDecoder)"
         )
+    return cache
 
 
 def _cut(value: Any, rows: int, tokens: int, start: int, end: int) -> Any:

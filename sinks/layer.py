@@ -110,6 +110,7 @@ class SinkLayer:
         """Hold these `rows` (of indices, repeats allowed), as beam search and batch selection want it."""
         if self._stores is None:
             return
+        rows = rows.to(self._stores[0].device)  # a model's layers may be on several GPUs
         if len(rows) != self.rows:
             with torch.inference_mode(False):
                 self._stores = tuple(store[rows.clone()] for store in self._stores)  # type: ignore[assignment]
@@ -121,7 +122,7 @@ class SinkLayer:
     def adopt(self, rows: Tensor) -> None:
         """Let every row's last token be that of `rows` (an index for each row); what came before is the rows' own."""
         for held in self.held():
-            held[:, :, -1] = held[rows, :, -1]
+            held[:, :, -1] = held[rows.to(held.device), :, -1]
 
     def nbytes(self) -> int:
         """Bytes of storage (0 before the first update)."""

@@ -32,13 +32,19 @@ class StockDecoder:
     def __init__(self, model: PreTrainedModel) -> None:
         """Raises UnsupportedModel."""
         self._model = model
+        self._dtype = model.dtype
         self._takes_positions = takes_positions(model)
         positions = positions_of(model)
         self.rotations = positions.rotations
         self.limit = positions.limit
 
     def cache(self, capacity: int) -> SinkCache:
-        """A cache for this model. Raises ValueError for more tokens than its positions bear."""
+        """A cache for this model. Raises ValueError for more tokens than its positions bear, and where it was cast."""
+        if self._model.dtype != self._dtype:
+            raise ValueError(
+                f"the model was {self._dtype} when its positions were found and is {self._model.dtype} now, which "
+                f"rounds their frequencies: expected endless(model), or a decoder, after the cast"
+            )
         if self.limit is not None and capacity > self.limit:
             raise ValueError(
                 f"a window of {capacity} tokens in all, expected at most {self.limit}: beyond, the positions or the "

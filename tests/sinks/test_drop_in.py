@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,10 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor
-from transformers import DynamicCache, GenerationConfig, PreTrainedModel
+from transformers import (
+    DynamicCache,
+    GenerationConfig,
+    PreTrainedModel,
+    StaticCache,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 from transformers.generation.streamers import BaseStreamer
 
-from surtitle.sinks import AutoModelForCausalLM, UnsupportedModel, endless
+from surtitle.sinks import AutoModelForCausalLM, StockDecoder, UnsupportedModel, endless
 from surtitle.sinks.drop_in import Endless
 
 PROMPT = torch.tensor([[31, 41, 59, 26, 53, 58, 97, 93]])
@@ -58,6 +66,102 @@ def test_while_everything_fits_it_generates_what_the_stock_model_does(
     assert torch.equal(generated(model, **how), generated(stock, **how))
 
 
+@pytest.mark.parametrize("length", [8, 200], ids=["before the window is full", "after"])
+@pytest.mark.parametrize("how", [{"num_beams": 3}, {"do_sample": True, "num_return_sequences": 3}], ids=str)
+def test_beams_and_several_sequences_go_on_from_a_cache_whose_rows_were_repeated(
+    how: dict[str, object], length: int, model: PreTrainedModel
+) -> None:
+    cache, more = model.new_cache(), torch.cat((TEXT[:, :length], PROMPT), dim=1)
+    model(more[:, :-1], past_key_values=cache)
+    with pytest.raises(ValueError, match=r"3 rows for a cache of 1: .*cache.batch_repeat_interleave makes more"):
+        generated(model, more, past_key_values=cache, **how)
+    cache.batch_repeat_interleave(3)
+    torch.manual_seed(3)
+    ours = generated(model, more, past_key_values=cache, **how)
+    torch.manual_seed(3)
+    assert torch.equal(ours, generated(model, more, **how))
+
+
+@pytest.mark.parametrize("assisted", ["stock", "endless"])
+@pytest.mark.parametrize("helper", ["stock", "endless"])
+def test_an_assistant_changes_nothing_of_what_is_written_but_how_early_a_full_window_makes_room(
+    assisted: str, helper: str, model: PreTrainedModel, stock: PreTrainedModel, make_model
+) -> None:
+    small = make_model("qwen2", num_hidden_layers=1, eos_token_id=None)
+    small.generation_config.eos_token_id = None
+    large = {"stock": stock, "endless": model}[assisted]
+    small = endless(small, sinks=4, window=28) if helper == "endless" else small
+    alone, together = generated(large, max_new_tokens=150), generated(large, assistant_model=small, max_new_tokens=150)
+    fits = 150 if assisted == "stock" else 52 - 20
+    assert together.shape == alone.shape
+    assert torch.equal(together[:, : 8 + fits], alone[:, : 8 + fits])
+
+
+def test_a_prompt_may_be_read_in_chunks(model: PreTrainedModel) -> None:
+    assert torch.equal(generated(model, TEXT, prefill_chunk_size=16), generated(model, TEXT))
+
+
+def test_the_window_is_full_before_anything_goes(model: PreTrainedModel) -> None:
+    cache = model.new_cache()
+    for count in range(1, 57):
+        model(TEXT[:, count : count + 1], past_key_values=cache)
+        assert (cache.slots.length, cache.slots.evictions) == (count, 0)
+    model(PROMPT[:, :1], past_key_values=cache)
+    assert (cache.slots.length, cache.slots.evictions) == (51, 1)
+
+
+def test_a_single_row_hides_nothing_though_it_says_the_padding(model: PreTrainedModel, stock: PreTrainedModel) -> None:
+    said = torch.tensor([[31, 257, 257, 53]])
+    expected = generated(stock, said, pad_token_id=257, attention_mask=torch.ones_like(said))
+    for mask in ({}, {"attention_mask": None}):
+        assert torch.equal(generated(model, said, pad_token_id=257, **mask), expected)
+
+
+def test_a_model_whose_makers_chose_a_cache_generates_with_ours(stock: PreTrainedModel) -> None:
+    theirs = deepcopy(stock)
+    theirs.generation_config.cache_implementation = "hybrid"  # as in Gemma 2 and 3
+    assert torch.equal(generated(endless(theirs, sinks=4, window=52)), generated(stock))
+
+
+def test_sizes_may_be_chosen_anew(stock: PreTrainedModel) -> None:
+    model = endless(endless(deepcopy(stock), sinks=4, window=52), sinks=2, window=20)
+    cache = model.new_cache()
+    again = generated(model, max_new_tokens=60, past_key_values=cache)
+    assert (cache.slots.capacity, cache.slots.pinned) == (22, 2)
+    assert torch.equal(again, generated(endless(deepcopy(stock), sinks=2, window=20), max_new_tokens=60))
+
+
+def test_a_model_that_was_cast_since_is_refused_until_it_is_made_endless_again(stock: PreTrainedModel) -> None:
+    model = endless(deepcopy(stock), sinks=4, window=52).to(torch.bfloat16)
+    with pytest.raises(ValueError, match=r"was torch.float32 .* is torch.bfloat16 now.* after the cast"):
+        generated(model)
+    assert generated(endless(model, sinks=4, window=52), max_new_tokens=120).shape == (1, 128)
+
+
+def test_gradients_are_those_of_the_stock_model_or_none(stock: PreTrainedModel) -> None:
+    plain = deepcopy(stock).requires_grad_(True)
+    model = endless(deepcopy(plain), sinks=4, window=52)
+    plain(PROMPT, labels=PROMPT).loss.backward()
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        model(PROMPT, labels=PROMPT).loss.backward()
+    model(PROMPT, labels=PROMPT, use_cache=False).loss.backward()
+    for ours, theirs in zip(model.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad)
+
+
+def test_a_model_that_is_partly_on_disk_generates_as_it_does_in_memory(model: PreTrainedModel, tmp_path: Path) -> None:
+    model.save_pretrained(tmp_path)
+    names = ("model.embed_tokens", "model.layers.0", "model.norm", "model.rotary_emb", "lm_head")
+    spread = AutoModelForCausalLM.from_pretrained(
+        *(tmp_path,),
+        device_map={**dict.fromkeys(names, "cpu"), "model.layers.1": "disk"},
+        offload_folder=tmp_path / "rest",
+        attention_sink_size=4,
+        attention_sink_window_size=52,
+    )
+    assert torch.equal(generated(spread, max_new_tokens=100), generated(model, max_new_tokens=100))
+
+
 def test_sampling_gives_what_the_stock_model_samples(model: PreTrainedModel, stock: PreTrainedModel) -> None:
     torch.manual_seed(3)
     ours = generated(model, do_sample=True, top_k=20)
@@ -83,8 +187,10 @@ def test_beams_go_far_beyond_the_window_and_are_no_conversation_to_go_on_with(mo
     ids = generated(model, num_beams=2, max_new_tokens=100, past_key_values=cache)
     assert ids.shape == (1, 108)
     assert cache.slots.rows == 2
-    with pytest.raises(ValueError, match="108 ids for a cache that has read 107"):
-        generated(model, torch.flip(ids, (1,)), past_key_values=cache)
+    with pytest.raises(
+        ValueError, match=r"1 rows for a cache of 2: expected as many .* behind beams begin a new cache"
+    ):
+        generated(model, ids, past_key_values=cache)
 
 
 def test_a_prompt_longer_than_the_window_is_read_as_token_by_token(model: PreTrainedModel) -> None:
@@ -193,6 +299,29 @@ def test_embeddings_are_read_as_ids_are(model: PreTrainedModel) -> None:
         model.rebuild(cache)
 
 
+def embedded(model: PreTrainedModel, ids: Tensor, **kwargs: object) -> Tensor:
+    embeddings = model.get_input_embeddings()(ids)
+    return model.generate(inputs_embeds=embeddings, **{"max_new_tokens": 20, "do_sample": False} | kwargs)
+
+
+@pytest.mark.parametrize("how", [{}, {"max_new_tokens": 120}, {"num_beams": 3}], ids=str)
+@pytest.mark.parametrize("ids", [PROMPT, TEXT], ids=["short", "longer than the window"])
+def test_embeddings_are_gone_on_from_as_ids_are(how: dict[str, int], ids: Tensor, model: PreTrainedModel) -> None:
+    assert torch.equal(embedded(model, ids, **how), generated(model, ids, **how)[:, ids.shape[1] :])
+
+
+def test_a_conversation_of_embeddings_goes_on_with_all_of_them_or_all_ids(model: PreTrainedModel) -> None:
+    for go_on in (embedded, generated):
+        cache = model.new_cache()
+        ids = torch.cat((PROMPT, embedded(model, PROMPT, past_key_values=cache), PROMPT), dim=1)
+        ours = go_on(model, ids, past_key_values=cache)
+        assert torch.equal(ours[:, -20:], generated(model, ids)[:, -20:])
+        with pytest.raises(ValueError, match=r"8 \w+ for a cache that has read 55: expected all of these"):
+            go_on(model, PROMPT, past_key_values=cache)
+    with pytest.raises(ValueError, match="contrastive search goes on from ids: expected input_ids"):
+        embedded(model, PROMPT, penalty_alpha=0.6, top_k=4)
+
+
 @pytest.mark.parametrize("read", [3, 4, 5])
 def test_a_cache_of_the_sinks_alone_is_gone_on_with(model: PreTrainedModel, read: int) -> None:
     cache = model.new_cache()
@@ -283,15 +412,19 @@ def test_what_it_can_not_do_is_said(model: PreTrainedModel, stock: PreTrainedMod
         model(PROMPT, attention_mask=torch.tensor([[0] + [1] * 7]))
     with pytest.raises(ValueError, match="hides something"):
         generated(model, torch.cat((PROMPT, PROMPT)), attention_mask=torch.tensor([[1] * 8, [0] + [1] * 7]))
-    with pytest.raises(ValueError, match="is a DynamicCache, expected what new_cache"):
-        model(PROMPT, past_key_values=DynamicCache())
+    for run in (model, partial(generated, model)):
+        for cache in (DynamicCache(), StaticCache(config=stock.config, max_cache_len=40)):
+            with pytest.raises(ValueError, match=f"is a {type(cache).__name__}, expected what new_cache"):
+                run(PROMPT, past_key_values=cache)
+    with pytest.raises(ValueError, match="and so does a StockDecoder"):
+        StockDecoder(model)
     with pytest.raises(ValueError, match="pixel_values given"):
         model(PROMPT, pixel_values=torch.zeros(1))
     with pytest.raises(ValueError, match="logits_to_keep is a tensor"):
         model(PROMPT, logits_to_keep=torch.tensor([1]))
     with pytest.raises(ValueError, match="output_attentions is set"):
         model(PROMPT, output_attentions=True)
-    with pytest.raises(ValueError, match="cache_implementation is 'static'"):
+    with pytest.raises(ValueError, match="cache_implementation is 'static', expected none: leave it out"):
         generated(model, cache_implementation="static")
     cache = model.new_cache()
     model(PROMPT, past_key_values=cache)
@@ -305,3 +438,35 @@ def test_ids_that_do_not_go_on_from_the_cache_are_refused(model: PreTrainedModel
     for ids in (PROMPT, TEXT, torch.cat((TEXT + 1, PROMPT), dim=1)):
         with pytest.raises(ValueError, match="ids for a cache that has read 200: expected all of these"):
             generated(model, ids, past_key_values=cache)
+
+
+@pytest.mark.parametrize("ones", [5, 17, 40])
+def test_a_mask_that_is_as_long_as_nothing_is_refused(ones: int, model: PreTrainedModel) -> None:
+    cache = model.new_cache()
+    model(PROMPT, past_key_values=cache)
+    with pytest.raises(ValueError, match=f"an attention_mask of {ones} for 16 tokens and a cache that has read 8"):
+        generated(model, torch.cat((PROMPT, PROMPT), dim=1), past_key_values=cache, attention_mask=torch.ones(1, ones))
+
+
+def test_a_batch_with_padding_is_refused_however_long_it_gets(model: PreTrainedModel) -> None:
+    rows, mask = torch.cat((PROMPT, PROMPT)), torch.tensor([[1] * 8, [0] * 3 + [1] * 5])
+    for new in (5, 200):
+        with pytest.raises(ValueError, match="expected sequences of one length without padding"):
+            generated(model, rows, attention_mask=mask, max_new_tokens=new)
+
+
+def test_an_encoder_decoder_is_refused_by_name() -> None:
+    config = T5Config(vocab_size=50, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
+    with pytest.raises(
+        UnsupportedModel, match=r"T5ForConditionalGeneration \(t5\) is an encoder-decoder, expected a dec"
+    ):
+        endless(T5ForConditionalGeneration(config))
+
+
+def test_a_model_whose_layers_all_slide_is_endless_within_its_sight(make_model) -> None:
+    sliding = {"use_sliding_window": True, "sliding_window": 40, "max_window_layers": 0, "eos_token_id": None}
+    model = make_model("qwen2", **sliding)
+    model.generation_config.eos_token_id = None
+    with pytest.raises(ValueError, match="a window of 56 tokens in all, expected at most 40"):
+        endless(model, sinks=4, window=52)
+    assert generated(endless(model, sinks=4, window=36), max_new_tokens=100).shape == (1, 108)
