@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import sys
-import textwrap
 import wave
 from collections.abc import AsyncIterator
 from pathlib import Path
+
+from readme_programs import program
 
 from surtitle.pipeline.events import Caption, Samples, SessionEnd, SessionStart
 from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.messages import PublishStart
 from surtitle.pipeline.rooms import Ready, Room, Rooms
 from surtitle.pipeline.server import CaptionServer
-
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-
-
-def program(name: str) -> str:
-    """The indented block that begins with a comment of this name."""
-    (found,) = re.findall(rf"^    # {re.escape(name)} .*\n(?:    .*\n|\n)+", README, re.M)
-    return textwrap.dedent(found)
 
 
 async def say_how_much(start: PublishStart, audio: AsyncIterator[Samples], room: Room, ready: Ready) -> None:
