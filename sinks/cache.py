@@ -19,7 +19,8 @@ Knows no text, no tokenizer, no audio.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -120,6 +121,17 @@ class SinkCache:
         """`tokens` more slots were written in every layer's storage, in place."""
         for layer in self.layers:
             layer.extend(tokens)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Around a forward that writes layer after layer: if it fails, or is interrupted, none of it is held."""
+        before = self.length
+        try:
+            yield
+        except BaseException:
+            self.layers[0].truncate(before)
+            self.forget(0)
+            raise
 
     def record(self, ids: Tensor) -> None:
         """`ids` (B, n) are what the newest n slots were made from: for `rebuild`s, and to know what was read."""

@@ -93,10 +93,11 @@ class Endless(GenerationMixin):  # type: ignore[misc]
             given["position_ids"] = next_positions(cache.slots, inputs)
         if "logits_to_keep" in self._accepted:
             given["logits_to_keep"] = max(keep, 1)
-        output = super().__call__(past_key_values=cache.inner, return_dict=True, **given)
+        with cache.slots.reading():
+            output = super().__call__(past_key_values=cache.inner, return_dict=True, **given)
+            if ids is not None:
+                cache.slots.record(ids)
         output.logits = output.logits[:, inputs.shape[1] - keep :] if output.logits.shape[1] > keep else output.logits
-        if ids is not None:
-            cache.slots.record(ids)
         return output
 
     def generate(self, inputs: Tensor | None = None, generation_config: Any = None, *args: Any, **kwargs: Any) -> Any:

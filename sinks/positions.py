@@ -111,7 +111,7 @@ def _candidates(model: PreTrainedModel) -> Iterator[Rotation]:
     for name, buffer in model.named_buffers():
         # GPT-J and CodeGen keep a table of sines and cosines instead: its second row holds those of the frequencies
         if name.endswith("embed_positions") and buffer.dim() == 2:
-            sines, cosines = buffer[1].double().chunk(2)
+            sines, cosines = buffer[1].cpu().double().chunk(2)
             yield Rotation(torch.atan2(sines, cosines), interleaved=True)
         if name.endswith("inv_freq") and not name.endswith("original_inv_freq"):
             for turn in (buffer, -buffer):  # NanoChat turns backwards

@@ -25,7 +25,7 @@ class Rotation:
         Dimension i turns with i + D/2, or, `interleaved`, 2i with 2i + 1.
         """
         # fp64: the angle of an integer delta is exact to far below fp32 rounding, however large the delta
-        self._inverse_frequencies = inverse_frequencies.detach().to("cpu", torch.float64)  # (D/2,)
+        self._inverse_frequencies = inverse_frequencies.detach().cpu().double()  # (D/2,); Apple's GPUs know no fp64
         self._interleaved = interleaved
 
     @classmethod
@@ -47,8 +47,8 @@ class Rotation:
         if not self.dimensions:
             return
         angle = self._inverse_frequencies * delta  # (D/2,)
-        cos = angle.cos().to(keys.device, torch.float32)
-        sin = angle.sin().to(keys.device, torch.float32)
+        cos = angle.cos().float().to(keys.device)
+        sin = angle.sin().float().to(keys.device)
         if self._interleaved:
             places = slice(0, self.dimensions, 2), slice(1, self.dimensions, 2)
         else:

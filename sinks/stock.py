@@ -73,10 +73,11 @@ class StockDecoder:
     def decode_batch(self, ids: Tensor, cache: SinkCache, *, keep: int) -> Tensor:
         """Read `ids` (B, n), rows in lock-step, at the cache's end; logits (B, keep, V)."""
         kwargs = {"position_ids": next_positions(cache, ids)} if self._takes_positions else {}
-        output = self._model(
-            input_ids=ids, past_key_values=as_transformers(cache), use_cache=True, logits_to_keep=keep, **kwargs
-        )
-        cache.record(ids)
+        with cache.reading():
+            output = self._model(
+                input_ids=ids, past_key_values=as_transformers(cache), use_cache=True, logits_to_keep=keep, **kwargs
+            )
+            cache.record(ids)
         logits: Tensor = output.logits[:, -keep:]  # (B, keep, V); some models know no logits_to_keep
         return logits
 

@@ -226,6 +226,34 @@ def test_many_turns_go_on_where_the_last_one_ended(model: PreTrainedModel) -> No
     assert torch.equal(cache.slots.ids[:, 4:], ids[:, cache.get_seq_length() - held + 4 : cache.get_seq_length()])
 
 
+def test_a_prompt_that_was_read_once_begins_many_conversations(model: PreTrainedModel) -> None:
+    read = model.new_cache()
+    model(TEXT, past_key_values=read)
+    for last in (5, 9):
+        ids = torch.cat((TEXT, torch.tensor([[last]])), dim=1)
+        assert torch.equal(generated(model, ids, past_key_values=deepcopy(read)), generated(model, ids))
+    assert read.get_seq_length() == 200
+
+
+def test_a_generation_that_was_interrupted_within_a_forward_can_be_gone_on_with(stock: PreTrainedModel) -> None:
+    model = endless(deepcopy(stock), sinks=4, window=52)
+    cache, forwards = model.new_cache(), iter(range(50))
+
+    def interrupt(*args: object) -> None:
+        if next(forwards, None) == 40:
+            raise KeyboardInterrupt
+
+    handle = model.model.layers[1].register_forward_pre_hook(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        generated(model, max_new_tokens=100, past_key_values=cache)
+    handle.remove()
+    assert cache.get_seq_length() == 8 + 39  # the prompt, and what came of it before
+    held = cache.slots.ids
+    assert {layer.length for layer in cache.slots.layers} == {held.shape[1]} == {47}
+    ids = torch.cat((held, PROMPT), dim=1)
+    assert torch.equal(generated(model, ids, past_key_values=cache), generated(model, ids))
+
+
 def test_only_new_ids_will_do_with_a_mask_as_long_as_everything(model: PreTrainedModel) -> None:
     whole, new = model.new_cache(), model.new_cache()
     for cache in (whole, new):

@@ -52,6 +52,24 @@ def test_generate_of_transformers_runs_on_it(model: PreTrainedModel) -> None:
     assert torch.equal(ours, model.generate(prompt, **how))
 
 
+def test_a_forward_that_is_interrupted_leaves_nothing_behind(make_model) -> None:
+    model = make_model("qwen2")
+    decoder = StockDecoder(model)
+    cache = decoder.cache(30)
+    decoder.decode(TEXT[:8], cache, keep=1)
+
+    def interrupt(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    handle = model.model.layers[1].register_forward_pre_hook(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        decoder.decode(TEXT[8:12], cache, keep=1)
+    handle.remove()
+    assert [layer.length for layer in cache.layers] == [8, 8]
+    expected = decoder.decode(TEXT[:12], decoder.cache(30), keep=4)
+    torch.testing.assert_close(decoder.decode(TEXT[8:12], cache, keep=4), expected, atol=1e-4, rtol=0)
+
+
 def test_rows_of_a_batch_are_what_each_is_alone(model: PreTrainedModel) -> None:
     decoder = StockDecoder(model)
     rows = torch.tensor([TEXT[:8], TEXT[8:16], TEXT[16:24]])
