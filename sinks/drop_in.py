@@ -186,7 +186,7 @@ def _check(given: dict[str, Any]) -> None:
     if mask is not None and (mask.dim() != 2 or not bool(mask.all())):
         raise ValueError(
             f"an attention_mask of shape {tuple(mask.shape)} that hides something: rows go in lock-step, expected "
-            f"sequences of one length without padding"
+            f"sequences of one length without padding, or a call for each"
         )
     if not isinstance(given.get("logits_to_keep", 0), int):
         raise ValueError("logits_to_keep is a tensor, expected how many of the last ones, in a number")

@@ -53,6 +53,8 @@ def _refuse(model: PreTrainedModel) -> None:
     config = model.config.get_text_config(decoder=True)
     name = f"{type(model).__name__} ({config.model_type})"
     settings = config.to_dict()
+    if not model.can_generate():
+        raise UnsupportedModel(f"{name} writes no text, expected a model with a language head, of AutoModelForCausalLM")
     if model.config.is_encoder_decoder:
         raise UnsupportedModel(f"{name} is an encoder-decoder, expected a decoder alone")
     if settings.get("kv_lora_rank"):

@@ -483,6 +483,13 @@ def test_a_batch_with_padding_is_refused_however_long_it_gets(model: PreTrainedM
             generated(model, rows, attention_mask=mask, max_new_tokens=new)
 
 
+def test_a_model_without_a_head_is_refused_by_name(stock: PreTrainedModel) -> None:
+    with pytest.raises(
+        UnsupportedModel, match=r"Qwen2Model \(qwen2\) writes no text, expected .* AutoModelForCausalLM"
+    ):
+        endless(stock.model)
+
+
 def test_an_encoder_decoder_is_refused_by_name() -> None:
     config = T5Config(vocab_size=50, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
     with pytest.raises(
