@@ -104,13 +104,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--model_name_or_path", default="smollm2-135m", help="fetched, a folder, or of the Hub")
     parser.add_argument("--revision", default="main", help="of a model of the Hub (default main)")
     parser.add_argument("--trust_remote_code", action="store_true", help="run code that comes with a model of the Hub")
-    parser.add_argument(
-        "--device_map", help="where it runs, as for from_pretrained (default auto with a GPU, else cpu)"
-    )
+    parser.add_argument("--device_map", help="where it runs, as for from_pretrained (default auto with CUDA, else cpu)")
     parser.add_argument(
         "--torch_dtype",
         choices=("auto", "float32", "float16", "bfloat16"),
-        help="of its weights (default float32 on the cpu, else bfloat16)",
+        help="of its weights (default bfloat16 with CUDA, else float32)",
     )
     parser.add_argument(
         "--dataset_name",
@@ -130,14 +128,15 @@ def parse() -> argparse.Namespace:
 
 def load(args: argparse.Namespace, folder: str) -> tuple[Any, Cache]:
     """The model and an empty cache for the experiment. Raises UserError where there is no such device."""
-    device = args.device_map or ("auto" if torch.cuda.is_available() else "cpu")
-    if device.startswith("cuda") and not torch.cuda.is_available():
+    has_gpu = torch.cuda.is_available()
+    device = args.device_map or ("auto" if has_gpu else "cpu")
+    if device.startswith("cuda") and not has_gpu:
         raise UserError(f"--device_map {device}: torch finds no GPU, expected one: leave the flag out to use the cores")
     given = {
         "revision": args.revision,
         "trust_remote_code": args.trust_remote_code,
         "device_map": device,
-        "dtype": args.torch_dtype or ("float32" if device == "cpu" else "bfloat16"),
+        "dtype": args.torch_dtype or ("bfloat16" if has_gpu and device != "cpu" else "float32"),
     }
     if args.experiment == "transformers":
         return from_pretrained(folder, **given).eval(), DynamicCache()

@@ -84,10 +84,12 @@ def test_without_a_gpu_it_is_full_precision_on_the_cpu_and_both_can_be_said(
     folder = str(chat_folder(tmp_path, "gemma", "x"))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     plain, _ = load(given(monkeypatch, "--experiment", experiment), folder)
+    auto, _ = load(given(monkeypatch, "--experiment", experiment, "--device_map", "auto"), folder)
     half, cache = load(
         given(monkeypatch, "--experiment", experiment, "--device_map", "cpu", "--torch_dtype", "bfloat16"), folder
     )
-    assert (plain.device.type, plain.dtype, half.dtype) == ("cpu", torch.float32, torch.bfloat16)
+    assert [plain.dtype, auto.dtype, half.dtype] == [torch.float32, torch.float32, torch.bfloat16]
+    assert {plain.device.type, auto.device.type, half.device.type} == {"cpu"}
     log = StringIO()
     chat(half, cache, AutoTokenizer.from_pretrained(folder), ASKED, [log], limit=5)
     assert log.getvalue().count("xxxxx") == 2
