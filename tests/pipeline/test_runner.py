@@ -25,6 +25,7 @@ from tiny_translator import SMALLEST, write_model
 
 from surtitle.pipeline.assembly import ModelNames, Models
 from surtitle.pipeline.broadcast import OutputPaths
+from surtitle.pipeline.callbacks import ignore
 from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, CaptionMode, Gap, Samples, Word
@@ -137,24 +138,24 @@ async def test_captions_in_the_language_that_is_spoken_are_made_and_timed_withou
     assert end["stats"]["lag_p50_ms"] == end["stats"]["committed_p50_ms"]
 
 
-async def test_without_a_translator_no_translation_can_be_added(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_a_translator_no_translation_can_be_added() -> None:
     models = ScriptedModels()
     models.names = ModelNames("scripted-ears", None)
     listening, asked = asyncio.Event(), asyncio.Event()
 
-    async def heard() -> AsyncIterator[AudioChunk]:
+    async def heard() -> AsyncIterator[AudioChunk | Gap]:
         listening.set()
         await asked.wait()
         yield AudioChunk(np.zeros(SAMPLE_RATE, np.float32), 0.0)
 
     @asynccontextmanager
-    async def microphone(device: str | None) -> AsyncIterator[AsyncIterator[AudioChunk]]:
+    async def microphone() -> AsyncIterator[AsyncIterator[AudioChunk | Gap]]:
         yield heard()
 
-    monkeypatch.setattr("surtitle.pipeline.runner.microphone", microphone)
     run = Run(cast(Models, models), window=SMALLEST, console=Console(quiet=True))
     server = ServerOptions(port=free_port())
-    running = asyncio.create_task(run.live(None, Pair(("en",), ("en",)), outputs=OutputPaths(), server=server))
+    check, pair = Soundcheck("mixer", ignore), Pair(("en",), ("en",))
+    running = asyncio.create_task(run.live(microphone(), check, pair, outputs=OutputPaths(), server=server))
     await asyncio.wait_for(listening.wait(), 10)
     async with httpx2.AsyncClient(trust_env=False, timeout=10) as client:
         url = f"http://127.0.0.1:{server.port}/targets?to="
