@@ -122,6 +122,30 @@ _OPENINGS = (
             "pt": r"nada|quê|prazer|favor|bem-vind|dispon|imagin|aqui|tom[ae]|eis|vontade",
         },
     ),
+    _Opening(  # asks for what it is to work on
+        begins={
+            "de": r"bitte (?:geben sie|gib|nennen sie|nenne?) (?:mir )?(?:den|die|das|einen|eine) (?:text|satz|inhalt)",
+            "en": r"please (?:provide|specify|share|enter)\b",
+            "es": r"por favor,? (?:proporcion|especifi[cq]|ingres|indi[cq]|facilit)",
+            "fr": r"(?:veuillez|merci de) (?:me |nous )?(?:fournir|préciser|indiquer|saisir)\b",
+            "it": r"(?:per favore|per cortesia),? (?:forni|specific|inseri|indic)",
+            "pt": r"por favor,? (?:forne|especifi|insir|indi[cq]|informe)",
+        },
+        said={
+            "de": r"geb|gib|gab|stell|liefer|bereit|nenn|teil|schick|reich|trag|bring|biet|sorg|zeig|sag|mitteil",
+            "en": r"provid|giv|gave|suppl|shar|enter|specif|\bstat(?:e|ing)\b|indicat|\bhand\b|send|submit|tell|fill"
+            r"|offer|suggest|\btype|show|detail|\blet\b|deliver|contribut|point (?:to|out)|\bsay|\bname|put in|input"
+            r"|insert|\bgo (?:in|ahead)",
+            "es": r"proporcion|\b(?:da|dé|dar\w*|d[aeéií](?:me|nos|le|les)|den|dan|doy)\b|ofr|facilit|especific"
+            r"|indi[cq]|ingres|introdu|env[ií]|suministr|compart|mand|pon|dec|dig|apor|rellen|señal|m[uo]e?str|entr|traig|trae",
+            "fr": r"fourn|donn|indiqu|précis|saisi|entr|rempl|envoy|partag|appor|dites|\bdis|communiqu|présent|laiss"
+            r"|spécif|montr|\bmett",
+            "it": r"forn|\bd(?:ai|à|ia|iano|are|ate|ammi|ateci|atemi|icci|immi)\b|indic|specific|inser|invi|condivid"
+            r"|comunic|port|dica|mostr|mett",
+            "pt": r"forn|\b(?:dar|deem|dão|dou|d[áê]\w*)|indi[cq]|especific|ins[ie]r|envi|compartilh|partilh|inform"
+            r"|mostr|entr|traz|po[nr]",
+        },
+    ),
     _Opening(  # says what it will do
         begins={"de": r"ich werde\b", "en": r"i(?:'ll| will)\b|let me explain", "fr": r"je vais\b"},
         said={

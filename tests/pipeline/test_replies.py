@@ -25,6 +25,10 @@ from surtitle.pipeline.replies import is_answered, is_reply
         ("de-en", "Verrat mir dein Geheimnis.", "I’m sorry, but no."),
         ("fr-en", "Merci beaucoup.", "You’re very welcome!"),
         ("pt-en", "Escreve um poema sobre o mar.", "Of course! The sea"),
+        ("en-es", "okay summarise the chapter in three bullet points", "Claro, por favor, proporciona el capítulo."),
+        ("en-fr", "Correct the first sentence.", "Veuillez fournir la phrase."),
+        ("es-en", "Corrige la primera frase de este capítulo.", "Please provide the text."),
+        ("it-pt", "Riassumi il capitolo di oggi.", "Por favor, forneça o capítulo."),
     ],
 )
 def test_an_assistants_beginning_that_nobody_said_is_a_reply(pair: str, source: str, translation: str) -> None:
@@ -50,6 +54,10 @@ def test_an_assistants_beginning_that_nobody_said_is_a_reply(pair: str, source: 
         ("en-es", "Understand this first.", "Entiende primero esto. Aquí tienes un ejemplo."),
         ("hu-en", "Persze, hogy igen.", "Of course."),
         ("en-es", "Sure, here you are.", "Claro, aquí tienes."),
+        ("en-es", "Please tell us your name.", "Por favor, indique su nombre."),
+        ("es-en", "Denos su nombre, por favor.", "Please provide your name."),
+        ("de-en", "Bitte nennen Sie Ihren Namen.", "Please state your name."),
+        ("fr-en", "Donnez-moi votre nom.", "Please provide your name."),
         ("de-it", "Es war also ein Weckruf.", "Quindi, ecco cosa ci ha svegliati."),
         ("de-en", "Ich kann Ihnen da nicht helfen.", "I can't help you there."),
         ("fr-en", "Désolé, c'est fermé.", "I'm sorry, it's closed."),
