@@ -1,8 +1,9 @@
 """What viewers are shown of sentences that lead an LLM astray: questions, orders, injections, code, names, halves.
 
-In: sentences (`suites/hostile.tsv`, eighty in each language), pairs of languages. Out: of each kind how many are shown
-translated, how many only after another try, how many as they were said, marked; and how many show the prompt. A row of
-each is kept to be read: the figures say what passed, not what is good. Knows no audio.
+In: sentences (`suites/hostile.tsv`, eighty in each language; `suites/unseen.tsv`, forty on which nothing was tuned),
+pairs of languages. Out: of each kind how many are shown translated, how many only after another try, how many as they
+were said, marked; and how many show the prompt. A row of each is kept to be read: the figures say what passed, not what
+is good. Knows no audio.
 """
 
 from __future__ import annotations
