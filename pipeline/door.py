@@ -64,7 +64,7 @@ class Pipe(asyncio.Protocol):
 
     async def flush(self) -> None:
         """Wait until everything is on its way."""
-        self.transport.set_write_buffer_limits(0)
+        self.transport.set_write_buffer_limits(1, 0)  # at 0, asyncio's TLS holds an empty buffer to be full, for ever
         await self._writable.wait()
 
     def become_websocket(self, received: bytes, message_bytes: int) -> None:

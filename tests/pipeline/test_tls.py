@@ -35,6 +35,18 @@ async def test_a_page_over_tls_is_served_without_complaints(tmp_path: Path, capl
     assert not caplog.records
 
 
+async def test_an_answer_over_tls_that_is_the_last_ends_its_connection_at_once(tmp_path: Path) -> None:
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    async with CaptionServer(Rooms(lambda: Hub("e")), port=0, tls=load_tls(*written(tmp_path, "a"), print)) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=trusting)
+        writer.write(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        async with asyncio.timeout(10):  # not when its time to read on is over, a place among --max-viewers till then
+            assert (await reader.read()).startswith(b"HTTP/1.1 200")
+        writer.close()
+        await writer.wait_closed()
+
+
 async def shown(server: CaptionServer, name: str | None = "localhost") -> bytes:
     """The certificate that a client which asks for `name` sees, and that what it asks then is answered."""
     trusting = ssl.create_default_context()
