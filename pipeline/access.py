@@ -70,6 +70,11 @@ class Access:
         """How its URLs begin."""
         return "https" if self.secure else "http"
 
+    def is_at(self, origin: str) -> bool:
+        """Whether `origin` has our scheme and port: no site that shows our captions, nor a proxy."""
+        parts = urlsplit(origin)
+        return parts.scheme == self.scheme and (parts.port or {"http": 80, "https": 443}[self.scheme]) == self.port
+
     def shares_with(self, origins: Sequence[str]) -> str | None:
         """Return the origin among `origins`, if it is another one whose pages may read our answers (CORS)."""
         return origins[0] if len(origins) == 1 and origins[0] in self.allow_origins else None

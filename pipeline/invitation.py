@@ -52,15 +52,22 @@ def wildcard(host: str) -> int | None:
 
 
 def origins_of(access: Access, here: Sequence[str]) -> list[str]:
-    """Return where people on other machines find the server, the likeliest first; nothing if it is closed to them.
+    """Return where people on other machines may find the server, the likeliest first; nothing if it is closed to them.
 
     `here` are this machine's addresses.
     """
-    named = [origin for origin in elsewhere(access.allow_origins) if origin.startswith(("http://", "https://"))]
-    if named or is_loopback(access.host):
-        return named[:1]
+    named = elsewhere(access.allow_origins)
+    if ours := [origin for origin in named if access.is_at(origin)]:
+        return ours[:1]
+    if is_loopback(access.host):
+        return [*named]
     hosts = [access.host] if wildcard(access.host) is None else here
-    return [f"{access.scheme}://{netloc(host, access.port)}" for host in hosts]
+    return [*named, *(f"{access.scheme}://{netloc(host, access.port)}" for host in hosts)]
+
+
+def is_sure(origins: Sequence[str], access: Access) -> bool:
+    """Whether the first of `origins_of` is the server, and not perhaps a site that shows its captions."""
+    return len(origins) == 1 or (len(origins) > 1 and origins[0] not in access.allow_origins)
 
 
 def lines_of(origins: Sequence[str], path: str, *, asks_readers: bool) -> list[str]:

@@ -19,7 +19,7 @@ from rich.text import Text
 from surtitle.pipeline.access import Access
 from surtitle.pipeline.events import MAIN_ROOM, Caption, Event, Gap, SessionEnd, Targets
 from surtitle.pipeline.interfaces import own_addresses
-from surtitle.pipeline.invitation import code_of, lines_of, origins_of, wildcard
+from surtitle.pipeline.invitation import code_of, is_sure, lines_of, origins_of, wildcard
 from surtitle.pipeline.protocol import clean_text
 from surtitle.pipeline.shortfalls import Shortfalls
 from surtitle.pipeline.stats import LagStats
@@ -43,7 +43,8 @@ def show_invitation(console: Console, access: Access, room: str, *, asks_readers
     path = "/read" if room == MAIN_ROOM else f"/read?session={room}"
     for line in lines_of(origins, path, asks_readers=asks_readers):
         console.print(Text(line, style="dim"), soft_wrap=True)
-    if not origins or asks_readers or not console.is_terminal or not console.encoding.startswith("utf"):
+    able = console.is_terminal and console.encoding.startswith("utf")
+    if not able or asks_readers or not is_sure(origins, access):
         return
     code = code_of(origins[0] + path)
     if len(code[0]) <= console.width:

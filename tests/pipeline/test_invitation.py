@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scanned import modules_of, read
 
 from surtitle.pipeline.access import Access
-from surtitle.pipeline.invitation import code_of, lines_of, origins_of, outward, wildcard
+from surtitle.pipeline.invitation import code_of, is_sure, lines_of, origins_of, outward, wildcard
 
 FOUND = {
     "lo": ["127.0.0.1", "::1", "00:00:00:00:00:00"],
@@ -41,12 +41,30 @@ def test_every_address_of_this_machine_is_told_from_one(host: str, version: int 
         (Access("0.0.0.0", 443, secure=True), ["https://192.168.178.23:443", "https://10.0.0.4:443"]),
         (Access("10.0.0.4", 8765), ["http://10.0.0.4:8765"]),
         (Access("fd00::23", 8765), ["http://[fd00::23]:8765"]),
-        (Access("0.0.0.0", 8765, ("http://localhost:3000", "https://a.example", "https://b.example")), ["https://a.example"]),
-        (Access("127.0.0.1", 8765, ("obs://studio", "https://a.example")), ["https://a.example"]),
+        (Access("127.0.0.1", 8765, ("http://localhost:3000", "obs://studio", "https://a.example")), ["https://a.example"]),
     ],
 )  # fmt: skip
 def test_readers_find_what_is_open_to_them_and_first_what_it_is_called(access: Access, origins: list[str]) -> None:
     assert origins_of(access, HERE) == origins
+
+
+SITE, NAME = "https://church.example", "https://captions.example.org"
+
+
+@pytest.mark.parametrize(
+    ("access", "origins", "sure"),
+    [
+        (Access("127.0.0.1", 8765, (SITE, NAME)), [SITE, NAME], False),
+        (Access("10.0.0.4", 8765, (SITE,)), [SITE, "http://10.0.0.4:8765"], False),
+        (Access("0.0.0.0", 443, (SITE + ":8443", NAME), secure=True), [NAME], True),
+        (Access("10.0.0.4", 8765, (SITE, "http://hall:8765")), ["http://hall:8765"], True),
+        (Access("127.0.0.1", 8765, (NAME,)), [NAME], True),
+        (Access("0.0.0.0", 8765), ["http://192.168.178.23:8765", "http://10.0.0.4:8765"], True),
+        (Access("127.0.0.1", 8765), [], False),
+    ],
+)
+def test_a_site_that_shows_captions_is_not_taken_for_the_server(access: Access, origins: list[str], sure: bool) -> None:
+    assert (origins_of(access, HERE), is_sure(origins, access)) == (origins, sure)
 
 
 def test_readers_who_need_a_token_are_said_to_need_a_link() -> None:

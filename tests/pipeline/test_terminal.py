@@ -224,6 +224,12 @@ def test_there_is_no_code_where_none_can_be_read_or_would_do(how: dict[str, int]
     assert "https://captions.example.org/read?session=hall" in shown
 
 
+def test_no_code_leads_to_a_site_that_may_only_show_the_captions() -> None:
+    shown = invited(Access("127.0.0.1", 8765, ("https://church.example", "https://captions.example.org")))
+    assert "or https://captions.example.org/read?session=hall" in shown
+    assert "▀" not in shown
+
+
 def test_who_listens_on_every_address_names_those_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("surtitle.pipeline.terminal.own_addresses", lambda version: {6: ["fd00::23"]}[version])
     assert "readers open http://[fd00::23]:8765/read?session=hall\n" in invited(Access("::", 8765), terminal=False)
