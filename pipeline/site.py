@@ -13,6 +13,7 @@ from contextlib import aclosing, suppress
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
@@ -123,13 +124,16 @@ class Site:
 
     async def _metrics(self, request: Request) -> Page:
         forwarded = any(request.head.header(name) is not None for name in FORWARDED)
-        if forwarded or not is_loopback(request.peer):
+        asked = (urlsplit(f"//{host}").hostname or "" for host in request.head.all("host"))
+        if forwarded or not all(map(is_loopback, (request.peer, *asked))):  # a tunnel says no more than a name
             self._tokens().private.admit(request.head.secret, "read", MAIN_ROOM)
         return Page(HTTPStatus.OK, METRICS_TYPE, self._operations.metrics())
 
     async def _sessions(self, request: Request) -> Page:
         self._may_read(request.head, MAIN_ROOM)  # without a token there is no answer, not an empty one
-        rooms = [_listed(room) for room in self._rooms if self._may_read(request.head, room.name)]
+        # the name of a room in which nobody has spoken is what some reader wrote: not for everybody's first page
+        known = [room for room in self._rooms if room.spoken or not self._tokens().public_read]
+        rooms = [_listed(room) for room in known if self._may_read(request.head, room.name)]
         return json_page(msgspec.json.encode(rooms))
 
     async def _targets(self, request: Request) -> Page:

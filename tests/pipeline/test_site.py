@@ -384,6 +384,22 @@ async def test_figures_are_for_this_machine_or_a_token(building: Building) -> No
         assert (await client.get("/metrics", headers=behind_a_proxy)).status_code == 200
 
 
+async def test_figures_are_not_for_who_asks_a_name_of_this_machine_through_a_tunnel(building: Building) -> None:
+    building.tokens = Tokens((token("obs"),))
+    async with building.open(allow_origins=["https://captions.example.org"]) as server, browser(server) as client:
+        for host, status in (("captions.example.org", 401), ("localhost:8765", 200), ("[::1]:8765", 200)):
+            assert (await client.get("/metrics", headers={"host": host})).status_code == status
+        shown = {"host": "captions.example.org", "authorization": "Bearer secret-of-obs"}
+        assert (await client.get("/metrics", headers=shown)).status_code == 200
+
+
+async def test_where_reading_is_public_a_reader_writes_no_name_on_the_first_page(building: Building, hub: Hub) -> None:
+    building.tokens = Tokens(public_read=True)
+    async with building.open() as server, at(server, "/captions") as viewer, browser(server) as client:
+        await hello(viewer, session="BUY-NOW")
+        assert [room["session"] for room in (await client.get("/sessions")).json()] == ["main"]
+
+
 async def test_where_reading_is_public_captions_need_no_token_and_figures_and_targets_do(building: Building) -> None:
     building.tokens = Tokens((token("stage", "publish"),), public_read=True)
     async with building.open() as server, browser(server) as client:
