@@ -43,8 +43,11 @@ def origin(text: str) -> str:
 
 
 def elsewhere(origins: Sequence[str]) -> tuple[str, ...]:
-    """Return those of `origins` that are of other machines: browsers there reach us, be it through a proxy."""
-    hosts = {each: urlsplit(each).hostname for each in origins}
+    """Return those of `origins` that are of other machines: browsers there reach us, be it through a proxy.
+
+    What is no site, such as a browser's extension, is on the machine that it runs on.
+    """
+    hosts = {each: urlsplit(each).hostname for each in origins if each.startswith(("http://", "https://"))}
     return tuple(each for each, host in hosts.items() if host is not None and not is_loopback(host))
 
 

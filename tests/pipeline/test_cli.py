@@ -395,7 +395,16 @@ def test_a_proxy_that_others_can_reach_must_be_allowed(command: str, run: Run) -
     assert_said(run(command, *(PAIR if command == "live" else ()), *origins), 2, said)
 
 
-@pytest.mark.parametrize("origin", ["http://localhost:3000", "http://[::1]:3000", "null", "file://"])
+def test_the_readmes_servers_say_who_may_publish_where_they_let_other_machines_in() -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"surtitle (?:serve|live|replay) [^`\n]*--(?:allow-origin|host) [^`\n]*", text)
+    assert len(shown) >= 4
+    assert [line for line in shown if not re.search("--(tokens|public-read|allow-remote)", line)] == []
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://localhost:3000", "http://[::1]:3000", "null", "file://", "chrome-extension://abc"]
+)
 def test_pages_of_this_machine_need_no_tokens(origin: str, run: Run) -> None:
     assert_said(run("serve", "--allow-origin", origin), 1, "is not here")
 
