@@ -7,6 +7,7 @@ drawn with half blocks. Knows no network interface, no server and no terminal.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 
@@ -16,6 +17,8 @@ from surtitle.pipeline.access import Access, elsewhere, is_loopback, netloc
 
 QUIET = 2
 """Modules around a code that are light. The standard wants four; cameras do with two, and terminals are small."""
+WITHIN = re.compile(r"docker|br-[0-9a-f]{12}|virbr|lxc|lxd|cni|podman|veth|vEthernet|vmnet|vboxnet|VMware|VirtualBox")
+"""How network interfaces are called that lead to containers and virtual machines of this one."""
 _BLOCKS = {(0, 0): " ", (1, 0): "▀", (0, 1): "▄", (1, 1): "█"}
 
 
@@ -26,10 +29,11 @@ def outward(found: Mapping[str, Iterable[str]], up: Iterable[str], version: int,
         found: Addresses of all kinds, by network interface.
         up: The interfaces that work.
         version: Of the Internet Protocol: 4 or 6.
-        likeliest: What comes first, if it is among them.
+        likeliest: What comes first, if it is among them. Those that only containers know come last.
     """
     working = set(up)
-    texts = [text for name, addresses in found.items() if name in working for text in addresses]
+    names = sorted((name for name in found if name in working), key=lambda name: WITHIN.match(name) is not None)
+    texts = [text for name in names for text in found[name]]
     usable = [text for text in dict.fromkeys(texts) if _reaches(text, version)]
     return sorted(usable, key=lambda text: text != likeliest)
 

@@ -22,9 +22,15 @@ HERE = ["192.168.178.23", "10.0.0.4"]
 
 
 def test_addresses_that_others_can_use_come_with_the_likeliest_first() -> None:
-    assert outward(FOUND, UP, 4, "192.168.178.23") == ["192.168.178.23", "172.17.0.1", "10.0.0.4"]
-    assert outward(FOUND, UP, 4, None) == ["172.17.0.1", "192.168.178.23", "10.0.0.4"]
+    assert outward(FOUND, UP, 4, "192.168.178.23") == ["192.168.178.23", "10.0.0.4", "172.17.0.1"]
+    assert outward(FOUND, UP, 4, "172.17.0.1") == ["172.17.0.1", "192.168.178.23", "10.0.0.4"]
     assert outward(FOUND, UP, 6, "192.0.2.1") == ["fd00::23"]
+
+
+def test_a_code_leads_to_no_container_where_no_way_leads_out() -> None:
+    """A notebook that is the hall's access point has no other way."""
+    found = {"docker0": ["172.17.0.1"], "br-0a1b2c3d4e5f": ["172.18.0.1"], "br0": ["10.1.0.1"], "wlan0": ["10.42.0.1"]}
+    assert outward(found, found, 4, None) == ["10.1.0.1", "10.42.0.1", "172.17.0.1", "172.18.0.1"]
 
 
 @pytest.mark.parametrize(("host", "version"), [("0.0.0.0", 4), ("::", 6), ("192.0.2.1", None), ("stage.local", None)])
