@@ -11,6 +11,7 @@ import math
 import sys
 from collections import defaultdict
 from contextlib import suppress
+from typing import IO
 
 from rich.console import Console
 from rich.live import Live
@@ -30,6 +31,10 @@ CELLS, QUIETEST = 20, -80.0
 
 class Terminal(Console):
     """A console whose reader may leave, as `head` does: then nothing is shown any more, and the session goes on."""
+
+    def __init__(self, file: IO[str] | None = None) -> None:
+        """Write to `file`, or standard output, what is given as it is: an address in brackets is no style."""
+        super().__init__(file=file, markup=False, emoji=False)
 
     def on_broken_pipe(self) -> None:
         with suppress(SystemExit):  # rich sends what is written on to nowhere, and then ends the program

@@ -16,7 +16,7 @@ from scanned import Modules, read
 from surtitle.pipeline.access import Access
 from surtitle.pipeline.events import Caption, Event, Gap, SessionEnd, SessionStart, Stamps, Targets
 from surtitle.pipeline.stats import LagStats
-from surtitle.pipeline.terminal import TerminalCaptions, show_invitation
+from surtitle.pipeline.terminal import Terminal, TerminalCaptions, show_invitation
 
 FINAL = Caption(
     cue=0,
@@ -186,6 +186,12 @@ def test_gaps_changes_and_ends_say_of_which_room_they_are_where_there_are_severa
         "hall 0.0 s of audio, 0 segments",
         "hall 30.0 s of audio not recognised, at 0:01",
     ]
+
+
+def test_an_address_in_brackets_is_shown_as_it_is() -> None:
+    shown = io.StringIO()
+    Terminal(shown).print("captions on http://[fd00:cd:ab::23]:8765/overlay", style="dim")
+    assert shown.getvalue() == "captions on http://[fd00:cd:ab::23]:8765/overlay\n"
 
 
 NAMED = Access("127.0.0.1", 8765, ("https://captions.example.org",))
