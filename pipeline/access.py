@@ -10,12 +10,14 @@ ours).
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 """The names by which this machine calls itself."""
+_HOST = re.compile(r"[a-z0-9._:-]+")
 
 
 def is_loopback(host: str) -> bool:
@@ -25,21 +27,28 @@ def is_loopback(host: str) -> bool:
 
 
 def origin(text: str) -> str:
-    """Return `text` as browsers send it: in small letters, and without a slash or the usual port at its end.
+    """Return `text` as browsers send it: in small letters of ASCII, and without a slash or the usual port at its end.
 
     Raises:
         ValueError: it is no origin.
     """
     if text in ("null", "file://"):
         return text  # of pages from a disk
-    parts = urlsplit(text.lower())
+    try:
+        parts = urlsplit(text.lower())
+        host, port = (parts.hostname or "").encode("idna").decode(), parts.port
+    except ValueError as error:
+        raise _no_origin(text) from error
     more = parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc
-    if not parts.scheme or not parts.hostname or more:
-        raise ValueError(f"saw {text!r}, expected an address without a path, such as https://captions.example.org")
-    port = parts.port  # reading it checks it
+    if not parts.scheme or not _HOST.fullmatch(host) or more:
+        raise _no_origin(text)
     usual = {"http": 80, "https": 443}.get(parts.scheme)
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    host = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{host}" + ("" if port in (None, usual) else f":{port}")
+
+
+def _no_origin(text: str) -> ValueError:
+    return ValueError(f"saw {text!r}, expected an address without a path, such as https://captions.example.org")
 
 
 def elsewhere(origins: Sequence[str]) -> tuple[str, ...]:

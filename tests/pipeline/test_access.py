@@ -122,14 +122,19 @@ def test_answers_are_shared_with_allowed_pages_alone() -> None:
         ("null", "null"),
         ("file://", "file://"),
         ("tauri://localhost", "tauri://localhost"),
+        ("https://Bücher.example", "https://xn--bcher-kva.example"),  # in a header, it must be ASCII
     ],
 )
 def test_an_origin_is_taken_as_browsers_send_it(typed: str, sent: str) -> None:
     assert origin(typed) == sent
 
 
+NAMELESS = ["https://*.x", "https://x;img-src", "https://a..b"]
+
+
 @pytest.mark.parametrize(
-    "typed", ["captions.example.org", "https://x/overlay", "https://[x", "https://x:99999", "https://me@x", "*", ""]
+    "typed",
+    ["captions.example.org", "https://x/overlay", "https://[x", "https://x:99999", "https://me@x", "*", "", *NAMELESS],
 )
 def test_what_no_browser_sends_is_no_origin(typed: str) -> None:
     with pytest.raises(ValueError):
