@@ -74,11 +74,13 @@ def is_sure(origins: Sequence[str], access: Access) -> bool:
     return len(origins) == 1 or (len(origins) > 1 and origins[0] not in access.allow_origins)
 
 
-def lines_of(origins: Sequence[str], path: str, *, asks_readers: bool) -> list[str]:
-    """Return what is said of the page at `path`, which readers open; `asks_readers` where they need tokens."""
+def lines_of(origins: Sequence[str], path: str, *, asks_readers: bool, sure: bool = True) -> list[str]:
+    """Return what is said of the page at `path`, which readers open; `asks_readers` where they need tokens, `sure` as
+    of `is_sure`."""
     lines = [f"{'or' if at else 'readers open'} {origin}{path}" for at, origin in enumerate(origins)]
     if lines and asks_readers:
-        lines.append(f"with a token: `surtitle tokens FILE add NAME --right read --url {origins[0]}` makes their link")
+        url = origins[0] if sure else "URL"
+        lines.append(f"with a token: `surtitle tokens FILE add NAME --right read --url {url}` makes their link")
     return lines
 
 

@@ -46,10 +46,11 @@ def show_invitation(console: Console, access: Access, room: str, *, asks_readers
     version = wildcard(access.host)
     origins = origins_of(access, own_addresses(version) if version else ())
     path = "/read" if room == MAIN_ROOM else f"/read?session={room}"
-    for line in lines_of(origins, path, asks_readers=asks_readers):
+    sure = is_sure(origins, access)
+    for line in lines_of(origins, path, asks_readers=asks_readers, sure=sure):
         console.print(Text(line, style="dim"), soft_wrap=True)
     able = console.is_terminal and console.encoding.startswith("utf")
-    if not able or asks_readers or not is_sure(origins, access):
+    if not able or asks_readers or not sure:
         return
     code = code_of(origins[0] + path)
     if len(code[0]) <= console.width:

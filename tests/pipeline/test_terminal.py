@@ -194,7 +194,8 @@ def test_an_address_in_brackets_is_shown_as_it_is() -> None:
     assert shown.getvalue() == "captions on http://[fd00:cd:ab::23]:8765/overlay\n"
 
 
-NAMED = Access("127.0.0.1", 8765, ("https://captions.example.org",))
+NAME = "https://captions.example.org"
+NAMED = Access("127.0.0.1", 8765, (NAME,))
 
 
 def invited(access: Access, *, width: int = 100, asks_readers: bool = False, terminal: bool = True) -> str:
@@ -234,6 +235,7 @@ def test_no_code_leads_to_a_site_that_may_only_show_the_captions() -> None:
     shown = invited(Access("127.0.0.1", 8765, ("https://church.example", "https://captions.example.org")))
     assert "or https://captions.example.org/read?session=hall" in shown
     assert "▀" not in shown
+    assert "--url URL` makes" in invited(Access("127.0.0.1", 8765, ("https://a.example", NAME)), asks_readers=True)
 
 
 def test_who_listens_on_every_address_names_those_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
