@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from websockets.asyncio.server import ServerConnection
 
-from surtitle.pipeline.connection import refuse
+from surtitle.pipeline.connection import in_time, refuse
 from surtitle.pipeline.messages import Refused
 from surtitle.pipeline.operations import Operations, Visit
 from surtitle.pipeline.tokens import Admission, Right, Tokens
@@ -19,7 +19,7 @@ from surtitle.pipeline.tokens import Admission, Right, Tokens
 TOKENS_SECONDS = 0.5
 """How often it is looked whether a token was revoked."""
 EXPEL_SECONDS = 1.0
-"""How long who is expelled may take to hear why."""
+"""How long who is expelled may take to hear why and to leave: whoever does not is cut off, and heard no more."""
 Writer = Callable[[ServerConnection], Callable[[Refused], str]]
 """How the client of a connection is told why it is refused."""
 
@@ -33,7 +33,7 @@ class Admissions:
         self._writer = writer
         self._admitted: dict[ServerConnection, Admission] = {}
         self._known = Tokens()  # as they were when it was last looked
-        self._expelling: set[asyncio.Task[None]] = set()
+        self._expelling: set[asyncio.Task[bool]] = set()
         self._checking: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -68,8 +68,8 @@ class Admissions:
             except Refused as refused:
                 self.release(connection)
                 # Not by cancelling: the session of a publisher that has to go says what it has still to say.
-                write = self._writer(connection)
-                expelling = asyncio.create_task(refuse(connection, refused, EXPEL_SECONDS, write))
+                goodbye = refuse(connection, refused, EXPEL_SECONDS / 2, self._writer(connection))
+                expelling = asyncio.create_task(in_time(connection, EXPEL_SECONDS, goodbye))
                 self._expelling.add(expelling)
                 expelling.add_done_callback(self._expelling.discard)
         self._known = tokens

@@ -145,6 +145,18 @@ async def test_a_publisher_whose_token_is_revoked_is_captioned_to_what_it_said_l
     assert listener.heard == [0.5]
 
 
+async def test_a_publisher_that_hears_no_goodbye_is_heard_no_more_two_seconds_after_its_token_is_revoked(
+    server: CaptionServer, listener: Listener, file: Path
+) -> None:
+    async with at(server, "/publish") as publisher:
+        await publisher.send(start("speaker's"))
+        assert (await receive(publisher))["type"] == "ready"
+        publisher.transport.pause_reading()
+        revoke_token(file, "speaker")
+        async with asyncio.timeout(3):
+            await listener.ended.wait()
+
+
 @pytest.mark.slow
 async def test_a_viewer_that_does_not_read_is_given_nothing_more_when_its_token_is_revoked(
     server: CaptionServer, hub: Hub, file: Path
