@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from surtitle.pipeline.events import Sound
+from surtitle.pipeline.events import MAIN_ROOM, Sound
 from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.messages import CloseCode, PublishStart, Refused
 
@@ -78,7 +78,8 @@ class Rooms:
         """
         if (room := self.find(name)) is not None:
             return room
-        if sum(not room.spoken for room in self._rooms.values()) >= SPARE:
+        # in the main one, whatever names others have made up
+        if name != MAIN_ROOM and sum(not room.spoken for room in self._rooms.values()) >= SPARE:
             raise Refused(CloseCode.FULL, f"saw session {name!r}, and {SPARE} others wait for their speaker; name one")
         return self._add(name)
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from surtitle.pipeline.events import MAIN_ROOM
 from surtitle.pipeline.hub import Hub, Viewer
 from surtitle.pipeline.messages import CloseCode, Refused
 from surtitle.pipeline.rooms import SPARE, Room, Rooms
@@ -105,6 +106,13 @@ def test_rooms_to_wait_in_are_bounded_and_rooms_with_a_speaker_are_not() -> None
     here.watch("7").hub.join()
     here.speak("one more")
     here.watch("one more")
+
+
+def test_names_that_others_made_up_keep_nobody_from_waiting_in_the_main_room() -> None:
+    here = rooms()
+    for number in range(SPARE):
+        here.watch(str(number)).hub.join()
+    assert here.watch(MAIN_ROOM).hub.join()
 
 
 steps = st.lists(
