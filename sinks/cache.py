@@ -155,8 +155,8 @@ class SinkCache:
         if self._rolling:
             raise ValueError("the prefix is pinned before the first turn ends, and one already has")
         self.pinned = tokens
-        if self.anchored and tokens:
-            self._at_first = tuple(layer.held()[0][:, :, :tokens].clone() for layer in self.layers)
+        anchors = self.layers if self.anchored and tokens else ()
+        self._at_first = tuple(layer.held()[0][:, :, :tokens].clone() for layer in anchors)
 
     def end_turn(self, slot: int | None = None) -> None:
         """Whatever came since the last turn ended, up to `slot` or all, is a turn: it will be evicted whole.

@@ -143,10 +143,15 @@ def endless(model: PreTrainedModel, *, sinks: int = 4, window: int = 1020) -> Pr
     """
     if sinks < 0 or window < SHARE:
         raise ValueError(f"{sinks} sinks and a window of {window} tokens, expected none or more, and at least {SHARE}")
+    before = type(model)
     if isinstance(model, Endless):
-        model.__class__ = type(model).__bases__[1]
-    decoder = StockDecoder(model)
-    decoder.cache(sinks + window)  # raises ValueError where the model's positions end before
+        model.__class__ = before.__bases__[1]
+    try:
+        decoder = StockDecoder(model)
+        decoder.cache(sinks + window)  # raises ValueError where the model's positions end before
+    except BaseException:
+        model.__class__ = before  # as endless as it was
+        raise
     model._accepted = tuple(inspect.signature(model.forward).parameters)
     model.__class__ = _endless_class(type(model))  # type: ignore[arg-type]
     model.generation_config.cache_implementation = None  # "hybrid", as Gemma's makers have it: ours takes its place

@@ -75,8 +75,13 @@ class EndlessCache(Cache):  # type: ignore[misc]
         """Forget the newest tokens; their number is negative, as transformers has it."""
         if tokens_to_remove > 0:
             raise ValueError(f"{tokens_to_remove} tokens to remove, expected a negative number")
-        self.slots.forget(-tokens_to_remove)
-        self._seen += tokens_to_remove
+        tokens = -int(tokens_to_remove)  # assisted generation of transformers 5.15 has it in a tensor
+        left = self.slots.length - tokens
+        if self._seen == self.slots.length and 0 <= left < self.slots.pinned:  # nothing has gone: others may be sinks
+            self.slots.pin(0)
+            self._pinned = False
+        self.slots.forget(tokens)
+        self._seen -= tokens
 
     def reset(self) -> None:
         """Begin anew."""

@@ -32,12 +32,13 @@ class SinkLayer:
 
     def update(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Append (B, H, n, d) keys and values; return all that are held. Raises CacheFull before writing anything,
-        ValueError for another shape or dtype than before, but for n. No gradient flows through the cache.
+        ValueError for another shape or dtype than before, but for n, and for B of an empty one. No gradient flows
+        through the cache.
         """
         end = self.length + keys.shape[-2]
         if end > self.capacity:
             raise CacheFull(held=self.length, coming=keys.shape[-2], capacity=self.capacity)
-        if self._stores is None:
+        if self._stores is None or (not self.length and self.rows != len(keys)):
             self._stores = (self._allocate(keys), self._allocate(values))
         for store, fresh in zip(self._stores, (keys, values), strict=True):
             _require_alike(store, fresh)

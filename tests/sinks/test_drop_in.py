@@ -400,10 +400,44 @@ def test_a_cache_can_be_cropped_reset_and_used_again(model: PreTrainedModel) -> 
         assert cache.get_seq_length() == 0
         model(PROMPT, past_key_values=cache)
         torch.testing.assert_close(model(PROMPT + 3, past_key_values=cache).logits, first)
-    with pytest.raises(ValueError, match="13 tokens to forget of 16 with 4 pinned"):
-        cache.crop(-13)
+    with pytest.raises(ValueError, match="17 tokens to forget of 16"):
+        cache.crop(-17)
     with pytest.raises(ValueError, match="expected a negative number"):
         cache.crop(2)
+    model(TEXT, past_key_values=cache)
+    with pytest.raises(ValueError, match="with 4 pinned"):
+        cache.crop(-cache.slots.length)
+
+
+def test_a_cache_that_has_lost_nothing_may_be_cropped_into_its_sinks(stock: PreTrainedModel, tmp_path: Path) -> None:
+    model = endless(deepcopy(stock).to(torch.bfloat16), sinks=4, window=52)
+    cache, fresh, again = model.new_cache(), model.new_cache(), model.new_cache()
+    model(PROMPT, past_key_values=cache)
+    cache.crop(torch.tensor(-6))  # as assisted generation of transformers 5.15 counts
+    cache.save(tmp_path / "cache")
+    again.load(tmp_path / "cache")
+    model(PROMPT[:, :2], past_key_values=fresh)
+    logits = [model(TEXT, past_key_values=each).logits for each in (cache, again, fresh)]
+    assert torch.equal(logits[0], logits[1])
+    torch.testing.assert_close(logits[0], logits[2])
+    assert cache.slots.pinned == fresh.slots.pinned == 4
+
+
+@pytest.mark.parametrize("tokens", [1, 2, 3])
+def test_a_prompt_shorter_than_the_sinks_may_have_an_assistant(
+    tokens: int, model: PreTrainedModel, stock: PreTrainedModel, make_model
+) -> None:
+    small = make_model("qwen2", num_hidden_layers=1, eos_token_id=None)
+    small.generation_config.eos_token_id = None
+    prompt = PROMPT[:, :tokens]
+    assert torch.equal(generated(model, prompt, assistant_model=small), generated(stock, prompt))
+
+
+def test_an_empty_cache_takes_any_number_of_rows(model: PreTrainedModel) -> None:
+    cache = model.new_cache()
+    model(PROMPT.repeat(3, 1), past_key_values=cache)
+    cache.reset()
+    assert torch.equal(generated(model, past_key_values=cache), generated(model))
 
 
 def test_bfloat16_models_are_anchored_and_go_on_as_long(stock: PreTrainedModel) -> None:
@@ -505,3 +539,7 @@ def test_a_model_whose_layers_all_slide_is_endless_within_its_sight(make_model) 
     with pytest.raises(ValueError, match="a window of 56 tokens in all, expected at most 40"):
         endless(model, sinks=4, window=52)
     assert generated(endless(model, sinks=4, window=36), max_new_tokens=100).shape == (1, 108)
+    with pytest.raises(ValueError, match="a window of 56 tokens in all, expected at most 40"):
+        endless(model, sinks=4, window=52)
+    assert generated(model, max_new_tokens=100).shape == (1, 108)
+    assert model.new_cache().slots.capacity == 40  # it is endless as before
