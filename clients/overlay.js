@@ -273,16 +273,18 @@ function begin(session, wait = delay) {
 let now; // in the time of elapsed_ms, when we were welcomed
 let head; // what came before that is old
 
-// What is older than the delay shows at once.
-const catchUp = (caption, then = now) => take(caption, delay - Math.max(0, then - caption.elapsed_ms));
+const age = ({ seq, elapsed_ms }, then = now) => (seq <= head && then > elapsed_ms ? then - elapsed_ms : 0);
 
 const handlers = {
   welcome({ recovered, session, seq, now_ms }) {
-    [now, head, over] = [now_ms, seq, !session];
-    if (!recovered) begin(session, 0);
+    [now, head] = [now_ms, seq];
+    if (recovered) return; // an end comes in its place among the rest
+    over = !session;
+    begin(session, 0);
   },
+  // What is older than the delay shows at once.
   snapshot({ captions }) {
-    for (const caption of captions) catchUp(caption, now ?? captions.at(-1).elapsed_ms);
+    for (const caption of captions) take(caption, delay - age(caption, now ?? captions.at(-1).elapsed_ms));
   },
   session(session) {
     over = false;
@@ -297,19 +299,18 @@ const handlers = {
     });
   },
   caption(caption) {
-    const shown = now >= 0 && caption.seq <= head ? catchUp(caption) : take(caption);
-    if (shown && caption.final) connection.painted(caption.seq);
+    if (take(caption, delay - age(caption)) && caption.final) connection.painted(caption.seq);
   },
   status({ state, lag_ms }) {
     const words = state === "device" ? "The microphone is gone" : "";
     const whole = running?.captions === "final" && drafts ? ", no drafts: the server shows whole captions" : "";
     say(debug ? `${state}, ${(lag_ms ?? 0) / 1000} s late${whole}` : words);
   },
-  end() {
+  end(message) {
     lack = "";
     say("");
     over = true;
-    if (!hold) fade(-delay);
+    if (!hold) fade(age(message) - delay);
   },
 };
 

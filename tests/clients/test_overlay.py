@@ -416,6 +416,25 @@ async def test_after_a_lost_connection_the_overlay_says_so_and_then_misses_nothi
     complaints[:] = [said for said in complaints if "WebSocket connection to" not in said]
 
 
+@pytest.mark.parametrize(("ended", "lines"), [(5, SENTENCES[0:2]), (30, [])])
+async def test_who_missed_the_end_keeps_the_last_captions_as_long_as_who_saw_it(
+    ended: float, lines: list[str], clock: HandClock, hub: Hub, browser: BrowserContext, complaints: list[str]
+) -> None:
+    async with CaptionServer(Rooms(lambda: hub), port=0) as server:
+        page = await overlay(browser, server, f"{LOOKS}&hold=0", complaints)
+        hub.publish(SESSION)
+        hub.publish(caption(0, SENTENCES[0]))
+        await shows(page, SENTENCES[0])
+    hub.publish(caption(1, SENTENCES[1]))
+    clock.advance(600)
+    hub.publish(SessionEnd(600, 600, {}))
+    clock.advance(ended)
+    async with CaptionServer(Rooms(lambda: hub), port=server.port):
+        await shows(page, *lines)
+        await page.close()
+    complaints[:] = [said for said in complaints if "WebSocket connection to" not in said]
+
+
 async def test_the_overlay_tells_of_finals_that_it_painted_as_they_came(
     hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
 ) -> None:
