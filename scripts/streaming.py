@@ -20,6 +20,7 @@ from typing import Any, TextIO
 
 import msgspec
 import torch
+from jinja2 import TemplateError
 from transformers import AutoTokenizer, DynamicCache, TextStreamer
 from transformers.cache_utils import Cache
 
@@ -71,7 +72,10 @@ def main() -> None:
             raise UserError(str(error)) from error
         if tokenizer.chat_template is None:
             raise UserError(f"{folder} has no chat template: expected a model that was trained to chat")
-        chat(model, cache, tokenizer, prompts, files, limit=args.max_new_tokens)
+        try:
+            chat(model, cache, tokenizer, prompts, files, limit=args.max_new_tokens)
+        except TemplateError as error:
+            raise UserError(f"the chat template of {folder} refuses the prompt: {error}") from error
 
 
 class Prompts(msgspec.Struct):
@@ -176,7 +180,11 @@ def ends_of(model: Any, tokenizer: Any) -> list[int]:
     Raises UserError where nothing does.
     """
     named = model.generation_config.eos_token_id
-    behind = tokenizer(behind_answer(tokenizer, ".").lstrip(), add_special_tokens=False).input_ids
+    try:
+        written = behind_answer(tokenizer, ".")
+    except TemplateError:  # a template of one turn: a second prompt is refused
+        written = ""
+    behind = tokenizer(written.lstrip(), add_special_tokens=False).input_ids
     marks = tokenizer.added_tokens_decoder.keys() & set(behind[:1])
     ends = {*(named if isinstance(named, list) else [named]), tokenizer.eos_token_id, *marks} - {None}
     if not ends:

@@ -76,7 +76,10 @@ class Chat:
 
     @cached_property
     def _ends(self) -> frozenset[int]:
-        return self._tokenizer.ends(self._behind_answer)
+        try:
+            return self._tokenizer.ends(self._behind_answer)
+        except ValueError:  # a template of one turn: who asks again is told
+            return self._tokenizer.ends("")
 
     def _render(self, *contents: str) -> str:
         roles = ("user", "assistant")

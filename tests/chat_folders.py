@@ -48,6 +48,12 @@ MAKERS: Mapping[str, Maker] = {
         "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}<|end|>\n{% endfor %}"
         "{% if add_generation_prompt %}<|assistant|>\n{% else %}{{ eos_token }}{% endif %}",
     ),
+    "one turn": Maker(
+        ("</s>",),
+        ("</s>",),
+        "{% if messages | length > 1 %}{{ raise_exception('expected one message') }}{% endif %}"
+        "[INST]{{ messages[0].content }}[/INST]",
+    ),
 }
 ENDS = [
     ("chatml", "<|im_end|>"),

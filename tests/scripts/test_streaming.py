@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import torch
 from chat_folders import ENDS, chat_folder
-from streaming import chat, load, parse, prompts_of
+from streaming import chat, load, main, parse, prompts_of
 from transformers import AutoTokenizer
 
 from surtitle.pipeline.errors import UserError
@@ -75,6 +75,18 @@ def test_an_answer_that_does_not_end_is_cut_and_read_to_its_last_token(
     chat(model, cache, tokenizer, ASKED, [log], limit=5)
     assert log.getvalue() == "USER: One?\n\nASSISTANT: xxxxx\n\nUSER: And two?\n\nASSISTANT: xxxxx\n\n"
     assert "model\nxxxxx<end_of_turn>\n<start_of_turn>user\nAnd" in tokenizer.decode(cache.slots.ids[0])
+
+
+def test_a_template_of_one_turn_answers_the_first_prompt_and_refuses_the_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = str(chat_folder(tmp_path / "model", "one turn", "x"))
+    (tmp_path / "prompts.txt").write_text("\n".join(ASKED))
+    options = ("--model_name_or_path", folder, "--dataset_name", str(tmp_path / "prompts.txt"), "--max_new_tokens", "5")
+    given(monkeypatch, *options, "--log_file", str(tmp_path / "log.txt"))
+    with pytest.raises(UserError, match=r"chat template of .* refuses the prompt: expected one message"):
+        main()
+    assert capsys.readouterr().out.startswith("USER: One?\n\nASSISTANT: xxxxx\n\n")
 
 
 @pytest.mark.parametrize("experiment", ["attention_sinks", "windowed", "transformers"])

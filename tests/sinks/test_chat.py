@@ -99,6 +99,14 @@ def test_every_turn_begins_with_the_token_that_ended_the_one_before(model: LeanD
     assert "<|im_end|>\n<|im_start|>user\nthree<|im_end|>\n" in text
 
 
+def test_a_template_of_one_turn_answers_the_first_prompt_and_refuses_the_second(tmp_path: Path) -> None:
+    folder = chat_folder(tmp_path, "one turn", "x")
+    _, chat = begun(StockDecoder(AutoModelForCausalLM.from_pretrained(folder)), folder)
+    assert "".join(chat.say("One?", limit=5)) == "xxxxx"
+    with pytest.raises(ValueError, match="refuses the prompt: expected one message"):
+        list(chat.say("And two?", limit=5))
+
+
 def test_a_prompt_cannot_end_its_own_turn(model: LeanDecoder, folder: Path) -> None:
     recorder = Recorder(model)
     _, chat = begun(recorder, folder)
