@@ -44,17 +44,24 @@ class Endless(GenerationMixin):  # type: ignore[misc]
         """Read again what `cache` holds: nothing evicted is left in its keys and values then. Raises ValueError where
         the ids are not known, since embeddings were read.
         """
-        cache.reread(lambda ids: self(ids.to(self.device), past_key_values=cache, logits_to_keep=1))
+        cache.reread(lambda ids: self(ids.to(self.device), past_key_values=cache, use_cache=True, logits_to_keep=1))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The forward, in parts where it does not fit. Takes and gives what the model's own does, but no gradients:
         they want `use_cache=False`, or `train()`, which runs without a cache.
 
-        Raises ValueError for rows of unequal lengths, images, and a cache that is no `EndlessCache`.
+        Raises ValueError for rows of unequal lengths, images, a cache that is no `EndlessCache`, and one without use.
         """
         given = dict(zip(self._accepted, args, strict=False)) | kwargs
         use_cache = given.get("use_cache")
-        if use_cache is False or (use_cache is None and (self.training or not self.config.use_cache)):
+        if use_cache is None:  # a model that also sees has it in the part that reads
+            use_cache = not self.training and self.config.get_text_config(decoder=True).use_cache
+        if not use_cache:
+            if isinstance(given.get("past_key_values"), EndlessCache):
+                raise ValueError(
+                    "past_key_values is given, and use_cache=False or train() runs without a cache: expected "
+                    "use_cache=True, or eval(), or no cache"
+                )
             return super().__call__(*args, **kwargs)
         _check(given)
         cache = given.pop("past_key_values", None)

@@ -13,6 +13,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import (
     DynamicCache,
+    Gemma3Config,
+    Gemma3ForConditionalGeneration,
     GenerationConfig,
     PreTrainedModel,
     StaticCache,
@@ -316,6 +318,21 @@ def test_without_a_cache_it_is_the_stock_model(model: PreTrainedModel, stock: Pr
     with torch.no_grad():
         torch.testing.assert_close(model(PROMPT, use_cache=False).logits, stock(PROMPT).logits)
     assert torch.equal(generated(model, use_cache=False), generated(stock))
+    cache = model.new_cache()
+    training = deepcopy(model).train()
+    for run in (partial(model, use_cache=False), partial(generated, model, use_cache=False), training):
+        with pytest.raises(ValueError, match="past_key_values is given, and use_cache=False or"):
+            run(PROMPT, past_key_values=cache)
+    assert cache.slots.length == cache.get_seq_length() == 0
+
+
+def test_a_model_that_also_sees_reads_text_without_being_told_of_the_cache() -> None:
+    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2}
+    text = {**sizes, "num_key_value_heads": 1, "head_dim": 16, "vocab_size": 300, "sliding_window": 64}
+    seen = {**sizes, "num_hidden_layers": 1, "image_size": 28, "patch_size": 14}
+    config = Gemma3Config(text_config=text, vision_config=seen, mm_tokens_per_image=4, image_token_index=299)
+    model = endless(Gemma3ForConditionalGeneration(config).eval(), sinks=4, window=52)
+    assert model(TEXT).logits.shape == (1, 200, 300)
 
 
 def test_embeddings_are_read_as_ids_are(model: PreTrainedModel) -> None:
