@@ -46,14 +46,16 @@ class ContrastiveSearch:
         ids, logits = input_ids, step.begin(input_ids[:, cache.get_seq_length() :])
         unfinished = torch.ones(len(ids), dtype=torch.long, device=ids.device)
         pad = generation_config.pad_token_id if generation_config.pad_token_id is not None else 0
-        while bool(unfinished.any()):
-            tokens, logits = step.choose(logits_processor(ids, logits.float()))  # (B,), (B, V)
-            tokens = tokens * unfinished + pad * (1 - unfinished)
-            ids = torch.cat((ids, tokens[:, None]), dim=1)
-            if self._streamer is not None:
-                self._streamer.put(tokens.cpu())
-            unfinished = unfinished & ~stopping_criteria(ids, None)
-        step.end()
+        try:
+            while bool(unfinished.any()):
+                tokens, logits = step.choose(logits_processor(ids, logits.float()))  # (B,), (B, V)
+                tokens = tokens * unfinished + pad * (1 - unfinished)
+                ids = torch.cat((ids, tokens[:, None]), dim=1)
+                if self._streamer is not None:
+                    self._streamer.put(tokens.cpu())
+                unfinished = unfinished & ~stopping_criteria(ids, None)
+        finally:
+            step.end()
         if self._streamer is not None:
             self._streamer.end()
         if generation_config.return_dict_in_generate:

@@ -63,6 +63,28 @@ def test_rows_are_searched_alone_and_their_cache_goes_on(stock: PreTrainedModel)
         torch.testing.assert_close(searched.held(), read.held(), atol=1e-4, rtol=0)
 
 
+def test_a_search_that_was_interrupted_can_be_gone_on_from(stock: PreTrainedModel) -> None:
+    model = endless(deepcopy(stock), sinks=4, window=60)
+    how = {"penalty_alpha": 0.6, "top_k": 4, "max_new_tokens": 12, "min_new_tokens": 12}
+    rows = torch.cat((PROMPT, PROMPT + 9))
+    expected = model.generate(rows, **how)
+    cache, forwards = model.new_cache(), iter(range(50))
+
+    def interrupt(*args: object) -> None:
+        if next(forwards) == 8:
+            raise KeyboardInterrupt
+
+    handle = model.model.layers[1].register_forward_pre_hook(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        model.generate(rows, past_key_values=cache, **how)
+    handle.remove()
+    assert torch.equal(cache.slots.ids, expected[:, : 8 + 6])  # seven were chosen, and the last is to be read
+    fresh, more = model.new_cache(), torch.cat((cache.slots.ids, rows), dim=1)
+    model(cache.slots.ids, past_key_values=fresh)
+    ours, theirs = (model.generate(more, past_key_values=each, max_new_tokens=12) for each in (cache, fresh))
+    assert torch.equal(ours, theirs)
+
+
 def test_it_compares_with_the_sinks_and_the_newest_tokens_once_others_are_evicted(stock: PreTrainedModel) -> None:
     model = endless(deepcopy(stock), sinks=4, window=24)
     cache = model.new_cache()
