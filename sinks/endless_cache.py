@@ -66,9 +66,9 @@ class EndlessCache(Cache):  # type: ignore[misc]
         state = load_file(path)
         if "seen" not in state:
             raise ValueError(f"{path} holds {len(state)} tensors, and how much was read is not among them")
-        self._seen = int(state.pop("seen"))
-        device = self._device
+        seen, device = int(state.pop("seen")), self._device
         self.slots.restore({name: tensor.to(device) if "." in name else tensor for name, tensor in state.items()})
+        self._seen = seen
         self._pinned = bool(self.slots.pinned or self.slots.evicted)
 
     def crop(self, tokens_to_remove: int) -> None:

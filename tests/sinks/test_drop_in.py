@@ -401,6 +401,7 @@ def test_a_conversation_goes_on_from_a_saved_cache(model: PreTrainedModel, tmp_p
     assert torch.equal(ours, generated(model, more, past_key_values=cache))
     with pytest.raises(ValueError, match="expected the 6 tensors of a cache of 2 layers, and an empty cache"):
         again.load(tmp_path / "cache")
+    assert again.get_seq_length() == cache.get_seq_length()  # as it was
     save_file({"logits": torch.zeros(3)}, tmp_path / "other")
     with pytest.raises(ValueError, match="how much was read is not among them"):
         again.load(tmp_path / "other")
