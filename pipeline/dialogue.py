@@ -157,7 +157,7 @@ class Dialogue:
         """What becomes of `text`, which mentions `terms`, or of what is `shown` in its place."""
         messages = prompt.messages([*prompt.examples, *turns], shown)
         reply = yield Ask(messages, limit_of(shown), prompt.stop, prompt.variables)
-        found = calm(as_spoken(reply.text, text), text)
+        found = calm(as_spoken(reply.text, text), " ".join((text, *(term.wanted for term in terms))))
         fault = self._guards.fault(text, reply.text, finished=reply.finished, before=turns)
         return Answer([], found, fault, len(missed(terms, found, self._target)))
 

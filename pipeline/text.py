@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from surtitle.pipeline.sentences import CLAUSE_ENDS, CLOSERS, SENTENCE_ENDS
 
 EXCLAMATIONS = frozenset("!！¡")
-_EXCLAIMED = re.compile(r"[!！]+(?=\s*[!！?？.。…])")
+_SPACED = re.compile(r"\s+(?=[!！])")
+_BESIDE = re.compile(r"(?<=[!！?？.。…])[!！]+|[!！]+(?=\s*[?？.。…,;，、])")
 _LETTERS_A_WORD = {"zh": 1.6, "yue": 1.6, "ja": 2.2, "th": 4.0, "lo": 4.0, "my": 5.0}
 """About, in languages without spaces: where a text is cut into words there, recognisers do not say."""
 _LEADING, _TRAILING = "เแโใไເແໂໃໄ", "ะาำๅๆฯະາຳໆຯ"
@@ -85,7 +86,8 @@ def calm(text: str, source: str) -> str:
     """`text` without marks of exclamation, unless `source` has one: models that chat set many that nobody meant."""
     if exclaims(source):
         return text
-    return _EXCLAIMED.sub("", text).replace("¡", "").replace("!", ".").replace("！", "。")
+    alone = _BESIDE.sub("", _SPACED.sub("", text))  # French has a space before it, and no full stop has
+    return alone.replace("¡", "").replace("!", ".").replace("！", "。")
 
 
 def as_spoken(text: str, source: str) -> str:

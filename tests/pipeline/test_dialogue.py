@@ -193,3 +193,9 @@ def test_an_answer_may_be_as_long_as_a_translation_and_not_as_long_as_a_story() 
     said = "The committee will meet again on Thursday to discuss the budget for the coming year."
     assert 2 * len(said.split()) < limit_of(said) < 10 * len(said.split())
     assert limit_of("会議") > 32
+
+
+def test_marks_of_exclamation_go_but_those_of_the_glossarys_words(identifier: Identifier) -> None:
+    talk = Talk(identifier, glossary=Glossary(({"en": "yahoo", "es": "Yahoo!"},)))
+    assert talk.say("They ask yahoo every day.", "¡Preguntan a Yahoo! todos los días!").text.count("Yahoo!") == 1
+    assert talk.say("They ask maps every day.", "¡Preguntan a los mapas!").text == "Preguntan a los mapas."

@@ -66,3 +66,19 @@ def test_marks_of_exclamation_that_nobody_meant_are_full_stops() -> None:
     assert calm("¡Hola a todos! ¡Qué tal?", "Hello everyone. How are you?") == "Hola a todos. Qué tal?"
     assert calm("何ですか！？すごい！", "What is it? Great.") == "何ですか？すごい。"
     assert calm("¡No! ¡Alto!", "No! Stop.") == "¡No! ¡Alto!"
+
+
+@pytest.mark.parametrize(
+    ("loud", "quiet"),
+    [
+        ("¿Qué?! ¿Cómo?!!", "¿Qué? ¿Cómo?"),
+        ("C'est vrai ! Il vient !", "C'est vrai. Il vient."),
+        ("Ja... ! Ja…!", "Ja... Ja…"),
+        ("Ja!, sagte er!!!", "Ja, sagte er."),
+        ("真的吗？！是！", "真的吗？是。"),
+    ],
+)
+def test_beside_other_marks_no_full_stop_takes_their_place_and_none_has_a_space_before_it(
+    loud: str, quiet: str
+) -> None:
+    assert calm(loud, "Is it? It is.") == quiet
