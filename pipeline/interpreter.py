@@ -180,7 +180,7 @@ class Interpreter:
             self._tell(message)
 
     def _restore(self, state: SavedConversations) -> None:
-        taken = not state
+        taken = not (state and any(map(self._wanted, self._sources)))  # who translates nothing has no use for any
         for source in dict.fromkeys(pair.partition("-")[0] for pair in state):
             translator = self._from(source) if source in self._sources else None
             if translator is not None:

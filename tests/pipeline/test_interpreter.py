@@ -302,6 +302,12 @@ def test_what_each_direction_knows_is_kept_and_taken_up_by_another() -> None:
     assert again.restored == [{"en-es": KEPT}, {"es-en": KEPT}]
 
 
+def test_who_translates_nothing_leaves_what_was_kept_alone() -> None:
+    made = Made(("en",), ("en",), {"en-es": KEPT})
+    assert made.made == made.restored == []
+    assert made.interpreter.state() == {}
+
+
 def test_what_was_said_in_another_language_is_refused() -> None:
     for pair in ("fr-de", "en-it"):
         with pytest.raises(ValueError, match=f"it is of {pair}, expected what is translated from en, es into de"):
