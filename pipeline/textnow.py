@@ -64,9 +64,9 @@ class TextNow:
     def _write(self, language: str, text: str) -> None:
         path = self._files.setdefault(language, beside(self._path, language if self._files else None))
         new = path.with_name(f".{path.name}.new")
-        if path.exists() and not path.is_file():  # /dev/null can be written, but must not be replaced
-            raise UserError(f"{path}: is no file that can be replaced; name another")
         try:
+            if path.exists() and not path.is_file():  # /dev/null can be written, but must not be replaced
+                raise UserError(f"{path}: is no file that can be replaced; name another")
             new.write_text(text, encoding="utf-8")
             new.replace(path)
         except OSError as error:

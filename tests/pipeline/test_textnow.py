@@ -99,3 +99,8 @@ def test_what_is_no_file_is_not_replaced(tmp_path: Path, make: object) -> None:
 def test_a_folder_that_is_not_there_is_said_at_once(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"can not be written \(No such file or directory\); name another file"):
         TextNow(tmp_path / "nowhere" / "now.txt", ("es",))
+
+
+def test_a_place_that_can_not_even_be_looked_at_is_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"can not be written \(File name too long\); name another file"):
+        TextNow(tmp_path / ("a" * 300), ("es",))
