@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -114,8 +114,8 @@ async def microphone(
     """
     device = await asyncio.to_thread(choose, name, channels)
     listener = _Listener(device, channels, tell)
-    await listener.open()
     try:
+        await listener.open()
         yield listener.items()
     finally:
         await listener.close()
@@ -135,12 +135,13 @@ class _Listener:
         self._block_at = self._loop.time()  # When the last block came.
         self._counted_to = self._block_at  # Up to when a loss has been counted.
         self._allowed = START_S  # Seconds until the next block must be there.
-        self._stream: Any = None
+        self._opening: asyncio.Future[Any] | None = None  # of the stream
 
     async def open(self) -> None:
         self._intake.open(self._device.rate)
         self._allowed = START_S
-        self._stream = await asyncio.to_thread(_start, self._device, self._opened, self._on_thread)
+        self._opening = asyncio.ensure_future(asyncio.to_thread(_start, self._device, self._opened, self._on_thread))
+        await asyncio.shield(self._opening)  # a thread goes on where nobody waits any more: `close` waits for it
 
     @property
     def _opened(self) -> int:
@@ -148,11 +149,13 @@ class _Listener:
         return max(self._channels, default=min(self._device.channels, 2))
 
     async def close(self) -> None:
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            # abort: what the device still holds is not wanted, and a lost device would never deliver it.
-            await asyncio.to_thread(stream.abort)
-            await asyncio.to_thread(stream.close)
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            with suppress(UserError):  # there is no stream
+                stream = await opening
+                # abort: what the device still holds is not wanted, and a lost device would never deliver it.
+                await asyncio.to_thread(stream.abort)
+                await asyncio.to_thread(stream.close)
 
     async def items(self) -> AsyncIterator[AudioChunk | Gap]:
         while True:

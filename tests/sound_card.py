@@ -60,6 +60,10 @@ class Card:
         """The device is there again, by its old name."""
         subprocess.run(["pactl", "load-module", *_SINK], check=True, stdout=subprocess.DEVNULL)
 
+    def is_heard(self) -> bool:
+        """Whether anybody listens."""
+        return bool(subprocess.check_output(["pactl", "list", "short", "source-outputs"]))
+
     def play(self, samples: Samples) -> None:
         """Of shape [frames], or [frames, 2]."""
         raw = self._folder / "sound.raw"

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from scripted import eventually
 from sound_card import Card
 
-from surtitle.pipeline.devices import list_devices
+from surtitle.pipeline.callbacks import ignore
+from surtitle.pipeline.devices import choose, list_devices
 from surtitle.pipeline.errors import UsageError
 from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Gap, Samples
-from surtitle.pipeline.microphone import UNKNOWN_S, Intake, microphone
+from surtitle.pipeline.microphone import UNKNOWN_S, Intake, _Listener, microphone
 
 
 def drain(intake: Intake) -> list[AudioChunk | Gap]:
@@ -185,6 +186,18 @@ async def test_a_device_that_stays_away_is_waited_for_and_what_keeps_it_away_is_
         assert len(told) == len(set(told))
         card.plug()
         assert (await asyncio.wait_for(back, 20)).why == "device"
+
+
+@pytest.mark.soundcard
+async def test_a_device_that_is_being_opened_when_all_is_over_is_closed_again(card: Card) -> None:
+    listener = _Listener(choose("surtitle-room"), (), ignore)
+    opening = asyncio.ensure_future(listener.open())
+    await asyncio.sleep(0)
+    opening.cancel()
+    await asyncio.wait((opening,))
+    await listener.close()
+    await asyncio.get_running_loop().shutdown_default_executor()
+    assert not card.is_heard()
 
 
 @pytest.mark.soundcard
