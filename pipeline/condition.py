@@ -45,10 +45,13 @@ class Condition:
                     self._overload_until = now + SKIPPED
                 self._again_until = now + SKIPPED
 
-    def captioned(self, lag: float) -> None:
-        """A final translation was sent `lag` seconds after the end of its words."""
-        self._lag = self._late = lag
-        self._late_until = None
+    def captioned(self, lag: float, *, awaited: bool = True) -> None:
+        """A final caption for readers was sent `lag` seconds after the end of its words. One that is not `awaited`,
+        since it stands as it was said and its translations are still to come, does not tell that those are in time.
+        """
+        self._lag = lag
+        if awaited or lag > self._late:
+            self._late, self._late_until = lag, None
 
     def status(self, *, audio: float, now: float, waiting: float) -> Status | None:
         """What is to be told now, or None.

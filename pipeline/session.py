@@ -358,7 +358,8 @@ class Session:
     def _emit(self, waiting: Waiting, language: str, made: Translated, stamps: Stamps) -> None:
         caption = self.captioner.final(waiting.segment, language, made, stamps, behind=waiting.behind)
         if caption.role == "target":
-            self._condition.captioned(self._lateness(waiting.segment))
+            awaited = language != waiting.segment.language or {*self._agenda.targets} == {language}
+            self._condition.captioned(self._lateness(waiting.segment), awaited=awaited)
         self._publish(caption)
 
     def _figures(self) -> dict[str, float | int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator
 from queue import Queue
@@ -9,10 +10,11 @@ from typing import Literal
 
 import numpy as np
 import pytest
-from driven import GuessingEars, captioned, chunks, shown
+from driven import GuessingEars, blocks, captioned, chunks, shown
+from hand_clock import HandClock
 from scripted import ScriptedEars, ScriptedTranslator, eventually
 
-from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Caption, Event, Item, Samples, Targets, Word
+from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Caption, Event, Item, Samples, Status, Targets, Word
 from surtitle.pipeline.gate import Quiet
 from surtitle.pipeline.pacing import VirtualClock
 from surtitle.pipeline.recognizer import Heard
@@ -97,6 +99,30 @@ async def test_what_is_said_waits_for_nothing_where_nothing_before_it_is_transla
         chunks(2.0), workers, kind="real", sources=("en", "es"), ears=ears, translator=translator, told=told
     )
     assert heard_in_time == [True, True]
+
+
+async def test_captions_that_need_no_translation_do_not_hide_that_translations_are_late(workers: Workers) -> None:
+    released, clock, seen = threading.Event(), HandClock(), list[Event]()
+    ears = Dictated({1.0: [Word("Yes.", 0.0, 0.4, 0.9), Quiet(0.5)], 9.0: [Word("No.", 8.0, 8.4, 0.9), Quiet(8.5)]})
+
+    async def spoken() -> AsyncIterator[Item]:
+        for index, block in enumerate(blocks(11.0)):
+            clock.advance(0.1)
+            if index == 80:
+                released.set()
+                await eventually(lambda: (0, "es", "YES.") in shown(seen))
+                released.clear()
+            yield AudioChunk(block, index / 10)
+            await asyncio.sleep(0)
+            if index == 95:
+                await eventually(lambda: (1, "en", "No.") in shown(seen))
+        released.set()
+
+    translator = ScriptedTranslator(["en", "es"], gate=lambda: released.wait(10))
+    await captioned(spoken(), workers, kind="real", clock=clock, ears=ears, translator=translator, told=seen.append)
+    last = next(at for at, event in enumerate(seen) if isinstance(event, Caption) and event.text == "NO.")
+    states = [event.state for event in seen[:last] if isinstance(event, Status)]
+    assert "ok" not in states[states.index("behind") :]
 
 
 async def test_finals_keep_their_order_while_a_language_is_added(workers: Workers) -> None:
