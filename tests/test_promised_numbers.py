@@ -39,6 +39,7 @@ LATIN, JAPANESE, KOREAN, CHINESE = (code.wrap.reading(language) for language in 
 LINES = (code.wrap.LINES, LATIN.line, JAPANESE.line / 2, KOREAN.line / 2)
 SPEEDS = (LATIN.speed, JAPANESE.speed / 2, KOREAN.speed / 2, CHINESE.speed / 2)
 BUDGETS = (code.remote.LIVE.patience, code.remote.LIVE.hurry, code.remote.REPLAY.patience / 60)
+LOOKS = (code.microphone.AGAIN_S, code.microphone.SELDOM_S)
 LARGEST = (code.server.VIEWER_MAX_BYTES / KIB, code.server.PUBLISHER_MAX_BYTES / MIB)
 
 # What a document says, with # for each number, and what the code has there.
@@ -136,7 +137,7 @@ ARCHITECTURE = {
     "where # of speech before a pause has no words": HEARING.unheard,
     "the gate opens up to # back": GATE.lead,
     "a likely one (#) is believed at once": code.spoken._LIKELY,
-    "A lost microphone is looked for once #, without end": code.microphone.AGAIN_S,
+    "A lost microphone is looked for every # s, later every # s, without end": LOOKS,
     "is silence for # seconds or a little more": code.listener.HOLE,
     "from # words on, before a conjunction or a relative": SPACED.phrase_words,
     "from # on where the speaker halts for # a second": (SPACED.clause_words, SPACED.halt),

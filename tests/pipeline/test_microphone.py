@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from itertools import accumulate, takewhile
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from surtitle.pipeline.callbacks import ignore
 from surtitle.pipeline.devices import choose, list_devices
 from surtitle.pipeline.errors import UsageError
 from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Gap, Samples
-from surtitle.pipeline.microphone import UNKNOWN_S, Intake, _Listener, microphone
+from surtitle.pipeline.microphone import UNKNOWN_S, Intake, _Listener, microphone, waits
 
 
 def drain(intake: Intake) -> list[AudioChunk | Gap]:
@@ -89,6 +90,12 @@ def test_of_a_mixer_the_channels_that_were_asked_for_are_heard_at_their_mean(
     (chunk,) = drain(intake)
     assert isinstance(chunk, AudioChunk)
     assert chunk.samples == pytest.approx(heard)
+
+
+def test_a_lost_device_is_looked_for_often_at_first_and_seldom_in_a_night() -> None:
+    looks = list(takewhile(lambda passed: passed < 3600, accumulate(waits())))
+    assert sum(passed <= 30 for passed in looks) > 10
+    assert len(looks) < 400
 
 
 def tone(hertz: float, seconds: float) -> Samples:
