@@ -40,6 +40,7 @@ class Shortfalls:
         self._failed: dict[str, _Times] = {}
         self._gaps = _Times()
         self._unheard = 0.0  # seconds
+        self._until = -1.0  # where the newest gap ends
 
     def push(self, event: Event) -> None:
         """The session's next event."""
@@ -51,7 +52,9 @@ class Shortfalls:
                     self._failed.setdefault(language, _Times()).add(event.start)
             case Gap():
                 self._unheard += event.end - event.start
-                self._gaps.add(event.start)
+                if event.start != self._until:  # what is told piece by piece, as it grows, is one gap
+                    self._gaps.add(event.start)
+                self._until = event.end
 
     def lines(self) -> list[str]:
         """What is missing so far: a line for each language, and one for the audio; none where all was brought."""

@@ -50,3 +50,8 @@ def test_audio_that_was_not_heard_is_summed_up_with_where_it_was() -> None:
         "31.5 s of audio not recognised, at 1:01, 1:40"
     ]
     assert lines(Gap(61.0, 61.0, "device")) == ["some audio not recognised, at 1:01"]  # nobody knows how much
+
+
+def test_one_stretch_that_is_told_in_pieces_is_one() -> None:
+    pieces = [Gap(61.0, 62.5, "device"), Gap(62.5, 90.0, "device"), Gap(100.0, 110.0, "invalid")]
+    assert lines(*pieces, Gap(110.0, 112.0, "invalid")) == ["41.0 s of audio not recognised, at 1:01, 1:40"]
