@@ -145,6 +145,7 @@ async def test_a_publisher_whose_token_is_revoked_is_captioned_to_what_it_said_l
     assert listener.heard == [0.5]
 
 
+@pytest.mark.slow
 async def test_a_publisher_that_hears_no_goodbye_is_heard_no_more_two_seconds_after_its_token_is_revoked(
     server: CaptionServer, listener: Listener, file: Path
 ) -> None:

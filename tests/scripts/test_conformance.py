@@ -78,6 +78,7 @@ async def test_the_real_server_conforms_in_every_sentence() -> None:
     assert [result.line for result in results if result.seen is not None or result.skipped is not None] == []
 
 
+@pytest.mark.slow
 async def test_a_server_that_everybody_may_read_conforms() -> None:
     tokens = Tokens((Token("speaker", "publish", digest("p" * 32)),), public_read=True)
     async with serving(tokens) as server:

@@ -121,6 +121,7 @@ def test_a_prompt_longer_than_the_window_is_read(model: LeanDecoder, folder: Pat
     assert stream.cache.evictions > 0
 
 
+@pytest.mark.slow
 def test_a_hundred_turns_leave_the_context_within_its_window(model: LeanDecoder, folder: Path) -> None:
     stream, chat = begun(model, folder, pick=sampler())
     for number in range(100):

@@ -84,6 +84,7 @@ def test_beams_and_several_sequences_go_on_from_a_cache_whose_rows_were_repeated
     assert torch.equal(ours, generated(model, more, **how))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("assisted", ["stock", "endless"])
 @pytest.mark.parametrize("helper", ["stock", "endless"])
 def test_an_assistant_changes_nothing_of_what_is_written_but_how_early_a_full_window_makes_room(
@@ -151,6 +152,7 @@ def test_gradients_are_those_of_the_stock_model_or_none(stock: PreTrainedModel) 
         torch.testing.assert_close(ours.grad, theirs.grad)
 
 
+@pytest.mark.slow
 def test_a_model_that_is_partly_on_disk_generates_as_it_does_in_memory(model: PreTrainedModel, tmp_path: Path) -> None:
     model.save_pretrained(tmp_path)
     names = ("model.embed_tokens", "model.layers.0", "model.norm", "model.rotary_emb", "lm_head")

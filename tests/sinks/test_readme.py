@@ -13,6 +13,8 @@ import pytest
 from chat_folders import chat_folder
 from readme_programs import program
 
+pytestmark = pytest.mark.slow
+
 
 def run(name: str, folder: Path, lines: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the program has made when it is over."""
