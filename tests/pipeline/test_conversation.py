@@ -426,6 +426,7 @@ def since(before: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # three minutes, and twice that where the host is busy
 def test_ten_thousand_segments_take_no_more_room_than_a_hundred(engine: Engine) -> None:
     whole = resumed = Spanish(engine, SMALLEST)
     rooms, before = set(), dict[str, int]()
@@ -437,7 +438,7 @@ def test_ten_thousand_segments_take_no_more_room_than_a_hundred(engine: Engine) 
         text = f"{numbered(number)} of {['Marenko', 'Vandovia', 'Kessler'][number % 3]}{number % 50}"
         shown = {each.translate(text) for each in {id(each): each for each in (whole, resumed)}.values()}
         assert len(shown) == 1  # as it is without the cut
-        if number % 20 == 19:
+        if number % 40 == 39:
             for each in {id(each): each for each in (whole, resumed)}.values():
                 each.translator.rest(never)
         if number % 100 == 99:
@@ -448,7 +449,7 @@ def test_ten_thousand_segments_take_no_more_room_than_a_hundred(engine: Engine) 
     assert len(rooms) == 1
     figures = whole.translator.figures()
     assert figures["evictions"] > 500
-    assert figures["rebuilds"] > 400
+    assert figures["rebuilds"] > 200
     assert resumed.translator.figures() == since(before, figures)
 
 
