@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 """The names by which this machine calls itself."""
+PORTS = {"http": 80, "https": 443}
+"""Of the schemes of web sites, the ports that nobody has to name."""
 _HOST = re.compile(r"[a-z0-9._:-]+")
 
 
@@ -42,13 +44,17 @@ def origin(text: str) -> str:
     more = parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc
     if not parts.scheme or not _HOST.fullmatch(host) or more:
         raise _no_origin(text)
-    usual = {"http": 80, "https": 443}.get(parts.scheme)
     host = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{host}" + ("" if port in (None, usual) else f":{port}")
+    return f"{parts.scheme}://{host}" + ("" if port in (None, PORTS.get(parts.scheme)) else f":{port}")
 
 
 def _no_origin(text: str) -> ValueError:
     return ValueError(f"saw {text!r}, expected an address without a path, such as https://captions.example.org")
+
+
+def is_site(origin: str) -> bool:
+    """Whether `origin` is that of a web site, and not of pages from a disk or a browser's extension."""
+    return urlsplit(origin).scheme in PORTS
 
 
 def elsewhere(origins: Sequence[str]) -> tuple[str, ...]:
@@ -56,7 +62,7 @@ def elsewhere(origins: Sequence[str]) -> tuple[str, ...]:
 
     What is no site, such as a browser's extension, is on the machine that it runs on.
     """
-    hosts = {each: urlsplit(each).hostname for each in origins if each.startswith(("http://", "https://"))}
+    hosts = {each: urlsplit(each).hostname for each in origins if is_site(each)}
     return tuple(each for each, host in hosts.items() if host is not None and not is_loopback(host))
 
 
@@ -85,7 +91,7 @@ class Access:
     def is_at(self, origin: str) -> bool:
         """Whether `origin` has our scheme and port: no site that shows our captions, nor a proxy."""
         parts = urlsplit(origin)
-        return parts.scheme == self.scheme and (parts.port or {"http": 80, "https": 443}[self.scheme]) == self.port
+        return parts.scheme == self.scheme and (parts.port or PORTS[self.scheme]) == self.port
 
     def shares_with(self, origins: Sequence[str]) -> str | None:
         """Return the origin among `origins`, if it is another one whose pages may read our answers (CORS)."""

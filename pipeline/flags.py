@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from surtitle.pipeline.access import origin
+from surtitle.pipeline.access import is_site, origin
 
 _FORMATS = {
     "srt": "SubRip subtitles",
@@ -63,7 +63,7 @@ def page_origin(text: str) -> str:
 def server_url(text: str) -> str:
     """Where a server is found, without a slash at its end."""
     found = page_origin(text)
-    if not found.startswith(("http://", "https://")):
+    if not is_site(found):
         raise argparse.ArgumentTypeError(f"saw {text!r}, expected an address such as https://captions.example.org")
     return found
 

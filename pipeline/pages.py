@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
 
+from surtitle.pipeline.access import is_site
 from surtitle.pipeline.http import Headers, Page
 
 CONTENT_SECURITY_POLICY = (
@@ -49,7 +50,7 @@ _TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 def load_pages(folder: Path = CLIENTS, framed_by: Sequence[str] = ()) -> dict[str, Page]:
     """Return every page of `folder` by its path, read once; sites of the origins `framed_by` may frame some."""
     files = [file for file in sorted(folder.iterdir()) if file.suffix in _TYPES]
-    frames = " ".join((CONTENT_SECURITY_POLICY, *(each for each in framed_by if each.startswith("http"))))
+    frames = " ".join((CONTENT_SECURITY_POLICY, *filter(is_site, framed_by)))
     more = _MORE | {path: (("content-security-policy", frames),) for path in FRAMED}
     return {_path(file): _page(file, more.get(_path(file), ())) for file in files}
 
