@@ -15,6 +15,11 @@ NAMED = 5
 """Times, the first, that are named: by them the rest is found, in the recording or the log."""
 
 
+def clock(seconds: float) -> str:
+    """Minutes and seconds of the audio, as people say them: 3:07."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
 @dataclass(slots=True)
 class _Times:
     """When something was missing."""
@@ -28,7 +33,7 @@ class _Times:
         self.first = [*self.first, start][:NAMED]
 
     def __str__(self) -> str:
-        clocks = [f"{int(start) // 60}:{int(start) % 60:02d}" for start in self.first]
+        clocks = [clock(start) for start in self.first]
         return ", ".join([*clocks, "..."] if self.count > NAMED else clocks)
 
 

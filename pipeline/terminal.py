@@ -22,7 +22,7 @@ from surtitle.pipeline.events import MAIN_ROOM, Caption, Event, Gap, SessionEnd,
 from surtitle.pipeline.interfaces import own_addresses
 from surtitle.pipeline.invitation import code_of, is_sure, lines_of, origins_of, wildcard
 from surtitle.pipeline.protocol import clean_text
-from surtitle.pipeline.shortfalls import Shortfalls
+from surtitle.pipeline.shortfalls import Shortfalls, clock
 from surtitle.pipeline.stats import LagStats
 
 CELLS, QUIETEST = 20, -80.0
@@ -106,8 +106,8 @@ class TerminalCaptions:
         match event:
             case Caption(final=True):
                 style = "dim" if event.role == "source" else "italic" if event.untranslated else "bold"
-                clock = f"{int(event.start) // 60:3d}:{int(event.start) % 60:02d}"
-                line = Text(f"{clock} {where}{event.language}  ", style="cyan" if event.role == "target" else "dim")
+                when = f"{clock(event.start):>6}"
+                line = Text(f"{when} {where}{event.language}  ", style="cyan" if event.role == "target" else "dim")
                 self._console.print(line.append(clean_text(event.text), style=style))
                 self._say_lags(room)
             case Gap():
