@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
+from torch import Tensor
+
 from surtitle.pipeline.answers import Answer, best_of, made_again
 from surtitle.pipeline.aside import LONGEST_SOURCE, PromptTokens, Told, Watch, source_tokens
 from surtitle.pipeline.callbacks import ignore, never
@@ -167,8 +169,7 @@ class Conversation:
         yield from self._calm(text, self._stream.reading(behind))
         if left < 1:  # more was promised of it, when it was guessed to be longer, than it may have
             return self._judged(text, promised, limit)
-        never = () if self._exclaims(text) else self._exclaiming.tolist()
-        found = beams.search(self._stream, stop=self._prompt.stop, limit=left, never=never)
+        found = beams.search(self._stream, stop=self._prompt.stop, limit=left, never=self._never(text))
         answers = [self._judged(text, [*promised, *each.tokens], limit) for each in found]
         best, told = best_of(answers), Told(promised, wrote)
         written = best.tokens[len(promised) :]
@@ -207,10 +208,13 @@ class Conversation:
     def _calm(self, text: str, steps: Steps[None]) -> Steps[None]:
         """`steps` that translate `text`, and set no mark of exclamation that is not there: models that chat set many,
         in Spanish every fourth turn has one, and professionals none."""
-        return steps if self._exclaims(text) else without(steps, self._exclaiming)
+        tokens = self._never(text)
+        return steps if tokens is None else without(steps, tokens)
 
-    def _exclaims(self, text: str) -> bool:
-        return exclaims(text) or any(exclaims(term.wanted) for term in self._terms.known(text))
+    def _never(self, text: str) -> Tensor | None:
+        """The tokens (n,) that its translation must not have, if there are any."""
+        said = (text, *(term.wanted for term in self._terms.known(text)))
+        return None if any(map(exclaims, said)) else self._exclaiming
 
     def _leave_out(self, text: str, translation: str) -> None:
         """The turns that `translation` of `text` repeats are left out of the context when it is read again."""

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from surtitle.sinks.decoder import Decoder, Read
+from surtitle.sinks.lockstep import ruled_out
 from surtitle.sinks.stream import TokenStream
 
 
@@ -55,9 +56,9 @@ class Beams:
         self._caches = decoder.caches(width, capacity)
 
     def search(
-        self, stream: TokenStream, *, stop: Collection[int], limit: int, never: Sequence[int] = ()
+        self, stream: TokenStream, *, stop: Collection[int], limit: int, never: Tensor | None = None
     ) -> list[Candidate]:
-        """What could be written behind `stream` without one of `never`, the likeliest first, at most twice the width.
+        """What could be written behind `stream` without any of `never` (n,), likeliest first, at most twice the width.
 
         Each ends before one of `stop`; where none does within `limit` tokens, they are what is likeliest until there.
         Ends when no beginning is as likely any more as the `width`th of what has ended. Raises ValueError for a stream
@@ -66,13 +67,12 @@ class Beams:
         if limit < 1:
             raise ValueError(f"a limit of {limit} tokens, expected at least 1 to write")
         rows, logits = [_Begun((), 0.0, 0)], stream.logits[None]  # (1, V)
-        out = torch.tensor(never, dtype=torch.long, device=logits.device)  # (n,)
         stream.cache.require(limit)
         for cache in self._caches:
             cache.take(stream.cache)
         ended: list[Candidate] = []
         for count in range(limit):
-            further = _further(rows, logits.index_fill(-1, out, float("-inf")), 2 * self._width)
+            further = _further(rows, logits if never is None else ruled_out(logits, never), 2 * self._width)
             ended += [
                 Candidate(each.tokens[:-1], each.score) for each in further[: self._width] if each.tokens[-1] in stop
             ]

@@ -53,13 +53,18 @@ def together(decoder: Decoder, steps: Sequence[Steps[T]]) -> Iterator[tuple[int,
             each.close()
 
 
+def ruled_out(logits: Tensor, tokens: Tensor) -> Tensor:
+    """`logits` (B, V), by which none of `tokens` (n,) is ever likely."""
+    return logits.index_fill(-1, tokens.to(logits.device), float("-inf"))
+
+
 def without(steps: Steps[T], tokens: Tensor) -> Steps[T]:
     """`steps`, for which none of `tokens` (n,) is ever likely to come next."""
     try:
         read = next(steps)
         while True:
             logits = yield read  # (keep, V)
-            read = steps.send(logits.index_fill(-1, tokens.to(logits.device), float("-inf")))
+            read = steps.send(ruled_out(logits, tokens))
     except StopIteration as end:
         result: T = end.value
         return result

@@ -120,8 +120,8 @@ def test_marks_of_exclamation_are_those_of_who_speaks(tmp_path: Path, identifier
 def test_a_term_of_the_glossary_keeps_its_mark_of_exclamation(engine: Engine) -> None:
     glossary = Glossary(({"en": "yahoo", "es": "Yahoo!"},))
     conversation = Spanish(engine, WINDOW, glossary=glossary).conversation
-    assert conversation._exclaims("they use yahoo")
-    assert not conversation._exclaims("they use maps")
+    assert conversation._never("they use yahoo") is None
+    assert conversation._never("they use maps") is not None
 
 
 # --- several beginnings ---

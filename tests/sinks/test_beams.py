@@ -72,7 +72,7 @@ def test_what_is_ruled_out_is_in_none_of_them(decoder) -> None:
     beams = Beams(decoder, width=4, capacity=CAPACITY)
     free = beams.search(stream_of(decoder), stop={17}, limit=9)
     never = sorted({token for each in free for token in each.tokens[:2]})
-    found = beams.search(stream_of(decoder), stop={17}, limit=9, never=never)
+    found = beams.search(stream_of(decoder), stop={17}, limit=9, never=torch.tensor(never))
     assert found
     assert not {*never} & {token for each in found for token in each.tokens}
 
