@@ -30,18 +30,20 @@ def flags(command: argparse.ArgumentParser) -> set[str]:
 
 
 def meanings(part: str = "Commands and flags") -> dict[str, dict[str, str]]:
-    """What flags mean, by command: the tables of that part of the README, under a heading that names the command."""
+    """What flags mean, by command: the tables of that part of the README, under headings that name the commands."""
     _, _, section = README.partition(f"\n## {part}\n")
     section = re.split(r"^## ", section, flags=re.M)[0]
-    tables = re.findall(r"^### `?(?:surtitle |scripts/)?(\w+).*?$(.*?)(?=^### |\Z)", section, re.M | re.S)
-    return {
-        name: {
+    found: dict[str, dict[str, str]] = {}
+    for heading, table in re.findall(r"^### (.*?)$(.*?)(?=^### |\Z)", section, re.M | re.S):
+        rows = {
             flag: meaning
             for row, meaning in re.findall(r"^\| (.*?) \| (.*) \|$", table, re.M)
             for flag in re.findall(r"--[\w-]*\w", row)
         }
-        for name, table in tables
-    }
+        for name in re.findall(r"`(?:surtitle |scripts/)?(\w+)`", heading):
+            assert found.setdefault(name, {}).keys().isdisjoint(rows), f"two meanings of a flag of {name}"
+            found[name] |= rows
+    return found
 
 
 def helped(command: argparse.ArgumentParser) -> dict[str, str]:
