@@ -47,7 +47,7 @@ PROTOCOL = {
     "://HOST:#": code.flags.PORT,
     "`, within # s": PATIENCE.hello,
     "If nothing at all comes for # s, reconnect": viewer.SILENCE_SECONDS,
-    "Who takes nothing for # s is cut off": PATIENCE.stall,
+    "A viewer that takes nothing for # s is cut off": PATIENCE.stall,
     "codes of the languages wanted (`es`), at most #; none means all": HELLO["langs"]["maxItems"],
     "optional: at most # characters": HELLO["token"]["anyOf"][0]["maxLength"],
     "At most # messages a second are taken, and # at once": (LIMITS.MESSAGES_PER_SECOND, LIMITS.MESSAGES_AT_ONCE),
