@@ -1,9 +1,11 @@
 """Beam search behind a stream: several beginnings of what comes next, kept side by side.
 
-In: a stream that has just read, and how much may be written. Out: what could be written, likeliest first by the mean
-log-probability of a token (Graves 2012; Wu et al. 2016, equation 14 with alpha 1). The stream is left as it was: who
-wants one of them reads it. Each beginning is a row of its own, all rows go through the model in one forward, and where
-one beginning has two good ends, its newest slots are copied to the row of one that has none. Knows no text.
+In: a stream that has just read, and how much may be written. Out: what could be written, the likeliest first, by the
+mean log-probability of a token (Graves 2012; Wu et al. 2016, equation 14 with alpha 1). The stream is left as it was:
+who wants one of them reads it. Knows no text.
+
+Each beginning is a row of its own, and all rows go through the model in one forward. Where one beginning has two good
+ends, its newest slots are copied to the row of one that has none.
 """
 
 from __future__ import annotations

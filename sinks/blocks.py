@@ -1,9 +1,11 @@
 """Weights in 8 bits, in blocks of 128.
 
 In: fp32 rows. Out: unsigned bytes around 128 and a scale per block, as ONNX Runtime's `MatMulNBits` multiplies them.
-That product also gives every block of activations a scale of its own, which is what keeps the translation: a sink
-token's massive activation (Sun et al. 2024) spoils its own block, not its row and not its neighbours'. Blocks of 32
-would be a little closer to fp32, and a tenth to a sixth slower: scripts/LOG.md has the measurements. Knows no model.
+Knows no model.
+
+That product gives every block of activations a scale of its own too. This is what keeps the translation: a sink token's
+massive activation (Sun et al. 2024) spoils its own block, not its row and not its neighbours'. Blocks of 32 would be a
+little closer to fp32, and a tenth to a sixth slower: scripts/LOG.md has the measurements.
 """
 
 from __future__ import annotations

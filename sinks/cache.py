@@ -1,20 +1,17 @@
 """The attention-sink cache: a pinned prefix and a rolling window, in constant memory.
 
-In: keys and values as a model makes them, and the caller's word on what is pinned and where turns end. Out:
-the keys and values to attend to, whose slot index is the position the model sees (StreamingLLM, Xiao et al.
-2023, section 3.2).
+In: keys and values as a model makes them, and the caller's word on what is pinned and where turns end. Out: the keys
+and values to attend to, whose slot index is the position the model sees (StreamingLLM, Xiao et al. 2023, section 3.2).
+Knows no text, no tokenizer, no audio.
 
-Eviction happens between forwards, never inside `update()`: a key that arrives has already been rotated for
-the length the model saw, so moving its neighbours while it is under way leaves it at a position that no
-longer exists (the bug of every predecessor). Attention sees distances only, so there are two ways to close a
-hole of n slots, equal but for rounding:
+Eviction happens between forwards, never inside `update()`. A key that arrives was already rotated for the length that
+the model saw, so moving its neighbours meanwhile leaves it at a position that no longer exists: the bug of every
+predecessor. Attention sees distances only, so there are two ways to close a hole of n slots, equal but for rounding:
 
 - *turn the survivors* back by n, once: keys (T, d) cost T d each time. For fp32.
-- *anchored*: leave the survivors, whose positions go on growing, and move the pinned keys up after them, afresh
-  from what they were at first. No rounding adds up, and only the prefix is touched. For 16-bit keys. Positions are
-  brought back before they pass `horizon`.
-
-Knows no text, no tokenizer, no audio.
+- *anchored*: leave the survivors, whose positions go on growing, and move the pinned keys up after them, afresh from
+  what they were at first. No rounding adds up, and only the prefix is touched. For 16-bit keys. Positions are brought
+  back before they pass `horizon`.
 """
 
 from __future__ import annotations

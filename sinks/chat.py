@@ -1,9 +1,10 @@
 """Endless text: a chat of many turns, or a story, in one stream that never grows.
 
-In: a model's stream and tokenizer; prompts. Out: text, in pieces, as it is written. The first tokens are pinned (four
-are enough: StreamingLLM, Xiao et al. 2023); of the rest, whole turns go where they fit, and pieces of a turn that is
-longer than a quarter of the window. Every turn begins with the token that ended the one before, which a model expects
-and a generation loop forgets to feed. Knows no terminal.
+In: a model's stream and tokenizer; prompts. Out: text, in pieces, as it is written. Knows no terminal.
+
+The first tokens are pinned (four are enough: StreamingLLM, Xiao et al. 2023). Of the rest, whole turns go where they
+fit, and pieces of a turn that is longer than a quarter of the window. Every turn begins with the token that ended the
+one before, which a model expects and a generation loop forgets to feed.
 """
 
 from __future__ import annotations

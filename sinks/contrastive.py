@@ -1,13 +1,15 @@
 """Contrastive search: likely tokens that do not say once more what was just said.
 
-In: an endless model, what `generate` prepared. Out: ids. Of the `candidates` likeliest tokens the one goes on whose
+In: an endless model, what `generate` prepared. Out: ids. Knows no text.
+
+Of the `candidates` likeliest tokens the one goes on whose
 
     (1 - alpha) p(v | x) - alpha max_j cos(h_v, h_x_j)
 
 is largest (Su et al. 2022, "A Contrastive Framework for Neural Text Generation", equation 5), where h are the last
-layer's states and j runs over the tokens read in this call that are still held. transformers 5 moved it out of its
-core. The candidates are rows of one batch, all of which then take over the chosen one's last slot: nothing else of the
-cache is copied. Knows no text.
+layer's states and j runs over the tokens read in this call that are still held. The candidates are rows of one batch,
+all of which then take over the chosen one's last slot: nothing else of the cache is copied. transformers 5 moved this
+search out of its core.
 """
 
 from __future__ import annotations

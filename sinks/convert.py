@@ -1,9 +1,10 @@
 """From a GGUF file to the form that the engine maps into memory, once.
 
 In: a GGUF file of a Llama-shaped model. Out: a folder with `config.json`, the tokenizer's files and
-`weights.safetensors`: bytes and a scale per block (`blocks.py`) for every linear layer (`NAME.weight`, `NAME.scale`),
-those that multiply the same input joined into one; fp16 embeddings, fp32 for the rest. transformers reads GGUF too, but
-dequantises it at every start, into four times the memory. Runs nothing from the file.
+`weights.safetensors`. Every linear layer is bytes and a scale per block (`blocks.py`; `NAME.weight`, `NAME.scale`), and
+those that multiply the same input are joined into one; embeddings are fp16, the rest fp32. Runs nothing from the file.
+
+transformers reads GGUF too, but dequantises it at every start, into four times the memory.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """Stock transformers models that generate without end: the `attention_sinks` library's interface, on the sink cache.
 
 In: a model of transformers, how many first tokens to pin, how many to keep behind them. Out: the same object, whose
-forward and `generate()` make room before they need it. What the caller and `generate` see is an `EndlessCache`, as
-long as all that was ever read; what the layers see are its slots, so that masks and positions stay within the window.
-Greedy, sampled, beam, assisted and contrastive generation, streamers and chats of many turns work as they do without.
-Knows no text and no terminal.
+forward and `generate()` make room before they need it. Greedy, sampled, beam, assisted and contrastive generation,
+streamers and chats of many turns work as they do without. Knows no text and no terminal.
+
+What the caller and `generate` see is an `EndlessCache`, as long as all that was ever read. What the layers see are its
+slots, so masks and positions stay within the window.
 """
 
 from __future__ import annotations

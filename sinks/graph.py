@@ -1,12 +1,14 @@
 """A Llama-shaped decoder as an ONNX graph around the caches' own storage.
 
-In: a model's sizes, and where each of its tensors lies in a file. Out: a serialised graph whose weights stay in
-that file until a session maps them. The mathematics is that of the stock transformers models (Llama, Qwen 2,
-Qwen 3; the tests hold them side by side). Several sequences, the rows of a batch, are read side by side: their tokens
-go through the linear layers as one long sequence, however many each row has, and are spread into rows of one length, n,
-to meet their own row's keys. `TensorScatter` writes new keys and values into the buffers it is given, in place. The
-query heads that share a key head are rows of one product, so that keys are read once: `GroupQueryAttention`, which
-reads them once for every query head, takes twice as long. Holds no weights and runs nothing.
+In: a model's sizes, and where each of its tensors lies in a file. Out: a serialised graph whose weights stay in that
+file until a session maps them. Holds no weights and runs nothing.
+
+The mathematics is that of the stock transformers models (Llama, Qwen 2, Qwen 3; the tests hold them side by side).
+Several sequences, the rows of a batch, are read side by side. Their tokens go through the linear layers as one long
+sequence, however many each row has, and are spread into rows of one length, n, to meet their own row's keys.
+`TensorScatter` writes new keys and values into the buffers it is given, in place. The query heads that share a key head
+are rows of one product, so keys are read once: `GroupQueryAttention`, which reads them once for every query head, takes
+twice as long.
 
     input            shape           what
     embedded         (1, N, D)       embeddings of the tokens to read, fp16, row after row

@@ -1,7 +1,7 @@
 """Keys and values of one layer, in buffers that are allocated once.
 
-In: keys and values as a model makes them. Out: all that are held, in slots without gaps. Knows neither why something
-is dropped nor what it was.
+In: keys and values as a model makes them. Out: all that are held, in slots without gaps. Knows neither why something is
+dropped nor what it was.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """The forward of Llama-shaped models, in one call that holds no lock.
 
-In: token ids and sink caches. Out: logits for the next tokens. The graph (`graph.py`) runs in ONNX Runtime, on
-the caches' own storage (`shelf.py`): nothing is copied between steps, and Python waits in one place, outside the
-interpreter's lock, so that a recogniser beside it runs on. Embeddings are read from their file row by row: mapped
-into memory they would fill it, slowly, for as long as new words come. Knows no text and no turns; it keeps no state
-between calls but which storage belongs to which cache.
+In: token ids and sink caches. Out: logits for the next tokens. Knows no text and no turns, and keeps no state between
+calls but which storage belongs to which cache.
+
+The graph (`graph.py`) runs in ONNX Runtime, on the caches' own storage (`shelf.py`). Nothing is copied between steps,
+and Python waits in one place, outside the interpreter's lock, so a recogniser beside it runs on. Embeddings are read
+from their file row by row: mapped into memory they would fill it, slowly, for as long as new words come.
 """
 
 from __future__ import annotations

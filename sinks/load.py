@@ -1,7 +1,6 @@
 """A model, mapped from the engine's folder in a second or two.
 
-In: a folder made by `convert.py`. Out: a `LeanDecoder`. Imports no transformers: that alone takes longer
-than loading.
+In: a folder made by `convert.py`. Out: a `LeanDecoder`. Imports no transformers: that alone takes longer than loading.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """How a model turns its keys, found by asking it.
 
-In: a transformers decoder. Out: a `Rotation` for each layer, and how long a window it bears. There is no list of
-families: the model reads a few tokens at two places, and what its cached keys did in between says which of its
-frequencies turn them, in which pairs of dimensions, or that none do (NoPE, ALiBi). What turns in no known way, or keeps
-a state that can't lose a piece, is refused by name. Knows no text and no eviction.
+In: a transformers decoder. Out: a `Rotation` for each layer, and how long a window it bears. What turns in no known
+way, or keeps a state that can't lose a piece, is refused by name. Knows no text and no eviction.
+
+There is no list of families. The model reads a few tokens at two places, and what its cached keys did in between says
+which of its frequencies turn them, in which pairs of dimensions, or that none do (NoPE, ALiBi).
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Rotate cached keys to new positions.
 
-In: a model's live inverse frequencies and keys as the cache stores them (already rotated once, by the
-model). Out: the same keys as if they had been computed `delta` positions further on. Rotary embeddings
-compose, R(a) R(b) = R(a + b) (Su et al. 2021, RoFormer), so moving a key needs no copy of the unrotated
-one. Knows no cache, no model class, no text.
+In: a model's live inverse frequencies, and keys as the cache stores them (already rotated once, by the model). Out: the
+same keys as if they had been computed `delta` positions further on. Rotary embeddings compose, R(a) R(b) = R(a + b) (Su
+et al. 2021, RoFormer), so moving a key needs no copy of the unrotated one. Knows no cache, no model class, no text.
 """
 
 from __future__ import annotations

@@ -2,8 +2,10 @@
 
 In: a prefix and turns, as token ids. Out: a cache that holds them as if nothing else had ever been read: without the
 traces that evicted text leaves in the keys and values of what came after it, and with corrected turns as they are now.
-It is read in slices, so that the work can be left between any two, and taken up again as far as the turns are still the
-same. Costs the memory of one cache, from the first slice until it is let go. Knows no text.
+Knows no text.
+
+It is read in slices, so the work can be left between any two, and taken up again as far as the turns are still the
+same. It costs the memory of one cache, from the first slice until it is let go.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
 """Key-value storage of caches that are read side by side, as ONNX Runtime's inputs and outputs.
 
 In: tokens for some of a shelf's caches. Out: their logits; the new keys and values stand in the caches' own storage,
-which is one tensor a layer, a row a cache. To meet their keys, the rows of a forward are as long as the longest: what
-is copied into the rest, behind what a cache holds, nobody looks at. Storage doubles until it holds the caches'
-capacity, for attention takes time for every slot there is. Knows no stream and no weights.
+which is one tensor a layer, a row a cache. Knows no stream and no weights.
+
+To meet their keys, the rows of a forward are as long as the longest. What is copied into the rest, behind what a cache
+holds, nobody looks at. Storage doubles until it holds the caches' capacity, for attention takes time for every slot
+there is.
 """
 
 from __future__ import annotations

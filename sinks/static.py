@@ -1,11 +1,12 @@
 """A stock transformers model over storage of one shape for ever: what a CUDA graph can capture.
 
 In: token ids for some of the caches that it handed out, each a row of its storage. Out: their logits, all from one
-forward, which reads the weights once for all rows. On a GPU the forward of each size is captured once and replayed, so
-that launching its few hundred kernels costs nothing; elsewhere it runs as it is, and gives the same. Tokens are written
-into the rows and slots that the inputs name: what fills a row or a forward up goes into one slot more than caches may
-hold, which nobody looks at. So a forward costs what is read in it, wherever that lies. Evictions happen between
-forwards, in place, in views of the same storage. Knows no sessions and no scheduling.
+forward, which reads the weights once for all rows. Knows no sessions and no scheduling.
+
+On a GPU the forward of each size is captured once and replayed, so launching its few hundred kernels costs nothing;
+elsewhere it runs as it is, and gives the same. Tokens are written into the rows and slots that the inputs name. What
+fills a row or a forward up goes into one slot more than caches may hold, which nobody looks at. So a forward costs what
+is read in it, wherever that lies. Evictions happen between forwards, in place, in views of the same storage.
 """
 
 from __future__ import annotations

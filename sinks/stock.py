@@ -1,8 +1,10 @@
 """The sink cache under an unmodified transformers model.
 
-In: a transformers decoder whose positions `positions.py` understands. Out: a `Decoder` for `stream.py`. No model code
-is forked or patched: the model sees a `transformers.Cache` whose slots are positions, so its own causal mask
-and `position_ids` are right. The reference that `lean.py` is held against, and the way for models that
+In: a transformers decoder whose positions `positions.py` understands. Out: a `Decoder` for `stream.py`. Knows no text
+and no turns.
+
+No model code is forked or patched: the model sees a `transformers.Cache` whose slots are positions, so its own causal
+mask and `position_ids` are right. This is the reference that `lean.py` is held against, and the way for models that
 `lean.py` does not know.
 """
 

@@ -1,8 +1,8 @@
 """One endless token stream through a model and its sink cache.
 
-In: token ids to read. Out: token ids that the model would write. The model is shared, the stream is not: it
-holds the cache and the last logits, nothing else, and `rollback` returns it to a mark exactly. It's purely
-token id sequences: no tokenizer, no text, no turns beyond what the caller marks on the cache.
+In: token ids to read. Out: token ids that the model would write. The model is shared, the stream is not: it holds the
+cache and the last logits, nothing else, and `rollback` returns it to a mark exactly. It is purely token id sequences:
+no tokenizer, no text, no turns beyond what the caller marks on the cache.
 """
 
 from __future__ import annotations

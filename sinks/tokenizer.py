@@ -1,8 +1,7 @@
 """Text to token ids and back, and a model's own chat template.
 
-In: the tokenizer files of a model folder. Out: ids, text. `tokenizers` does the work; transformers' wrapper
-is not needed, and takes seconds to import. The template runs in jinja's sandbox, as it does in
-transformers. Knows no model.
+In: the tokenizer files of a model folder. Out: ids, text. `tokenizers` does the work; transformers' wrapper is not
+needed, and takes seconds to import. The template runs in jinja's sandbox, as it does in transformers. Knows no model.
 """
 
 from __future__ import annotations
