@@ -38,14 +38,21 @@ class Transcribe(Protocol):
     """What `whisper.Whisper.transcribe` does."""
 
     def __call__(
-        self, samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+        self,
+        samples: Samples,
+        *,
+        past: Samples,
+        language: str,
+        before: str = "",
+        committed: str = "",
+        last: bool = False,
     ) -> list[Word]: ...
 
 
 class Identify(Protocol):
     """What `whisper.Whisper.likelihoods` does."""
 
-    def __call__(self, samples: Samples, languages: Sequence[str]) -> dict[str, float]: ...
+    def __call__(self, samples: Samples, languages: Sequence[str], *, past: Samples) -> dict[str, float]: ...
 
 
 class Probability(Protocol):
@@ -75,6 +82,9 @@ class RecognizerSettings:
     """Seconds of speech before a pause, after the last word, from which the model is asked once more."""
     context: int = 120
     """Characters of committed text before the window that the model is shown."""
+    past: float = 6.0
+    """Seconds of audio before the window that the encoder hears beside it: how something sounds depends on what came
+    before it."""
 
 
 class Recognizer:
@@ -114,6 +124,8 @@ class Recognizer:
         self._rest: Samples = np.zeros(0, np.float32)
         self._window: Samples = np.zeros(0, np.float32)
         self._window_start = 0
+        self._past: Samples = np.zeros(0, np.float32)
+        self._past_length = int(self._settings.past * SAMPLE_RATE)
         self._looked_at = 0
         self._heard_until = 0.0  # seconds: the end of the audio of the last guess
         self._waits = False  # what was said before this pause stays in the window
@@ -157,6 +169,7 @@ class Recognizer:
         self._forget(self._window_end)
         self._gate.skip(frames)
         self._window_start += frames * _FRAME
+        self._remember(np.zeros(min(frames * _FRAME, self._past_length), np.float32))
         self._looked_at = self._window_start
         return out + self.push(np.zeros(left, np.float32))
 
@@ -230,14 +243,16 @@ class Recognizer:
         """Where another language is spoken now; and whether what is spoken is sure enough to commit words in it."""
         if self._identify is None:
             return [], True
-        before, likelihoods = self._spoken.current, self._identify(self._window, self._spoken.languages)
+        before, likelihoods = self._spoken.current, self._identify(
+            self._window, self._spoken.languages, past=self._past
+        )
         is_sure = self._spoken.push(likelihoods, fresh=not self._recent, last=last)
         if self._spoken.current == before:
             return [], is_sure
         # what was guessed in the other language was no word of it, and no context for this one
         self._policy.hold([])
         self._drop(len(self._committed))
-        self._before, self._recent = "", []
+        self._before, self._recent, self._past = "", [], self._past[:0]
         return [Speaks(self._spoken.current)], is_sure
 
     def _recognise(self, *, last: bool) -> list[Heard]:
@@ -245,6 +260,7 @@ class Recognizer:
         is_short = end - start <= self._settings.short
         heard_now = self._transcribe(
             self._window,
+            past=self._past,
             language=self._spoken.current,
             before=self._context(),
             committed=joined((word.text for word in self._committed), self._spoken.current),
@@ -317,8 +333,13 @@ class Recognizer:
 
     def _trim(self, start: int) -> None:
         start = min(start, self._window_end)
-        self._window = self._window[start - self._window_start :]
+        gone, self._window = np.split(self._window, [start - self._window_start])
+        self._remember(gone)
         self._window_start = start
+
+    def _remember(self, samples: Samples) -> None:
+        past = np.concatenate((self._past, samples))
+        self._past = past[max(0, len(past) - self._past_length) :]
 
 
 def _end_of(text: str, most: int, *, spaced: bool) -> str:

@@ -1,9 +1,10 @@
 """Whisper on CTranslate2, with an encoder input as long as the audio needs.
 
-In: up to 25 s of samples, the text before them and the words already committed in them. Out: words with
-times. The stock path pads every call to 30 s; features padded to the audio plus three seconds cost a
-quarter, and where that makes the decoder loop, it reads 30 s. The committed words are forced as its prefix, so
-only what is new is decoded. Knows no streaming: the same input gives the same words.
+In: up to 25 s of samples, what was heard before them, the text of that and the words already committed in them. Out:
+words with times. The stock path pads every call to 30 s; features padded to the audio plus three seconds cost a
+quarter, and where that makes the decoder loop, it reads 30 s. The encoder hears the past too, since how something
+sounds depends on it, and the decoder is not shown what became of that: it would write it again. The committed words
+are forced as its prefix, so only what is new is decoded. Knows no streaming: the same input gives the same words.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ctranslate2 import get_cuda_device_count
+from ctranslate2 import Device as Place
+from ctranslate2 import StorageView, get_cuda_device_count
 from faster_whisper import WhisperModel
 from faster_whisper.feature_extractor import FeatureExtractor
 from faster_whisper.tokenizer import Tokenizer
@@ -43,7 +45,8 @@ _TOKENS_PER_SECOND = 12
 _LOUD_ENOUGH = 0.1
 """Peak below which audio is made louder: Whisper hears nothing in what is very quiet."""
 _FRAME = 320
-"""Samples below which there is nothing that words could be aligned with."""
+"""Samples of which the encoder makes a position: in fewer there is nothing that words could be aligned with."""
+_NOTHING: Samples = np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,7 @@ class Whisper:
         self._whisper.feature_extractor = FeatureExtractor(feature_size=self._whisper.model.n_mels)
         self._shortest, self._padding, self._beams = shortest, padding, beams
         self._tokenizers: dict[str, Tokenizer] = {}
-        self._encoded: tuple[Samples, Any] | None = None
+        self._encoded: tuple[Samples, Samples, Any] | None = None
 
     @property
     def knows_english_alone(self) -> bool:
@@ -122,15 +125,22 @@ class Whisper:
         return self._whisper
 
     def transcribe(
-        self, samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+        self,
+        samples: Samples,
+        *,
+        past: Samples = _NOTHING,
+        language: str,
+        before: str = "",
+        committed: str = "",
+        last: bool = False,
     ) -> list[Word]:
         """The words of `samples` (16 kHz, at most LONGEST seconds) that follow the `committed` ones.
 
         Where nothing follows them (`last`), a loop is read again, in the 30 s that Whisper was trained on: others end
         by themselves, with a second more of audio.
 
-        Times are seconds from the first sample. `before` is the text spoken just before `samples`, for context. A first
-        word that is only punctuation belongs to the last committed word.
+        Times are seconds from the first sample. `past` is the audio just before `samples`, as much of it as fits, and
+        `before` the text, for context. A first word that is only punctuation belongs to the last committed word.
         """
         tokenizer = self._tokenizer(language)
         if len(samples) < _FRAME:
@@ -139,7 +149,7 @@ class Whisper:
         space = " " if is_spaced(language) else ""
         prefix = tokenizer.encode(space + committed) if committed else []
         asked = _Asked(tokenizer, prompt, prefix, len(samples) / SAMPLE_RATE)
-        words = self._guess(self._encode(samples), asked)
+        words = self._guess(self._encode(samples, past), asked)
         # what is doubted is not read again: of noise the whole 30 s make a phrase that is likely
         if (
             last
@@ -147,10 +157,12 @@ class Whisper:
             and heard(words, spaced=is_spaced(language)) != words
             and self._span(samples) < _WHOLE
         ):
-            words = self._guess(self._read(samples, _WHOLE), asked)
+            words = self._guess(self._read(samples, _NOTHING, _WHOLE), asked)
         return [] if not committed and echoes(words, language) else words
 
-    def likelihoods(self, samples: Samples, languages: Sequence[str]) -> dict[str, float]:
+    def likelihoods(
+        self, samples: Samples, languages: Sequence[str], *, past: Samples = _NOTHING
+    ) -> dict[str, float]:
         """How likely each of `languages` is to be spoken in `samples`: shares of 1 over all that the model knows.
 
         One step of the decoder; `transcribe` of the same samples next does not encode them again. A model of one
@@ -158,26 +170,34 @@ class Whisper:
         """
         if self.knows_english_alone:
             return dict.fromkeys(languages, 1 / len(languages))
-        found = self._whisper.model.detect_language(self._encode(samples))[0]
+        found = self._whisper.model.detect_language(self._encode(samples, past))[0]
         shares = {token[2:-2]: share for token, share in found}  # from <|en|>
         return {language: shares.get(language, 0.0) for language in languages}
 
-    def _encode(self, samples: Samples) -> Any:
-        if self._encoded is None or self._encoded[0] is not samples:
-            self._encoded = samples, self._read(samples, self._span(samples))
-        return self._encoded[1]
+    def _encode(self, samples: Samples, past: Samples) -> Any:
+        if self._encoded is None or self._encoded[0] is not samples or self._encoded[1] is not past:
+            self._encoded = samples, past, self._read(samples, past, self._span(samples))
+        return self._encoded[2]
 
     def _span(self, samples: Samples) -> float:
         """Seconds that the encoder reads for `samples`."""
         return max(len(samples) / SAMPLE_RATE + self._padding, self._shortest)
 
-    def _read(self, samples: Samples, span: float) -> Any:
+    def _read(self, samples: Samples, past: Samples, span: float) -> Any:
+        """What the encoder makes of `samples` behind `past`, and of silence up to `span` seconds: (1, T, d), 50
+        positions a second. Those of the past are left out.
+        """
         seconds = len(samples) / SAMPLE_RATE
         if seconds > LONGEST:
             raise ValueError(f"{seconds:.1f} s of audio, expected at most {LONGEST} s")
-        padded = np.pad(_loud_enough(samples), (0, round((span - seconds) * SAMPLE_RATE)))
-        features = self._whisper.feature_extractor(padded, padding=0)  # (80 or 128, T), 100 frames a second
-        return self._whisper.encode(features[:, : features.shape[1] // 2 * 2])
+        fits = max(0, int((_WHOLE - span) * SAMPLE_RATE))
+        positions = min(len(past), fits) // _FRAME
+        before = past[len(past) - positions * _FRAME :]
+        silence = np.zeros(round((span - seconds) * SAMPLE_RATE), np.float32)
+        audio = np.concatenate((_loud_enough(np.concatenate((before, samples))), silence))
+        features = self._whisper.feature_extractor(audio, padding=0)  # (80 or 128, T), 100 frames a second
+        encoded = self._whisper.encode(features[:, : features.shape[1] // 2 * 2])  # (1, positions, d)
+        return _without(encoded, positions) if positions else encoded
 
     def _guess(self, encoded: Any, asked: _Asked) -> list[Word]:
         """What is said; where beams are unsure, greedily, if that is what nobody can have said."""
@@ -219,6 +239,12 @@ class Whisper:
                 language=language,
             )
         return self._tokenizers[language]
+
+
+def _without(encoded: Any, positions: int) -> Any:
+    """`encoded` (1, T, d) without its first `positions`, in the memory of the cores: CTranslate2 moves it back."""
+    kept = np.asarray(encoded.to_device(Place.cpu))[:, positions:]
+    return StorageView.from_array(np.ascontiguousarray(kept))
 
 
 def _loud_enough(samples: Samples) -> Samples:

@@ -37,7 +37,7 @@ def silence(seconds: float) -> Samples:
 
 
 def transcribe(
-    samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+    samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False, **_: object
 ) -> list[Word]:
     """What is said in `samples`; a word that is cut short at the end is misheard."""
     edges = [0, *(np.flatnonzero(np.diff(samples)) + 1), len(samples)]
@@ -71,9 +71,32 @@ def heard_in(audio: Samples, *cuts: int) -> list[Heard]:
 TALK = np.concatenate((silence(1), speech(*range(1, 24)), silence(1), speech(*range(24, 30)), silence(3)))
 
 
+@settings(max_examples=15)
+@given(st.lists(st.integers(0, len(TALK)), max_size=20))
+def test_however_the_samples_are_cut_the_encoder_hears_the_seconds_before_them_too(cuts: list[int]) -> None:
+    def heard_with(*cuts: int) -> list[int]:
+        pasts: list[int] = []
+
+        def notes(samples: Samples, *, past: Samples, language: str, **asked: str) -> list[Word]:
+            both = np.concatenate((past, samples))
+            numbers = both[np.flatnonzero(np.diff(both))].astype(int)  # of each word, and of what is before and behind
+            assert set(np.diff(numbers[numbers > 0])) <= {1}, "nothing is missing between them"
+            pasts.append(len(past))
+            return transcribe(samples, language=language, committed=asked["committed"])
+
+        ears = Recognizer(notes, probability, languages=["en"], settings=RecognizerSettings(past=1.5))
+        edges = sorted({0, len(TALK), *cuts})
+        assert [ears.push(TALK[a:b]) for a, b in pairwise(edges)] + ears.flush()
+        return pasts
+
+    pasts = heard_with()
+    assert max(pasts) == 1.5 * SAMPLE_RATE
+    assert heard_with(*cuts) == pasts
+
+
 def test_words_never_begin_before_what_was_committed_ends() -> None:
     def restless(
-        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False, **_: object
     ) -> list[Word]:
         """Where a word begins is guessed more than a second too early once another one is committed."""
         found = transcribe(samples, language=language, committed=committed)
@@ -142,7 +165,7 @@ def test_after_a_flush_nothing_is_pending() -> None:
 
 def test_what_the_model_itself_doubts_is_not_said() -> None:
     def inventive(
-        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False, **_: object
     ) -> list[Word]:
         words = transcribe(samples, language=language, before=before, committed=committed)
         return words or [Word("invented", 0.0, 0.1, 0.05), Word("for", 0.1, 0.1, 0.6), Word("silence.", 0.1, 0.1, 0.0)]
@@ -154,7 +177,7 @@ def test_what_the_model_itself_doubts_is_not_said() -> None:
 def test_a_model_that_recites_what_it_was_shown_is_not_believed() -> None:
     # whisper-base does so of noise: six times in sixty, and never surer than 0.05
     def reciting(
-        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False, **_: object
     ) -> list[Word]:
         words = transcribe(samples, language=language, before=before, committed=committed)
         return words or [Word(text, 0.1 * i, 0.1 * i + 0.1, 0.05) for i, text in enumerate(before.split())]
@@ -168,7 +191,7 @@ def test_the_model_is_told_when_nothing_follows_but_of_short_speech_which_can_wa
     told: list[tuple[float, bool]] = []
 
     def told_last(
-        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False, **_: object
     ) -> list[Word]:
         told.append((len(samples) / SAMPLE_RATE, last))
         return transcribe(samples, language=language, before=before, committed=committed)
@@ -182,7 +205,7 @@ def test_the_model_is_told_when_nothing_follows_but_of_short_speech_which_can_wa
 
 def test_a_model_that_goes_round_on_what_it_wrote_is_not_shown_it_again() -> None:
     def obsessed(
-        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False, **_: object
     ) -> list[Word]:
         """Once it has seen a word of its own, it says that again, one at a time."""
         words = transcribe(samples, language=language)
@@ -198,7 +221,7 @@ def test_a_model_that_goes_round_on_what_it_wrote_is_not_shown_it_again() -> Non
 
 def test_what_a_model_leaves_out_behind_a_sentence_is_heard_before_a_pause() -> None:
     def hasty(
-        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False, **_: object
     ) -> list[Word]:
         """It stops where a sentence ends, unless that is committed."""
         found = transcribe(samples, language=language, before=before, committed=committed)
@@ -222,7 +245,7 @@ def test_what_follows_a_real_repetition_is_heard(said: str) -> None:
     words = said.split()
 
     def hearing(
-        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False, **_: object
     ) -> list[Word]:
         """Each word is a number in the audio: its place."""
         found = transcribe(samples, language=language)[len(committed.split()) :]
@@ -234,7 +257,7 @@ def test_what_follows_a_real_repetition_is_heard(said: str) -> None:
 
 def test_who_says_the_same_after_each_pause_is_heard_each_time() -> None:
     def polite(
-        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False, **_: object
     ) -> list[Word]:
         return [
             replace(word, text="thanks") for word in transcribe(samples, language=language)[len(committed.split()) :]
@@ -247,7 +270,7 @@ def test_who_says_the_same_after_each_pause_is_heard_each_time() -> None:
 
 def test_a_loop_is_heard_once_however_sure_the_model_is() -> None:
     def looping(
-        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False, **_: object
     ) -> list[Word]:
         return [Word("beep", 0.3 * i, 0.3 * i + 0.3, 0.9) for i in range(12)]
 
@@ -262,7 +285,7 @@ class Restless:
         self.lengths: list[float] = []
 
     def __call__(
-        self, samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+        self, samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False, **_: object
     ) -> list[Word]:
         self.lengths.append(len(samples) / SAMPLE_RATE)
         return [Word(f"guess{len(self.lengths)}", self.lengths[-1] - 0.1, self.lengths[-1], 0.5)]
@@ -283,7 +306,7 @@ def test_a_model_that_hears_nothing_in_long_speech_holds_no_audio_back() -> None
     lengths = []
 
     def deaf(
-        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False, **_: object
     ) -> list[Word]:
         lengths.append(len(samples) / SAMPLE_RATE)
         return []
@@ -307,7 +330,7 @@ def late(audio: Samples, cost: Callable[[float], float]) -> tuple[list[str], lis
     spent = 0.0
 
     def slow(
-        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False, **_: object
     ) -> list[Word]:
         nonlocal spent
         spent += cost(len(samples) / SAMPLE_RATE)
@@ -366,7 +389,7 @@ def test_the_window_stays_short_where_sentences_are_committed() -> None:
     lengths = []
 
     def measured(
-        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False, **_: object
     ) -> list[Word]:
         lengths.append(len(samples) / SAMPLE_RATE)
         assert len(before) <= RecognizerSettings().context
@@ -378,7 +401,7 @@ def test_the_window_stays_short_where_sentences_are_committed() -> None:
 
 
 def doubtful(
-    samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+    samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False, **_: object
 ) -> list[Word]:
     """Is sure of nothing that is heard alone."""
     words = transcribe(samples, language=language, before=before, committed=committed)
@@ -398,7 +421,7 @@ def test_a_short_word_that_was_doubted_is_not_heard_where_nothing_follows_for_lo
 
 
 def hesitant(
-    samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+    samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False, **_: object
 ) -> list[Word]:
     """Is not sure of a word before it has heard all of the next, and mishears it."""
     words = transcribe(samples, language=language, before=before, committed=committed)
@@ -467,7 +490,7 @@ def test_words_before_a_pause_are_not_looked_for_behind_it() -> None:
     committed = list[str]()
 
     def unsure_of_the_last(
-        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False, **_: object
     ) -> list[Word]:
         asked.append(committed)
         words = transcribe(samples, language=language, before=before, committed=committed)
@@ -544,7 +567,7 @@ def test_the_model_is_shown_text_before_the_window_also_where_there_are_no_space
     shown = list[str]()
 
     def chinese(
-        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False, **_: object
     ) -> list[Word]:
         shown.append(before)
         return transcribe(samples, language=language, before=before, committed=" ".join(committed.split("|")))
@@ -562,13 +585,13 @@ class Bilingual:
         self.ears = Recognizer(self.transcribe, probability, languages=["en", "es"], identify=self.likelihoods)
 
     def transcribe(
-        self, samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+        self, samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False, **_: object
     ) -> list[Word]:
         words = transcribe(samples, language=language, before=before, committed=committed)
         wrong = [word for word in words if (int(word.text.strip("w.").split("-")[-1]) > 100) != (language == "es")]
         return [replace(word, text="invented") if word in wrong else word for word in words if "cut" not in word.text]
 
-    def likelihoods(self, samples: Samples, languages: Sequence[str]) -> dict[str, float]:
+    def likelihoods(self, samples: Samples, languages: Sequence[str], *, past: Samples) -> dict[str, float]:
         spanish = float((samples > 100).sum()) / max(1, int((samples > 0).sum()))
         return {"en": 1 - spanish, "es": spanish}
 
@@ -581,6 +604,20 @@ def test_words_are_heard_in_the_language_that_is_spoken() -> None:
     assert [item.language if isinstance(item, Speaks) else item.text for item in heard] == [
         "w1", "w2", "w3", "es", "w101", "w102", "w103", "w104", "w105", "en", "w4", "w5",
     ]  # fmt: skip
+
+
+def test_what_was_said_in_another_language_is_no_past() -> None:
+    pasts: list[tuple[str, Samples]] = []
+    speaker = Bilingual()
+
+    def notes(samples: Samples, *, past: Samples, language: str, **asked: str) -> list[Word]:
+        pasts.append((language, past))
+        return speaker.transcribe(samples, language=language, committed=asked["committed"])
+
+    audio = np.concatenate((speech(*range(10, 30)), BOTH))
+    Recognizer(notes, probability, languages=["en", "es"], identify=speaker.likelihoods).push(audio)
+    assert any(past.any() for _, past in pasts)
+    assert not any((past > 100).any() for language, past in pasts if language == "en")
 
 
 @settings(max_examples=10)

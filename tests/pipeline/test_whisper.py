@@ -18,6 +18,7 @@ from surtitle.pipeline.events import SAMPLE_RATE, Samples, Word
 from surtitle.pipeline.files import decode
 from surtitle.pipeline.inventions import heard, sureness
 from surtitle.pipeline.store import open_store
+from surtitle.pipeline.text import bare
 from surtitle.pipeline.whisper import BEAMS, LONGEST, Whisper, _Asked
 
 
@@ -145,6 +146,32 @@ def test_committed_words_are_not_said_again(whisper: Whisper, speech: Samples) -
     words = [word.text for word in whisper.transcribe(speech, language="en")]
     rest = whisper.transcribe(speech, language="en", committed=" ".join(words[:6]))
     assert [word.text for word in rest] == words[6:]
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize(
+    ("start", "end", "said"),
+    [  # alone: "It's not." and "What your country can do for you? What your country can do for you?"
+        (2.5, 5.0, "ask not"),
+        (5.0, 7.5, "what your country can do for you"),
+    ],
+)
+def test_what_was_heard_before_makes_clear_what_is_heard_now_and_is_not_written_again(
+    whisper: Whisper, speech: Samples, start: float, end: float, said: str
+) -> None:
+    past, now = np.split(speech[: round(end * SAMPLE_RATE)], [round(start * SAMPLE_RATE)])
+    words = whisper.transcribe(now, past=past, language="en")
+    assert " ".join(bare(word.text) for word in words) == said
+    assert all(0 <= word.start <= word.end <= end - start for word in words)
+
+
+@pytest.mark.weights
+def test_of_the_past_there_is_as_much_as_fits(whisper: Whisper, speech: Samples) -> None:
+    past, open_audio = np.tile(speech, 3), np.zeros(round(LONGEST * SAMPLE_RATE), np.float32)
+    open_audio[: len(speech)] = speech
+    assert "ask not what your country can do for you" in " ".join(
+        word.text for word in whisper.transcribe(open_audio, past=past, language="en")
+    )
 
 
 @pytest.mark.weights
