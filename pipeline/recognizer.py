@@ -243,8 +243,9 @@ class Recognizer:
         """Where another language is spoken now; and whether what is spoken is sure enough to commit words in it."""
         if self._identify is None:
             return [], True
-        before, likelihoods = self._spoken.current, self._identify(
-            self._window, self._spoken.languages, past=self._past
+        before, likelihoods = (
+            self._spoken.current,
+            self._identify(self._window, self._spoken.languages, past=self._past),
         )
         is_sure = self._spoken.push(likelihoods, fresh=not self._recent, last=last)
         if self._spoken.current == before:

@@ -160,9 +160,7 @@ class Whisper:
             words = self._guess(self._read(samples, _NOTHING, _WHOLE), asked)
         return [] if not committed and echoes(words, language) else words
 
-    def likelihoods(
-        self, samples: Samples, languages: Sequence[str], *, past: Samples = _NOTHING
-    ) -> dict[str, float]:
+    def likelihoods(self, samples: Samples, languages: Sequence[str], *, past: Samples = _NOTHING) -> dict[str, float]:
         """How likely each of `languages` is to be spoken in `samples`: shares of 1 over all that the model knows.
 
         One step of the decoder; `transcribe` of the same samples next does not encode them again. A model of one
