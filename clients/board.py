@@ -87,6 +87,7 @@ class Board:
         self._welcomed = False
         self._sources: Sequence[str] = ()
         self._missing: set[str] = set()  # columns in which nothing will come
+        self._either: set[str | None] = set()  # columns of the languages of which each cue is said in one
         # The newest cue that is final in each language: for an older one nothing comes after it.
         self._finals: dict[str, int] = {}
 
@@ -148,6 +149,7 @@ class Board:
         missing = [lang for lang in self.columns if lang not in map(self._column, there)]
         self._missing = set(missing)
         stay = {*map(self._column, targets)}
+        self._either = {*map(self._column, self._sources)} - stay if len(self._sources) > 1 else set()
         for row in [*self.open]:
             gone = [lang for lang, cell in row.cells.items() if not (cell.final or cell.source or lang in stay)]
             for lang in gone:
@@ -203,7 +205,11 @@ class Board:
         return all(self._settled_in(lang, row) for lang in self.columns if lang not in self._missing)
 
     def _settled_in(self, lang: str, row: Row) -> bool:
-        return row.cells[lang].final if lang in row.cells else row.cue < self._finals.get(lang, -1)
+        if lang in row.cells:
+            return row.cells[lang].final
+        # what was said comes before its translations
+        is_said = lang in self._either and any(cell.final for cell in row.cells.values())
+        return is_said or row.cue < self._finals.get(lang, -1)
 
     def _close(self) -> list[Row]:
         """Return what is final of the open rows: their session is over."""

@@ -53,6 +53,16 @@ def test_a_row_does_not_wait_for_a_language_that_is_further_on() -> None:
     ]
 
 
+def test_a_row_waits_for_one_of_the_languages_in_which_it_may_have_been_said() -> None:
+    for langs in ([], ["de", "en", "fr"]):
+        board = Board(langs)
+        shown(board, SESSION | {"sources": ["en", "de", "fr"], "targets": ["fr"]})
+        assert shown(board, caption(0, "de", final=False), caption(0, "de") | {"role": "source"}) == []
+        assert shown(board, caption(0, "fr")) == [{"de": "de 0", "fr": "fr 0"}]
+        assert shown(board, caption(1, "fr")) == [{"fr": "fr 1"}]  # said in it
+        assert shown(board, caption(2, "en"), caption(2, "fr")) == [{"en": "en 2", "fr": "fr 2"}]
+
+
 def test_rows_go_in_the_order_in_which_they_were_said() -> None:
     board = Board(["es", "de"])
     assert shown(board, caption(0, "es"), caption(1, "es")) == []
