@@ -36,6 +36,7 @@ LARGEST_BYTES = 16 * 1024 * 1024
 """Of a message: a snapshot holds twenty captions of each language."""
 
 _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
+_PORTS = {"ws": 80, "wss": 443}
 _COME_BACK = frozenset({408, 429})
 """HTTP refusals below 500 that are over soon."""
 
@@ -219,15 +220,19 @@ def connecting_to(url: str, path: str) -> connect:
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         # Reading the port checks it.
-        usable = parts.scheme in _SCHEMES and parts.hostname is not None and parts.port != 0
+        usable = parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
+        host = (parts.hostname or "").encode("idna").decode()
     except ValueError:
         usable = False
     if not usable:
         raise ViewerError(f"saw address {url!r}, expected one like http://127.0.0.1:8765")
-    server = f"{_SCHEMES[parts.scheme]}://{parts.netloc}"
-    # Programs send an origin too: a server that is open to the network demands one.
-    origin = Origin(server.replace("ws", "http", 1))
-    return connect(server + path, origin=origin, compression=None, proxy=None, max_size=LARGEST_BYTES)
+    scheme = _SCHEMES[parts.scheme]
+    # Programs send an origin too, as browsers write it: a server that is open to the network demands one.
+    origin = scheme.replace("ws", "http") + "://" + (f"[{host}]" if ":" in host else host)
+    if parts.port not in (None, _PORTS[scheme]):
+        origin += f":{parts.port}"
+    server = f"{scheme}://{parts.netloc}"
+    return connect(server + path, origin=Origin(origin), compression=None, proxy=None, max_size=LARGEST_BYTES)
 
 
 def introduction(session: str, token: str | None) -> Message:

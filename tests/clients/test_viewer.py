@@ -143,7 +143,7 @@ async def test_a_refusal_ends_the_iteration_with_the_servers_words() -> None:
             await anext(captions(server.url, ["Spanish!"]))
 
 
-@pytest.mark.parametrize("url", ["ftp://127.0.0.1", "http://", "http://127.0.0.1:99999"])
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1", "http://", "http://127.0.0.1:99999", "http://captions..example"])
 async def test_a_wrong_address_is_shown(url: str) -> None:
     with pytest.raises(ViewerError, match="saw address"):
         await anext(captions(url))
@@ -155,6 +155,8 @@ async def test_any_page_of_the_server_names_it() -> None:
             f"127.0.0.1:{server.port}",
             server.url + "/overlay?lang=es",
             f"ws://localhost:{server.port}",
+            f"http://LOCALHOST:{server.port}",
+            f"http://reader:secret@localhost:{server.port}",  # for a proxy on the way
         ):
             assert (await following(captions(url), 1))[0]["type"] == "welcome"
 
