@@ -143,14 +143,16 @@ def added(text: str, token: Token) -> str:
 
 
 def removed(text: str, name: str) -> str:
-    """The file's `text` without the token called `name`, all else as it was. Raises UserError if there is none."""
-    known = [token.name for token in parse(text).tokens or ()]
+    """The file's `text` without the token called `name`, all else as it was. Raises UserError if that can't be."""
+    known = _names(text)
     if name not in known:
         raise UserError(f"no token is called {name!r}, expected one of {', '.join(known) or 'none'}")
     head, *tables = _TABLE.split(text)
-    return head + "".join(table for table in tables if _name(table) != name)
+    shorter = head + "".join(table for table in tables if _names(table) != [name])
+    if name in _names(shorter):
+        raise UserError(f"token {name!r} is in force: expected it in a [[token]] table of its own; take it out by hand")
+    return shorter
 
 
-def _name(table: str) -> str:
-    (token,) = parse(table).tokens or ()
-    return token.name
+def _names(text: str) -> list[str]:
+    return [token.name for token in parse(text).tokens or ()]
