@@ -22,9 +22,9 @@ export function languageName(code) {
 }
 
 export function address(path, parameters = {}, withToken = token) {
-  const search = new URLSearchParams(Object.entries(parameters).filter(([, value]) => value));
+  const search = `${new URLSearchParams(Object.entries(parameters).filter(([, value]) => value))}`;
   // Commas read better as they are, and may be.
-  const asked = search.size ? `?${search.toString().replaceAll("%2C", ",")}` : "";
+  const asked = search && `?${search.replaceAll("%2C", ",")}`;
   return path + asked + (withToken ? `#${new URLSearchParams({ token: withToken })}` : "");
 }
 
