@@ -3,7 +3,7 @@
 
 export const query = new URLSearchParams(location.search);
 export const session = query.get("session") || undefined;
-export const token = new URLSearchParams(location.hash.slice(1)).get("token") || undefined;
+export const token = new URLSearchParams(location.hash.slice(1)).get("token")?.trim() || undefined; // phones add spaces
 addEventListener("hashchange", () => location.reload()); // a new token
 
 export const open = (path) => new WebSocket(location.origin.replace("http", "ws") + path);
