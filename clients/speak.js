@@ -190,6 +190,7 @@ async function replay(file) {
 }
 
 function stop(words) {
+  asked++; // one that is still being opened is not wanted any more
   source?.close();
   source = undefined;
   level(0);

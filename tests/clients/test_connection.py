@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import wave
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ from browsing import SESSION, caption, listened
 from playwright.async_api import BrowserContext, Page, WebSocketRoute, expect
 from serving import Listener
 
+from surtitle.pipeline.events import Sound
 from surtitle.pipeline.hub import Hub
-from surtitle.pipeline.rooms import Rooms
+from surtitle.pipeline.messages import PublishStart
+from surtitle.pipeline.rooms import Ready, Room, Rooms
 from surtitle.pipeline.server import CaptionServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -154,6 +157,28 @@ async def test_of_several_microphones_that_were_asked_for_only_the_last_is_heard
         await page.evaluate("Promise.all(allow.map((each) => each()))")
         await page.wait_for_function("opened.length === 2")
         await page.wait_for_function("opened.filter((each) => each.getTracks()[0].readyState === 'live').length === 1")
+        await page.close()
+
+
+async def test_a_microphone_that_is_allowed_after_the_stop_is_closed_while_last_captions_are_waited_for(
+    browser: BrowserContext, complaints: list[str]
+) -> None:
+    over = asyncio.Event()
+
+    async def captioning(start: PublishStart, audio: AsyncIterator[Sound], room: Room, ready: Ready) -> None:
+        await ready()
+        await over.wait()
+
+    page = await with_microphone(browser, complaints, ASKS_LATER)
+    async with CaptionServer(Rooms(lambda: Hub("e")), port=0, on_publish=captioning) as server:
+        await page.goto(f"{server.url}/speak")
+        await page.get_by_role("button", name="Start speaking").click()
+        await expect(page.locator("#state")).to_have_text("You are being heard.")
+        await page.get_by_role("button", name="Stop").click()
+        await expect(page.locator("#state")).to_have_text("Waiting for the last captions…")
+        await page.evaluate("allow[0]()")
+        await page.wait_for_function("opened[0]?.getTracks()[0].readyState === 'ended'")
+        over.set()
         await page.close()
 
 
