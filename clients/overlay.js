@@ -188,7 +188,7 @@ function arrange() {
 
 function fade(late) {
   clearTimeout(resting);
-  if (lasts() < Infinity) resting = setTimeout(rest, lasts() - late);
+  if (lasts() - late < 2 ** 31) resting = setTimeout(rest, lasts() - late); // a browser's timers last no longer
 }
 
 function rest() {

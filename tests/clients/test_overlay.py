@@ -328,6 +328,17 @@ async def test_silence_clears_the_screen(
     await shows(page, SENTENCES[1])
 
 
+async def test_who_wants_captions_kept_for_longer_than_timers_last_keeps_them(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    page = await overlay(browser, server, "hold=9999999", complaints)
+    hub.publish(caption(0, SENTENCES[0]))
+    await shows(page, SENTENCES[0])
+    await page.wait_for_timeout(1000)
+    await shows(page, SENTENCES[0])
+    await expect(page.locator("#stage")).not_to_have_class("idle")
+
+
 @pytest.mark.parametrize(
     ("query", "age", "lines"),
     [
