@@ -1,8 +1,9 @@
 // The way to /captions, and back after every cut with `since`: nothing final is lost or shown twice.
-// Knows PROTOCOL.md, and what every page's address may say: ?session= and #token=.
+// Knows PROTOCOL.md, and what every page's address may say: ?session=, ?lang= and #token=.
 
 export const query = new URLSearchParams(location.search);
 export const session = query.get("session") || undefined;
+export const languages = query.getAll("lang").join().split(/[\s,]+/).filter(Boolean);
 export const token = new URLSearchParams(location.hash.slice(1)).get("token")?.trim() || undefined; // phones add spaces
 addEventListener("hashchange", () => location.reload()); // a new token
 

@@ -1,7 +1,6 @@
 // Captions as rows that roll up. Text is only ever set as textContent, looks by CSSOM setters.
-import { captions, means, query } from "/connection.js";
+import { captions, languages as wanted, means, query } from "/connection.js";
 
-const wanted = query.getAll("lang").join().split(",").filter(Boolean);
 const withSource = query.get("source") === "1";
 const rowCount = Math.min(Math.max(parseInt(query.get("lines")) || 2, 1), 12);
 const hold = 1000 * (query.get("hold") ?? 20); // 0: while the session runs

@@ -1,11 +1,11 @@
 // The reader: the newest captions and all that follow, in one language, followed until somebody scrolls up.
-import { captions, means, query, session } from "/connection.js";
+import { captions, languages, means, session } from "/connection.js";
 import { element, languageName, remembered, stayAwake } from "/sessions.js";
 import { Transcript } from "/transcript.js";
 
 const find = (id) => document.getElementById(id);
 const settings = remembered("surtitle.read", { letters: 24, theme: "auto", lang: "", original: false });
-if (query.get("lang")) settings.lang = query.get("lang");
+if (languages[0]) [settings.lang] = languages;
 
 const room = find("room");
 const menu = find("language");
@@ -58,7 +58,7 @@ function offer({ source, sources, targets }) {
   const names = offered.map((code) => element("option", { value: code, lang: code }, languageName(code)));
   menu.replaceChildren(...names);
   menu.disabled = false;
-  choose([settings.lang, shown].map(there).find(Boolean) ?? nearest());
+  choose([settings.lang, shown].map(there).find(Boolean) ?? nearest(targets));
   menu.value = shown;
   settings.lang ||= shown;
 }
@@ -66,9 +66,10 @@ function offer({ source, sources, targets }) {
 // What is offered to who asks for `code`; pt for pt-BR.
 const there = (code) => offered.find((lang) => lang === code) ?? offered.find((lang) => means(code, lang));
 
-// The device's language if there is one, else the first translation.
-function nearest() {
-  return navigator.languages.map(there).find(Boolean) ?? offered[0];
+// The device's language if all that is said is there in it, else the first translation.
+function nearest(targets) {
+  const isWhole = (code) => targets.includes(code) || spoken.length === 1;
+  return navigator.languages.map(there).filter(Boolean).find(isWhole) ?? offered[0];
 }
 
 const key = (langs) => [...langs].sort().join();

@@ -1,5 +1,5 @@
 // Builds the overlay's address from what is chosen, and shows it in a frame with invented captions.
-import { query, token } from "/connection.js";
+import { languages, query, token } from "/connection.js";
 import { address, element, languageName, sessions } from "/sessions.js";
 
 const COMMON = ["en", "es", "de", "fr", "it", "pt", "ar", "ja", "ko", "th", "zh"];
@@ -44,7 +44,7 @@ function prefill() {
     if (field.type === "checkbox") field.checked = value !== (field.dataset.off ?? "0");
     else field.value = value;
   }
-  fields.lang.value = query.getAll("lang").join(",");
+  fields.lang.value = languages.join(",");
   fields.token.value = token ?? query.get("token") ?? "";
   if (query.has("token")) {
     query.delete("token");

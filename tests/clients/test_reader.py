@@ -116,6 +116,17 @@ async def test_a_reader_changes_language_while_connected(
     assert hub.viewers == 1
 
 
+@pytest.mark.parametrize(("asks", "shown"), [("", SPANISH[0]), ("?lang=ar,%20es", ARABIC[0]), ("?lang=en", SAID[0])])
+async def test_a_reader_is_shown_a_language_in_which_all_is_there(
+    asks: str, shown: str, hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    # English is the device's language, and that of some of the speakers
+    hub.publish(SessionStart("night-1", ("en", "de"), ("es", "ar"), {}, "real"))
+    say(hub, 0)
+    page = await reader(browser, server, complaints, asks)
+    await expect(page.locator("#captions p")).to_have_text([f"{shown} (0)"])
+
+
 async def test_a_reader_of_a_language_that_is_translated_no_more_reads_another(
     hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
 ) -> None:
