@@ -104,7 +104,7 @@ class Access:
         seen = ", ".join(hosts) or "none"
         return (
             f"saw Host {seen!r}, expected {netloc(self.host, self.port)} or this machine's address; if it is a name of "
-            f"this machine, start with --allow-origin {self.scheme}://HOST"
+            f"this machine, start with --allow-origin {self.scheme}://{netloc('HOST', self.port)}"
         )
 
     def refuse_fetch(self, hosts: Sequence[str], origins: Sequence[str]) -> str | None:

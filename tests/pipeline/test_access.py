@@ -26,6 +26,13 @@ def test_bound_to_every_address_any_address_is_ours_but_no_name() -> None:
     assert OPEN.refuse_request(["evil.example:8765"]) is not None
 
 
+def test_a_refused_name_is_told_which_flag_makes_it_the_one_that_readers_are_told() -> None:
+    flag = str(OPEN.refuse_request(["hall.local:8765"])).rpartition(" ")[2].replace("HOST", "hall.local")
+    told = Access("0.0.0.0", 8765, (origin(flag),))
+    assert told.refuse_request(["hall.local:8765"]) is None
+    assert told.is_at(flag)
+
+
 def test_the_host_of_an_allowed_origin_is_served() -> None:
     assert NAMED.refuse_request(["captions.example.org"]) is None
 
