@@ -26,6 +26,7 @@ const element = (className, parent, tag = "div") =>
 class Track {
   constructor({ lang, role }) {
     this.lang = lang;
+    this.role = role;
     this.done = -1; // the newest final cue
     this.gap = /^(ja|zh|yue)\b/.test(lang) ? "" : " ";
     this.box = element(`caption ${role}`, stage, "section");
@@ -171,12 +172,21 @@ function show(caption, late = 0) {
   if (stage.classList.contains("idle")) clear();
   stage.classList.remove("idle");
   fade(late);
+  if (caption.final && running?.sources) leave(caption);
   let track = tracks.find((one) => one.lang === caption.lang);
   if (!track) {
     tracks.push((track = new Track(caption)));
     arrange();
   }
   track.show(caption);
+}
+
+// Of the languages in which somebody speaks one is heard: what stands there in another is older than this.
+function leave({ cue, lang }) {
+  const there = tracks.filter((one) => one.role !== "source" || one.lang === lang || one.done >= cue);
+  if (there.length === tracks.length) return;
+  tracks = there;
+  arrange();
 }
 
 function arrange() {

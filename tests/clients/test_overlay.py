@@ -6,13 +6,14 @@ import asyncio
 import hashlib
 import re
 import time
+from dataclasses import replace
 
 import pytest
 from browsing import SESSION, caption, listened, opened
 from hand_clock import HandClock
 from playwright.async_api import BrowserContext, Page, Response, expect
 
-from surtitle.pipeline.events import SessionEnd, Status, Targets
+from surtitle.pipeline.events import SessionEnd, SessionStart, Status, Targets
 from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.rooms import Rooms
 from surtitle.pipeline.server import CaptionServer
@@ -461,6 +462,25 @@ async def test_the_overlay_tells_of_finals_that_it_painted_as_they_came(
     async with asyncio.timeout(10):
         assert [await told.get() for _ in range(3)] == [(1, "en"), (1, "es"), (2, "es")]
     await expect(page.locator(".target .line").last).to_have_text(SENTENCES[2])
+
+
+async def test_what_was_said_in_one_language_leaves_when_more_is_said_in_another(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    page = await overlay(browser, server, f"{LOOKS}&source=1", complaints)
+    said = page.locator(".source .line")
+    hub.publish(SessionStart("night-1", ("en", "de", "es"), ("es",), {}, "real"))
+    hub.publish(caption(0, "Good evening.", "en"))
+    hub.publish(caption(0, SENTENCES[0]))
+    await expect(said).to_have_text(["Good evening."])
+    hub.publish(replace(caption(1, "Guten Abend.", "de"), role="source"))
+    await expect(said).to_have_text(["Guten Abend."])
+    hub.publish(caption(1, SENTENCES[1]))
+    await expect(page.locator(".target .line").last).to_have_text(SENTENCES[1])
+    await expect(said).to_have_text(["Guten Abend."])
+    hub.publish(caption(2, SENTENCES[2]))  # which was said in Spanish
+    await expect(page.locator(".target .line").last).to_have_text(SENTENCES[2])
+    await expect(said).to_have_count(0)
 
 
 async def test_a_new_session_starts_with_an_empty_screen(
