@@ -152,18 +152,20 @@ let asked = 0; // how often a microphone was asked for: people take their time t
 
 async function listen() {
   const mine = ++asked;
-  source?.close();
-  source = undefined;
   find("trouble").textContent = ""; // of the microphone before
   try {
     const opened = await openMicrophone(settings.device, heard, paused, () => stop("The microphone is gone."));
     if (!publisher || mine !== asked) return void opened.close(); // it was stopped meanwhile, or another is wanted
+    source?.close(); // not before: it is heard until then, and if the other can't be had
     source = opened;
   } catch (error) {
     if (!(error instanceof DOMException)) throw error;
     if (mine !== asked) return;
     const denied = error.name === "NotAllowedError";
-    return stop(denied ? "The browser was not allowed to use the microphone." : `No microphone: ${error.message}`);
+    const why = denied ? "The browser was not allowed to use the microphone." : `No microphone: ${error.message}`;
+    if (!source) return stop(why);
+    settings.keep({ device: source.deviceId });
+    find("trouble").textContent = `You are heard by the one before. ${why}`;
   }
   await listDevices();
 }

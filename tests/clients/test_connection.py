@@ -32,6 +32,17 @@ navigator.mediaDevices.getUserMedia = (wanted) => new Promise((given) => allow.p
 }));
 """
 """The microphone is there when the test allows it."""
+IN_USE = """
+const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+window.opened = [];
+navigator.mediaDevices.getUserMedia = async (wanted) => {
+  if (window.inUse) throw new DOMException("in use", "NotReadableError");
+  opened.push(await ask(wanted));
+  return opened.at(-1);
+};
+window.live = () => opened.map((each) => each.getTracks()[0].readyState === "live").join();
+"""
+"""A microphone can't be had while the test says so."""
 STUCK = """
 const waits = Object.getOwnPropertyDescriptor(WebSocket.prototype, "bufferedAmount").get;
 const get = function () { return window.stuck ? 64000 : waits.call(this); };
@@ -157,6 +168,29 @@ async def test_of_several_microphones_that_were_asked_for_only_the_last_is_heard
         await page.evaluate("Promise.all(allow.map((each) => each()))")
         await page.wait_for_function("opened.length === 2")
         await page.wait_for_function("opened.filter((each) => each.getTracks()[0].readyState === 'live').length === 1")
+        await page.close()
+
+
+async def test_whose_other_microphone_can_not_be_had_is_heard_by_the_one_before(
+    browser: BrowserContext, complaints: list[str]
+) -> None:
+    page = await with_microphone(browser, complaints, IN_USE)
+    async with CaptionServer(Rooms(lambda: Hub("e")), port=0, on_publish=Listener()) as server:
+        await page.goto(f"{server.url}/speak")
+        state, menu = page.locator("#state"), page.get_by_label("Microphone")
+        await page.get_by_role("button", name="Start speaking").click()
+        await expect(state).to_have_text("You are being heard.")
+        await expect(menu.locator("option")).not_to_have_count(1)
+        await page.evaluate("inUse = true")
+        await menu.select_option(index=1)
+        await expect(page.get_by_role("alert")).to_have_text("You are heard by the one before. No microphone: in use")
+        await expect(state).to_have_text("You are being heard.")
+        assert await page.evaluate("live()") == "true"
+        await page.evaluate("inUse = false")
+        await menu.select_option(index=1)
+        await page.wait_for_function("live() === 'false,true'")
+        await expect(page.get_by_role("alert")).to_be_empty()
+        await expect(state).to_have_text("You are being heard.")
         await page.close()
 
 
