@@ -69,7 +69,8 @@ const there = (code) => offered.find((lang) => lang === code) ?? offered.find((l
 // The device's language if all that is said is there in it, else the first translation.
 function nearest(targets) {
   const isWhole = (code) => targets.includes(code) || spoken.length === 1;
-  return navigator.languages.map(there).filter(Boolean).find(isWhole) ?? offered[0];
+  const device = navigator.languages.map((code) => code.replace(/^n[bn]\b/, "no")); // Norwegian, as phones call it
+  return device.map(there).filter(Boolean).find(isWhole) ?? offered[0];
 }
 
 const key = (langs) => [...langs].sort().join();

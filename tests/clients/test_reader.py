@@ -127,6 +127,16 @@ async def test_a_reader_is_shown_a_language_in_which_all_is_there(
     await expect(page.locator("#captions p")).to_have_text([f"{shown} (0)"])
 
 
+async def test_a_norwegian_phone_is_shown_norwegian(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    await browser.add_init_script("Object.defineProperty(navigator, 'languages', { value: ['nb-NO'] })")
+    hub.publish(SessionStart("night-1", ("en",), ("es", "no"), {}, "real"))
+    hub.publish(caption(0, "God kveld.", "no"))
+    page = await reader(browser, server, complaints, "")
+    await expect(page.locator("#captions p")).to_have_text(["God kveld."])
+
+
 async def test_a_reader_of_a_language_that_is_translated_no_more_reads_another(
     hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
 ) -> None:
