@@ -7,6 +7,7 @@ is at each stage; at the end of a session, what it did not bring. Knows no sessi
 
 from __future__ import annotations
 
+import errno
 import math
 import sys
 from collections import defaultdict
@@ -30,7 +31,8 @@ CELLS, QUIETEST = 20, -80.0
 
 
 class Terminal(Console):
-    """A console whose reader may leave, as `head` does: then nothing is shown any more, and the session goes on."""
+    """A console whose reader may leave, as `head` does, or whose window is closed: then nothing is shown any more, and
+    the session goes on."""
 
     def __init__(self, file: IO[str] | None = None) -> None:
         """Write to `file`, or standard output, what is given as it is: an address in brackets is no style."""
@@ -39,6 +41,15 @@ class Terminal(Console):
     def on_broken_pipe(self) -> None:
         with suppress(SystemExit):  # rich sends what is written on to nowhere, and then ends the program
             super().on_broken_pipe()
+
+    def _check_buffer(self) -> None:
+        # what rich calls to write: it takes a closed pipe alone for a reader who has left
+        try:
+            super()._check_buffer()
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            self.on_broken_pipe()
 
 
 def show_invitation(console: Console, access: Access, room: str, *, asks_readers: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import sys
 from dataclasses import replace
 
@@ -116,6 +117,19 @@ def test_what_is_said_on_standard_error_does_not_run_into_the_level(monkeypatch:
     assert "\x1b[2Ksurtitle: nothing is heard\n" in screen.getvalue()
     terminal.close()
     assert sys.stderr is screen
+
+
+def test_a_terminal_that_is_closed_ends_no_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.openpty()
+    with open(writer, "w") as screen:
+        monkeypatch.setattr(sys, "stdout", screen)
+        terminal = TerminalCaptions(Terminal())
+        terminal.show(FINAL)
+        os.close(reader)
+        for _ in range(3):
+            terminal.show(FINAL)
+            terminal.show_level(-20.0)
+        terminal.close()
 
 
 def test_a_file_has_no_level() -> None:
