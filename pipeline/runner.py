@@ -328,7 +328,10 @@ class Run:
 
     def _stop_on_signals(self) -> None:
         loop = asyncio.get_running_loop()
-        for each in (signal.SIGINT, signal.SIGTERM):
+        ends = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # by nohup: then its terminal may be closed
+            ends.append(signal.SIGHUP)
+        for each in ends:
             loop.add_signal_handler(each, self._stop.set)
 
 

@@ -166,21 +166,36 @@ async def test_without_a_translator_no_translation_can_be_added() -> None:
     assert "got en, es, expected en alone: no translator was loaded" in answers[0].text
 
 
-async def test_a_recording_that_was_stopped_did_not_come_to_its_end(models: Models, tmp_path: Path) -> None:
+def killed(by: signal.Signals) -> Iterator[Samples]:
+    """A recording in whose midst the program gets a signal."""
+    for second in range(17):
+        if second == 3:
+            os.kill(os.getpid(), by)
+            sleep(0.1)
+        yield np.zeros(SAMPLE_RATE, np.float32)
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+async def test_a_recording_that_was_stopped_did_not_come_to_its_end(
+    by: signal.Signals, models: Models, tmp_path: Path
+) -> None:
+    signal.signal(by, ignore)  # or what does not stop would end the tests
     run = Run(models, window=SMALLEST, console=Console(file=StringIO()))
-
-    def recording() -> Iterator[Samples]:
-        for second in range(17):
-            if second == 3:
-                os.kill(os.getpid(), signal.SIGINT)
-                sleep(0.1)
-            yield np.zeros(SAMPLE_RATE, np.float32)
-
     pair, outputs = Pair(("en",), ("es",)), OutputPaths(log=tmp_path / "log.jsonl")
-    assert not await run.replay(recording(), pair, clock="virtual", outputs=outputs, server=None, stay=False)
+    assert not await run.replay(killed(by), pair, clock="virtual", outputs=outputs, server=None, stay=False)
     *_, last = map(json.loads, (tmp_path / "log.jsonl").read_text().splitlines())
     assert last["type"] == "end"
     assert last["audio_ms"] < 17_000
+
+
+async def test_under_nohup_it_goes_on_when_its_terminal_is_closed(models: Models) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    run = Run(models, window=SMALLEST, console=Console(file=StringIO()))
+    pair, outputs = Pair(("en",), ("es",)), OutputPaths()
+    try:
+        assert await run.replay(killed(signal.SIGHUP), pair, clock="virtual", outputs=outputs, server=None, stay=False)
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 async def test_readers_on_other_machines_are_told_where_the_room_is(models: Models) -> None:
