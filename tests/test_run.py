@@ -77,3 +77,33 @@ def test_text_needs_no_recogniser_and_where_another_server_translates_it_nothing
 
 def test_without_a_microphone_nothing_is_fetched(asked: Asked) -> None:
     assert asked("live", *PAIR, fails="devices") == ["devices"]
+
+
+PYTHON = """#!/bin/sh
+echo "$*" >>"$LOG"
+if [ "$2" = venv ]; then
+    rm .venv/bin/python
+    cp "$0" .venv/bin/python
+fi
+"""
+"""Writes down what it is asked, and makes what it is asked to make."""
+
+
+def test_an_installation_is_made_again_where_its_python_is_gone_and_else_not(tmp_path: Path) -> None:
+    for folder in ("scripts", "tools", ".venv/bin"):
+        (tmp_path / folder).mkdir(parents=True)
+    shutil.copy(RUN.with_name("setup"), tmp_path / "scripts" / "setup")
+    (tmp_path / "pyproject.toml").write_text("[project]\n")
+    (tmp_path / ".venv" / "installed").write_text(f"{tmp_path}\n[project]\n")
+    (tmp_path / ".venv" / "bin" / "python").symlink_to("/usr/bin/python-that-an-upgrade-took-away")
+    python = tmp_path / "tools" / "python3.11"
+    python.write_text(PYTHON)
+    python.chmod(0o755)
+    log = tmp_path / "asked"
+    env = {"PATH": f"{tmp_path}/tools:/usr/bin:/bin", "LOG": str(log)}
+    subprocess.run([tmp_path / "scripts" / "setup"], env=env, check=True)
+    asked = log.read_text()
+    assert "-m venv --clear .venv\n" in asked
+    assert "-m pip install" in asked
+    subprocess.run([tmp_path / "scripts" / "setup"], env=env, check=True)
+    assert log.read_text() == asked
