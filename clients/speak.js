@@ -43,7 +43,7 @@ function press() {
     chip.disabled = reading || (busy && `${settings.to}` === chip.value);
   }
   for (const field of [fields.from, fields.also, fields.session, fields.token]) field.disabled = busy;
-  find("file").disabled = busy || !settings.to.length;
+  find("file").disabled = busy || !settings.to.length || !fields.session.validity.valid;
   find("start").disabled = find("file").disabled || !navigator.mediaDevices;
   find("stop").disabled = !publisher;
 }
@@ -59,7 +59,8 @@ fields.from.addEventListener("change", () => settings.keep({ from: fields.from.v
 fields.also.addEventListener("change", () => settings.keep({ also: fields.also.value }));
 // Session and token are in the address; the page begins anew with others.
 fields.session.addEventListener("change", () => {
-  if (!fields.session.validity.valid) return;
+  press();
+  if (!fields.session.reportValidity()) return; // nobody speaks in another than is named there
   location.assign(address("/speak", { session: fields.session.value }));
 });
 fields.token.addEventListener("change", () => (location.hash = new URLSearchParams({ token: fields.token.value })));

@@ -213,6 +213,22 @@ async def test_a_session_that_is_refused_or_taken_is_explained(
         await expect(second.locator("#skipped")).to_contain_text("were skipped")
 
 
+async def test_nobody_speaks_in_another_session_than_the_one_that_is_named(
+    serve: Serve, browser: BrowserContext, complaints: list[str]
+) -> None:
+    async with serve(Listener()) as server:
+        page = await speaker(browser, server, complaints)
+        start, session = page.get_by_role("button", name="Start speaking"), page.get_by_label("Session")
+        await expect(start).to_be_enabled()
+        await session.fill("Saal 2")
+        await session.press("Tab")
+        await expect(start).to_be_disabled()
+        await session.fill("saal-2")
+        await session.press("Tab")
+        await expect(page).to_have_url(f"{server.url}/speak?session=saal-2")
+        await expect(start).to_be_enabled()
+
+
 async def test_sound_that_nobody_takes_is_counted_and_speech_goes_on_when_the_server_is_back(
     hub: Hub, serve: Serve, browser: BrowserContext, complaints: list[str]
 ) -> None:
