@@ -183,7 +183,8 @@ function show(caption, late = 0) {
 
 // Of the languages in which somebody speaks one is heard: what stands there in another is older than this.
 function leave({ cue, lang }) {
-  const there = tracks.filter((one) => one.role !== "source" || one.lang === lang || one.done >= cue);
+  const isNew = ({ pieces }) => pieces.some((piece) => piece.cue >= cue);
+  const there = tracks.filter((one) => one.role !== "source" || one.lang === lang || isNew(one));
   if (there.length === tracks.length) return;
   tracks = there;
   arrange();
