@@ -64,11 +64,6 @@ SPARE = 100
 """Connections beyond the limit that are told so, or how the server fares; those beyond these are cut at once."""
 PLENTY = 0.25
 """The part of all places that must be left for connections to be kept between two requests."""
-PREFLIGHT: Headers = (
-    ("access-control-allow-headers", "authorization, content-type, last-event-id"),
-    ("access-control-max-age", "600"),
-)
-"""What other pages that may ask us may say, beside what all may (Fetch standard, CORS-preflight)."""
 
 
 class Web:
@@ -300,10 +295,8 @@ class HttpConnection:
             headers += (("content-type", answer.content_type),)
         if head is None or self._web.stopping or self._web.left() < self._web.most * PLENTY:
             headers += (("connection", "close"),)
-        origin = self._web.access().shares_with(head.all("origin")) if head is not None else None
-        if origin is not None:
-            headers += (("access-control-allow-origin", origin), ("vary", "origin"))
-            headers += (("cross-origin-resource-policy", "cross-origin"), *PREFLIGHT)
+        if head and (origin := self._web.access().shares_with(head.all("origin"))) is not None:
+            headers += _shared(head, origin)
         names = {name for name, _ in headers}
         return headers + tuple(each for each in self._web.headers if each[0] not in names)
 
@@ -342,6 +335,15 @@ class HttpConnection:
                     while await self._pipe.read():
                         pass
         transport.close()
+
+
+def _shared(head: Head, origin: str) -> Headers:
+    """What lets a page of `origin` read our answers (Fetch standard, CORS)."""
+    headers = (("access-control-allow-origin", origin), ("vary", "origin"), ("access-control-max-age", "600"))
+    # OpenAI's client for browsers sends a dozen of its own, that nobody here reads
+    asked = head.header("access-control-request-headers") or ""
+    allowed = (("access-control-allow-headers", asked),) if asked and asked.isascii() else ()
+    return (*headers, ("cross-origin-resource-policy", "cross-origin"), *allowed)
 
 
 def _too_slow(what: str) -> HttpError:
