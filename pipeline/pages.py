@@ -34,7 +34,7 @@ _MORE: dict[str, Headers] = {
     "/setup": (("content-security-policy", f"{CONTENT_SECURITY_POLICY}; frame-src 'self'"),),
     # A microphone, and a worklet that reads it.
     "/speak": (
-        ("content-security-policy", f"{CONTENT_SECURITY_POLICY}; media-src 'self' blob:; worker-src 'self'"),
+        ("content-security-policy", f"{CONTENT_SECURITY_POLICY}; worker-src 'self'"),
         ("permissions-policy", "camera=(), display-capture=(), geolocation=(), microphone=(self)"),
     ),
 }
