@@ -157,6 +157,7 @@ async function listen() {
   try {
     const opened = await openMicrophone(settings.device, heard, paused, () => stop("The microphone is gone."));
     if (!publisher || mine !== asked) return void opened.close(); // it was stopped meanwhile, or another is wanted
+    if (source) find("trouble").textContent = ""; // the system may have paused it for the other
     source?.close(); // not before: it is heard until then, and if the other can't be had
     source = opened;
   } catch (error) {
