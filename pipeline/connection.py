@@ -47,7 +47,7 @@ class Patience:
     """Seconds a publisher may send nothing before it is asked whether it is there: a laptop that changes its network
     says no goodbye, and nobody else may speak in its place."""
     answer: float = 10.0
-    """Seconds it may then take to answer, or to send something."""
+    """Seconds it may then take to answer, or to send something; and a viewer, where there is no place for others."""
     stall: float = 300.0
     """Seconds a viewer may take nothing of what is sent to it: it costs its socket's buffers, no more, and TCP may be
     slow."""
@@ -204,6 +204,16 @@ async def in_time(connection: ServerConnection, seconds: float, work: Awaitable[
         connection.transport.abort()
         return False
     return True
+
+
+async def find_out(connection: ServerConnection, seconds: float) -> None:
+    """Ask whether its client is there: where it does not answer within `seconds`, the connection is cut."""
+
+    async def answer() -> None:
+        await (await connection.ping())
+
+    with suppress(ConnectionClosed):
+        await in_time(connection, seconds, answer())
 
 
 async def hear_goodbye(connection: ServerConnection) -> None:

@@ -25,6 +25,7 @@ from surtitle.pipeline.connection import (
     WRITE_LIMIT,
     Patience,
     as_refused,
+    find_out,
     first_message,
     hear_goodbye,
     hear_viewer,
@@ -128,6 +129,7 @@ class CaptionServer:
         self._server: Server | None = None
         self._fanouts: dict[Room, Fanout] = {}
         self._telling: asyncio.TimerHandle | None = None
+        self._asking: asyncio.Task[None] | None = None
         self._draining = False
         self._connected: set[ServerConnection] = set()
         self._idle = asyncio.Event()
@@ -186,11 +188,25 @@ class CaptionServer:
         assert self._telling is not None, "the server isn't started yet"
         self._admissions.stop()
         self._telling.cancel()
+        if self._asking is not None:
+            self._asking.cancel()
         self._server.close()
         await self._web.close()
         cutting = asyncio.get_running_loop().call_later(self._patience.goodbye, self._cut)
         await self._server.wait_closed()
         cutting.cancel()
+
+    def _make_room(self) -> None:
+        """Leave viewers who are there no more: after a hall's network was away all come anew, and have two places."""
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask_viewers())
+
+    async def _ask_viewers(self) -> None:
+        # who is slow does not answer: before our question lies what it has not taken yet
+        viewers = [each for each in self._connected if path_of(each) == "/captions"]
+        quick = [each for each in viewers if not each.transport.get_write_buffer_size()]
+        patience = self._patience.answer
+        await asyncio.gather(asyncio.sleep(patience), *(find_out(each, patience) for each in quick))
 
     def _cut(self) -> None:
         """Leave those who take nothing any more: `websockets` waits for them before it says goodbye."""
@@ -256,6 +272,7 @@ class CaptionServer:
         self._idle.clear()
         try:
             if (self._left_for_viewers() if path == "/captions" else self._left() + PUBLISHERS) < 0:
+                self._make_room()
                 raise Refused(CloseCode.FULL, f"there are {self._max_viewers} connections already; try again later")
             if path == "/captions":
                 await self._serve_viewer(connection, visit)

@@ -202,6 +202,27 @@ async def test_more_connections_than_are_taken_are_told_to_come_later(hub: Hub) 
             assert len(await hello(fourth)) == 2
 
 
+async def test_viewers_who_are_there_no_more_make_room_for_others(hub: Hub) -> None:
+    patience = Patience(answer=0.2)
+    async with (
+        CaptionServer(Rooms(lambda: hub), port=0, max_viewers=2, patience=patience) as server,
+        at(server) as here,
+        at(server, close_timeout=0.1) as gone,
+    ):
+        await hello(here)
+        await hello(gone)
+        gone.transport.pause_reading()  # says no goodbye, and answers nothing
+        async with at(server) as back:
+            assert (await closing(back))[1] == 4410
+        async with asyncio.timeout(5):
+            while hub.viewers == 2:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.05)
+        async with at(server) as back:
+            assert len(await hello(back)) == 2
+        hub.publish(caption(0))
+        assert (await receive(here))["cue"] == 0
+
+
 async def test_a_speaker_who_comes_back_is_taken_where_viewers_have_every_place(hub: Hub) -> None:
     async with (
         CaptionServer(Rooms(lambda: hub), port=0, max_viewers=1, on_publish=Listener()) as server,
