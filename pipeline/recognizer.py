@@ -52,7 +52,7 @@ class Transcribe(Protocol):
 class Identify(Protocol):
     """What `whisper.Whisper.likelihoods` does."""
 
-    def __call__(self, samples: Samples, languages: Sequence[str], *, past: Samples) -> dict[str, float]: ...
+    def __call__(self, samples: Samples, languages: Sequence[str]) -> dict[str, float]: ...
 
 
 class Probability(Protocol):
@@ -83,8 +83,8 @@ class RecognizerSettings:
     context: int = 120
     """Characters of committed text before the window that the model is shown."""
     past: float = 6.0
-    """Seconds of audio before the window that the encoder hears beside it: how something sounds depends on what came
-    before it."""
+    """Seconds of audio before the window that the encoder hears beside it, where one language is spoken: how something
+    sounds depends on what came before it."""
 
 
 class Recognizer:
@@ -125,7 +125,8 @@ class Recognizer:
         self._window: Samples = np.zeros(0, np.float32)
         self._window_start = 0
         self._past: Samples = np.zeros(0, np.float32)
-        self._past_length = int(self._settings.past * SAMPLE_RATE)
+        # beside another language what is said now sounds like that one: a change would be noticed too late
+        self._past_length = 0 if self._identify else int(self._settings.past * SAMPLE_RATE)
         self._looked_at = 0
         self._heard_until = 0.0  # seconds: the end of the audio of the last guess
         self._waits = False  # what was said before this pause stays in the window
@@ -243,17 +244,14 @@ class Recognizer:
         """Where another language is spoken now; and whether what is spoken is sure enough to commit words in it."""
         if self._identify is None:
             return [], True
-        before, likelihoods = (
-            self._spoken.current,
-            self._identify(self._window, self._spoken.languages, past=self._past),
-        )
+        before, likelihoods = self._spoken.current, self._identify(self._window, self._spoken.languages)
         is_sure = self._spoken.push(likelihoods, fresh=not self._recent, last=last)
         if self._spoken.current == before:
             return [], is_sure
         # what was guessed in the other language was no word of it, and no context for this one
         self._policy.hold([])
         self._drop(len(self._committed))
-        self._before, self._recent, self._past = "", [], self._past[:0]
+        self._before, self._recent = "", []
         return [Speaks(self._spoken.current)], is_sure
 
     def _recognise(self, *, last: bool) -> list[Heard]:

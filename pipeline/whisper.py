@@ -112,7 +112,7 @@ class Whisper:
         self._whisper.feature_extractor = FeatureExtractor(feature_size=self._whisper.model.n_mels)
         self._shortest, self._padding, self._beams = shortest, padding, beams
         self._tokenizers: dict[str, Tokenizer] = {}
-        self._encoded: tuple[Samples, Samples, Any] | None = None
+        self._encoded: tuple[Samples, int, Any] | None = None
 
     @property
     def knows_english_alone(self) -> bool:
@@ -160,7 +160,7 @@ class Whisper:
             words = self._guess(self._read(samples, _NOTHING, _WHOLE), asked)
         return [] if not committed and echoes(words, language) else words
 
-    def likelihoods(self, samples: Samples, languages: Sequence[str], *, past: Samples = _NOTHING) -> dict[str, float]:
+    def likelihoods(self, samples: Samples, languages: Sequence[str]) -> dict[str, float]:
         """How likely each of `languages` is to be spoken in `samples`: shares of 1 over all that the model knows.
 
         One step of the decoder; `transcribe` of the same samples next does not encode them again. A model of one
@@ -168,13 +168,13 @@ class Whisper:
         """
         if self.knows_english_alone:
             return dict.fromkeys(languages, 1 / len(languages))
-        found = self._whisper.model.detect_language(self._encode(samples, past))[0]
+        found = self._whisper.model.detect_language(self._encode(samples, _NOTHING))[0]
         shares = {token[2:-2]: share for token, share in found}  # from <|en|>
         return {language: shares.get(language, 0.0) for language in languages}
 
     def _encode(self, samples: Samples, past: Samples) -> Any:
-        if self._encoded is None or self._encoded[0] is not samples or self._encoded[1] is not past:
-            self._encoded = samples, past, self._read(samples, past, self._span(samples))
+        if self._encoded is None or self._encoded[0] is not samples or self._encoded[1] != len(past):
+            self._encoded = samples, len(past), self._read(samples, past, self._span(samples))
         return self._encoded[2]
 
     def _span(self, samples: Samples) -> float:
