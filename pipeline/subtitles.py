@@ -16,7 +16,7 @@ from surtitle.pipeline.cues import Cue, Cues
 from surtitle.pipeline.events import Caption
 from surtitle.pipeline.protocol import clean_text
 from surtitle.pipeline.sentences import ends_sentence
-from surtitle.pipeline.text import is_spaced
+from surtitle.pipeline.text import is_punctuation, is_spaced
 
 Format = Literal["srt", "vtt", "ass", "txt", "jsonl"]
 """SubRip, WebVTT (W3C), Advanced SubStation Alpha v4.00+, text, and a JSON object a line."""
@@ -115,7 +115,9 @@ class _Transcript:
         elif self._sentence_open and is_spaced(caption.language):
             before = " "
         self._end = caption.end
-        self._sentence_open = not ends_sentence(text.split()[-1], caption.language)
+        *_, word, last = ("", *text.split())
+        # French sets a space before what closes a quote
+        self._sentence_open = not ends_sentence(word + last if is_punctuation(last) else last, caption.language)
         return before + text + ("" if self._sentence_open else "\n")
 
     def advance(self, audio: float) -> str:

@@ -18,7 +18,8 @@ from math import inf
 import budoux
 import regex
 
-from surtitle.pipeline.sentences import ends_clause, ends_sentence
+from surtitle.pipeline.sentences import CLOSERS, OPENERS, ends_clause, ends_sentence
+from surtitle.pipeline.text import is_punctuation
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,11 @@ _PHRASES = {
 }
 
 
+_OPENING = "".join(mark for mark in OPENERS if mark not in CLOSERS)
+_EITHER_WAY = ("—", "–", '"', "'")
+"""With a space on either side, these may begin something as well as end it."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Piece:
     """What no line end may divide."""
@@ -125,7 +131,7 @@ class _Piece:
 
 def _pieces(text: str, language: str) -> list[_Piece]:
     """`text` cut wherever a line may end."""
-    words = regex.findall(r"\S+\s*", text)
+    words = _words(text)
     links = _LINKS.get(_base(language), frozenset())
     pieces: list[_Piece] = []
     for word, after in zip_longest(words, words[1:], fillvalue=""):
@@ -134,6 +140,19 @@ def _pieces(text: str, language: str) -> list[_Piece]:
         space = _CLAUSE if _base(language) in _PHRASES else _LINK if after.strip().lower() in links else _SPACE
         pieces.append(_Piece(parts[-1][0], min(_cost(word.strip(), language), space)))
     return pieces
+
+
+def _words(text: str) -> list[str]:
+    """`text` cut behind its spaces, but for those that French has beside its marks: `« Ça va ? »`."""
+    words: list[str] = []
+    for word in regex.findall(r"\S+\s*", text):
+        mark, before = word.strip(), words[-1].split()[-1] if words else ""
+        closes = is_punctuation(mark) and mark not in _EITHER_WAY
+        if before and (closes or not before.strip(_OPENING)):
+            words[-1] += word
+        else:
+            words.append(word)
+    return words
 
 
 def _parts(word: str, language: str) -> Iterator[tuple[str, int]]:
@@ -177,7 +196,8 @@ def _chopped(word: str, line: int) -> Iterator[str]:
     yield part
 
 
-def _cost(word: str, language: str) -> int:
+def _cost(piece: str, language: str) -> int:
+    word = "".join(piece.split())
     if ends_sentence(word, _base(language)):
         return _SENTENCE
     return _CLAUSE if ends_clause(word, _base(language)) else _SPACE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import regex
 from hypothesis import given
+from hypothesis import strategies as st
 from said import LANGUAGES, SPOKEN, visible
 
 from surtitle.pipeline.wrap import blocks, reading, width
@@ -51,6 +52,25 @@ def test_chinese_and_thai_words_stay_whole() -> None:
     ]
     (lines,) = blocks('เมื่อวานเพื่อนบ้านถามฉันว่า "รถไฟขบวนต่อไปจะมาถึงเมื่อไหร่"', "th")
     assert lines == ("เมื่อวานเพื่อนบ้านถามฉันว่า", '"รถไฟขบวนต่อไปจะมาถึงเมื่อไหร่"')
+
+
+def test_french_marks_stay_with_their_words_though_spaces_are_between() -> None:
+    text = "Alors il nous a demandé tout simplement « est-ce que vous viendrez\N{NO-BREAK SPACE}? » et puis : oui"
+    assert blocks(text, "fr") == [
+        ("Alors il nous a demandé tout simplement", "« est-ce que vous viendrez ? »"),
+        ("et puis : oui",),
+    ]
+
+
+@given(st.lists(st.sampled_from(["«", "Nous", "?", "oui", ":", "»", "peut-être", "!"]), min_size=12))
+def test_no_french_line_begins_with_a_mark_or_ends_with_a_quote_that_opens(words: list[str]) -> None:
+    lines = [line for block in blocks(" ".join(["Voici", *words, "fin"]), "fr") for line in block]
+    assert not [line for line in lines if line[0] in "?:»;!" or line[-1] == "«"]
+
+
+def test_a_dash_and_a_straight_quote_may_begin_a_line() -> None:
+    text = "— Здравствуйте, как у вас сегодня дела. — Спасибо, сегодня хорошо."
+    assert blocks(text, "ru") == [("— Здравствуйте, как у вас сегодня дела.", "— Спасибо, сегодня хорошо.")]
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\u200b", "\n\n"])
