@@ -7,7 +7,7 @@ abbreviation's or an ordinal's, and dots a hesitation's: then the next word tell
 from __future__ import annotations
 
 SENTENCE_ENDS = ".?!…。？！؟।"
-CLAUSE_ENDS = ",;:，；：、،—–"
+CLAUSE_ENDS = ",;:，；：、،؛—–"
 CLOSERS = "\"'”’»)]}」』）"
 OPENERS = "\"'“‘«„([{¿¡「『（"
 _CLOSING_QUOTES = CLOSERS + "“‘«"
@@ -31,6 +31,8 @@ _ABBREVIATIONS = by_language(
     nl="dhr mevr ir blz ca bijv evt",
 )
 """Without their stop: something always follows them."""
+_WORDS_HERE = by_language(ca="fig vol", fr="prof vol", nl="vol")
+"""Of those of everywhere, the words of a language: `J'ai raté mon vol.`"""
 _LAST_AT_TIMES = by_language(
     en="no nos etc inc ltd co corp jr sr", de="etc usw", es="etc uu", fr="etc", it="ecc", pt="etc", nl="enz"
 )
@@ -39,11 +41,12 @@ _NUMBERED = by_language(en="no nos")
 """Of these, those that stand before numbers, and are words otherwise."""
 _ORDINAL_STOP = frozenset({"de", "da", "no", "fi", "cs", "sk", "pl", "hu", "hr", "sl", "sr", "tr", "et", "lv", "is"})
 """Languages that write ordinal numbers with a stop: `am 3. Mai`."""
-
-
+_MONEY = "$€£"
 _GREEK_QUESTION = (";", "\N{GREEK QUESTION MARK}")
 _WORDS_OF_ONE_LETTER = frozenset({"i", "é", "è"})
 """With which a sentence can end: `So do I.`, `Não sei o que é.`"""
+_SMALL_WORDS_OF_ONE_LETTER = by_language(hu="ő", ro="e", ru="я", tr="o", uk="я є", vi="à á ạ ô ơ ồ ờ ở ư ừ")
+"""The same, where a capital is an initial: `Xin cảm ơn ạ.`, `Așa e.`"""
 
 
 def ends_sentence(word: str, language: str) -> bool:
@@ -54,10 +57,12 @@ def ends_sentence(word: str, language: str) -> bool:
     if not bare or bare[-1] not in SENTENCE_ENDS or _hesitates(bare):
         return False
     stem = _stem(bare)
-    is_initial = len(stem) == 1 and stem.lower() != stem.upper() and stem not in _WORDS_OF_ONE_LETTER
+    is_small = not bare.isupper() and stem in _SMALL_WORDS_OF_ONE_LETTER.get(language, NONE)
+    is_word = is_small or stem in _WORDS_OF_ONE_LETTER
+    is_initial = len(stem) == 1 and stem.lower() != stem.upper() and not is_word
     is_known = _is_always_followed(stem, language) or stem in _LAST_AT_TIMES.get(language, NONE)
     is_short_number = stem.isdigit() and len(stem) < 3
-    return bare[-1] != "." or not (is_initial or is_known or is_short_number or "." in stem)
+    return bare[-1] != "." or not (is_initial or is_known or is_short_number or _is_dotted(stem, language))
 
 
 def ended_after_all(word: str, following: str, language: str) -> bool:
@@ -83,14 +88,25 @@ def ends_clause(word: str, language: str) -> bool:
 
 
 def leads_on(word: str, language: str) -> bool:
-    """True if what belongs to `word` may be still to come: behind a number or an abbreviation."""
+    """True if what belongs to `word` may be still to come: behind a number, an abbreviation or what opens a quote."""
     bare = word.rstrip(_CLOSING_QUOTES)
     is_abbreviation = bare[-1:] == "." and not _hesitates(bare) and not ends_sentence(word, language)
-    return is_abbreviation or bare[-1:].isdigit() or _may_be_longer(bare)
+    is_opening = bool(word) and not word.strip(OPENERS)
+    return is_abbreviation or is_opening or bare[-1:].isdigit() or _may_be_longer(bare)
 
 
 def _is_always_followed(stem: str, language: str) -> bool:
-    return stem in _ABBREVIATIONS_EVERYWHERE or stem in _ABBREVIATIONS.get(language, NONE)
+    is_known = stem in _ABBREVIATIONS_EVERYWHERE and stem not in _WORDS_HERE.get(language, NONE)
+    return is_known or stem in _ABBREVIATIONS.get(language, NONE)
+
+
+def _is_dotted(stem: str, language: str) -> bool:
+    """True for what is short for several words (`U.S`), and for a date where ordinals have stops (`3.5`, in May): not
+    for other numbers, `3.5` or `1.000`, behind which a stop ends a sentence."""
+    parts = stem.lstrip(_MONEY).split(".")
+    is_number = all(part.isdigit() for part in parts)
+    may_be_date = language in _ORDINAL_STOP and len(parts[-1]) < 3
+    return len(parts) > 1 and (may_be_date or not is_number)
 
 
 def _stem(bare: str) -> str:

@@ -24,6 +24,15 @@ from surtitle.pipeline.sentences import ended_after_all, ends_clause, ends_sente
         ("لماذا؟", "ar"),
         ("है।", "hi"),
         ("ώρα;", "el"),
+        ("ạ.", "vi"),
+        ("я.»", "ru"),
+        ("e.", "ro"),
+        *((word, "en") for word in ("3.5.", "$3.50.", "1.2.3.")),
+        ("1.000.", "es"),
+        ("1.000.", "de"),
+        ("vol.", "fr"),
+        ("vol.", "nl"),
+        ("prof.", "fr"),
         ("ώρα\N{GREEK QUESTION MARK}»", "el"),
     ],
 )
@@ -40,6 +49,10 @@ def test_these_end_a_sentence(word: str, language: str) -> None:
         *((word, "de") for word in ("21.", "z.B.", "Nr.", "Mio.", "3.")),
         *((word, "es") for word in ("núm.", "EE.", "UU.", "Sra.", "(¿no?", "¿Qué")),
         ("av.", "fr"),
+        ("vol.", "en"),
+        ("3.5.", "de"),
+        ("E.", "ro"),
+        ("e.", "en"),
         ("hora;", "es"),
     ],
 )
@@ -99,9 +112,13 @@ def test_a_comma_within_a_number_ends_no_clause() -> None:
     assert not ends_clause("200,", "en")
 
 
-@pytest.mark.parametrize("word", ["Mr.", "12.", "12", "1,", "3.5", "No.", "U.S.", "$5"])
+@pytest.mark.parametrize("word", ["Mr.", "12.", "12", "1,", "3.5", "No.", "U.S.", "$5", "«", "“"])
 def test_numbers_and_abbreviations_lead_on(word: str) -> None:
     assert leads_on(word, "en")
+
+
+def test_so_does_it_at_an_arabic_one() -> None:
+    assert ends_clause("ذلك؛", "ar")
 
 
 @pytest.mark.parametrize("word", ["word", "word.", "word,", "1984.", "well...", "5%"])
