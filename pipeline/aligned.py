@@ -14,20 +14,24 @@ from typing import Any
 from faster_whisper.transcribe import merge_punctuations
 
 from surtitle.pipeline.events import Word
-from surtitle.pipeline.text import is_one, is_rest, is_spaced
+from surtitle.pipeline.text import is_ending, is_one, is_punctuation, is_spaced
 
 Decode = Callable[[list[int]], str]
 """The text of some tokens."""
 
 _PREPENDED = "\"'“¿([{-"
+_DASHES = "—–"
+"""Behind a space, what follows belongs to them as well."""
 _APPENDED = "\"'.。,，!！?？:：”)]}、"
 
 
 def words_of(aligned: Sequence[dict[str, Any]], *, known: int, language: str, decode: Decode) -> list[Word]:
     """The words of `aligned` after its first `known` tokens, with times as it has them.
 
-    What comes without a space belongs to the word before (`cross-attention`); in a language without spaces, where words
-    are cut anywhere, that is so for Latin letters, and for what is no letter of its own: vowels and tones of Thai.
+    What comes without a space belongs to the word before (`cross-attention`), and so does a mark behind one, as French
+    has it (`Ça va ?`): alone it would come too late for a segment that ends with the word. In a language without
+    spaces, where words are cut anywhere, that is so for Latin letters and numbers (`100.5`), and for what is no letter
+    of its own: vowels and tones of Thai.
     """
     fresh = list(_after(aligned, known, decode))
     merge_punctuations(fresh, _PREPENDED, _APPENDED)
@@ -39,7 +43,9 @@ def words_of(aligned: Sequence[dict[str, Any]], *, known: int, language: str, de
             continue
         last = words[-1] if words else None
         clings = last is not None and (spaced or is_one(last.text, text))
-        if last is not None and clings and not item["word"].startswith(" "):
+        if last is not None and spaced and is_punctuation(text) and text not in _DASHES:
+            words[-1] = replace(last, text=last.text + text)
+        elif last is not None and clings and not item["word"].startswith(" "):
             words[-1] = replace(last, text=last.text + text, end=max(last.end, end))
         else:
             words.append(Word(text, start, max(start, end), float(item["probability"])))
@@ -55,5 +61,5 @@ def _after(aligned: Sequence[dict[str, Any]], known: int, decode: Decode) -> Ite
         if end <= known:
             continue
         rest = item["tokens"][-(end - known) :]
-        clings = len(rest) < len(item["tokens"]) and is_rest(decode(rest).strip())
+        clings = len(rest) < len(item["tokens"]) and is_ending(decode(rest).strip())
         yield {**item, "tokens": rest, "word": decode(rest)} if clings else item

@@ -18,6 +18,7 @@ _LETTERS_A_WORD = {"zh": 1.6, "yue": 1.6, "ja": 2.2, "th": 4.0, "lo": 4.0, "my":
 """About, in languages without spaces: where a text is cut into words there, recognisers do not say."""
 _LEADING, _TRAILING = "เแโใไເແໂໃໄ", "ะาำๅๆฯະາຳໆຯ"
 """Vowels of Thai and Lao that are written before the consonant that they follow, and letters that begin no syllable."""
+_WITHIN_NUMBERS = frozenset(".,:")
 _CONTRACTED = frozenset({"'s", "'re", "'ll", "'ve", "'d", "'m", "'t"})
 """What English words end with that others were contracted to."""
 
@@ -41,7 +42,7 @@ def joined(words: Iterable[str], language: str) -> str:
     spaced, text = is_spaced(language), ""
     for word in words:
         if spaced:
-            apart = bool(text) and not is_punctuation(word) and not is_rest(word)
+            apart = bool(text) and not is_punctuation(word) and not is_rest(word, language)
         else:
             apart = is_latin(text[-1:]) and is_latin(word[:1])
         text += f" {word}" if apart else word
@@ -50,10 +51,13 @@ def joined(words: Iterable[str], language: str) -> str:
 
 def is_one(before: str, after: str) -> bool:
     """Whether what ends with `before` and begins with `after`, without a space between, is cut within a word of Latin
-    letters, or within a syllable: Thai and Lao write some vowels before the consonant and some behind it.
+    letters, a number (`100.5`, `10:30`), or a syllable: Thai and Lao write some vowels before the consonant and some
+    behind it.
     """
     last, first = before[-1], after[0]
-    return (is_latin(last) and is_latin(first)) or last in _LEADING or first in _TRAILING or is_mark(first)
+    is_number = last in _WITHIN_NUMBERS and before[-2:-1].isdigit() and first.isdigit()
+    is_word = is_number or (is_latin(last) and is_latin(first))
+    return is_word or last in _LEADING or first in _TRAILING or is_mark(first)
 
 
 def is_mark(letter: str) -> bool:
@@ -71,8 +75,14 @@ def is_punctuation(word: str) -> bool:
     return bool(word) and all(mark in SENTENCE_ENDS + CLAUSE_ENDS + CLOSERS for mark in word)
 
 
-def is_rest(word: str) -> bool:
-    """True for what belongs to the word before, recognised after it: `-attention`, `'s`."""
+def is_rest(word: str, language: str) -> bool:
+    """True for what belongs to the word before, recognised after it: `-attention`, in English `'s`. In Dutch that is a
+    word: `'s avonds`."""
+    return is_ending(word) and (word[0] == "-" or language == "en")
+
+
+def is_ending(word: str) -> bool:
+    """True for what may be the end of a word behind a hyphen or an apostrophe: `-attention`, `'s`."""
     is_second_half = len(word) > 1 and word[0] == "-" and word[1].isalpha()
     return is_second_half or word.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").lower() in _CONTRACTED
 

@@ -65,3 +65,16 @@ def test_of_a_word_that_is_known_in_part_there_is_what_clings_to_that() -> None:
 
 def test_of_another_word_that_is_known_in_part_there_is_all_of_it() -> None:
     assert texts((" Hong", "kong"), (" und",), known=1, language="de") == ["Hongkong", "und"]
+
+
+def test_a_mark_behind_a_space_belongs_to_the_word_before_and_takes_no_time() -> None:
+    found = words_of(aligned((" va",), (" ?",), (" Oui",)), known=0, language="fr", decode="".join)  # type: ignore[arg-type]
+    assert found == [Word("va?", 0.0, 0.5, 0.9), Word("Oui", 1.0, 1.5, 0.9)]
+    assert texts((" dit",), (" «",), (" Oui",), (".",), (" »",), language="fr") == ["dit", "«", "Oui.»"]
+    assert texts((" вот",), (" —",), (" да",), language="ru") == ["вот", "—", "да"]
+
+
+def test_a_number_is_whole_where_words_have_no_spaces() -> None:
+    assert texts(("了",), ("100",), (".",), ("5",), ("%",), language="zh") == ["了", "100.5", "%"]
+    assert texts(("午後",), ("1",), ("0",), (":",), ("30",), ("に",), language="ja") == ["午後", "10:30", "に"]
+    assert texts(("今年",), (".",), ("5",), language="zh") == ["今年.", "5"]

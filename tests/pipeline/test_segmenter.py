@@ -294,3 +294,16 @@ def test_no_segment_is_in_two_languages() -> None:
         segmenter.push(Word(text, 1.0, 1.5, 0.9))
     (segment,) = segmenter.flush()
     assert (segment.text, segment.language) == ("今日は", "ja")
+
+
+def test_no_segment_ends_with_what_opens_a_quote() -> None:
+    said = "un deux trois quatre cinq six sept huit neuf dix « Et puis"
+    assert segments_of(said, language="fr") == ["un deux trois quatre cinq six sept huit neuf dix « Et", "puis"]
+
+
+@pytest.mark.parametrize(("language", "ended"), [("nl", 1), ("en", 0)])
+def test_what_english_contracts_may_begin_a_segment_in_dutch(language: str, ended: int) -> None:
+    segmenter = Segmenter(language)
+    for index, text in enumerate(["een", "twee", "drie", "vier", "vijf", "zes"]):
+        assert not segmenter.push(word(text, index * 0.4, 0.4))
+    assert len(segmenter.push(word("'s", 2.4, 1.2))) == ended

@@ -34,6 +34,10 @@ def test_what_was_contracted_clings_to_the_word_before() -> None:
     assert joined(["stay", "'cause"], "en") == "stay 'cause"
 
 
+def test_dutch_has_words_that_are_what_english_contracts() -> None:
+    assert joined(["hij", "komt", "'s", "avonds", "in", "’t", "huis"], "nl") == "hij komt 's avonds in ’t huis"
+
+
 @given(st.lists(st.text("abc.,é", min_size=1), max_size=8), st.sampled_from(["en", "ja"]))
 def test_joining_loses_and_adds_nothing_but_spaces(words: list[str], language: str) -> None:
     assert joined(words, language).replace(" ", "") == "".join(words)
