@@ -16,7 +16,7 @@ from surtitle.pipeline.text import bare
 _DOUBT = 0.3
 """Mean probability of a guess's words below which nothing was said: silence makes models invent."""
 _LOOP_WORDS = 8
-"""Words that a loop goes round at most."""
+"""Words that a loop goes round at most; twice as many where they are pieces of words."""
 _LOOP_ROUNDS = 3
 """Times that several words are said in a row: a fourth time is a loop."""
 _WORD_ROUNDS = 5
@@ -55,18 +55,23 @@ def heard(words: Sequence[Word], *, spaced: bool = True) -> list[Word]:
     if rush < len(words) and rush <= _FEW:
         return []
     instant = _before_rush(words, _INSTANT_WORDS, _INSTANT)
-    return list(words[: min(rush, instant, _before_loop([bare(word.text) for word in words]))])
+    return list(words[: min(rush, instant, _before_loop([bare(word.text) for word in words], _sizes(spaced)))])
 
 
-def loops(words: Sequence[Word], after: Sequence[Word]) -> bool:
+def loops(words: Sequence[Word], after: Sequence[Word], *, spaced: bool = True) -> bool:
     """Whether `words` do no more than go on with a loop that began in what was heard `after` which they come.
 
-    Who repeats something and then says something else is no loop.
+    Who repeats something and then says something else is no loop. Where nothing is `spaced` words are pieces of words.
     """
     texts = [bare(word.text) for word in (*after, *words)]
     return bool(words) and any(
-        _repeated(texts, size) >= max(len(words), size * _rounds(size)) for size in range(1, _LOOP_WORDS + 1)
+        _repeated(texts, size) >= max(len(words), size * _rounds(size)) for size in _sizes(spaced)
     )
+
+
+def _sizes(spaced: bool) -> range:
+    """How many words, or pieces of them, a loop may go round."""
+    return range(1, (_LOOP_WORDS if spaced else 2 * _LOOP_WORDS) + 1)
 
 
 def _rounds(size: int) -> int:
@@ -80,10 +85,10 @@ def _repeated(texts: Sequence[str], size: int) -> int:
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
-def _before_loop(texts: Sequence[str]) -> int:
+def _before_loop(texts: Sequence[str], sizes: range) -> int:
     """Words up to the end of the first round of a loop; all where there is none."""
     for end in range(1, len(texts) + 1):
-        for size in range(1, _LOOP_WORDS + 1):
+        for size in sizes:
             again = size * _rounds(size)
             if _repeated(texts[:end], size) >= again:
                 return end - again

@@ -25,8 +25,8 @@ from surtitle.pipeline.spoken import Speaks, SpokenLanguage
 from surtitle.pipeline.text import bare, is_spaced, joined
 
 _FRAME = 512
-_RECENT = 40
-"""Committed words, since the last pause, in which a loop may have begun."""
+_RECENT = 80
+"""Committed words, or pieces of them, since the last pause, in which a loop may have begun."""
 _EDGE = 0.05
 """Seconds before the end of the audio: a word that reaches into them was cut short, unless it ends there by chance."""
 
@@ -271,7 +271,7 @@ class Recognizer:
             for word in heard_now
         ]
         self._heard_until = end
-        is_loop = loops(guess, self._recent)
+        is_loop = loops(guess, self._recent, spaced=is_spaced(self._spoken.current))
         words = [] if is_loop else self._believed(guess, last=last)
         is_unsure = is_short and not self._committed and sureness(words) < self._settings.unsure
         self._waits = last and is_short and bool(guess) and (not words or is_unsure)

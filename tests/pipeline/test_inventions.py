@@ -96,6 +96,17 @@ def test_pieces_of_words_are_said_faster_than_words() -> None:
     assert heard(rushed, spaced=False) == []
 
 
+PHRASE = "ご 視聴 あり が とう ご ざ い ま し た"
+
+
+def test_a_loop_may_go_round_twice_as_many_pieces_of_words() -> None:
+    guess = said(" ".join([PHRASE] * 5), 0.1)
+    assert text_of(heard(guess, spaced=False)) == PHRASE
+    assert heard(guess) == guess
+    assert loops(guess[33:], guess[:33], spaced=False)
+    assert not loops(guess[33:], guess[:33])
+
+
 @given(st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=30), st.floats(0.09, 1.0))
 def test_what_is_left_is_how_the_guess_begins(texts: list[str], seconds: float) -> None:
     guess = said(" ".join(texts), seconds)
