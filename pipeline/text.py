@@ -14,6 +14,7 @@ from surtitle.pipeline.sentences import CLAUSE_ENDS, CLOSERS, SENTENCE_ENDS
 EXCLAMATIONS = frozenset("!！¡")
 _SPACED = re.compile(r"\s+(?=[!！])")
 _BESIDE = re.compile(r"(?<=[!！?？.。…])[!！]+|[!！]+(?=\s*[?？.。…,;，、])")
+_LATIN_WORD = re.compile("[0-9A-Za-z]+")
 _LETTERS_A_WORD = {"zh": 1.6, "yue": 1.6, "ja": 2.2, "th": 4.0, "lo": 4.0, "my": 5.0}
 """About, in languages without spaces: where a text is cut into words there, recognisers do not say."""
 _LEADING, _TRAILING = "เแโใไເແໂໃໄ", "ะาำๅๆฯະາຳໆຯ"
@@ -29,10 +30,15 @@ def is_spaced(language: str) -> bool:
 
 
 def count_of(words: Iterable[str], language: str) -> float:
-    """How many words, marks aside; in a language without spaces an estimate, by its letters."""
+    """How many words, marks aside; in a language without spaces an estimate, by its letters, but for Latin words in it
+    and numbers.
+    """
     if is_spaced(language):
         return sum(not is_punctuation(word) for word in words)
-    return sum(letter.isalnum() for word in words for letter in word) / _LETTERS_A_WORD[language]
+    said = list(words)
+    latin = sum(len(_LATIN_WORD.findall(word)) for word in said)
+    letters = sum(letter.isalnum() and not is_latin(letter) for word in said for letter in word)
+    return latin + letters / _LETTERS_A_WORD[language]
 
 
 def joined(words: Iterable[str], language: str) -> str:

@@ -307,3 +307,10 @@ def test_what_english_contracts_may_begin_a_segment_in_dutch(language: str, ende
     for index, text in enumerate(["een", "twee", "drie", "vier", "vijf", "zes"]):
         assert not segmenter.push(word(text, index * 0.4, 0.4))
     assert len(segmenter.push(word("'s", 2.4, 1.2))) == ended
+
+
+def test_words_of_other_letters_are_not_longer_than_their_translations() -> None:
+    said = [*"我们用", "transformer", *"和", "attention", "mechanism", *"做自然语言处理"]
+    segmenter = Segmenter("zh")
+    assert not [each for index, text in enumerate(said) for each in segmenter.push(word(text, index * 0.3, 0.3))]
+    assert [each.text for each in segmenter.flush()] == ["我们用transformer和attention mechanism做自然语言处理"]

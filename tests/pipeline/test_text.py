@@ -52,6 +52,7 @@ def test_words_are_counted_without_marks_and_by_their_letters_where_they_have_no
     assert count_of(["Well", ",", "that", "is", "it."], "en") == 4
     assert count_of(["我的", "邻居", "问我", "。"], "zh") == pytest.approx(3.75)
     assert count_of(["เมื่อวาน", "เพื่อนบ้าน"], "th") == pytest.approx(3, abs=1)
+    assert count_of(["我们", "用", "machine", "learning", "。"], "zh") == pytest.approx(2 + 3 / 1.6)
 
 
 @given(st.text("ab` \n"), st.data())
