@@ -61,6 +61,12 @@ _ASTRAY = regex.compile(r" (?=[\p{M}\u200d])")
 """A space before what belongs to a character: both would be one cluster, which no line may end in."""
 
 
+_LETTERS = r"[\p{Latin}\p{Greek}\p{Cyrillic}\p{Nd}]"
+_LETTER = regex.compile(_LETTERS)
+_WORD_SO_FAR = regex.compile(rf"{_LETTERS}[-.,:'’/@&_+]?\Z")
+"""What goes on where a letter follows: `Open` of `OpenAI`, `COVID-` of `COVID-19`, `10:` of `10:30`."""
+
+
 def _clusters(text: str) -> list[str]:
     clusters: list[str] = regex.findall(r"\X", text)
     return clusters
@@ -166,7 +172,8 @@ def _parts(word: str, language: str) -> Iterator[tuple[str, int]]:
 
 
 def _unbroken(phrases: list[str]) -> list[str]:
-    """`phrases`, joined where a boundary is inside a cluster or would part a mark from its words."""
+    """`phrases`, joined where a boundary is inside a cluster or a word of other letters, or would part a mark from its
+    words."""
     joined: list[str] = []
     for phrase in phrases:
         if joined and (_clings(joined[-1], phrase) or len(_clusters(joined[-1][-1] + phrase[0])) == 1):
@@ -178,7 +185,8 @@ def _unbroken(phrases: list[str]) -> list[str]:
 
 def _clings(before: str, after: str) -> bool:
     opening = unicodedata.category(before[-1]) in ("Ps", "Pi") or before[-1] in "\"'"
-    return opening or unicodedata.category(after[0]) in ("Pe", "Pf", "Po", "Pd", "Mn", "Mc", "Lm", "Zs")
+    closing = unicodedata.category(after[0]) in ("Pe", "Pf", "Po", "Pd", "Mn", "Mc", "Lm", "Zs")
+    return opening or closing or bool(_WORD_SO_FAR.search(before) and _LETTER.match(after))
 
 
 def _chopped(word: str, line: int) -> Iterator[str]:

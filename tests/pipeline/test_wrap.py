@@ -73,6 +73,22 @@ def test_a_dash_and_a_straight_quote_may_begin_a_line() -> None:
     assert blocks(text, "ru") == [("— Здравствуйте, как у вас сегодня дела.", "— Спасибо, сегодня хорошо.")]
 
 
+LATIN = ["OpenAI", "COVID-19", "iPhone15", "2024", "10:30", "100,000", "Wi-Fi", "café"]
+AROUND = {
+    "ja": ["を使って", "のモデルが", "、", "開発しました"],
+    "zh": ["我们用", "和", "，", "研究了"],
+    "th": ["เราใช้", "และ"],
+}
+
+
+@given(st.sampled_from(sorted(AROUND)), st.data())
+def test_words_of_other_letters_stay_whole_among_those_without_spaces(language: str, data: st.DataObject) -> None:
+    pairs = data.draw(st.lists(st.tuples(st.sampled_from(AROUND[language]), st.sampled_from(LATIN)), min_size=8))
+    lines = [line for block in blocks("".join(a + b for a, b in pairs), language) for line in block]
+    found = [each for line in lines for each in regex.findall(r"[-\p{Latin}\d:,.]+", line)]
+    assert found == [latin for _, latin in pairs]
+
+
 @pytest.mark.parametrize("text", ["", "   ", "\u200b", "\n\n"])
 def test_what_can_not_be_seen_is_no_block(text: str) -> None:
     assert blocks(text, "en") == []
