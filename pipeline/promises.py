@@ -11,10 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from surtitle.pipeline.answers import Answer
-from surtitle.pipeline.text import goes_on, shared
+from surtitle.pipeline.text import goes_on, is_one, shared
 
-_CUT_CHARACTER = "\N{REPLACEMENT CHARACTER}"
-"""What a token decodes to that ends within a character."""
 DRAFT_BIAS = 1.0
 """Nats by which a token of the draft before may be less likely than another, and stays where drafts are shown."""
 
@@ -84,11 +82,15 @@ class Promises:
             self.draft = Draft(text, answer.tokens)  # the final goes on from there; half a question has no mark yet
 
     def _whole_words(self, tokens: Sequence[int], count: int) -> int:
-        """How many of the first `count` of `tokens` end before a space: what follows begins a word of its own."""
+        """How many of the first `count` of `tokens` end before a space, or where there are none within no Latin word,
+        number or syllable: what follows begins a word of its own.
+        """
+        text = self._decode(tokens)
         for length in range(min(count, len(tokens) - 1), 0, -1):
-            before, after = (self._decode(tokens[:end]) for end in (length, length + 1))
-            rest = after.removeprefix(before)
-            cut = before.endswith(_CUT_CHARACTER)
-            if after.startswith(before) and rest and not cut and (rest[0].isspace() or not self._spaced):
+            before = self._decode(tokens[:length])
+            rest = text[len(before) :]
+            if not (before and rest and text.startswith(before)):  # it ends within a character
+                continue
+            if rest[0].isspace() or not (self._spaced or is_one(before, rest)):
                 return length
         return 0

@@ -41,6 +41,15 @@ def test_in_a_language_without_spaces_they_promise_whole_characters() -> None:
     assert text_of(drafted((HEARD, comes), (MORE, not_yet), spaced=False).tokens) == "列車は"
 
 
+def test_and_no_half_of_a_latin_word_a_number_or_a_syllable() -> None:
+    for one, other, agreed in [
+        ("我们用OpenSource", "我们用OpenAI", "我们用"),
+        ("增长10%", "增长100%", "增长"),
+        ("ดื่มนม", "ดื่มน้ำ", "ดื่ม"),
+    ]:
+        assert text_of(drafted((HEARD, answer(one)), (MORE, answer(other)), spaced=False).tokens) == agreed
+
+
 def test_drafts_of_something_else_agree_on_nothing() -> None:
     assert drafted((HEARD, answer(AT)), ("no", answer(AT))).tokens == []
 
