@@ -8,7 +8,7 @@ no protocol.
 from __future__ import annotations
 
 from surtitle.pipeline.events import Caption, Event, Targets
-from surtitle.pipeline.text import is_spaced
+from surtitle.pipeline.text import space_between
 
 
 class Appended:
@@ -30,7 +30,7 @@ class Appended:
         added = stable[len(self._sent) :]
         if not added:
             return ""
-        space = " " if self._began and not self._sent and is_spaced(caption.language) else ""
+        space = space_between(caption.language) if self._began and not self._sent else ""
         self._sent, self._began = stable, True
         return space + added
 

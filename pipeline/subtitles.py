@@ -16,7 +16,7 @@ from surtitle.pipeline.cues import Cue, Cues
 from surtitle.pipeline.events import Caption
 from surtitle.pipeline.protocol import clean_text
 from surtitle.pipeline.sentences import ends_sentence
-from surtitle.pipeline.text import is_punctuation, is_spaced
+from surtitle.pipeline.text import is_punctuation, space_between
 
 Format = Literal["srt", "vtt", "ass", "txt", "jsonl"]
 """SubRip, WebVTT (W3C), Advanced SubStation Alpha v4.00+, text, and a JSON object a line."""
@@ -112,8 +112,8 @@ class _Transcript:
         before = ""
         if caption.start - self._end >= PARAGRAPH and self._end:
             before = "\n\n" if self._sentence_open else "\n"
-        elif self._sentence_open and is_spaced(caption.language):
-            before = " "
+        elif self._sentence_open:
+            before = space_between(caption.language)
         self._end = caption.end
         *_, word, last = ("", *text.split())
         # French sets a space before what closes a quote

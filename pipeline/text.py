@@ -17,6 +17,7 @@ _BESIDE = re.compile(r"(?<=[!！?？.。…])[!！]+|[!！]+(?=\s*[?？.。…,;
 _LATIN_WORD = re.compile("[0-9A-Za-z]+")
 _LETTERS_A_WORD = {"zh": 1.6, "yue": 1.6, "ja": 2.2, "th": 4.0, "lo": 4.0, "my": 5.0}
 """About, in languages without spaces: where a text is cut into words there, recognisers do not say."""
+_WITHOUT_SPACES = frozenset({"ja", "yue", "zh"})
 _LEADING, _TRAILING = "เแโใไເແໂໃໄ", "ะาำๅๆฯະາຳໆຯ"
 """Vowels of Thai and Lao that are written before the consonant that they follow, and letters that begin no syllable."""
 _WITHIN_NUMBERS = frozenset(".,:")
@@ -53,6 +54,11 @@ def joined(words: Iterable[str], language: str) -> str:
             apart = is_latin(text[-1:]) and is_latin(word[:1])
         text += f" {word}" if apart else word
     return text
+
+
+def space_between(language: str) -> str:
+    """What stands between two sentences of `language`: a space, in Thai too, but in Japanese and Chinese nothing."""
+    return "" if language in _WITHOUT_SPACES else " "
 
 
 def is_one(before: str, after: str) -> bool:

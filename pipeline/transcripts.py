@@ -24,7 +24,7 @@ from surtitle.pipeline.languages import ALL, ANY, LANGUAGES, Pair, find_language
 from surtitle.pipeline.messages import CloseCode, Refused
 from surtitle.pipeline.protocol import clean_text
 from surtitle.pipeline.subtitles import to_srt, to_vtt
-from surtitle.pipeline.text import is_spaced
+from surtitle.pipeline.text import space_between
 
 Fields = Mapping[str, tuple[str, ...]]
 """Values by name."""
@@ -93,11 +93,11 @@ def answer(asked: Asked, events: Sequence[Event]) -> Page:
 
 
 def text_of(captions: Sequence[Caption]) -> str:
-    """All captions on one line, with spaces between those of languages that have them."""
+    """All captions on one line, with spaces between where their language has them."""
     text = ""
     for caption in captions:
         said = " ".join(clean_text(caption.text).split())
-        text += f" {said}" if text and said and is_spaced(caption.language) else said
+        text += f"{space_between(caption.language)}{said}" if text and said else said
     return text
 
 

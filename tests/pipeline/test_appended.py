@@ -24,6 +24,13 @@ def test_whatever_drafts_come_what_was_appended_is_the_finals(drafts: list[list[
     assert "".join(map(appended.push, captions)) == " ".join([said] * len(drafts))
 
 
+def test_between_thai_captions_is_a_space_and_between_chinese_ones_nothing() -> None:
+    for language, texts, text in (("th", ["ครับ", "ค่ะ"], "ครับ ค่ะ"), ("zh", ["你好。", "谢谢。"], "你好。谢谢。")):
+        appended = Appended()
+        said = [caption(n, each, len(each), final=True, language=language) for n, each in enumerate(texts)]
+        assert "".join(map(appended.push, said)) == text
+
+
 def test_a_guess_appends_nothing_and_holds_up_no_final_of_the_cue_before() -> None:
     appended = Appended()
     pieces = [caption(0, "Good", 4), caption(1, "Thank", 0), caption(0, "Good night.", 11, final=True)]

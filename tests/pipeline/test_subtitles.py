@@ -47,6 +47,7 @@ def test_a_transcript_has_a_line_for_a_sentence_and_a_paragraph_after_a_pause() 
     assert document("txt", captions_of(said)) == "Hola a todos.\nSí.\n\nAhora\n\nbien\n"
     assert document("txt", captions_of([("你好", 0.0, 1.0), ("世界。", 1.0, 1.0)], "zh")) == "你好世界。\n"
     assert document("txt", captions_of([("« Oui. »", 0.0, 1.0), ("« Et ?", 1.0, 1.0)], "fr")) == "« Oui. »\n« Et ?\n"
+    assert document("txt", captions_of([("ครับ", 0.0, 1.0), ("ครับ", 1.0, 1.0)], "th")) == "ครับ ครับ\n"
 
 
 def test_a_json_line_says_what_was_said_when_and_in_which_language() -> None:

@@ -124,6 +124,7 @@ def test_the_language_is_the_one_that_was_heard_for_longest_or_is_expected(
         ([("en", "Good day."), ("en", " We\n begin. ")], "Good day. We begin."),
         ([("en", ""), ("en", "Yes."), ("en", " \x1b"), ("en", "No.")], "Yes. No."),
         ([("ja", "はい。"), ("ja", "どうぞ。"), ("en", "Yes."), ("ja", "はい。")], "はい。どうぞ。 Yes.はい。"),
+        ([("th", "สวัสดีครับ"), ("th", "ขอบคุณครับ")], "สวัสดีครับ ขอบคุณครับ"),
         ([], ""),
     ],
 )
