@@ -45,8 +45,8 @@ _MONEY = "$€£"
 _GREEK_QUESTION = (";", "\N{GREEK QUESTION MARK}")
 _WORDS_OF_ONE_LETTER = frozenset({"i", "é", "è"})
 """With which a sentence can end: `So do I.`, `Não sei o que é.`"""
-_SMALL_WORDS_OF_ONE_LETTER = by_language(hu="ő", ro="e", ru="я", tr="o", uk="я є", vi="à á ạ ô ơ ồ ờ ở ư ừ")
-"""The same, where a capital is an initial: `Xin cảm ơn ạ.`, `Așa e.`"""
+_SMALL_WORDS_OF_ONE_LETTER = by_language(fr="a", hu="ő", ro="e", ru="я", tr="o", uk="я є", vi="à á ạ ô ơ ồ ờ ở ư ừ")
+"""The same, where a capital is an initial: `Xin cảm ơn ạ.`, `Il y en a.`"""
 
 
 def ends_sentence(word: str, language: str) -> bool:
