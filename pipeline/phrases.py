@@ -1,14 +1,20 @@
 """Which words belong together, where no mark tells: before which a clause may end, and which lead on to the next.
 
 In: a word as a recogniser writes it, and the code of its language. Out: yes or no. Known are closed classes of seven
-languages (conjunctions and relatives; articles, prepositions, pronouns, auxiliaries), and how Japanese is written; in
-others all answers are no.
+languages (conjunctions and relatives; articles, prepositions, pronouns, auxiliaries), how Japanese is written, and by
+BudouX where Chinese and Thai words begin; in others all answers are no.
 Pure functions; knows no model.
 """
 
 from __future__ import annotations
 
+from functools import cache
+from itertools import accumulate
+
+import budoux
+
 from surtitle.pipeline.sentences import NONE, OPENERS, by_language
+from surtitle.pipeline.text import is_one
 
 _BEGIN = by_language(
     en="and but or because that which who whom whose what how when while where if whether although though unless "
@@ -45,8 +51,16 @@ _LEAD_ON = by_language(
 """What follows them belongs to them, as it does to those that begin a clause. Left out are
 pronouns that are objects as often (you, it): a phrase ends with those too."""
 
+PARSERS = {
+    "ja": cache(budoux.load_default_japanese_parser),
+    "th": cache(budoux.load_default_thai_parser),
+    "zh": cache(budoux.load_default_simplified_chinese_parser),
+}
+"""What finds phrases in text without spaces; made when it is first asked for, in some hundredths of a second."""
+_NEAR = 30
+"""Letters before a word that may tell whether it begins there."""
 _LONG_VOWEL = "\N{KATAKANA-HIRAGANA PROLONGED SOUND MARK}"
-_OPENING = tuple("「『（")
+_OPENING = tuple("「『（“《")
 _ENDINGS = tuple("はがをにへともでやばてらどたす")
 """Of particles and verbs. Left out are those that words have within: 取り組み, 三か月, この人."""
 
@@ -63,14 +77,20 @@ def is_bound(word: str, language: str) -> bool:
 
 def shows_phrases(language: str) -> bool:
     """Whether the writing shows where phrases begin, so that `begins_phrase` may say yes."""
-    return language == "ja"
+    return language in PARSERS
 
 
 def begins_phrase(word: str, before: str, language: str) -> bool:
-    """True if, as Japanese is written, `word` begins a phrase behind `before`: phrases begin with a stem, in kanji,
-    katakana or digits, and many end with a particle or an ending that stands within no word."""
-    is_stem = word[:1] in _OPENING or (word[:1].isalnum() and not _is_hiragana(word[:1]) and word[:1] != _LONG_VOWEL)
-    return shows_phrases(language) and is_stem and before[-1:] in _ENDINGS
+    """True if `word` begins a phrase behind the text `before`; a word is one in Chinese and Thai. In Japanese phrases
+    begin with a stem, in kanji, katakana or digits, and many end with a particle or an ending that stands within no
+    word.
+    """
+    if not before or not shows_phrases(language) or not (word[:1] in _OPENING or word[:1].isalnum()):
+        return False
+    if language == "ja":
+        return not _is_hiragana(word[0]) and word[0] != _LONG_VOWEL and before[-1] in _ENDINGS
+    near = before[-_NEAR:]
+    return not is_one(near, word) and len(near) in accumulate(map(len, PARSERS[language]().parse(near + word)))
 
 
 def _is_hiragana(letter: str) -> bool:

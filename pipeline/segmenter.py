@@ -104,7 +104,7 @@ class Segmenter:
         is_clause = count >= s.phrase_words and begins_clause(word.text, self._language)
         is_halt = count >= s.clause_words and self._silence_before(word) >= s.halt
         is_between = (is_clause or is_halt) and not (self._leads_on() or is_bound(self._last_token(), self._language))
-        is_phrase = self._is_due and begins_phrase(word.text, self._last_token(), self._language)
+        is_phrase = self._is_due and not self._leads_on() and begins_phrase(word.text, self._text, self._language)
         return self.flush() if is_over or is_between or is_phrase else []
 
     def _silence_before(self, word: Word) -> float:
@@ -165,8 +165,13 @@ class Segmenter:
         """The open words. None where there are none."""
         if not self._open:
             return None
-        text = joined((word.text for word in self._open), self._language)
-        return Segment(self._next_id, text, self._open[0].start, self._open[-1].end, self._language, tuple(self._open))
+        return Segment(
+            self._next_id, self._text, self._open[0].start, self._open[-1].end, self._language, tuple(self._open)
+        )
+
+    @property
+    def _text(self) -> str:
+        return joined((word.text for word in self._open), self._language)
 
     def _last_token(self) -> str:
         # a full stop may have been committed after its word

@@ -9,15 +9,14 @@ never. Pure functions: knows no time (`cues.py`) and no format (`subtitles.py`).
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from itertools import accumulate, pairwise, zip_longest
 from math import inf
 
-import budoux
 import regex
 
+from surtitle.pipeline.phrases import PARSERS
 from surtitle.pipeline.sentences import CLOSERS, OPENERS, ends_clause, ends_sentence
 from surtitle.pipeline.text import is_punctuation
 
@@ -108,18 +107,6 @@ _LINKS = {
 }
 
 
-def _phrases_in(load: Callable[[], budoux.Parser]) -> Callable[[str], list[str]]:
-    parser = cache(load)  # a few hundredths of a second, for who needs it
-    return lambda text: parser().parse(text)
-
-
-_PHRASES = {
-    "ja": _phrases_in(budoux.load_default_japanese_parser),
-    "zh": _phrases_in(budoux.load_default_simplified_chinese_parser),
-    "th": _phrases_in(budoux.load_default_thai_parser),
-}
-
-
 _OPENING = "".join(mark for mark in OPENERS if mark not in CLOSERS)
 _EITHER_WAY = ("—", "–", '"', "'")
 """With a space on either side, these may begin something as well as end it."""
@@ -143,7 +130,7 @@ def _pieces(text: str, language: str) -> list[_Piece]:
     for word, after in zip_longest(words, words[1:], fillvalue=""):
         parts = list(_parts(word, language))
         pieces += [_Piece(part, cost) for part, cost in parts[:-1]]
-        space = _CLAUSE if _base(language) in _PHRASES else _LINK if after.strip().lower() in links else _SPACE
+        space = _CLAUSE if _base(language) in PARSERS else _LINK if after.strip().lower() in links else _SPACE
         pieces.append(_Piece(parts[-1][0], min(_cost(word.strip(), language), space)))
     return pieces
 
@@ -164,8 +151,8 @@ def _words(text: str) -> list[str]:
 def _parts(word: str, language: str) -> Iterator[tuple[str, int]]:
     """What a run without spaces may be cut into, and what it costs behind each."""
     line = reading(language).line
-    phrases = _PHRASES.get(_base(language))
-    for phrase in _unbroken(phrases(word)) if phrases and not word.isascii() else [word]:
+    parser = PARSERS.get(_base(language))
+    for phrase in _unbroken(parser().parse(word)) if parser and not word.isascii() else [word]:
         chopped = list(_chopped(phrase, line))
         yield from ((part, _INSIDE) for part in chopped[:-1])
         yield chopped[-1], _cost(phrase, language)

@@ -193,9 +193,17 @@ def test_sentences_of_languages_without_spaces_are_as_long_as_others(
 
 
 def test_a_text_without_spaces_or_marks_ends_at_the_longest_too() -> None:
-    lengths = [len(letters(text)) for text in segments_of("รถไฟขบวนต่อไปจะมาถึงเมื่อไหร่" * 6, language="th")]
-    assert set(lengths[:-1]) == {60}
+    lengths = [len(letters(text)) for text in segments_of("ง" * 200, language="th")]
+    assert set(lengths[:-1]) == {80}
     assert {len(text) for text in segments_of("火车" * 24, language="zh")} == {24}
+
+
+def test_thai_and_chinese_without_marks_end_between_words() -> None:
+    first = "วันนี้ผมจะมาพูดเกี่ยวกับการแปลภาษาด้วยคอมพิวเตอร์ซึ่งเป็นเรื่องที่น่าสนใจมากเพราะว่า"
+    rest = "ในปัจจุบันนี้เทคโนโลยีได้พัฒนาไป"
+    assert segments_of(first + rest, language="th") == [first, rest]
+    first, rest = "昨天我的邻居问我下一班火车什么时候到我告诉他火车", "还有十分钟就到了"
+    assert segments_of(first + rest, language="zh") == [first, rest]
 
 
 def test_japanese_without_marks_ends_between_phrases() -> None:
