@@ -102,11 +102,10 @@ def _is_always_followed(stem: str, language: str) -> bool:
 
 def _is_dotted(stem: str, language: str) -> bool:
     """True for what is short for several words (`U.S`), and for a date where ordinals have stops (`3.5`, in May): not
-    for other numbers, `3.5` or `1.000`, behind which a stop ends a sentence."""
+    for other numbers, `3.5` or `1.000`, and for addresses (`example.com`), behind which a stop ends a sentence."""
     parts = stem.lstrip(_MONEY).split(".")
     is_number = all(part.isdigit() for part in parts)
-    may_be_date = language in _ORDINAL_STOP and len(parts[-1]) < 3
-    return len(parts) > 1 and (may_be_date or not is_number)
+    return len(parts) > 1 and len(parts[-1]) < 3 and (language in _ORDINAL_STOP or not is_number)
 
 
 def _stem(bare: str) -> str:

@@ -28,7 +28,7 @@ from surtitle.pipeline.sentences import ended_after_all, ends_clause, ends_sente
         ("я.»", "ru"),
         ("e.", "ro"),
         ("a.", "fr"),
-        *((word, "en") for word in ("3.5.", "$3.50.", "1.2.3.")),
+        *((word, "en") for word in ("3.5.", "$3.50.", "1.2.3.", "example.com.")),
         ("1.000.", "es"),
         ("1.000.", "de"),
         ("vol.", "fr"),
@@ -55,6 +55,7 @@ def test_these_end_a_sentence(word: str, language: str) -> None:
         ("E.", "ro"),
         ("A.", "fr"),
         ("e.", "en"),
+        ("EE.UU.", "es"),
         ("hora;", "es"),
     ],
 )
