@@ -108,6 +108,8 @@ _LINKS = {
 
 
 _OPENING = "".join(mark for mark in OPENERS if mark not in CLOSERS)
+_OPENED, _CLOSED = ("'«", "’«", "(", *"（「『《【"), tuple("，。、！？：；）」』》】")
+_COUNTED = regex.compile(r"[%€$£°]|\d{3}(?!\d)")
 _EITHER_WAY = ("—", "–", '"', "'")
 """With a space on either side, these may begin something as well as end it."""
 
@@ -136,16 +138,21 @@ def _pieces(text: str, language: str) -> list[_Piece]:
 
 
 def _words(text: str) -> list[str]:
-    """`text` cut behind its spaces, but for those that French has beside its marks: `« Ça va ? »`."""
+    """`text` cut behind its spaces, but for those within what is read as one."""
     words: list[str] = []
     for word in regex.findall(r"\S+\s*", text):
-        mark, before = word.strip(), words[-1].split()[-1] if words else ""
-        closes = is_punctuation(mark) and mark not in _EITHER_WAY
-        if before and (closes or not before.strip(_OPENING)):
+        if words and _goes_on(words[-1].split()[-1], word.strip()):
             words[-1] += word
         else:
             words.append(word)
     return words
+
+
+def _goes_on(before: str, after: str) -> bool:
+    """Whether the space between belongs to a mark, as in French (`« Ça va ? »`), or to a number (`20 000`, `63 %`)."""
+    opens = not before.strip(_OPENING) or before.endswith(_OPENED)
+    closes = after.startswith(_CLOSED) or (is_punctuation(after) and after not in _EITHER_WAY)
+    return opens or closes or bool(before[-1].isdigit() and _COUNTED.match(after))
 
 
 def _parts(word: str, language: str) -> Iterator[tuple[str, int]]:
@@ -177,18 +184,25 @@ def _clings(before: str, after: str) -> bool:
 
 
 def _chopped(word: str, line: int) -> Iterator[str]:
-    """`word`, in parts as wide as a line where it is wider."""
-    if width(word.rstrip()) <= line:
-        yield word
-        return
-    part, filled = "", 0
-    for cluster in _clusters(word):
-        cells = width(cluster)
-        if part and filled + cells > line and not cluster.isspace():
-            yield part
-            part, filled = "", 0
-        part, filled = part + cluster, filled + cells
-    yield part
+    """`word`, in parts as wide as a line where it is wider; not cut before a mark, nor in a word of other letters, if
+    there is any other place."""
+    left = _clusters(word)
+    while (fits := _fitting(left, line)) < len(left):
+        ends = (end for end in range(fits, 0, -1) if not _clings("".join(left[max(0, end - 2) : end]), left[end]))
+        end = next(ends, fits)
+        yield "".join(left[:end])
+        left = left[end:]
+    yield "".join(left)
+
+
+def _fitting(clusters: list[str], line: int) -> int:
+    """How many of the first `clusters` a line holds; spaces behind them need no room."""
+    filled = 0
+    for at, cluster in enumerate(clusters):
+        filled += width(cluster)
+        if filled > line and not cluster.isspace():
+            return at
+    return len(clusters)
 
 
 def _cost(piece: str, language: str) -> int:

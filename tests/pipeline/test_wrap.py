@@ -68,6 +68,21 @@ def test_no_french_line_begins_with_a_mark_or_ends_with_a_quote_that_opens(words
     assert not [line for line in lines if line[0] in "?:»;!" or line[-1] == "«"]
 
 
+@pytest.mark.parametrize("count", ["20 000", "20\N{NARROW NO-BREAK SPACE}000 %", "0800 555 111"])
+def test_a_number_stays_whole_though_spaces_are_in_it(count: str) -> None:
+    shown = " ".join(count.split())
+    for before in range(1, 40):
+        lines = [line for block in blocks(f"{'a' * before} b {count} personnes", "fr") for line in block]
+        assert any(shown in line for line in lines)
+
+
+def test_what_is_wider_than_a_line_is_not_cut_before_a_mark_or_in_a_word_of_other_letters() -> None:
+    assert blocks("しなければならないはずなのである。", "ja") == [("しなければならないはずなの", "である。")]
+    lines = [line for block in blocks("约翰·霍华德·约翰逊·琼斯·德拉克鲁瓦·冯·（Johnson）", "zh") for line in block]
+    assert not [line for line in lines if line[-1] == "（" or line[0] in "）·"]
+    assert any("Johnson" in line for line in lines)
+
+
 def test_a_dash_and_a_straight_quote_may_begin_a_line() -> None:
     text = "— Здравствуйте, как у вас сегодня дела. — Спасибо, сегодня хорошо."
     assert blocks(text, "ru") == [("— Здравствуйте, как у вас сегодня дела.", "— Спасибо, сегодня хорошо.")]
