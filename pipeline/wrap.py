@@ -1,9 +1,9 @@
 """Text into blocks of at most two lines, broken where a subtitler would break them.
 
 In: one caption's text and its language. Out: blocks of lines, none wider than a reader of that language takes in at
-once. Lines end at spaces; in Japanese, Chinese and Thai, which have none, between phrases (BudouX), and never before
-closing or after opening punctuation. A word is cut only where it is wider than a line, and a grapheme cluster (UAX #29)
-never. Pure functions: knows no time (`cues.py`) and no format (`subtitles.py`).
+once. Lines end at spaces that belong to no mark or number; in Japanese, Chinese and Thai, which have none, between
+phrases (BudouX), and not before closing or after opening punctuation. A word is cut only where it is wider than a line,
+and a grapheme cluster (UAX #29) never. Pure functions: knows no time (`cues.py`) and no format (`subtitles.py`).
 """
 
 from __future__ import annotations
