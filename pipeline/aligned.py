@@ -22,7 +22,7 @@ Decode = Callable[[list[int]], str]
 _PREPENDED = "\"'“¿([{-"
 _DASHES = "—–"
 """Behind a space, what follows belongs to them as well."""
-_APPENDED = "\"'.。,，!！?？:：”)]}、"
+_APPENDED = "\"'.。,，!！?？:：；”)]}、」』）》】…"
 
 
 def words_of(aligned: Sequence[dict[str, Any]], *, known: int, language: str, decode: Decode) -> list[Word]:
@@ -45,7 +45,7 @@ def words_of(aligned: Sequence[dict[str, Any]], *, known: int, language: str, de
         clings = last is not None and (spaced or is_one(last.text, text))
         if last is not None and spaced and is_punctuation(text) and text not in _DASHES:
             words[-1] = replace(last, text=last.text + text)
-        elif last is not None and clings and not item["word"].startswith(" "):
+        elif last is not None and clings and not item["word"][0].isspace():
             words[-1] = replace(last, text=last.text + text, end=max(last.end, end))
         else:
             words.append(Word(text, start, max(start, end), float(item["probability"])))

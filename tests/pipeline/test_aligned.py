@@ -74,6 +74,15 @@ def test_a_mark_behind_a_space_belongs_to_the_word_before_and_takes_no_time() ->
     assert texts((" вот",), (" —",), (" да",), language="ru") == ["вот", "—", "да"]
 
 
+def test_what_closes_a_quote_belongs_to_its_last_word() -> None:
+    assert texts(("行",), ("こう",), ("。",), ("」",), ("と",), language="ja") == ["行", "こう。」", "と"]
+    assert texts(("《",), ("红",), ("楼梦",), ("》",), ("。",), language="zh") == ["《", "红", "楼梦》。"]
+
+
+def test_a_space_that_does_not_break_is_one() -> None:
+    assert texts((" 20",), ("\N{NO-BREAK SPACE}", "ans"), language="fr") == ["20", "ans"]
+
+
 def test_a_number_is_whole_where_words_have_no_spaces() -> None:
     assert texts(("了",), ("100",), (".",), ("5",), ("%",), language="zh") == ["了", "100.5", "%"]
     assert texts(("午後",), ("1",), ("0",), (":",), ("30",), ("に",), language="ja") == ["午後", "10:30", "に"]
