@@ -14,14 +14,13 @@ from typing import Any
 from faster_whisper.transcribe import merge_punctuations
 
 from surtitle.pipeline.events import Word
+from surtitle.pipeline.sentences import DASHES
 from surtitle.pipeline.text import is_ending, is_one, is_punctuation, is_spaced
 
 Decode = Callable[[list[int]], str]
 """The text of some tokens."""
 
 _PREPENDED = "\"'“¿([{-"
-_DASHES = "—–"
-"""Behind a space, what follows belongs to them as well."""
 _APPENDED = "\"'.。,，!！?？:：；”)]}、」』）》】…"
 
 
@@ -43,7 +42,7 @@ def words_of(aligned: Sequence[dict[str, Any]], *, known: int, language: str, de
             continue
         last = words[-1] if words else None
         clings = last is not None and (spaced or is_one(last.text, text))
-        if last is not None and spaced and is_punctuation(text) and text not in _DASHES:
+        if last is not None and spaced and is_punctuation(text) and text not in DASHES:
             words[-1] = replace(last, text=last.text + text)
         elif last is not None and clings and not item["word"][0].isspace():
             words[-1] = replace(last, text=last.text + text, end=max(last.end, end))

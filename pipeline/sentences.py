@@ -7,7 +7,8 @@ abbreviation's or an ordinal's, and dots a hesitation's: then the next word tell
 from __future__ import annotations
 
 SENTENCE_ENDS = ".?!…。？！؟।"
-CLAUSE_ENDS = ",;:，；：、،؛—–"
+DASHES = "—–"
+CLAUSE_ENDS = f",;:，；：、،؛{DASHES}"
 CLOSERS = "\"'”’»)]}」』）"
 OPENERS = "\"'“‘«„([{¿¡「『（"
 _CLOSING_QUOTES = CLOSERS + "“‘«"

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from surtitle.pipeline.sentences import CLAUSE_ENDS, CLOSERS, SENTENCE_ENDS
+from surtitle.pipeline.sentences import CLAUSE_ENDS, CLOSERS, DASHES, SENTENCE_ENDS
 
 EXCLAMATIONS = frozenset("!！¡")
 _SPACED = re.compile(r"\s+(?=[!！])")
@@ -43,13 +43,14 @@ def count_of(words: Iterable[str], language: str) -> float:
 
 
 def joined(words: Iterable[str], language: str) -> str:
-    """One line of text: spaces between words where the language has them, none before closing punctuation. In others
-    there are some between Latin words.
+    """One line of text: spaces between words where the language has them, none before closing punctuation; a dash that
+    is a word of its own was written with one. In others there are some between Latin words.
     """
     spaced, text = is_spaced(language), ""
     for word in words:
         if spaced:
-            apart = bool(text) and not is_punctuation(word) and not is_rest(word, language)
+            clings = (is_punctuation(word) and word not in DASHES) or is_rest(word, language)
+            apart = bool(text) and not clings
         else:
             apart = is_latin(text[-1:]) and is_latin(word[:1])
         text += f" {word}" if apart else word

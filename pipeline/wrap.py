@@ -17,7 +17,7 @@ from math import inf
 import regex
 
 from surtitle.pipeline.phrases import PARSERS
-from surtitle.pipeline.sentences import CLOSERS, OPENERS, ends_clause, ends_sentence
+from surtitle.pipeline.sentences import CLOSERS, DASHES, OPENERS, ends_clause, ends_sentence
 from surtitle.pipeline.text import is_punctuation
 
 
@@ -110,7 +110,7 @@ _LINKS = {
 _OPENING = "".join(mark for mark in OPENERS if mark not in CLOSERS)
 _OPENED, _CLOSED = ("'«", "’«", "(", *"（「『《【"), tuple("，。、！？：；）」』》】")
 _COUNTED = regex.compile(r"[%€$£°]|\d{3}(?!\d)")
-_EITHER_WAY = ("—", "–", '"', "'")
+_EITHER_WAY = (*DASHES, '"', "'")
 """With a space on either side, these may begin something as well as end it."""
 
 

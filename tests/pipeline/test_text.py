@@ -34,6 +34,10 @@ def test_what_was_contracted_clings_to_the_word_before() -> None:
     assert joined(["stay", "'cause"], "en") == "stay 'cause"
 
 
+def test_a_dash_that_was_written_with_spaces_has_them() -> None:
+    assert joined(["Это", "—", "моя", "книга."], "ru") == "Это — моя книга."
+
+
 def test_dutch_has_words_that_are_what_english_contracts() -> None:
     assert joined(["hij", "komt", "'s", "avonds", "in", "’t", "huis"], "nl") == "hij komt 's avonds in ’t huis"
 
