@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from itertools import accumulate, takewhile
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from scripted import eventually
 from sound_card import Card
 
 from surtitle.pipeline.callbacks import ignore
-from surtitle.pipeline.devices import choose, list_devices
+from surtitle.pipeline.devices import InputDevice, choose, list_devices
 from surtitle.pipeline.errors import UsageError
 from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Gap, Samples
 from surtitle.pipeline.microphone import UNKNOWN_S, Intake, _Listener, microphone, waits
@@ -96,6 +97,19 @@ def test_a_lost_device_is_looked_for_often_at_first_and_seldom_in_a_night() -> N
     looks = list(takewhile(lambda passed: passed < 3600, accumulate(waits())))
     assert sum(passed <= 30 for passed in looks) > 10
     assert len(looks) < 400
+
+
+async def test_a_device_whose_block_comes_as_its_time_is_up_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    listener = _Listener(InputDevice(0, "room", "ALSA", 1, SAMPLE_RATE, default=True), (), ignore)
+
+    async def wait_for(arrived: Coroutine[Any, Any, object], _: float) -> None:  # as Python 3.12 does
+        arrived.close()
+        listener._on_loop(np.zeros((1600, 1), np.float32), False)
+        raise TimeoutError
+
+    monkeypatch.setattr(asyncio, "wait_for", wait_for)
+    heard = listener.items()
+    assert [span(await anext(heard)), span(await anext(heard))] == [(0.0, 0.1), (0.1, 0.2)]
 
 
 def tone(hertz: float, seconds: float) -> Samples:
