@@ -96,9 +96,8 @@ class Segmenter:
     def _ended_before(self, word: Word) -> list[Segment]:
         """What turns out to have been a sentence, or a phrase of a long one, now that the word after it has come."""
         s, count = self._settings, self._count
-        if not self._open or count < s.sentence_words or is_punctuation(word.text):
-            return []
-        if is_rest(word.text, self._language):
+        clings = is_punctuation(word.text) or is_rest(word.text, self._language)
+        if not self._open or clings or count < s.sentence_words:
             return []
         is_over = ended_after_all(self._last_token(), word.text, self._language)
         is_clause = count >= s.phrase_words and begins_clause(word.text, self._language)
