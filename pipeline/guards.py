@@ -22,11 +22,15 @@ Fault = Literal[
     "empty", "runaway", "short", "echo", "language", "script", "loop", "prompt", "answer", "reply", "comment", "repeat"
 ]
 
+_ANY_WORD = re.compile(r"[^\W\d_]+")
 _PLAIN_WORD = re.compile(r"[^\W\d_]{4,}")
 _ECHO_WORDS = 3
 """Words in lower case that must be there to judge an echo: names and cognates are the same in many languages."""
 _ECHO_SHARE, _COPY_SHARE = 0.6, 0.9
-"""Of them, how many stand in an echo, and in an echo that could be in the target language."""
+"""Of them, how many stand in an echo; and of all words, how many in one that could be in the target language: a
+sentence of cognates has other small words ("a social crisis", "una crisis social")."""
+_ADDRESS = re.compile(r"(?<![!-~])[!-~]*(?:@|://|[0-9A-Za-z]\.[a-z]{2})[!-~]*")
+"""Of mail and of web sites: the same in every language, so that it tells none."""
 _ALIKE = ({"da", "no"},)
 """Languages in which many a sentence is the same."""
 _UNCASED = 8
@@ -70,6 +74,7 @@ class Guards:
         self._example = _runs(source.example)
         self._letters_of_example = _letters(source.example)
         self._alike = {source.code, target.code} in _ALIKE
+        self._near = any({source.code, target.code} <= near for near in _NEAR)
         self._latin = "LATIN" in _scripts(target.example)
         self._one_question = _ONE_QUESTION_IN.get(source.code, _ONE_QUESTION)
         self._question = _QUESTION_IN.get(target.code, _QUESTION)
@@ -87,23 +92,25 @@ class Guards:
         broken off. `before` are the turns that the model was shown.
 
         `empty`; `runaway`: the model did not end its turn by itself (`finished`); `echo`: most of the source's longer
-        words, names (capitals) left out, stand in it unchanged; `language`: it is in the source's, or a third;
-        `script`: letters that neither language has, or for the most part such as the target has not; `loop`: something
-        said four times in a row, once in the source; `prompt`: part of what the model was shown; `answer`: no question,
-        of a question; `comment`: talk about translating, or more than one line, of one; `reply`: it begins as an
-        assistant's does; `short`: a word, of a whole sentence; `repeat`: what was made of something else `before`.
+        words, names (capitals) left out, stand in it unchanged, or, where it could be in the target language, of all
+        its words; `language`: it is in the source's, or a third; `script`: letters that neither language has, or for
+        the most part such as the target has not; `loop`: something said four times in a row, once in the source;
+        `prompt`: part of what the model was shown; `answer`: no question, of a question; `comment`: talk about
+        translating, or more than one line, of one; `reply`: it begins as an assistant's does; `short`: a word, of a
+        whole sentence; `repeat`: what was made of something else `before`.
         """
         translation = translation.strip()
         if not any(letter.isalnum() for letter in translation) and any(letter.isalnum() for letter in source):
             return "empty"
         if not finished:
             return "runaway"
+        bare = [_ADDRESS.sub(" ", text) for text in (source, translation)]
         checks: tuple[tuple[Fault, Callable[[str, str], bool]], ...] = (
             ("prompt", self._shows_the_prompt),
             ("script", self._is_in_another_script),
-            ("echo", self._is_echo),
-            ("language", self._is_in_the_source_language),
-            ("language", self._is_in_a_third),
+            ("echo", lambda *_: self._is_echo(*bare)),
+            ("language", lambda *_: self._is_in_the_source_language(*bare)),
+            ("language", lambda *_: self._is_in_a_third(*bare)),
             ("loop", _loops),
             ("answer", self._is_an_answer),
             ("comment", is_comment),
@@ -149,9 +156,11 @@ class Guards:
         if _letters(source) == _letters(translation) and self._is_no_copy(source):
             return True
         words = [word for word in _PLAIN_WORD.findall(source) if word.islower()]
-        kept = set(_PLAIN_WORD.findall(translation))
-        share = _ECHO_SHARE if self._in_source(translation) > _POSSIBLE else _COPY_SHARE
-        return len(words) >= _ECHO_WORDS and sum(word in kept for word in words) >= share * len(words)
+        if len(words) < _ECHO_WORDS or _kept(words, translation) < _ECHO_SHARE:
+            return False
+        if self._in_source(translation) > _POSSIBLE and not self._near:
+            return True
+        return _kept(_ANY_WORD.findall(source.casefold()), translation.casefold()) >= _COPY_SHARE
 
     def _is_no_copy(self, source: str) -> bool:
         """Whether what is said would not be written the same in the target language: several words in Latin letters
@@ -197,6 +206,12 @@ def repeats(source: str, translation: str, said: str, made: str) -> bool:
         return False
     words, other = ({*_SAID.findall(text.casefold())} for text in (source, said))
     return len(words & other) < _ALIKE_SHARE * min(len(words), len(other))
+
+
+def _kept(words: Sequence[str], translation: str) -> float:
+    """The share of `words` that stand in `translation`."""
+    there = {*_ANY_WORD.findall(translation)}
+    return sum(word in there for word in words) / len(words)
 
 
 def _letters(text: str) -> str:

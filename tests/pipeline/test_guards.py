@@ -72,6 +72,51 @@ def test_a_translation_has_no_fault_in_other_pairs(
 
 
 @pytest.mark.parametrize(
+    ("pair", "source", "translation"),
+    [
+        ("en-es", "A social and cultural crisis.", "Una crisis social y cultural."),
+        ("en-es", "That hotel is general, normal and central.", "Ese hotel es general, normal y central."),
+        ("fr-en", "La solution est simple et possible.", "The solution is simple and possible."),
+        ("es-pt", "Es importante para todos.", "É importante para todos."),
+        ("es-pt", "La carta está sobre la mesa.", "A carta está sobre a mesa."),
+        ("pt-es", "A casa é grande e bonita.", "La casa es grande y bonita."),
+        ("es-it", "La musica entra en casa.", "La musica entra in casa."),
+        ("ru-uk", "Река, вода, гора, нога, рука.", "Ріка, вода, гора, нога, рука."),
+        ("en-es", "Here we say “mañana será otro día para todos”.", "Aquí decimos «mañana será otro día para todos»."),
+    ],
+)
+def test_words_that_are_the_same_in_both_languages_are_no_echo_among_others(
+    identifier: Identifier, pair: str, source: str, translation: str
+) -> None:
+    assert guards_of(identifier, *pair.split("-")).fault(source, translation, finished=True) is None
+
+
+@pytest.mark.parametrize("text", ["El amor de Cristo para todos.", "Es una decisión importante para nuestra ciudad."])
+def test_a_copy_is_an_echo_between_near_languages_too(identifier: Identifier, text: str) -> None:
+    assert guards_of(identifier, "es", "pt").fault(text, text, finished=True) == "echo"
+
+
+@pytest.mark.parametrize(
+    ("pair", "source", "translation"),
+    [
+        ("en-de", "Write to anna.meyer@example.com.", "Schreiben Sie an anna.meyer@example.com."),
+        ("en-es", "See www.example.org/people/invite.", "Vea www.example.org/people/invite."),
+        ("en-ru", "john.smith@example.com", "john.smith@example.com"),
+        ("en-ja", "https://www.example.com", "https://www.example.com"),
+    ],
+)
+def test_addresses_are_the_same_in_every_language(
+    identifier: Identifier, pair: str, source: str, translation: str
+) -> None:
+    assert guards_of(identifier, *pair.split("-")).fault(source, translation, finished=True) is None
+
+
+def test_a_sentence_without_spaces_around_an_address_is_judged(identifier: Identifier) -> None:
+    said = "请访问www.example.com查看我们的活动安排"
+    assert guards_of(identifier, "zh", "ja").fault(said, said, finished=True) == "echo"
+
+
+@pytest.mark.parametrize(
     ("pair", "text"),
     [
         ("zh-en", "我们明天再讨论这个问题。"),
