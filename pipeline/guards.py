@@ -48,7 +48,9 @@ _SAID = re.compile("[\u0e00-\u0eff\u3040-\u9fff]|[^\\W\u0e00-\u0eff\u3040-\u9fff
 _REPEATED, _REPEATED_SHARE, _ALIKE_SHARE = 24, 0.6, 0.5
 """Letters, and the share of a translation, that it begins with as an earlier one does, where it says that again; and
 the share of the shorter source's words that both have, where both may be translated alike."""
-_LOOP = re.compile(r"(.{2,60}?)\1{3}")
+_LOOP = re.compile(r"(.{2,60}?)\1{3,}")
+_LOOP_LENGTH = 16
+"""Characters of a loop at least: who laughs ("jajajaja"), and what sounds (ドキドキドキドキ), stops before."""
 _PROMPT_SHARE = 24
 """Letters in a row of the prompt that no translation has by chance."""
 _QUESTION = re.compile("[?？؟]")
@@ -242,11 +244,12 @@ def _has_notes(source: str, translation: str) -> bool:
 
 
 def _loops(source: str, translation: str) -> bool:
-    return _is_loop(translation) and not _is_loop(source)
+    return _longest_loop(translation) >= _LOOP_LENGTH and not _longest_loop(source)
 
 
-def _is_loop(text: str) -> bool:
-    return any(re.search(r"[^\W\d_]", found[1]) for found in _LOOP.finditer(text.casefold()))
+def _longest_loop(text: str) -> int:
+    loops = (found for found in _LOOP.finditer(text.casefold()) if re.search(r"[^\W\d_]", found[1]))
+    return max((len(found[0]) for found in loops), default=0)
 
 
 def _scripts(text: str) -> set[str]:

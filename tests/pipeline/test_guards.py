@@ -189,6 +189,19 @@ def test_what_can_not_become_a_translation_is_found_before_it_ends(spanish: Guar
     assert next(end for end in range(len(begun)) if spanish.is_lost(SOURCE, begun[:end])) <= most
 
 
+@pytest.mark.parametrize(
+    ("pair", "source", "translation"),
+    [
+        ("en-es", "Hahaha!", "¡Jajajaja!"),
+        ("en-es", "Hahahaha!", "¡Jajajajajajajajaja!"),
+        ("en-ja", "My heart is pounding.", "心臓がドキドキドキドキしている。"),
+        ("th-en", "ฮ่าๆๆ", "Hahahahaha."),
+    ],
+)
+def test_who_laughs_does_not_loop(identifier: Identifier, pair: str, source: str, translation: str) -> None:
+    assert guards_of(identifier, *pair.split("-")).fault(source, translation, finished=True) is None
+
+
 def test_what_did_not_end_by_itself_is_runaway(spanish: Guards) -> None:
     assert spanish.fault(SOURCE, "El comité discutirá", finished=False) == "runaway"
 
