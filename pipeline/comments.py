@@ -13,10 +13,12 @@ _TRANSLATING = (
     "translat|traduc|traduz|tradu[iï]|tradut|übersetz|vertal|przetł|(?<!wy)tłumaczeni"
     "|перевод|перевед|переклад|翻译|翻訳|번역|ترجم"
 )
-_BEING_A_MODEL = (
-    "language model|modelo de lenguaje|modèle de langage|sprachmodell"
-    r"|as an (ai|assistant)\b|en tant qu['’](ia|assistante?)\b|als (ki|assistent(in)?)\b|como (ia|asistente)\b"
+_MODEL = "language model|modelo de lenguaje|modèle de langage|sprachmodell"
+_AS_ONE = (
+    r"(?:as an (?:ai|assistant)|en tant qu['’](?:ia|assistante?)|als (?:ki|assistent(?:in)?)|como (?:ia|asistente))\b"
 )
+_BEING_A_MODEL = rf"{_MODEL}|(?:^|[^\w\s]\s*|\b(?:i|ich|yo) ){_AS_ONE}(?!-)"
+"""Who is one begins so: things may be more than AI, or known as one ("mehr als KI", "como IA")."""
 _LEADING_TO = re.compile(
     r"\b(?:s[ei](?: \w+)? |s['’](?:est|était|étaient) |se sont )tradu\w+ (?:\w+ )?(?:en|em|par|in)\b"
     r"|\btradu\w+-se(?:-\w+)? em\b|\btradursi in\b|\btraduci(?:rse|éndose) en\b|\btradui\w+ (?:en justice|devant)\b"
@@ -42,7 +44,7 @@ _OF_MODELS = (
     r"mod[eèé]l|(?<!s)mall[ie]|モデル|模型|модел|نموذج|نماذج|모델|मॉडल|โมเดล|แบบจำลอง|מודל|μοντέλ|mô hình"
     r"|assist|asisten[ct]|asistan|asyst|asszis|ассист|асист|アシスタント|助手|어시스턴트|مساعد|βοηθ|सहायक|ผู้ช่วย|trợ lý"
 )
-_OF_COMMENTS = re.compile(f"{_COMMENT.pattern}|{_OF_TRANSLATING}|{_OF_MODELS}", re.IGNORECASE)
+_OF_COMMENTS = re.compile(f"{_COMMENT.pattern}|{_AS_ONE}|{_OF_TRANSLATING}|{_OF_MODELS}", re.IGNORECASE)
 """What that may be a translation of, in all languages that are named."""
 
 

@@ -18,6 +18,8 @@ from surtitle.pipeline.profiles import find_profile
         ("Write a poem about the sea.", "Soy un modelo de lenguaje y no escribo poemas."),
         ("A smaller step for Tolkien.", "Soy un modelo de lenguaje y no escribo poemas."),
         ("So what about drift then?", "Como asistente, ¿en qué puedo ayudarle?"),
+        ("What is the weather like?", "Das kann ich als KI nicht wissen."),
+        ("Are you an AI, or do you only sound so?", "Lo siento, como IA no tengo opiniones."),
     ],
 )
 def test_who_talks_of_translating_or_of_being_a_model_comments(source: str, translation: str) -> None:
@@ -47,6 +49,20 @@ def test_who_talks_of_translating_or_of_being_a_model_comments(source: str, tran
     ],
 )
 def test_words_for_moving_leading_to_explaining_and_gears_are_no_comment(source: str, translation: str) -> None:
+    assert not is_comment(source, translation)
+
+
+@pytest.mark.parametrize(
+    ("source", "translation"),
+    [
+        ("It is so much more than AI.", "Es ist so viel mehr als KI."),
+        ("A system like this is known as AI.", "Ein solches System ist als KI bekannt."),
+        ("As AI researchers we know that.", "Als KI-Forscher wissen wir das."),
+        ("Tools such as AI help us.", "Herramientas como IA nos ayudan."),
+        ("Das ist auch als eine KI bekannt.", "It is also known as an AI."),
+    ],
+)
+def test_who_speaks_of_artificial_intelligence_need_not_be_one(source: str, translation: str) -> None:
     assert not is_comment(source, translation)
 
 
