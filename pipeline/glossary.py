@@ -20,6 +20,7 @@ import csv
 import io
 import re
 import tomllib
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -47,6 +48,9 @@ _PARTICLES = (
 """Of Korean: they stand behind words of any length."""
 _LONG_ENDINGS = {"fi": 4, "hu": 4, "tr": 4}
 """Letters that endings have where they take the place of small words (Pálnak: to Pál)."""
+_SPELT = {"'": "['’ʼ]", "’": "['’ʼ]", "ё": "[её]", "Ё": "[ЕЁ]"}
+"""Characters that one may write otherwise, and recognisers and models do: a glossary's apostrophes are a word
+processor's, theirs a keyboard's."""
 _BEFORE = {"he": "[והבלכמש]{0,3}", "ar": "[وفبلك]{0,2}(?:ال|لل)?"}
 """The article and the small words that are written as one with what follows them."""
 
@@ -177,7 +181,8 @@ def _term(line: int, table: Any) -> Mapping[str, str]:
             raise UserError(f"line {line}: saw {name} = {value!r}, expected what the term is called in quotes")
     if KEEP not in table and len(table) < 2:
         raise UserError(f"line {line}: saw {_listed(table)}, expected a term in two languages or more, or {KEEP}")
-    return {name: " ".join(value.split()) for name, value in table.items()}
+    # as recognisers and models write it: what is copied from a PDF has its accents apart
+    return {name: " ".join(unicodedata.normalize("NFC", value).split()) for name, value in table.items()}
 
 
 def _listed(table: Mapping[str, str]) -> str:
@@ -208,7 +213,7 @@ def _pattern(said: str, language: str) -> re.Pattern[str]:
     is all capitals is no other word in small letters (US, us). Korean has particles behind short words too, Hebrew and
     Arabic the article and small words before.
     """
-    words = r"\s+".join(map(re.escape, said.split()))
+    words = r"\s+".join(map(_spelt, said.split()))
     flags = re.NOFLAG if said.isupper() else re.IGNORECASE
     if not is_spaced(language):
         return re.compile(words, flags)
@@ -219,10 +224,19 @@ def _pattern(said: str, language: str) -> re.Pattern[str]:
 @lru_cache(maxsize=2**16)
 def _stems(wanted: str, language: str) -> re.Pattern[str]:
     if not is_spaced(language):
-        return re.compile(re.escape(wanted), re.IGNORECASE)
-    words = [word[:-_ENDING] if len(word) >= _STEM + _ENDING else word for word in wanted.split()]
+        return re.compile(_spelt(wanted), re.IGNORECASE)
+    # what is cut off are letters: behind "People" of "People's" there would be another word
+    words = [
+        word[:-_ENDING] if len(word) >= _STEM + _ENDING and word[-_ENDING:].isalnum() else word
+        for word in wanted.split()
+    ]
     endings = 2 * _PARTICLES if language == "ko" else rf"\w{{0,{_LONG_ENDINGS.get(language, _ENDING)}}}"
     end = rf"{endings}(?!\w)" if len(words[-1]) < _STEM else ""  # "red" is not in "reduce"
     before = _BEFORE.get(language, "")
     flags = re.NOFLAG if wanted.isupper() else re.IGNORECASE  # EU is not in "euroa"
-    return re.compile(rf"(?<!\w){before}" + r"\w*\W+".join(map(re.escape, words)) + end, flags)
+    return re.compile(rf"(?<!\w){before}" + r"\w*\W+".join(map(_spelt, words)) + end, flags)
+
+
+def _spelt(word: str) -> str:
+    """The pattern of `word` as anybody writes it."""
+    return "".join(_SPELT.get(letter) or re.escape(letter) for letter in word)

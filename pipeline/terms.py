@@ -69,7 +69,8 @@ class Terms:
         found: list[Rendering] = []
         tokens = 0
         for term in terms:
-            tokens += self._turn + sum(map(len, self.ids(term)))
-            if tokens <= TERM_TOKENS:
+            more = self._turn + sum(map(len, self.ids(term)))
+            if tokens + more <= TERM_TOKENS:  # a shorter one behind a longer one may still fit
                 found.append(term)
+                tokens += more
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from time import process_time
 
 import pytest
@@ -131,6 +132,29 @@ def test_a_term_is_found_behind_an_article_and_before_a_particle(language: str, 
 )
 def test_a_short_term_is_not_found_at_the_beginning_of_another_word(term: str, text: str) -> None:
     assert Glossary(({"ko": term, "en": "thing"},)).renderings(text, "ko", "en") == ()
+
+
+@pytest.mark.parametrize(
+    ("language", "written", "text"),
+    [
+        ("en", "Luke’s Gospel", "We read Luke's gospel."),
+        ("en", "Luke's Gospel", "We read Luke’s gospel."),
+        ("fr", "corps de l’Église", "Il parle du corps de l'Église."),
+        ("ru", "Королёв", "Это сказал Королев."),
+        ("ru", "Ёлка", "Елка стоит."),
+        ("vi", unicodedata.normalize("NFD", "Phục Sinh"), "Đây là lễ Phục Sinh."),
+    ],
+)
+def test_a_term_is_one_however_its_letters_are_written(language: str, written: str, text: str) -> None:
+    found = parse(f'[[term]]\n{language} = "{written}"\nde = "X"\n', ".toml")
+    assert [each.wanted for each in found.renderings(text, language, "de")] == ["X"]
+    (back,) = found.renderings("X", "de", language)
+    assert not missed([back], text, language)
+
+
+@pytest.mark.parametrize("wanted", ["People's Republic", "Alzheimer's disease", "Parents' evening"])
+def test_a_term_with_an_apostrophe_is_had_as_it_is_written(wanted: str) -> None:
+    assert not missed([Rendering("x", wanted)], f"This is the {wanted}.", "en")
 
 
 def test_thousands_of_terms_are_compiled_once() -> None:

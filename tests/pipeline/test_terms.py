@@ -50,6 +50,11 @@ def test_no_more_are_told_than_have_room(tokenizer: Tokenizer, prompts: Sequence
     assert [term.said for term in known] == words[: min(MAX_TERMS, TERM_TOKENS // each)]
 
 
+def test_a_term_that_has_no_room_keeps_none_out(tokenizer: Tokenizer, prompts: Sequence[PromptTokens]) -> None:
+    terms = terms_of(tokenizer, prompts, {"keep": "a" * TERM_TOKENS}, {"keep": "Kessler"})
+    assert [term.said for term in terms.known(f"{'a' * TERM_TOKENS}, said Kessler")] == ["Kessler"]
+
+
 def test_what_a_translation_lacks_is_counted_and_what_it_has_is_told(
     tokenizer: Tokenizer, prompts: Sequence[PromptTokens]
 ) -> None:
