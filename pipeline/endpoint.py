@@ -27,6 +27,7 @@ _LAST_MARKS = 0.2
 """Seconds that the end of the stream may come after the end of the answer."""
 _LONGEST_TOKEN = 32
 """Characters; an answer longer than that for each token that it may have is nonsense."""
+_THOUGHT_BEGINS, _THOUGHT_ENDS = "<think>", "</think>"
 _REASON = 200
 """Characters of a server's own words that people are shown."""
 _EXPLAINED = frozenset({401, 403, 404})
@@ -41,6 +42,14 @@ class EndpointError(Exception):
 
 class _Delta(Struct, frozen=True):
     content: str | None = None
+    reasoning: object = None
+    reasoning_content: object = None
+    """The same, of other servers."""
+
+    @property
+    def thinks(self) -> bool:
+        """Whether a part of what it thinks comes apart from what it says."""
+        return bool(self.reasoning or self.reasoning_content)
 
 
 class _Choice(Struct, frozen=True):
@@ -126,23 +135,38 @@ async def _explanation(response: httpx2.Response) -> str:
 
 
 async def _read(response: httpx2.Response, limit: int, wrote: Callable[[int], None]) -> Reply:
-    text, pieces = "", 0
+    text, pieces, thinks = "", 0, False
     events = aiter(httpx2.EventSource(response))
     async for event in events:
         try:
             (choice,) = msgspec.json.decode(event.data, type=_Chunk).choices or [_Choice()]
         except _NO_JSON as error:
             raise EndpointError("it sends events that are no chat.completion.chunk") from error
+        thinks = thinks or choice.delta.thinks
         if choice.delta.content:
             text += choice.delta.content
             pieces += 1
             wrote(pieces)
-        if choice.finish_reason is not None:
+        if choice.finish_reason:  # some servers have an empty one in every chunk but the last
             await _drain(events)
-            return Reply(text, choice.finish_reason != "length")
+            return Reply(_said(text, limit, thinks=thinks), choice.finish_reason != "length")
         if len(text) > limit * _LONGEST_TOKEN:
             raise EndpointError(f"it writes on beyond max_tokens ({limit})")
     raise EndpointError("its answer broke off")
+
+
+def _said(text: str, limit: int, *, thinks: bool) -> str:
+    """`text` without what a model thought before, as servers send it that know no thoughts. Raises EndpointError where
+    it has said nothing else.
+    """
+    _, found, said = text.rpartition(_THOUGHT_ENDS)
+    begun, thinks_on, _ = said.partition(_THOUGHT_BEGINS)
+    if not begun.strip() and (thinks or found or thinks_on):
+        raise EndpointError(
+            f"it thinks aloud, and says nothing within max_tokens ({limit}): expected a model that does not, or a "
+            f"server that is told so"
+        )
+    return said
 
 
 async def _drain(events: AsyncIterator[httpx2.ServerSentEvent]) -> None:

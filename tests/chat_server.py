@@ -32,6 +32,7 @@ Mode = Literal[
     "hangs up",
     "endless",
     "loads",
+    "thinks",
 ]
 LOADING = 0.8
 """Seconds that it takes to load its model, if nobody hangs up."""
@@ -52,6 +53,8 @@ class ChatServer:
         """Where requests wait for each other."""
         self.finish = "stop"
         """The `finish_reason`."""
+        self.open: str | None = None
+        """And that of an answer that goes on."""
         self.over = threading.Event()
         self.port = 0
         self._open: list[socket.socket] = []
@@ -159,9 +162,13 @@ def _handler(chat: ChatServer) -> type[QuietHandler]:
             text = "" if chat.mode == "nothing" else chat.reply(body["messages"])
             if chat.mode == "endless":
                 text = "x" * 10_000_000
-            yield _chunk({"role": "assistant", "content": ""})
+            yield _chunk({"role": "assistant", "content": ""}, chat.open)
+            if chat.mode == "thinks":
+                yield _chunk({"content": "", "reasoning": "The user greets me. I should"})
+                yield _chunk({}, "length")
+                return
             for start in range(0, len(text), 4 if chat.mode != "endless" else 1000):
-                yield _chunk({"content": text[start : start + (4 if chat.mode != "endless" else 1000)]})
+                yield _chunk({"content": text[start : start + (4 if chat.mode != "endless" else 1000)]}, chat.open)
             if chat.mode != "breaks off":
                 yield _chunk({}, chat.finish)
                 yield "[DONE]"

@@ -83,6 +83,26 @@ async def test_an_answer_that_was_cut_is_not_finished(chat: ChatServer) -> None:
     assert not answer.finished
 
 
+async def test_an_answer_goes_on_behind_an_empty_reason_to_end(chat: ChatServer) -> None:
+    chat.open = ""
+    (answer,), _ = await answers_of(Address(chat.url, "m"), ASK)
+    assert answer == Reply("Buenos días, señoras.", finished=True)
+
+
+@pytest.mark.parametrize("thought", ["<think>\n\n</think>\n\n", "They greet me.\n</think>\n", "<think>Hm</think>"])
+async def test_what_was_thought_before_is_no_part_of_an_answer(chat: ChatServer, thought: str) -> None:
+    chat.reply = lambda messages: f"{thought}Buenos días."
+    (answer,), _ = await answers_of(Address(chat.url, "m"), ASK)
+    assert answer.text.strip() == "Buenos días."
+
+
+@pytest.mark.parametrize("text", ["<think>\nThe user greets me. I should", "<think>They greet me.</think>\n"])
+async def test_who_thinks_and_says_nothing_is_told(chat: ChatServer, text: str) -> None:
+    chat.reply, chat.finish = lambda messages: text, "length"
+    with pytest.raises(EndpointError, match=r"^it thinks aloud, and says nothing within max_tokens \(40\): expected"):
+        await answers_of(Address(chat.url, "m"), ASK)
+
+
 @pytest.mark.parametrize(
     ("mode", "said"),
     [
@@ -95,6 +115,7 @@ async def test_an_answer_that_was_cut_is_not_finished(chat: ChatServer) -> None:
         ("two", "events that are no chat.completion.chunk"),
         ("deep", "events that are no chat.completion.chunk"),
         ("breaks off", "."),
+        ("thinks", r"^it thinks aloud, and says nothing within max_tokens \(40\)"),
         ("endless", r"writes on beyond max_tokens \(40\)"),
     ],
 )
