@@ -217,7 +217,8 @@ def _pattern(said: str, language: str) -> re.Pattern[str]:
     flags = re.NOFLAG if said.isupper() else re.IGNORECASE
     if not is_spaced(language):
         return re.compile(words, flags)
-    ending = _PARTICLES if language == "ko" else rf"\w{{0,{_ENDING * (len(said.split()[-1]) >= _STEM)}}}"
+    longest = _LONG_ENDINGS.get(language, _ENDING) if len(said.split()[-1]) >= _STEM else 0
+    ending = _PARTICLES if language == "ko" else rf"\w{{0,{longest}}}"
     return re.compile(rf"(?<!\w){_BEFORE.get(language, '')}{words}{ending}(?!\w)", flags)
 
 

@@ -118,6 +118,9 @@ def test_a_short_term_is_not_found_in_another_word(said: str, text: str, is_said
         ("ar", "شبكة", "في وبالشبكة."),
         ("ko", "차", "차까지 마셨다."),
         ("ko", "서울", "서울에서는 비가 온다."),
+        ("hu", "templom", "A templomban vagyunk."),
+        ("fi", "radio", "Kuulin sen radiosta."),
+        ("tr", "kilise", "Kiliseden geliyoruz."),
     ],
 )
 def test_a_term_is_found_behind_an_article_and_before_a_particle(language: str, term: str, text: str) -> None:
