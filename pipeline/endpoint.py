@@ -40,6 +40,10 @@ class EndpointError(Exception):
     """No answer, and why."""
 
 
+class _ThinksAloud(EndpointError):
+    """It thinks, and says nothing."""
+
+
 class _Delta(Struct, frozen=True):
     content: str | None = None
     reasoning: object = None
@@ -75,6 +79,7 @@ class Endpoint:
     def __init__(self, address: Address) -> None:
         """Connects when it is first asked."""
         self._address = address
+        self._thinks = False  # as far as is known: Ollama's models do, until they are told not to
         headers = {"Authorization": f"Bearer {address.key}"} if address.key else {}
         self._client = httpx2.AsyncClient(
             headers=headers,
@@ -99,12 +104,17 @@ class Endpoint:
             body["stop"] = ask.stop
         if ask.variables:
             body["chat_template_kwargs"] = ask.variables
+        if self._thinks:
+            body["reasoning_effort"] = "none"
         try:
             async with self._client.stream("POST", f"{self._address.url}/chat/completions", json=body) as response:
                 await _check(response)
                 return await _read(response, ask.limit, wrote)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise EndpointError(str(error) or type(error).__name__) from error
+        except EndpointError as error:  # what a server refuses to be told, it is told no more
+            self._thinks = isinstance(error, _ThinksAloud)
+            raise
 
     async def close(self) -> None:
         """Let go of its connections."""
@@ -162,7 +172,7 @@ def _said(text: str, limit: int, *, thinks: bool) -> str:
     _, found, said = text.rpartition(_THOUGHT_ENDS)
     begun, thinks_on, _ = said.partition(_THOUGHT_BEGINS)
     if not begun.strip() and (thinks or found or thinks_on):
-        raise EndpointError(
+        raise _ThinksAloud(
             f"it thinks aloud, and says nothing within max_tokens ({limit}): expected a model that does not, or a "
             f"server that is told so"
         )

@@ -163,7 +163,7 @@ def _handler(chat: ChatServer) -> type[QuietHandler]:
             if chat.mode == "endless":
                 text = "x" * 10_000_000
             yield _chunk({"role": "assistant", "content": ""}, chat.open)
-            if chat.mode == "thinks":
+            if chat.mode == "thinks" and body.get("reasoning_effort") != "none":
                 yield _chunk({"content": "", "reasoning": "The user greets me. I should"})
                 yield _chunk({}, "length")
                 return

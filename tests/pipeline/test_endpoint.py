@@ -10,6 +10,7 @@ import pytest
 from chat_server import ChatServer, Mode
 
 from surtitle.pipeline.address import Address
+from surtitle.pipeline.callbacks import ignore
 from surtitle.pipeline.dialogue import Ask, Reply
 from surtitle.pipeline.endpoint import Endpoint, EndpointError
 
@@ -101,6 +102,21 @@ async def test_who_thinks_and_says_nothing_is_told(chat: ChatServer, text: str) 
     chat.reply, chat.finish = lambda messages: text, "length"
     with pytest.raises(EndpointError, match=r"^it thinks aloud, and says nothing within max_tokens \(40\): expected"):
         await answers_of(Address(chat.url, "m"), ASK)
+
+
+async def test_who_thinks_aloud_is_told_not_to_until_it_refuses(chat: ChatServer) -> None:
+    endpoint = Endpoint(Address(chat.url, "m"))
+    chat.mode = "thinks"
+    with pytest.raises(EndpointError, match="thinks aloud"):
+        await endpoint.answer(ASK, ignore)
+    assert (await endpoint.answer(ASK, ignore)).text == "Buenos días, señoras."
+    chat.mode = "500"
+    with pytest.raises(EndpointError, match="500"):
+        await endpoint.answer(ASK, ignore)
+    chat.mode = "well"
+    await endpoint.answer(ASK, ignore)
+    await endpoint.close()
+    assert [asked.get("reasoning_effort") for asked in chat.asked] == [None, "none", "none", None]
 
 
 @pytest.mark.parametrize(
