@@ -113,13 +113,15 @@ _OPENINGS = (
             "pt": r"de nada\b(?! \w)|não há de quê\b(?! \w)|por nada\b(?! \w)|disponha",
         },
         said={
-            "de": r"bitte|gern|ursache|nicht|willkommen|hier|da\b|danke nein",
+            "de": r"bitte|gern|ursache|nicht|willkommen|hier|da\b|danke nein|kein",
             "en": r"welcome|mention|nothing|please|pleasure|none|figure|imagine|pray|beg|here|there|ahead|after you"
             r"|any ?time|worr|problem",
-            "es": r"nada|bienvenid|favor|qué|gusto|ruego|aquí|tom[ae]|ten\b|tenga|adelante",
-            "fr": r"rien|prie|quoi|plaisir|bienvenu|plaît|voilà|voici|tenez|tiens|allez",
-            "it": r"prego|niente|nulla|di che|piacere|favore|benvenut|figur|ecco|avanti|tenga|tieni",
-            "pt": r"nada|quê|prazer|favor|bem-vind|dispon|imagin|aqui|tom[ae]|eis|vontade",
+            "es": r"nada|bienvenid|favor|qué|gusto|ruego|aquí|tom[ae]|ten\b|tenga|adelante|a la orden|servir"
+            r"|^\W*(?:a usted|a ti|para eso)",
+            "fr": r"rien|prie|quoi|plaisir|bienvenu|plaît|voilà|voici|tenez|tiens|allez|service|souci|problème",
+            "it": r"prego|niente|nulla|di che|piacere|favore|benvenut|figur|immagin|mancher|ti pare|ecco|avanti|tenga"
+            r"|tieni",
+            "pt": r"nada|quê|prazer|favor|bem-vind|dispon|imagin|aqui|tom[ae]|eis|vontade|às ordens|obrigad[oa] eu",
         },
     ),
     _Opening(  # asks for what it is to work on
@@ -150,7 +152,7 @@ _OPENINGS = (
         begins={"de": r"ich werde\b", "en": r"i(?:'ll| will)\b|let me explain", "fr": r"je vais\b"},
         said={
             "de": r"\b(?:ich|wir|man|m[ei]r|mich|mein\w*|uns\w*)\b",
-            "en": r"\b(?:i|me|my|mine|myself|we|us|our|ours|one|im|ill)\b",
+            "en": r"\b(?:i|me|my|mine|myself|we|us|our|ours|one|im|ill|gonna|gotta)\b",
             "es": r"\b(?:yo|me|mi|mí|mis|nos|nuestr\w+|(?:d[eé]j|perm[ií]t)\w*me|\w+(?:o|é|í|oy|emos|amos|imos))\b",
             "fr": r"\b(?:je|j|me|m|moi|mon|ma|mes|nous|notre|nos|on)\b",
             "it": r"\b(?:io|mi|m|me|mi[oae]\w*|noi|ci|nostr\w+|(?:lasci|fat|permett)\w*mi|\w+(?:o|ò|iamo))\b",
