@@ -35,7 +35,7 @@ _OPENINGS = (
         said={
             "de": r"leid|schuld|verzeih|bedau|sorry|pardon|leider|schade|schlimm|bitte|spür|fühl|fürcht|angst",
             "en": r"sorry|apolog|regret|pity|fortun|afraid|excuse|pardon|forgiv|shame|sad|what\?|beg your|alas|condol"
-            r"|feel|felt|fear|hurt",
+            r"|feel|felt|fear|hurt|my bad|oops|sympath",
             "es": r"siento|sient|disculp|lament|perd[oó]n|pena|lástima|triste|desgracia|fortun|tem[eo]|miedo",
             "fr": r"désol|excus|pardon|regret|navr|dommage|triste|hélas|malheur|\bsens\b|crain|peur",
             "it": r"dispiac|scus|spiac|perdon|purtroppo|peccato|triste|sfortun|sento|tem[eo]|paura",
@@ -53,18 +53,20 @@ _OPENINGS = (
         },
         said={
             "de": r"natürlich|selbstverständlich|sicher|klar|gewiss|gern|freilich|bestimmt|unbedingt|absolut|schon"
-            r"|jeden fall|genau|durchaus|alle fälle|total|doch|logisch|logo|richtig|jawohl|zwar|allerdings|vergnügen"
+            r"|jeden\b|^\W*eben\W*$|sowieso|aber hallo|genau|durchaus|alle fälle|total|doch|logisch|logo"
+            r"|richtig|jawohl|zwar|allerdings|vergnügen"
             r"|freude|ja\b",
             "en": r"course|sure|certain|absolut|natural|obvious|definite|clear|indeed|glad|happ|pleas|yes|exactly|love"
-            r"|by all means|total|doubt|for real|right|why not|true|saying|needless|granted",
+            r"|by all means|total|doubt|for real|right|why not|true|saying|needless|granted|\bbet\b"
+            r"|no question|think so",
             "es": r"supuesto|luego|claro|segur|ciert|natural|gust|absolut|obvi|definitiv|efectiv|sí\b|cómo no|total"
-            r"|duda|exact|así es|eso es|encantad|evident|l[oó]gic|vale\b",
+            r"|duda|exact|así es|eso es|encantad|evident|l[oó]gic|vale\b|faltaba|ya lo creo|dale\b|venga\b",
             "fr": r"sûr|cert|entendu|évid|définitiv|naturel|plaisir|absolu|clair|oui|effet|volontiers|tout à fait"
-            r"|exact|doute|carrément|totale|ravi|pourquoi pas|forcé|logiq",
+            r"|exact|doute|carrément|totale|ravi|pourquoi pas|forcé|logiq|et comment|grave|pense bien",
             "it": r"cert|sicur|natural|ovvi|definitiv|volentieri|piacere|assolut|chiar|sì\b|effett|altro|esatt"
-            r"|proprio|davvero|dubbio|total|come no|eccome|evident|l[oó]gic|indubb",
+            r"|proprio|davvero|dubbio|total|come no|eccome|evident|l[oó]gic|indubb|mancher|figur",
             "pt": r"certez|cert|claro|natural|[oó]bvi|definitiv|prazer|absolut|segur|sim\b|evident|exat|dúvid|total"
-            r"|pois|mesmo|isso|l[oó]gic",
+            r"|pois|mesmo|isso|l[oó]gic|todo o gosto|ora essa",
         },
     ),
     _Opening(  # has heard what it is to do
@@ -78,7 +80,8 @@ _OPENINGS = (
         },
         said={
             "de": r"versteh|verst[aä]nd|klar|gut|okay|ok\b|in ordnung|einverstanden|ja\b|genau|kapiert|alles|hab",
-            "en": r"underst|okay|ok\b|right|yes|yeah|fine|good|well|agree|got|get\b|see\b|clear|includ|roger|copy",
+            "en": r"underst|okay|ok\b|right|yes|yeah|fine|good|well|agree|got|get\b|see\b|clear|includ|roger|copy"
+            r"|noted|makes sense|aye\b",
             "es": r"ent[ei]e?nd|comprend|acuerdo|vale|bien|bueno|okay|ok\b|sí\b|claro|ya\b|tengo|perfect|hecho",
             "fr": r"compr|entend|accord|bien|bon|okay|ok\b|oui|clair|vu\b|pig|reçu|parfait",
             "it": r"cap[ií]|intes|accordo|bene|buon|okay|ok\b|sì\b|chiar|compre|perfett|fatto",
@@ -149,9 +152,9 @@ _OPENINGS = (
         },
     ),
     _Opening(  # says what it will do
-        begins={"de": r"ich werde\b", "en": r"i(?:'ll| will)\b|let me explain", "fr": r"je vais\b"},
+        begins={"de": r"ich werde\b", "en": r"i(?:'ll| will)\b(?! see you)|let me explain", "fr": r"je vais\b"},
         said={
-            "de": r"\b(?:ich|wir|man|m[ei]r|mich|mein\w*|uns\w*)\b",
+            "de": r"\b(?:ich|wir|man|m[ei]r|mich|mein\w*|uns\w*|wird (?:gemacht|erledigt)|mal (?:schauen|sehen))\b",
             "en": r"\b(?:i|me|my|mine|myself|we|us|our|ours|one|im|ill|gonna|gotta)\b",
             "es": r"\b(?:yo|me|mi|mí|mis|nos|nuestr\w+|(?:d[eé]j|perm[ií]t)\w*me|\w+(?:o|é|í|oy|emos|amos|imos))\b",
             "fr": r"\b(?:je|j|me|m|moi|mon|ma|mes|nous|notre|nos|on)\b",
@@ -173,7 +176,13 @@ _REFUSAL = re.compile(
     r"|peux pas (?:vous |t')aider|non posso aiut|no puc ajud|não posso ajud",
     re.IGNORECASE,
 )
-_OF_HELP = re.compile(r"help|assist|ayud|hilf|helf|holf|hülf|aide|aiut|ajud|servi|serve", re.IGNORECASE)
+_OF_HELP = re.compile(
+    r"help|assist|ayud|hilf|helf|holf|hülf|aide|aiut|ajud|servi|serve"
+    r"|\b(?:nothing|no use|nichts|nada|rien|niente|nulla)\b",  # that can be done for you
+    re.IGNORECASE,
+)
+_ASKED_BACK = re.compile(r"\W*\w+(?:\W+\w+)?\W*\?\W*")
+"""Who did not understand asks so ("Sorry?", for "Wie bitte?"), and no assistant."""
 _HELPS = ("de", "en", "es", "fr", "it", "pt", "ca")
 """Languages in which help has such a word."""
 _FIRST = re.compile(r"\w")
@@ -211,7 +220,7 @@ def is_reply(source: str, translation: str, *, spoken: str, wanted: str) -> bool
     """Whether `translation`, in the language `wanted` or in English, begins as a reply to `source`, in the language
     `spoken`, or refuses. Of the first beginning that fits it is asked whether somebody said it."""
     first = _FIRST.search(translation)
-    if first is None:
+    if first is None or _ASKED_BACK.fullmatch(translation):
         return False
     begun, said = _plain(translation[first.start() :]), _plain(source)
     if _REFUSAL.search(begun) and spoken in _HELPS and not _OF_HELP.search(said):
