@@ -156,7 +156,7 @@ class Dialogue:
     ) -> Exchange[Answer]:
         """What becomes of `text`, which mentions `terms`, or of what is `shown` in its place."""
         messages = prompt.messages([*prompt.examples, *turns], shown)
-        reply = yield Ask(messages, limit_of(shown), prompt.stop, prompt.variables)
+        reply = yield Ask(messages, limit_of(shown, prompt), prompt.stop, prompt.variables)
         found = calm(as_spoken(reply.text, text), " ".join((text, *(term.wanted for term in terms))))
         fault = self._guards.fault(text, reply.text, finished=reply.finished, before=turns)
         return Answer([], found, fault, len(missed(terms, found, self._target)))
@@ -174,9 +174,11 @@ def without_marks(text: str) -> str:
     return _MARK.sub(r"\g<0> ", text)
 
 
-def limit_of(text: str) -> int:
-    """Tokens of a translation at most. Its own tokens are not known: one a byte and a little is runaway in any."""
-    return 32 + len(text.encode())
+def limit_of(text: str, prompt: Prompt) -> int:
+    """Tokens of a translation at most. Its own tokens are not known: one a byte and a little is runaway in any, the
+    bytes being those of `text`, or as many more as the worked example has in its translation (Hindi, Korean)."""
+    said, translated = (len(side.example.encode()) for side in (prompt.source, prompt.target))
+    return 32 + round(len(text.encode()) * max(1.0, translated / said))
 
 
 def _turns_of(terms: Sequence[Rendering]) -> list[TextTurn]:

@@ -191,8 +191,22 @@ def test_speech_can_not_end_its_turn(identifier: Identifier, mark: str) -> None:
 
 def test_an_answer_may_be_as_long_as_a_translation_and_not_as_long_as_a_story() -> None:
     said = "The committee will meet again on Thursday to discuss the budget for the coming year."
-    assert 2 * len(said.split()) < limit_of(said) < 10 * len(said.split())
-    assert limit_of("会議") > 32
+    prompt, *_ = find_profile().prompts(ENGLISH, SPANISH)
+    assert 2 * len(said.split()) < limit_of(said, prompt) < 10 * len(said.split())
+    assert limit_of("会議", prompt) > 32
+
+
+@pytest.mark.parametrize(
+    ("code", "translation"),
+    [
+        ("hi", "समिति अगले वर्ष के बजट पर चर्चा करने के लिए गुरुवार को फिर से बैठक करेगी।"),
+        ("th", "คณะกรรมการจะประชุมอีกครั้งในวันพฤหัสบดีเพื่อหารือเรื่องงบประมาณปีหน้า และรับคำถามหลังจากนั้น"),
+    ],
+)
+def test_an_answer_may_be_spelt_out_by_its_tokenizer(code: str, translation: str) -> None:
+    said = "The committee meets again on Thursday to discuss next year's budget, and takes questions after it."
+    prompt, *_ = find_profile().prompts(ENGLISH, find_language(code))
+    assert limit_of(said, prompt) > 2 * len(translation)  # two tokens a character
 
 
 def test_marks_of_exclamation_go_but_those_of_the_glossarys_words(identifier: Identifier) -> None:
