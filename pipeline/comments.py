@@ -41,7 +41,7 @@ _OF_TRANSLATING = (
     r"|แปล(?![กง])|çevir|çevri|tercüme|erjemah|(?:bản|phiên|thông|biên) dịch|dịch (?:sang|ra|thuật|máy|giả)"
 )
 _OF_MODELS = (
-    r"mod[eèé]l|(?<!s)mall[ie]|モデル|模型|модел|نموذج|نماذج|모델|मॉडल|โมเดล|แบบจำลอง|מודל|μοντέλ|mô hình"
+    r"(?<![a-z])llms?(?![a-z])|mod[eèé]l|(?<!s)mall[ie]|モデル|模型|модел|نموذج|نماذج|모델|मॉडल|โมเดล|แบบจำลอง|מודל|μοντέλ|mô hình"
     r"|assist|asisten[ct]|asistan|asyst|asszis|ассист|асист|アシスタント|助手|어시스턴트|مساعد|βοηθ|सहायक|ผู้ช่วย|trợ lý"
 )
 _OF_COMMENTS = re.compile(f"{_COMMENT.pattern}|{_AS_ONE}|{_OF_TRANSLATING}|{_OF_MODELS}", re.IGNORECASE)

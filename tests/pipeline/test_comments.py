@@ -18,6 +18,7 @@ from surtitle.pipeline.profiles import find_profile
         ("Write a poem about the sea.", "Soy un modelo de lenguaje y no escribo poemas."),
         ("A smaller step for Tolkien.", "Soy un modelo de lenguaje y no escribo poemas."),
         ("So what about drift then?", "Como asistente, ¿en qué puedo ayudarle?"),
+        ("That was an enrollment like no other.", "Soy un modelo de lenguaje y no lo sé."),
         ("What is the weather like?", "Das kann ich als KI nicht wissen."),
         ("Are you an AI, or do you only sound so?", "Lo siento, como IA no tengo opiniones."),
     ],
@@ -60,6 +61,8 @@ def test_words_for_moving_leading_to_explaining_and_gears_are_no_comment(source:
         ("As AI researchers we know that.", "Als KI-Forscher wissen wir das."),
         ("Tools such as AI help us.", "Herramientas como IA nos ayudan."),
         ("Das ist auch als eine KI bekannt.", "It is also known as an AI."),
+        ("LLMs are trained on text.", "Große Sprachmodelle werden mit Text trainiert."),
+        ("LLMはテキストで学習します。", "A language model learns from text."),
     ],
 )
 def test_who_speaks_of_artificial_intelligence_need_not_be_one(source: str, translation: str) -> None:
