@@ -36,12 +36,14 @@ _TO_MOVE = re.compile("перевод|перевед|переклад", re.IGNOR
 _COMMENT = re.compile(f"{_TRANSLATING}|{_BEING_A_MODEL}", re.IGNORECASE)
 """What one says of translating, or of being a model, who does not translate."""
 _OF_TRANSLATING = (
-    r"interpret|dolmetsch|tolk(?!ien)|\brender|\bversion|tradu|trado[tc]|verta+l|przekł|перев[её]|перекла|[öo]vers[aeäæ]t"
+    r"(?<![a-z])[ns]?mt(?![a-z])"
+    r"|interpret|dolmetsch|tolk(?!ien)|\brender|\bversion|tradu|trado[tc]|verta+l|przekł|перев[её]|перекла|[öo]vers[aeäæ]t"
     r"|fordít|kään(?:nö|nt|tä)|přel(?:ož|oz)|překl|μετ[αάέ]φρ|תו?רג[וםמ]|(?<!申し)(?<!言い)訳|译|譯|통역|अनुवाद|अनूदित|ट्रांसलेट"
     r"|แปล(?![กง])|çevir|çevri|tercüme|erjemah|(?:bản|phiên|thông|biên) dịch|dịch (?:sang|ra|thuật|máy|giả)"
 )
 _OF_MODELS = (
-    r"(?<![a-z])llms?(?![a-z])|mod[eèé]l|(?<!s)mall[ie]|モデル|模型|модел|نموذج|نماذج|모델|मॉडल|โมเดล|แบบจำลอง|מודל|μοντέλ|mô hình"
+    r"(?<![a-z])llms?(?![a-z])"
+    r"|mod[eèé]l|(?<!s)mall[ie]|モデル|模型|модел|نموذج|نماذج|모델|मॉडल|โมเดล|แบบจำลอง|מודל|μοντέλ|mô hình"
     r"|assist|asisten[ct]|asistan|asyst|asszis|ассист|асист|アシスタント|助手|어시스턴트|مساعد|βοηθ|सहायक|ผู้ช่วย|trợ lý"
 )
 _OF_COMMENTS = re.compile(f"{_COMMENT.pattern}|{_AS_ONE}|{_OF_TRANSLATING}|{_OF_MODELS}", re.IGNORECASE)
