@@ -51,6 +51,7 @@ _LONG_ENDINGS = {"fi": 4, "hu": 4, "tr": 4}
 _SPELT = {"'": "['’ʼ]", "’": "['’ʼ]", "ё": "[её]", "Ё": "[ЕЁ]"}
 """Characters that one may write otherwise, and recognisers and models do: a glossary's apostrophes are a word
 processor's, theirs a keyboard's."""
+_POINTS = re.compile("[\u0591-\u05bd\u05bf-\u05c7\u064b-\u0652\u0670]")
 _BEFORE = {"he": "[והבלכמש]{0,3}", "ar": "[وفبلك]{0,2}(?:ال|لل)?"}
 """The article and the small words that are written as one with what follows them."""
 
@@ -239,5 +240,5 @@ def _stems(wanted: str, language: str) -> re.Pattern[str]:
 
 
 def _spelt(word: str) -> str:
-    """The pattern of `word` as anybody writes it."""
-    return "".join(_SPELT.get(letter) or re.escape(letter) for letter in word)
+    """The pattern of `word` as anybody writes it: Hebrew and Arabic mostly without the vowels that prayers have."""
+    return _POINTS.sub(r"\g<0>?", "".join(_SPELT.get(letter) or re.escape(letter) for letter in word))

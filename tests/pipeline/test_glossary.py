@@ -146,6 +146,8 @@ def test_a_short_term_is_not_found_at_the_beginning_of_another_word(term: str, t
         ("ru", "Королёв", "Это сказал Королев."),
         ("ru", "Ёлка", "Елка стоит."),
         ("vi", unicodedata.normalize("NFD", "Phục Sinh"), "Đây là lễ Phục Sinh."),
+        ("ar", "الحَمْدُ لِلّٰه", "قال الحمد لله ثم سكت."),
+        ("he", "בְּרֵאשִׁית", "קראנו בראשית היום."),
     ],
 )
 def test_a_term_is_one_however_its_letters_are_written(language: str, written: str, text: str) -> None:
