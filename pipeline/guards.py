@@ -40,6 +40,9 @@ _FEW_WORDS, _SURE, _LIKELY, _POSSIBLE, _UNLIKELY = 4, 0.9, 0.5, 0.1, 0.05
 """Words without a capital below which the language has to be sure, and otherwise more likely than not."""
 _NEAR = ({"es", "pt", "ca", "it"}, {"da", "no", "sv"}, {"ru", "uk"}, {"nl", "de"}, {"cs", "pl"}, {"id", "vi"})
 """Languages that a sentence is taken for one another in."""
+_KANJI, _KANA = re.compile("[\u4e00-\u9fff]"), re.compile("[\u3041-\u30fa]")
+_CHINESE = frozenset("你您她很呢吧哪")
+"""Characters that Japanese has, and no sentence of today."""
 _SHORT, _SHORT_SHARE, _WIDE = 24, 0.2, 3
 """Letters of different words from which a source is judged, the least share of them that a translation has, and for how
 many letters a wide one stands. Professionals use 0.21 and more."""
@@ -113,6 +116,7 @@ class Guards:
             ("echo", lambda *_: self._is_echo(*bare)),
             ("language", lambda *_: self._is_in_the_source_language(*bare)),
             ("language", lambda *_: self._is_in_a_third(*bare)),
+            ("language", lambda said, made: self._target == "ja" and _is_chinese(said, made)),
             ("loop", _loops),
             ("answer", self._is_an_answer),
             ("comment", is_comment),
@@ -219,6 +223,14 @@ def _kept(words: Sequence[str], translation: str) -> float:
 def _letters(text: str) -> str:
     """Its letters and digits, one after the other."""
     return "".join(filter(str.isalnum, text.casefold()))
+
+
+def _is_chinese(source: str, translation: str) -> bool:
+    """Whether Japanese that has no kana has characters that are Chinese alone; names of the source may have some."""
+    kanji = {*_KANJI.findall(translation)} - {*source}
+    return not _KANA.search(translation) and any(
+        letter in _CHINESE or not letter.encode("euc_jis_2004", "ignore") for letter in kanji
+    )
 
 
 def _is_short(source: str, translation: str) -> bool:

@@ -260,6 +260,30 @@ def test_japanese_is_written_in_three_scripts_and_no_fourth(identifier: Identifi
     assert japanese.fault("The people of Wales", "ウェールズの 사람들", finished=True) == "script"
 
 
+@pytest.mark.parametrize(
+    "chinese",
+    ["委员会将讨论下一年的预算。", "谢谢大家，请坐。", "今天天气很好。", "大家早上好，欢迎来到TensorFlow的世界。"],
+)
+def test_chinese_is_no_japanese_though_it_has_no_other_letters(identifier: Identifier, chinese: str) -> None:
+    assert guards_of(identifier, "en", "ja").fault("Good evening, everyone.", chinese, finished=True) == "language"
+
+
+@pytest.mark.parametrize(
+    ("pair", "source", "translation"),
+    [
+        ("en-ja", "The National Diet Library, Tokyo", "東京、国立国会図書館"),
+        ("en-ja", "Mori Ogai", "森鷗外"),
+        ("en-ja", "Nine in the morning, thirty degrees.", "午前九時、気温三十度。"),
+        ("en-ja", "The committee decides.", "委員会は决める。"),
+        ("zh-ja", "邓小平和赵紫阳", "邓小平、赵紫阳"),
+    ],
+)
+def test_japanese_may_have_kanji_alone_and_a_chinese_name(
+    identifier: Identifier, pair: str, source: str, translation: str
+) -> None:
+    assert guards_of(identifier, *pair.split("-")).fault(source, translation, finished=True) is None
+
+
 @pytest.mark.parametrize("code", sorted(set(LANGUAGES) - {"en"}))
 def test_each_language_is_told_from_english_by_a_sentence(identifier: Identifier, code: str) -> None:
     guards = guards_of(identifier, "en", code)
