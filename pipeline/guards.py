@@ -40,6 +40,14 @@ _FEW_WORDS, _SURE, _LIKELY, _POSSIBLE, _UNLIKELY = 4, 0.9, 0.5, 0.1, 0.05
 """Words without a capital below which the language has to be sure, and otherwise more likely than not."""
 _NEAR = ({"es", "pt", "ca", "it"}, {"da", "no", "sv"}, {"ru", "uk"}, {"nl", "de"}, {"cs", "pl"}, {"id", "vi"})
 """Languages that a sentence is taken for one another in."""
+_FOREIGN = {
+    code: re.compile(f"[{letters}]")
+    for code, letters in {
+        "uk": "ыэъё", "ru": "іїєґ", "cs": "łąęńśźż", "pl": "řěůčš", "es": "ãõçàêôâ", "pt": "ñ", "it": "ñãõç",
+        "ca": "ñãõ", "sv": "æø", "da": "äö", "no": "äö", "nl": "äß", "id": "ăđơư",
+    }.items()
+}  # fmt: skip
+"""Letters that a language does not have, and one has that is near."""
 _KANJI, _KANA = re.compile("[\u4e00-\u9fff]"), re.compile("[\u3041-\u30fa]")
 _CHINESE = frozenset("你您她很呢吧哪")
 """Characters that Japanese has, and no sentence of today."""
@@ -191,7 +199,9 @@ class Guards:
             return False
         shares = self._shares(" ".join(words))
         best = max(shares, key=lambda code: shares[code])
-        is_near = any({best, self._target} <= near for near in _NEAR)
+        foreign = _FOREIGN.get(self._target)
+        is_told = foreign is not None and any(map(foreign.search, words))
+        is_near = any({best, self._target} <= near for near in _NEAR) and not is_told
         return not is_near and shares[best] >= _SURE and shares[self._target] <= _UNLIKELY
 
     def _is_an_answer(self, source: str, translation: str) -> bool:

@@ -284,6 +284,22 @@ def test_japanese_may_have_kanji_alone_and_a_chinese_name(
     assert guards_of(identifier, *pair.split("-")).fault(source, translation, finished=True) is None
 
 
+@pytest.mark.parametrize(
+    ("code", "good", "bad"),
+    [
+        ("uk", "Ви можете поставити запитання після доповіді.", "Вы можете задать вопросы после доклада."),
+        ("ru", "Вы можете задать вопросы после доклада.", "Ви можете поставити запитання після доповіді."),
+        ("cs", "Pane, smiluj se nad námi, prosím.", "Panie, zmiłuj się nad nami teraz."),
+        ("pt", "Amanhã vou contigo e com a tua mãe.", "Mañana voy contigo y con tu madre al pueblo."),
+        ("es", "No sé qué hacer ahora con eso.", "Não sei o que fazer agora com isso."),
+    ],
+)
+def test_a_near_language_is_told_by_its_letters(identifier: Identifier, code: str, good: str, bad: str) -> None:
+    guards = guards_of(identifier, "en", code)
+    assert guards.fault("Something plain that is said here.", good, finished=True) is None
+    assert guards.fault("Something plain that is said here.", bad, finished=True) == "language"
+
+
 @pytest.mark.parametrize("code", sorted(set(LANGUAGES) - {"en"}))
 def test_each_language_is_told_from_english_by_a_sentence(identifier: Identifier, code: str) -> None:
     guards = guards_of(identifier, "en", code)
