@@ -182,6 +182,9 @@ class TokenStream:
         if "logits" not in state:
             raise ValueError(f"{path} holds {len(state)} tensors and no logits among them: expected a saved stream")
         logits = state.pop("logits")
+        if not self.cache.length:  # where it has read something, what comes must be like that
+            self.append([0])
+            self.cache.clear()
         self.cache.restore(state)
         self._logits = logits
 

@@ -142,7 +142,9 @@ def test_a_saved_story_goes_on_as_if_it_had_not_been_saved(model: LeanDecoder, f
     assert [path.name for path in tmp_path.iterdir()] == ["story"]
 
 
-def test_what_does_not_fit_is_not_restored(model: LeanDecoder, folder: Path, make_lean, tmp_path: Path) -> None:
+def test_what_does_not_fit_is_not_restored(
+    model: LeanDecoder, folder: Path, make_lean, make_model, tmp_path: Path
+) -> None:
     stream, chat = begun(model, folder)
     list(chat.tell("once upon a time", limit=100))
     stream.save(tmp_path / "story")
@@ -154,6 +156,9 @@ def test_what_does_not_fit_is_not_restored(model: LeanDecoder, folder: Path, mak
         stream.load(tmp_path / "story")
     with pytest.raises(ValueError, match=r"1 rows of 2 heads of 16 .* are coming, expected 1 of 4 of 16"):
         TokenStream(make_lean("qwen2", num_key_value_heads=4), capacity=WINDOW).load(tmp_path / "story")
+    stock = StockDecoder(make_model("qwen2", num_key_value_heads=4))
+    with pytest.raises(ValueError, match=r"1 rows of 2 heads of 16 .* are coming, expected 1 of 4 of 16"):
+        TokenStream(stock, capacity=WINDOW).load(tmp_path / "story")
 
 
 def test_an_empty_stream_has_nothing_to_save(model: LeanDecoder, tmp_path: Path) -> None:
