@@ -30,7 +30,7 @@ from surtitle.pipeline.memory import TermMemory
 from surtitle.pipeline.promises import Promises
 from surtitle.pipeline.state import Counts, SavedConversation, Talk
 from surtitle.pipeline.terms import Terms
-from surtitle.pipeline.text import as_spoken, exclaims, is_spaced
+from surtitle.pipeline.text import as_spoken, exclaims, is_mute, is_spaced
 from surtitle.sinks.beams import Beams
 from surtitle.sinks.cache import SinkCache
 from surtitle.sinks.decoder import NoRoom
@@ -80,6 +80,9 @@ class Conversation:
 
     def translating(self, text: str, in_time: Callable[[], bool], wrote: Callable[[int], None]) -> Steps[Translated]:
         """See `Translator.translate`."""
+        if is_mute(text) and not self._promises.tokens:
+            self.abandon()
+            return Translated(text)
         if self._beams and in_time():
             answer = yield from self._weighing(self._beams, text, wrote)
         else:

@@ -18,6 +18,7 @@ from surtitle.pipeline.guards import Guards
 from surtitle.pipeline.languages import Language, find_language
 from surtitle.pipeline.remote import LIVE, Budget, Remote
 from surtitle.pipeline.state import SavedConversations
+from surtitle.pipeline.text import is_mute
 
 
 class RemoteTranslator:
@@ -64,6 +65,9 @@ class RemoteTranslator:
         wrote: Callable[[str, int], None] = ignore,
     ) -> Iterator[tuple[str, Translated]]:
         """What `Translator.translate` does; `wrote` hears of pieces of text instead of tokens."""
+        if is_mute(text):
+            yield from ((language, Translated(text)) for language in self._dialogues)
+            return
         steps = {language: each.translating(text, in_time) for language, each in self._dialogues.items()}
         fared = yield from self._remote.translations(steps, self._budget, in_time, wrote)
         self._failures += fared.failed

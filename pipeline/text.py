@@ -100,6 +100,11 @@ def is_ending(word: str) -> bool:
     return is_second_half or word.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").lower() in _CONTRACTED
 
 
+def is_mute(text: str) -> bool:
+    """True for marks alone ("* * *", "♪"): no word is in them, and in no language another."""
+    return not any(map(str.isalnum, text))
+
+
 def exclaims(text: str) -> bool:
     """Whether a mark of exclamation is in `text`."""
     return not EXCLAMATIONS.isdisjoint(text)

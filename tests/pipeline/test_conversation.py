@@ -86,6 +86,16 @@ def test_the_ledger_has_the_turns_of_the_cache_whatever_happens(engine: Engine, 
         assert_in_step(stream)
 
 
+@pytest.mark.parametrize("beams", [1, 2])
+def test_marks_alone_are_the_same_in_every_language_and_nobody_is_asked(engine: Engine, beams: int) -> None:
+    stream = Spanish(engine, beams=beams)
+    stream.translate("they walk")
+    held = stream.conversation.cache_tokens, stream.translator.tokens_written
+    assert [stream.translate(text) for text in ("* * *", "♪", "…")] == ["* * *", "♪", "…"]
+    assert (stream.conversation.cache_tokens, stream.translator.tokens_written) == held
+    assert_in_step(stream)
+
+
 def test_the_ledger_tells_what_was_said_and_what_it_became(engine: Engine) -> None:
     stream = Spanish(engine)
     made_again = set()

@@ -114,6 +114,12 @@ def test_pieces_are_counted_by_language_as_they_come(chat: ChatServer) -> None:
     assert counted == [("es", 1)]
 
 
+def test_marks_alone_are_the_same_in_every_language_and_nobody_is_asked(chat: ChatServer) -> None:
+    with closing(Booth(chat, "es", "de")) as booth:
+        assert booth.say("* * *") == {"es": Translated("* * *"), "de": Translated("* * *")}
+    assert chat.asked == []
+
+
 def test_nothing_is_drafted(chat: ChatServer) -> None:
     with closing(Booth(chat)) as booth:
         assert list(booth.translator.draft("One", lambda: False)) == []
