@@ -22,10 +22,10 @@ Fault = Literal[
     "empty", "runaway", "short", "echo", "language", "script", "loop", "prompt", "answer", "reply", "comment", "repeat"
 ]
 
-_ANY_WORD = re.compile(r"[^\W\d_]+")
-_PLAIN_WORD = re.compile(r"[^\W\d_]{4,}")
-_ECHO_WORDS = 3
-"""Words in lower case that must be there to judge an echo: names and cognates are the same in many languages."""
+_ANY_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
+_LONG, _ECHO_WORDS = 4, 3
+"""Letters of a longer word, and how many such words in lower case must be there to judge an echo: names and cognates
+are the same in many languages."""
 _ECHO_SHARE, _COPY_SHARE = 0.6, 0.9
 """Of them, how many stand in an echo; and of all words, how many in one that could be in the target language: a
 sentence of cognates has other small words ("a social crisis", "una crisis social")."""
@@ -169,7 +169,7 @@ class Guards:
             return False
         if _letters(source) == _letters(translation) and self._is_no_copy(source):
             return True
-        words = [word for word in _PLAIN_WORD.findall(source) if word.islower()]
+        words = [word for word in _ANY_WORD.findall(source) if word.islower() and len(word) >= _LONG]
         if len(words) < _ECHO_WORDS or _kept(words, translation) < _ECHO_SHARE:
             return False
         if self._in_source(translation) > _POSSIBLE and not self._near:

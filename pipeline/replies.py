@@ -194,7 +194,9 @@ _INTERJECTION = re.compile(
 """What may come before all that: "Sure, here is"."""
 _ASKS = {
     language: re.compile(
-        rf"(?!.*!)\W*(?!no\b|cómo no\b|c'est\b|dann und)(?:\w+\W+){{,3}}(?<!importe )(?:{words})\b", re.IGNORECASE
+        r"(?!.*!)\W*(?!no\b|cómo no\b|c'est\b|dann und|(?-i:[^,]*\b[A-ZÄÖÜ]\w*, (?:\w+ )?welch))"
+        rf"(?:\w+\W+){{,3}}(?<!importe )(?:{words})\b",
+        re.IGNORECASE,
     )
     for language, words in {
         "de": r"warum|wann|welche[mnrs]?|wieso|weshalb|wer war|wer ist|wie ?viele?(?! andere)",
@@ -202,7 +204,8 @@ _ASKS = {
         "fr": r"quel(?:le)?s? (?:est|sont)|combien|comment|pourquoi|qui (?:peut|sait)",
     }.items()
 }
-"""Who asks, among the first four words; in other languages these words do too much else."""
+"""Who asks, among the first four words, and tells nothing of a noun ("Das Haus, welches"); in other languages these
+words do too much else."""
 _ASKED = _compiled(
     {
         "de": r"\?|\b(?:wa|we[rmn]\b|wessen|wie|wo|welch|da|denn|die\b|der\b|ob\b|als\b|deshalb|deswegen)",

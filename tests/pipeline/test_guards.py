@@ -82,6 +82,7 @@ def test_a_translation_has_no_fault_in_other_pairs(
         ("pt-es", "A casa é grande e bonita.", "La casa es grande y bonita."),
         ("es-it", "La musica entra en casa.", "La musica entra in casa."),
         ("ru-uk", "Река, вода, гора, нога, рука.", "Ріка, вода, гора, нога, рука."),
+        ("en-de", "Malformed proof in client-final-message.", "Fehlerhafter Beweis in client-final-message."),
         ("en-es", "Here we say “mañana será otro día para todos”.", "Aquí decimos «mañana será otro día para todos»."),
     ],
 )

@@ -114,6 +114,7 @@ def test_a_translation_that_sounds_like_one_is_none(pair: str, source: str, tran
 @pytest.mark.parametrize(
     ("pair", "source", "translation"),
     [
+        ("de-en", "Sag mir, welche Farbe das ist.", "Blue."),
         (
             "es-en",
             "a ver quién me dice cuánto es el quince por ciento",
@@ -135,6 +136,8 @@ def test_who_asks_without_a_mark_is_not_answered(pair: str, source: str, transla
 @pytest.mark.parametrize(
     ("pair", "source", "translation"),
     [
+        ("de-en", "Das Haus, welches wir sahen.", "The house we saw."),
+        ("de-fr", "Die Anwendung, für welche die Regel gilt.", "L'application à laquelle s'applique la règle."),
         ("es-en", "a ver quién me dice cuánto es", "Let's see who can tell me how much it is"),
         ("es-en", "no sé cómo explicarlo", "I don't know how to explain it"),
         ("es-en", "Lo hicieron porque nadie sabía cómo seguir.", "They did it in the end."),
