@@ -54,8 +54,8 @@ _CHINESE = frozenset("你您她很呢吧哪")
 _SHORT, _SHORT_SHARE, _WIDE = 24, 0.2, 3
 """Letters of different words from which a source is judged, the least share of them that a translation has, and for how
 many letters a wide one stands. Professionals use 0.21 and more."""
-_SAID = re.compile("[\u0e00-\u0eff\u3040-\u9fff]|[^\\W\u0e00-\u0eff\u3040-\u9fff]+")
-"""A word, or a letter where there are no spaces between words."""
+_SAID = re.compile("[\u0e00-\u0eff\u3040-\u9fff\uac00-\ud7a3]|[^\\W\u0e00-\u0eff\u3040-\u9fff\uac00-\ud7a3]+")
+"""A word, or a letter where there are no spaces between words; a syllable in Korean, whose words end in particles."""
 _REPEATED, _REPEATED_SHARE, _ALIKE_SHARE = 24, 0.6, 0.5
 """Letters, and the share of a translation, that it begins with as an earlier one does, where it says that again; and
 the share of the shorter source's words that both have, where both may be translated alike."""

@@ -241,6 +241,14 @@ def test_sentences_without_spaces_may_be_alike_too(identifier: Identifier) -> No
     assert chinese.fault("我还想感谢我的父亲", made, finished=True, before=before) is None
 
 
+def test_korean_words_are_alike_whatever_their_particles(identifier: Identifier) -> None:
+    korean = guards_of(identifier, "ko", "en")
+    made = "I would like to thank my mother and my father."
+    before = [("어머니와 아버지에게 감사를 드리고 싶습니다.", made)]
+    assert korean.fault("저는 어머니께 그리고 아버지께 감사드립니다.", made, finished=True, before=before) is None
+    assert korean.fault("내일은 하루 종일 비가 오겠습니다.", made, finished=True, before=before) == "repeat"
+
+
 def test_a_greek_question_has_a_mark_of_its_own(identifier: Identifier) -> None:
     from_greek, into_greek = guards_of(identifier, "el", "en"), guards_of(identifier, "en", "el")
     for mark in (";", "\N{GREEK QUESTION MARK}"):
