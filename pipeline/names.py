@@ -27,6 +27,10 @@ _OF_A_SCRIPT_WITHOUT_CAPITALS = re.compile(r"[A-Z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)*
 _KATAKANA = re.compile(r"[ァ-ヺー]")
 _POSSESSIVE = re.compile(r"['’]s?$|(?<=\w)['’]s$")
 _ELIDED = re.compile(r"^[a-zàè]{1,5}['’](?=\w)")
+_ELIDE, _ARTICLE = frozenset({"fr", "it", "ca"}), re.compile(r"[A-ZÀ][a-zàè]{0,4}['’](?=\w)")
+"""L'Europe, where a sentence begins so; elsewhere the name does (L'Oréal)."""
+_APART = {"tr": re.compile(r"['’]\w+$"), "hu": re.compile(r"-[a-záéíóöőúüű]{1,5}$")}
+"""Endings that are written so behind names (Ankara'dan, NATO-ban)."""
 _OPENING = "\"'“”‘«»„([{¿¡-–—*"
 _SHORTEST = 3
 """Letters of a name."""
@@ -87,7 +91,12 @@ def _words(text: str, language: Language) -> Iterator[tuple[str, bool]]:
         for index, place in enumerate(_WORD.finditer(token)):
             word = _ELIDED.sub("", _POSSESSIVE.sub("", place.group()))
             opens = token[: place.start()]
-            yield word, (is_first and not index) or any(mark in _OPENING for mark in opens[-1:])
+            begins = (is_first and not index) or any(mark in _OPENING for mark in opens[-1:])
+            if begins and (article := _ARTICLE.match(word)) and language.code in _ELIDE:
+                word, begins = word[article.end() :], False
+            if language.code in _APART:
+                word = _APART[language.code].sub("", word)
+            yield word, begins
         is_first = ends_sentence(token, language.code) or token.endswith((":", "…", "...", "–", "—"))
 
 
