@@ -36,8 +36,9 @@ _ALIKE = ({"da", "no"},)
 _UNCASED = 8
 """Letters without capitals, numbers left out, of which a copy is suspect: fewer may be a name."""
 _WORD = re.compile(r"[^\W\d_]{2,}")
-_FEW_WORDS, _SURE, _LIKELY, _POSSIBLE, _UNLIKELY = 4, 0.9, 0.5, 0.1, 0.05
-"""Words without a capital below which the language has to be sure, and otherwise more likely than not."""
+_FEW_WORDS, _SURE, _LIKELY_IF_NEAR, _LIKELY, _POSSIBLE, _UNLIKELY = 4, 0.9, 0.7, 0.5, 0.1, 0.05
+"""Words without a capital below which the language has to be sure, and otherwise more likely than not, or a little more
+where the other one is near."""
 _NEAR = ({"es", "pt", "ca", "it"}, {"da", "no", "sv"}, {"ru", "uk"}, {"nl", "de"}, {"cs", "pl"}, {"id", "vi"})
 """Languages that a sentence is taken for one another in."""
 _FOREIGN = {
@@ -190,7 +191,8 @@ class Guards:
         if self._alike:
             return False
         is_short = words < _FEW_WORDS and translation.casefold() != source.casefold()  # a copy is suspect however short
-        return words > 1 and self._in_source(translation) > (_SURE if is_short else _LIKELY)
+        likely = _LIKELY_IF_NEAR if self._near else _LIKELY
+        return words > 1 and self._in_source(translation) > (_SURE if is_short else likely)
 
     def _is_in_a_third(self, source: str, translation: str) -> bool:
         said = set(_WORD.findall(source))  # what is quoted stays as it was

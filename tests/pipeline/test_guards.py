@@ -80,6 +80,8 @@ def test_a_translation_has_no_fault_in_other_pairs(
         ("es-pt", "Es importante para todos.", "É importante para todos."),
         ("es-pt", "La carta está sobre la mesa.", "A carta está sobre a mesa."),
         ("pt-es", "A casa é grande e bonita.", "La casa es grande y bonita."),
+        ("es-pt", "El filtro especificado no es válido.", "O filtro especificado era inválido."),
+        ("sv-no", "Det var bra.", "Det var bra."),
         ("es-it", "La musica entra en casa.", "La musica entra in casa."),
         ("ru-uk", "Река, вода, гора, нога, рука.", "Ріка, вода, гора, нога, рука."),
         ("en-de", "Malformed proof in client-final-message.", "Fehlerhafter Beweis in client-final-message."),
