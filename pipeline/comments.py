@@ -36,7 +36,7 @@ _TO_MOVE = re.compile("перевод|перевед|переклад", re.IGNOR
 _COMMENT = re.compile(f"{_TRANSLATING}|{_BEING_A_MODEL}", re.IGNORECASE)
 """What one says of translating, or of being a model, who does not translate."""
 _OF_TRANSLATING = (
-    r"(?<![a-z])[ns]?mt(?![a-z])"
+    r"(?<![a-z])[ns]?mt(?![a-z])|subtit|caption|untertit|sous-titr|sottotit|ondertit|字幕|자막|субтитр"  # ترجمة
     r"|interpret|dolmetsch|tolk(?!ien)|\brender|\bversion|tradu|trado[tc]|verta+l|przekł|перев[её]|перекла|[öo]vers[aeäæ]t"
     r"|fordít|kään(?:nö|nt|tä)|přel(?:ož|oz)|překl|μετ[αάέ]φρ|תו?רג[וםמ]|(?<!申し)(?<!言い)訳|译|譯|통역|अनुवाद|अनूदित|ट्रांसलेट"
     r"|แปล(?![กง])|çevir|çevri|tercüme|erjemah|(?:bản|phiên|thông|biên) dịch|dịch (?:sang|ra|thuật|máy|giả)"

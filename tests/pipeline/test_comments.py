@@ -46,6 +46,7 @@ def test_who_talks_of_translating_or_of_being_a_model_comments(source: str, tran
         ("That has resulted in losses.", "Eso se ha traducido finalmente en pérdidas."),
         ("It resulted in losses.", "Traduziu-se em perdas."),
         ("Das bedeutet niedrigere Kosten.", "That translates into lower costs."),
+        ("The subtitles are late.", "الترجمة متأخرة."),
         ("The gear ratio is three to one.", "Das Übersetzungsverhältnis ist drei zu eins."),
     ],
 )
