@@ -26,9 +26,9 @@ _ANY_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _LONG, _ECHO_WORDS = 4, 3
 """Letters of a longer word, and how many such words in lower case must be there to judge an echo: names and cognates
 are the same in many languages."""
-_ECHO_SHARE, _COPY_SHARE = 0.6, 0.9
-"""Of them, how many stand in an echo; and of all words, how many in one that could be in the target language: a
-sentence of cognates has other small words ("a social crisis", "una crisis social")."""
+_ECHO_SHARE = 0.6
+"""Of them, how many stand in an echo; and of all words, and more than one more, in one that could be in the target
+language: a sentence of cognates has other small words ("a social crisis", "una crisis social")."""
 _ADDRESS = re.compile(r"(?<![!-~])[!-~]*(?:@|://|[0-9A-Za-z]\.[a-z]{2})[!-~]*")
 """Of mail and of web sites: the same in every language, so that it tells none."""
 _ALIKE = ({"da", "no"},)
@@ -39,7 +39,9 @@ _WORD = re.compile(r"[^\W\d_]{2,}")
 _FEW_WORDS, _SURE, _LIKELY_IF_NEAR, _LIKELY, _POSSIBLE, _UNLIKELY = 4, 0.9, 0.7, 0.5, 0.1, 0.05
 """Words without a capital below which the language has to be sure, and otherwise more likely than not, or a little more
 where the other one is near."""
-_NEAR = ({"es", "pt", "ca", "it"}, {"da", "no", "sv"}, {"ru", "uk"}, {"nl", "de"}, {"cs", "pl"}, {"id", "vi"})
+_NEAREST = ({"es", "pt", "ca", "it"}, {"da", "no", "sv"}, {"ru", "uk"})
+"""Languages that have most of their words from one another."""
+_NEAR = (*_NEAREST, {"nl", "de"}, {"cs", "pl"}, {"id", "vi"})
 """Languages that a sentence is taken for one another in."""
 _FOREIGN = {
     code: re.compile(f"[{letters}]")
@@ -88,7 +90,7 @@ class Guards:
         self._example = _runs(source.example)
         self._letters_of_example = _letters(source.example)
         self._alike = {source.code, target.code} in _ALIKE
-        self._near = any({source.code, target.code} <= near for near in _NEAR)
+        self._near = any({source.code, target.code} <= near for near in _NEAREST)
         self._latin = "LATIN" in _scripts(target.example)
         self._one_question = _ONE_QUESTION_IN.get(source.code, _ONE_QUESTION)
         self._question = _QUESTION_IN.get(target.code, _QUESTION)
@@ -171,11 +173,12 @@ class Guards:
         if _letters(source) == _letters(translation) and self._is_no_copy(source):
             return True
         words = [word for word in _ANY_WORD.findall(source) if word.islower() and len(word) >= _LONG]
-        if len(words) < _ECHO_WORDS or _kept(words, translation) < _ECHO_SHARE:
+        if len(words) < _ECHO_WORDS or _kept(words, translation) < _ECHO_SHARE * len(words):
             return False
-        if self._in_source(translation) > _POSSIBLE and not self._near:
+        if self._in_source(translation) > (_LIKELY if self._near else _POSSIBLE):
             return True
-        return _kept(_ANY_WORD.findall(source.casefold()), translation.casefold()) >= _COPY_SHARE
+        said = _ANY_WORD.findall(source.casefold())
+        return _kept(said, translation.casefold()) > _ECHO_SHARE * len(said) + 1
 
     def _is_no_copy(self, source: str) -> bool:
         """Whether what is said would not be written the same in the target language: several words in Latin letters
@@ -226,10 +229,10 @@ def repeats(source: str, translation: str, said: str, made: str) -> bool:
     return len(words & other) < _ALIKE_SHARE * min(len(words), len(other))
 
 
-def _kept(words: Sequence[str], translation: str) -> float:
-    """The share of `words` that stand in `translation`."""
+def _kept(words: Sequence[str], translation: str) -> int:
+    """How many of `words` stand in `translation`."""
     there = {*_ANY_WORD.findall(translation)}
-    return sum(word in there for word in words) / len(words)
+    return sum(word in there for word in words)
 
 
 def _letters(text: str) -> str:

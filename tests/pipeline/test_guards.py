@@ -80,7 +80,7 @@ def test_a_translation_has_no_fault_in_other_pairs(
         ("es-pt", "Es importante para todos.", "É importante para todos."),
         ("es-pt", "La carta está sobre la mesa.", "A carta está sobre a mesa."),
         ("pt-es", "A casa é grande e bonita.", "La casa es grande y bonita."),
-        ("es-pt", "El filtro especificado no es válido.", "O filtro especificado era inválido."),
+        ("ca-es", "Una taula per cinc persones grans.", "Una mesa para cinco personas mayores."),
         ("sv-no", "Det var bra.", "Det var bra."),
         ("es-it", "La musica entra en casa.", "La musica entra in casa."),
         ("ru-uk", "Река, вода, гора, нога, рука.", "Ріка, вода, гора, нога, рука."),
@@ -92,6 +92,12 @@ def test_words_that_are_the_same_in_both_languages_are_no_echo_among_others(
     identifier: Identifier, pair: str, source: str, translation: str
 ) -> None:
     assert guards_of(identifier, *pair.split("-")).fault(source, translation, finished=True) is None
+
+
+def test_what_stayed_for_the_most_part_is_an_echo_between_near_languages_too(identifier: Identifier) -> None:
+    said = "El comité discutirá mañana el presupuesto para el próximo año en la ciudad."
+    made = "O comitê discutirá mañana el presupuesto para el próximo año en la ciudad."
+    assert guards_of(identifier, "es", "pt").fault(said, made, finished=True) == "echo"
 
 
 @pytest.mark.parametrize("text", ["El amor de Cristo para todos.", "Es una decisión importante para nuestra ciudad."])
