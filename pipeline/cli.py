@@ -157,14 +157,15 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _replay_command(commands: Commands) -> None:
     replay = _command(commands, "replay", run_replay, "caption recordings as if they were spoken now")
-    replay.add_argument("files", nargs="+", metavar="FILE", help="recordings of any format, or sample:NAME")
+    replay.add_argument("files", nargs="+", metavar="FILE", help="recordings in any format, or sample:NAME")
     pair_flags(replay)
     session_flag(replay)
     replay.add_argument(
         "--clock",
         choices=("real", "virtual"),
         default="real",
-        help="pace as live speech, or don't wait and give the same captions on every run (default real)",
+        help="keep the pace of speech (real), or don't wait and give the same captions on every run (virtual); default "
+        "real",
     )
     output_flags(replay)
     post_flags(replay)
@@ -181,14 +182,16 @@ def _live_command(commands: Commands) -> None:
     pair_flags(live)
     session_flag(live)
     live.add_argument(
-        "--device", metavar="NAME", help="part of the device's name, or its number (default: the system's)"
+        "--device",
+        metavar="NAME",
+        help="part of the microphone's name, or its number in `surtitle devices` (default: the system's)",
     )
     live.add_argument(
         "--channels",
         type=channels,
         default=(),
         metavar="NUMBERS",
-        help="the device's channels that are heard, averaged, such as 5 or 5,6 (default: the first two)",
+        help="the device's channels to listen to, averaged, such as 5 or 5,6 (default: the first two)",
     )
     output_flags(live, keeps=True)
     post_flags(live)
@@ -198,21 +201,21 @@ def _live_command(commands: Commands) -> None:
 
 
 def _serve_command(commands: Commands) -> None:
-    serve = _command(commands, "serve", run_serve, "caption whoever publishes audio over a websocket")
+    serve = _command(commands, "serve", run_serve, "caption anyone who sends audio, from a browser or a program")
     server_flags(serve, port=PORT, port_help=f"port for publishers and viewers (default {PORT})")
     serve.add_argument(
         "--max-sessions",
         type=number(1, 1024),
         default=8,
         metavar="N",
-        help="publishers heard at once, recordings that are sent included (default 8)",
+        help="speakers at a time, counting recordings sent over HTTP (default 8)",
     )
     log_flag(serve, keeps=True)
     serve.add_argument(
         "--record",
         type=Path,
         metavar="DIR",
-        help="keep what is said there: files of each session and language, in every format",
+        help="record every session in this folder: each language in files of every format",
     )
     captions_flag(serve)
     model_flags(serve)
@@ -220,11 +223,11 @@ def _serve_command(commands: Commands) -> None:
 
 def _watch_command(commands: Commands) -> None:
     watch = _command(commands, "watch", run_watch, "show captions in the terminal")
-    watch.add_argument("url", nargs="?", default=SERVER, metavar="URL", help=f"a surtitle server (default {SERVER})")
+    watch.add_argument("url", nargs="?", default=SERVER, metavar="URL", help=f"the server's address (default {SERVER})")
     watch.add_argument(
         "--lang", metavar="CODES", help="languages to show, such as es or es,de, in this order (default: all)"
     )
-    session_flag(watch, "which of the server's sessions (default main)")
+    session_flag(watch, "the session to watch (default main)")
     watch.add_argument(
         "--token-file",
         type=Path,
@@ -234,18 +237,18 @@ def _watch_command(commands: Commands) -> None:
 
 
 def _translate_command(commands: Commands) -> None:
-    translate = _command(commands, "translate", run_translate, "translate lines of text, context kept")
+    translate = _command(commands, "translate", run_translate, "translate text line by line, in context")
     translate.add_argument(
-        "file", nargs="?", type=Path, metavar="FILE", help="text, a line a segment (default: standard input)"
+        "file", nargs="?", type=Path, metavar="FILE", help="text with a segment on each line (default: standard input)"
     )
     pair_flags(translate, heard=False)
     translate.add_argument(
         "--jsonl",
         action="store_true",
-        help="read lines of JSON with text, start_ms and end_ms (or a log), and write them with translations",
+        help="read lines of JSON with text, start_ms and end_ms (such as a log), and write them with translations",
     )
     glossary_flag(translate)
-    llm_flags(translate, "the larger of the default ones", beams=TEXT_BEAMS)
+    llm_flags(translate, "the larger of the two default ones", beams=TEXT_BEAMS)
 
 
 def _models_command(commands: Commands) -> None:
@@ -261,28 +264,30 @@ def _models_command(commands: Commands) -> None:
         "names",
         nargs="*",
         metavar="NAME",
-        help="models of the list (default: to fetch, those that the other commands use; to verify, all that are here)",
+        help="models from the list (default: fetch those that captioning uses; verify all that are here)",
     )
     models.add_argument(
         "--from", dest="local", type=folder_there, metavar="DIR", help="fetch: look in this folder before downloading"
     )
-    models.add_argument("--text", action="store_true", help="fetch: also the larger translator, which translate uses")
+    models.add_argument(
+        "--text", action="store_true", help="fetch: also the larger translator, which translate and generate use"
+    )
 
 
 def _check_command(commands: Commands) -> None:
     check = _command(commands, "check", run_check, "say what this machine has, and which models keep up on it")
     check.add_argument(
-        "--port", type=number(0, 65535), default=PORT, metavar="N", help=f"port to look at (default {PORT})"
+        "--port", type=number(0, 65535), default=PORT, metavar="N", help=f"port to check (default {PORT})"
     )
     check.add_argument(
-        "--to", dest="targets", default="es", metavar="CODES", help="languages wanted, such as es,de (default es)"
+        "--to", dest="targets", default="es", metavar="CODES", help="languages to test, such as es,de (default es)"
     )
     how = check.add_mutually_exclusive_group()
-    how.add_argument("--quick", action="store_true", help="leave out the measuring")
+    how.add_argument("--quick", action="store_true", help="measure nothing")
     how.add_argument(
         "--once",
         action="store_true",
-        help="do nothing where this machine was measured before, with as many languages",
+        help="do nothing if this machine was measured before with that many languages",
     )
     asr_threads_flag(check)
     llm_threads_flag(check, "translator")
@@ -293,56 +298,58 @@ def _generate_command(commands: Commands) -> None:
         commands, "generate", run_generate, "write without end: a story, or a chat over a list of prompts"
     )
     what = generate.add_mutually_exclusive_group()
-    what.add_argument("--prompt", metavar="TEXT", help="go on from this text until Ctrl-C")
-    what.add_argument("--prompts", type=Path, metavar="FILE", help="answer these, a prompt a line, in one conversation")
-    generate.add_argument("--model", metavar="NAME", help="model, from the list or a folder (default: translate's)")
+    what.add_argument("--prompt", metavar="TEXT", help="continue this text until Ctrl-C")
+    what.add_argument("--prompts", type=Path, metavar="FILE", help="answer each line as a prompt, in one conversation")
+    generate.add_argument(
+        "--model", metavar="NAME", help="a name in `surtitle models list`, or a folder (default: as for translate)"
+    )
     generate.add_argument(
         "--max-new-tokens",
         type=number(1, 10**9),
         metavar="N",
-        help="end of the story (default: none), or of each answer (default 1000)",
+        help="most tokens of the story (default: no limit), or of each answer (default 1000)",
     )
     generate.add_argument(
         "--window",
         type=number(1, 10**6),
         default=1024,
         metavar="TOKENS",
-        help="tokens in the cache, the sinks included (default 1024)",
+        help="tokens in the cache, including the sinks (default 1024)",
     )
     generate.add_argument(
         "--sinks",
         type=number(0, 10**6),
         default=4,
         metavar="N",
-        help="first tokens that stay (default 4; 0 is window attention, which falls apart)",
+        help="first tokens that are never evicted (default 4; 0 is window attention, which falls apart)",
     )
     generate.add_argument(
-        "--temperature", type=temperature, default=0.0, metavar="T", help="of the sampling (default 0: greedy)"
+        "--temperature", type=temperature, default=0.0, metavar="T", help="sampling temperature (default 0: greedy)"
     )
     generate.add_argument(
-        "--seed", type=number(0, 2**63 - 1), default=0, metavar="N", help="of the sampling (default 0)"
+        "--seed", type=number(0, 2**63 - 1), default=0, metavar="N", help="random seed of the sampling (default 0)"
     )
-    generate.add_argument("--log", type=Path, metavar="PATH", help="write the text there too")
-    generate.add_argument("--save", type=file_to_be, metavar="PATH", help="write the cache there at the end")
-    generate.add_argument("--resume", type=Path, metavar="PATH", help="go on where --save ended")
+    generate.add_argument("--log", type=Path, metavar="PATH", help="write the text to this file, too")
+    generate.add_argument("--save", type=file_to_be, metavar="PATH", help="save the cache in this file at the end")
+    generate.add_argument("--resume", type=Path, metavar="PATH", help="continue from a file that --save wrote")
     llm_threads_flag(generate, "model")
 
 
 def _tokens_command(commands: Commands) -> None:
-    tokens = _command(commands, "tokens", run_tokens, "say who may read and who may publish")
-    tokens.add_argument("file", type=Path, metavar="FILE", help="the tokens file; add makes it")
+    tokens = _command(commands, "tokens", run_tokens, "manage who may read and who may publish")
+    tokens.add_argument("file", type=Path, metavar="FILE", help="the tokens file, which add creates")
     tokens.add_argument(
         "action", nargs="?", choices=("list", "add", "revoke"), default="list", help="what to do (default list)"
     )
-    tokens.add_argument("name", nargs="?", metavar="NAME", help="add, revoke: what the token is called")
-    tokens.add_argument("--right", choices=("read", "publish"), help="add: what it is for; publish includes read")
-    session_flag(tokens, "add: the only session that it is for")
+    tokens.add_argument("name", nargs="?", metavar="NAME", help="add, revoke: the token's name")
+    tokens.add_argument("--right", choices=("read", "publish"), help="add: what it allows; publish includes read")
+    session_flag(tokens, "add: the only session it is good for (default: all)")
     tokens.add_argument(
         "--url",
         type=server_url,
         default=SERVER,
         metavar="URL",
-        help=f"add: where people find the server, for the links (default {SERVER})",
+        help=f"add: the server's address, as people reach it, for the links (default {SERVER})",
     )
 
 

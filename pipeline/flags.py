@@ -20,7 +20,7 @@ _FORMATS = {
     "jsonl": "every caption as a line of JSON",
 }
 
-_ASIDE = "; what an earlier run wrote there is set aside (FILE-1)"
+_ASIDE = "; an earlier run's file is kept, as NAME-1"
 
 LOOPBACK = "127.0.0.1"
 """Where viewers connect unless something else is wanted: from this machine alone."""
@@ -48,7 +48,7 @@ def channels(text: str) -> tuple[int, ...]:
     """Numbers of a device's channels, from 1."""
     found = tuple(int(part) if part.isdecimal() else 0 for part in text.split(","))
     if 0 in found or len({*found}) < len(found):
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected different numbers from 1 on, such as 5 or 5,6")
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected channels counted from 1, each once, such as 5 or 5,6")
     return found
 
 
@@ -75,17 +75,16 @@ def pair_flags(command: argparse.ArgumentParser, *, heard: bool = True) -> None:
         dest="source",
         required=True,
         metavar="CODES",
-        help="language spoken, such as en; en,es where speakers change between them; auto for any"
+        help="spoken language, such as en; en,es if speakers switch between them; auto if it may be any"
         if heard
         else "language of the text, such as en",
     )
-    spoken = "; the one that is spoken needs no translation, and alone no translator" if heard else ""
-    command.add_argument(
-        "--to", dest="targets", required=True, metavar="CODES", help=f"languages wanted, such as es or es,de{spoken}"
-    )
+    purpose, spoken = ("caption in", "; the spoken one alone needs no translator") if heard else ("translate into", "")
+    wanted = f"languages to {purpose}, such as es or es,de{spoken}"
+    command.add_argument("--to", dest="targets", required=True, metavar="CODES", help=wanted)
 
 
-def session_flag(command: argparse.ArgumentParser, purpose: str = "name that viewers ask for (default main)") -> None:
+def session_flag(command: argparse.ArgumentParser, purpose: str = "the session's name (default main)") -> None:
     """--session."""
     command.add_argument("--session", metavar="NAME", help=purpose)
 
@@ -94,14 +93,14 @@ def output_flags(command: argparse.ArgumentParser, *, keeps: bool = False) -> No
     """--log, a flag for each of `subtitles.Format`, and --text-now; `keeps` as in `log_flag`."""
     log_flag(command, keeps=keeps)
     for form, what in _FORMATS.items():
-        purpose = f"write {what} (further languages beside it){_ASIDE if keeps else ''}"
+        purpose = f"write {what} (further languages in files beside it, like talk.de.{form}){_ASIDE if keeps else ''}"
         command.add_argument(f"--{form}", type=Path, metavar="PATH", help=purpose)
     command.add_argument(
         "--text-now",
         type=Path,
         metavar="PATH",
-        help="keep the newest caption there, and nothing else, for a text source of OBS or vMix (further languages "
-        "beside it)",
+        help="keep only the newest caption in this file, for a text source in OBS or vMix (further languages in files "
+        "beside it, like now.de.txt)",
     )
 
 
@@ -113,7 +112,8 @@ def post_flags(command: argparse.ArgumentParser) -> None:
             action="append",
             default=[],
             metavar="LANG=URL",
-            help=f"post a language's captions to {where}; the address is a secret, LANG=@FILE reads it (repeatable)",
+            help=f"post a language's captions to {where}; LANG=@FILE reads the URL, which is a secret, from a file "
+            "(repeatable)",
         )
 
 
@@ -134,39 +134,40 @@ def server_flags(command: argparse.ArgumentParser, *, port: int | None, port_hel
         type=page_origin,
         default=[],
         metavar="ORIGIN",
-        help="web origin that may connect beside our own pages, and frame /overlay and /read (repeatable)",
+        help="web origin whose pages may connect, besides the server's own, and frame /overlay and /read (repeatable)",
     )
     command.add_argument(
         "--allow-remote",
         action="store_true",
-        help="allow an address that is not this machine's own without tokens: anybody who reaches it may do everything",
+        help="let other machines in without tokens: anyone who can reach the server may do everything",
     )
     command.add_argument(
         "--public-read",
         action="store_true",
-        help="let everybody who reaches it read; to publish, a token is needed (without --tokens, nobody else may)",
+        help="let anyone who can reach the server read; publishing still takes a token (without --tokens, nobody else "
+        "can publish)",
     )
     command.add_argument(
         "--tokens",
         type=Path,
         metavar="FILE",
-        help="who may read and publish (surtitle tokens makes it; read again when it changes)",
+        help="file that says who may read and publish (made by `surtitle tokens`; read again when it changes)",
     )
     command.add_argument(
         "--max-viewers",
         type=number(1, 10**6),
         metavar="N",
-        help="connections that are taken, and a few more of publishers (default 2000)",
+        help="connections accepted at a time, plus a few for publishers (default 2000)",
     )
     command.add_argument(
-        "--tls-cert", type=Path, metavar="FILE", help="certificate (PEM): speak https and wss; with --tls-key"
+        "--tls-cert", type=Path, metavar="FILE", help="certificate (PEM), to serve https and wss; with --tls-key"
     )
-    command.add_argument("--tls-key", type=Path, metavar="FILE", help="private key of the certificate (PEM)")
+    command.add_argument("--tls-key", type=Path, metavar="FILE", help="the certificate's private key (PEM)")
     command.add_argument(
         "--access-log",
         type=Path,
         metavar="PATH",
-        help="add who connects, how it ends and how much goes through, as lines of JSON: nothing that is said",
+        help="append who connects, how that ends and how much traffic there is, as lines of JSON; never what is said",
     )
 
 
@@ -189,14 +190,14 @@ def llm_flags(command: argparse.ArgumentParser, default: str, *, beams: int = 1)
     wide it searches there.
     """
     command.add_argument(
-        "--llm", metavar="NAME", help=f"translator model, from the list or a folder (default: {default})"
+        "--llm", metavar="NAME", help=f"translator: a name in `surtitle models list`, or a folder (default: {default})"
     )
     command.add_argument(
         "--window",
         type=number(1, 10**6),
         default=1024,
         metavar="TOKENS",
-        help="context the translator keeps (default 1024; its prompt and the longest segment must fit)",
+        help="context the translator keeps (default 1024; must hold its prompt and the longest segment)",
     )
     command.add_argument(
         "--beams",
@@ -208,14 +209,16 @@ def llm_flags(command: argparse.ArgumentParser, default: str, *, beams: int = 1)
         "--state",
         type=file_to_be,
         metavar="FILE",
-        help="keep there what the translator knows (it has what was said), and go on from it at the next start",
+        help="save the translator's context, and so what was said, in this file, and resume from it at the next start",
     )
     command.add_argument(
         "--translator-url",
         metavar="URL",
-        help="translate by a server with an OpenAI-compatible endpoint (vLLM, llama.cpp, Ollama) instead of --llm",
+        help="translate with a model on an OpenAI-compatible server (vLLM, llama.cpp, Ollama) instead of one here",
     )
-    command.add_argument("--translator-model", metavar="NAME", help="which model of that server; required with it")
+    command.add_argument(
+        "--translator-model", metavar="NAME", help="which model on that server; required with --translator-url"
+    )
     _device_flag(command, "llm", "translator")
     llm_threads_flag(command, "translator")
 
@@ -226,7 +229,7 @@ def glossary_flag(command: argparse.ArgumentParser) -> None:
         "--glossary",
         type=Path,
         metavar="FILE",
-        help="terms that are translated in one way, and names that stay (TOML or CSV; read again when it changes)",
+        help="terms with fixed translations, and names that stay as they are (TOML or CSV; read again when it changes)",
     )
 
 
@@ -234,7 +237,7 @@ def file_to_be(text: str) -> Path:
     """A file that will be written."""
     path = Path(text)
     if path.is_dir() or not path.parent.is_dir():
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected a file, in a folder that is there")
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a file in a folder that exists")
     return path
 
 
@@ -242,7 +245,7 @@ def folder_there(text: str) -> Path:
     """A folder that is read."""
     path = Path(text)
     if not path.is_dir():
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected a folder that is there")
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a folder that exists")
     return path
 
 
@@ -252,7 +255,8 @@ def captions_flag(command: argparse.ArgumentParser) -> None:
         "--captions",
         choices=("final", "steady", "live"),
         default="final",
-        help="show whole captions, their beginnings that will stand, or drafts whose ends may change (default final)",
+        help="show only whole captions (final), also beginnings that will not change (steady), or also drafts whose "
+        "ends may change (live); default final",
     )
 
 
@@ -260,12 +264,14 @@ def model_flags(command: argparse.ArgumentParser, *, paced: bool = True) -> None
     """What chooses models and sets them up; `paced` where the translator always has to keep up with a speaker."""
     glossary_flag(command)
     command.add_argument(
-        "--asr", metavar="NAME", help="recogniser model, from the list or a folder (default: the list's)"
+        "--asr",
+        metavar="NAME",
+        help="recogniser: a name in `surtitle models list`, or a folder (default: the one marked in that list)",
     )
     _device_flag(command, "asr", "recogniser")
     asr_threads_flag(command)
-    unpaced = "" if paced else "; with --clock virtual, translate's"
-    llm_flags(command, f"the best that `surtitle check` found able{unpaced}")
+    unpaced = "" if paced else "; with --clock virtual, as for translate"
+    llm_flags(command, f"the best that `surtitle check` found to keep up{unpaced}")
 
 
 def _device_flag(command: argparse.ArgumentParser, kind: str, what: str) -> None:

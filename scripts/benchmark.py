@@ -111,8 +111,8 @@ def build_parser() -> argparse.ArgumentParser:
     add("--data", type=Path, metavar="DIR", help="folder that the suite's paths are relative to")
     add("--out", type=Path, default=OUT, metavar="DIR", help="folder of results (default build/benchmark)")
     add("--only", default="", metavar="TEXT", help="run only cases with this in their name")
-    add("--again", action="store_true", help="forget what is there and run it again")
-    add("--compare", type=Path, metavar="OLD.jsonl", help="say what is better and worse than in these results")
+    add("--again", action="store_true", help="run again what already has results")
+    add("--compare", type=Path, metavar="OLD.jsonl", help="say what got better or worse since these results")
     return parser
 
 

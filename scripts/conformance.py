@@ -132,20 +132,20 @@ def build_parser() -> argparse.ArgumentParser:
         "--audio",
         default=f"{SAMPLE}jfk",
         metavar="WAV",
-        help="speech to publish, 16 bits, mono, said again until all is seen, or sample:NAME (default sample:jfk)",
+        help="16-bit mono WAV to publish, or sample:NAME, repeated until all is seen (default sample:jfk)",
     )
     parser.add_argument(
-        "--watch-only", action="store_true", help="publish nothing: somebody is speaking there, and goes on"
+        "--watch-only", action="store_true", help="publish nothing: someone is speaking there already, and will go on"
     )
     parser.add_argument("--session", metavar="NAME", help="where to publish or to watch (default conformance, or main)")
-    parser.add_argument("--publish-token-file", type=Path, metavar="FILE", help="file with a token for publishing")
-    parser.add_argument("--read-token-file", type=Path, metavar="FILE", help="file with a token for reading alone")
+    parser.add_argument("--publish-token-file", type=Path, metavar="FILE", help="file with a token that may publish")
+    parser.add_argument("--read-token-file", type=Path, metavar="FILE", help="file with a token that may only read")
     parser.add_argument(
         "--patience",
         type=number(1, 3600),
         default=120,
         metavar="SECONDS",
-        help="how long a caption may take, models' loading included (default 120)",
+        help="how long a caption may take, including loading the models (default 120)",
     )
     return parser
 

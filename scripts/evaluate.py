@@ -297,10 +297,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/evaluate", description=__doc__, epilog=_EPILOG)
     add = parser.add_argument
     add("log", metavar="LOG", nargs="+", help="a log, or NAME=LOG")
-    add("--language", metavar="LANG", help="language of the captions that are scored (default: the log's only target)")
-    add("--reference", type=Path, metavar="TEXT", help="references, a line a segment")
+    add("--language", metavar="LANG", help="language of the captions to score (default: the log's only target)")
+    add("--reference", type=Path, metavar="TEXT", help="reference translations, one line per segment")
     add("--segments", type=Path, metavar="YAML_OR_TSV", help="when each segment begins and how long it lasts")
-    add("--transcript", type=Path, metavar="TEXT", help="what was said (a line a segment, for several recordings)")
+    add("--transcript", type=Path, metavar="TEXT", help="what was said (for several recordings: one line per segment)")
     add("--cumulative-elapsed", action="store_true", help="undo SimulEval's sums of running times in `elapsed`")
     add("--omnisteval", type=Path, metavar="OUT", help="write the logs as OmniSTEval's JSONL as well")
     add("--simulstream", type=Path, metavar="OUT", help="write the logs as simulstream's JSONL as well")

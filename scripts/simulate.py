@@ -132,17 +132,22 @@ def build_parser() -> argparse.ArgumentParser:
     """Every flag; README's reference is checked against it."""
     parser = argparse.ArgumentParser(prog="scripts/simulate", description=__doc__, epilog=_EPILOG)
     add = parser.add_argument
-    add("segments", type=Path, metavar="SEGMENTS", help="what was said when, and its translations (TSV)")
+    add("segments", type=Path, metavar="SEGMENTS", help="table of what was said when, and its translations (TSV)")
     pair_flags(parser, heard=False)
     add("--log", type=Path, required=True, metavar="OUT", help="write every event as a line of JSON")
-    add("--talk", metavar="NAME", help="which recording of the table (default: the only one)")
+    add("--talk", metavar="NAME", help="the recording to take from the table (default: the only one)")
     add("--words", type=Path, metavar="TSV", help="the words and their times: columns start_s, end_s, word")
-    add("--model", metavar="NAME", help="translator, from the list or a folder (default: the list's)")
+    add(
+        "--model",
+        metavar="NAME",
+        help="a name in `surtitle models list`, or a folder (default: the smaller default one)",
+    )
     add(
         "--clock",
         choices=("real", "virtual"),
         default="virtual",
-        help="pace as live speech, or don't wait and give the same captions on every run (default virtual)",
+        help="keep the pace of speech (real), or don't wait and give the same captions on every run (virtual); default "
+        "virtual",
     )
     captions_flag(parser)
     llm_threads_flag(parser, "translator")

@@ -269,14 +269,14 @@ def test_what_is_written_is_not_what_is_read_unless_it_is_no_file(run: Run, reco
 def test_a_folder_to_fetch_from_is_there(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         run("models", "fetch", "--from", "nowhere")
-    assert "got 'nowhere', expected a folder that is there" in capsys.readouterr().err
+    assert "got 'nowhere', expected a folder that exists" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("given", ["0", "left", "5,5", "5,", "-1"])
 def test_channels_are_numbers_from_one_and_different(run: Run, capsys: pytest.CaptureFixture[str], given: str) -> None:
     with pytest.raises(SystemExit, match="2"):
         run("live", *PAIR, f"--channels={given}")
-    assert f"got {given!r}, expected different numbers from 1 on, such as 5 or 5,6" in capsys.readouterr().err
+    assert f"got {given!r}, expected channels counted from 1, each once, such as 5 or 5,6" in capsys.readouterr().err
 
 
 MIXER = InputDevice(index=3, name="USB mixer", host="ALSA", channels=18, rate=48_000, default=True)
@@ -578,7 +578,7 @@ def test_a_state_where_no_file_can_be_is_wrong_usage(
     for path in (tmp_path, tmp_path / "nowhere" / "talk.state"):
         with pytest.raises(SystemExit, match="2"):
             run("live", *PAIR, "--state", path)
-        assert "expected a file, in a folder that is there" in capsys.readouterr().err
+        assert "expected a file in a folder that exists" in capsys.readouterr().err
 
 
 def test_beams_of_a_model_behind_an_endpoint_are_wrong_usage(run: Run) -> None:
