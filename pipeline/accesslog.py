@@ -35,7 +35,7 @@ class AccessLog:
         try:
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         except OSError as error:
-            raise UserError(f"{path}: can not be written ({error.strerror}); name another file") from error
+            raise UserError(f"{path}: cannot be written ({error.strerror}); choose another file") from error
         self._lines = LineWriter(partial(os.write, self._file))
 
     def write(self, event: str, **fields: Field) -> None:
@@ -47,5 +47,5 @@ class AccessLog:
             self._failing = False
         except OSError as error:
             if not self._failing:
-                logging.getLogger("surtitle.server").error("%s can not be written: %s", self._path, error.strerror)
+                logging.getLogger("surtitle.server").error("%s cannot be written: %s", self._path, error.strerror)
             self._failing = True

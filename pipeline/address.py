@@ -39,7 +39,7 @@ def parse_address(url: str, model: str | None, key: str) -> Address:
     base = base if urlsplit(base).path else f"{base}/v1"
     key = key.strip()
     if not (key.isascii() and key.isprintable()) or " " in key:  # it is not shown: it is a secret
-        raise UsageError(f"{KEY} holds what no key has: expected printable ASCII without spaces")
+        raise UsageError(f"{KEY} holds characters that no key has: expected printable ASCII without spaces")
     if not model:
         raise UsageError(f"--translator-url needs --translator-model NAME: {base}/models lists what the server has")
     return Address(base, model, key)

@@ -106,8 +106,8 @@ class ModelNames:
         """Raises UserError where `pair` needs a translator, and there is none."""
         if self.llm is None and pair.translations:
             raise UserError(
-                f"got {', '.join(pair.targets)}, expected {', '.join(pair.sources)} alone: no translator was loaded, "
-                f"since nothing was to be translated; name one with --llm at the start to add translations later"
+                f"got {', '.join(pair.targets)}, expected only {', '.join(pair.sources)}: no translator was loaded, "
+                f"as none was needed at the start; to add translations later, start with --llm NAME"
             )
 
 
@@ -127,7 +127,7 @@ class Ears:
         """
         if self._whisper.knows_english_alone and set(languages) != {"en"}:
             spoken = ", ".join(languages)
-            raise UserError(f"the recogniser knows English alone, and {spoken} may be spoken: name another with --asr")
+            raise UserError(f"the recogniser knows only English, and {spoken} may be spoken: choose another with --asr")
         whisper, speech = self._whisper, SpeechProbability(self._silero)
         return Recognizer(
             whisper.transcribe,

@@ -99,7 +99,11 @@ def check(store: ModelStore, cores: Cores, *, pair: Pair, port: int, measure: bo
         if row.model.kind == "llm" and {*pair.sources, *pair.targets} <= set(row.model.languages)
     ]
     if not able:
-        console.print(f"no model here translates into {', '.join(sorted(pair.targets))}", style="yellow")
+        console.print(
+            f"nothing measured: no translator here has {', '.join(pair.sources + pair.targets)} among its languages "
+            "(surtitle models list)",
+            style="yellow",
+        )
         return 1
     fitting = _fitting(able, console)
     loads = _measure(store, cores, fitting, spoken, targets)
@@ -117,7 +121,7 @@ def _fitting(translators: Sequence[ModelRow], console: Console) -> list[str]:
     free = psutil.virtual_memory().available
     for row in translators:
         if row.bytes * ROOM > free:
-            console.print(f"not measured: {row.model.name}, which needs {row.bytes * ROOM / 1e9:.1f} GB of memory free")
+            console.print(f"not measured: {row.model.name} needs {row.bytes * ROOM / 1e9:.1f} GB of free memory")
     return [row.model.name for row in translators if row.bytes * ROOM <= free]
 
 
@@ -142,9 +146,9 @@ def _remember(store: ModelStore, best: Mapping[int, Load | None], console: Conso
             {count: load.name if load else None for count, load in best.items()},
         )
     except UserError as error:
-        console.print(f"not remembered: {error}", style="yellow")
+        console.print(f"the choice was not saved: {error}", style="yellow")
     else:
-        console.print("A choice is taken from now on where --llm names no other.", style="dim")
+        console.print("Sessions use this choice from now on, unless --llm names another.", style="dim")
 
 
 def _show_machine(cores: Cores, console: Console) -> None:
@@ -173,7 +177,7 @@ def _port_state(port: int) -> str:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            return f"taken ({error.strerror}); choose another with --port"
+            return f"in use ({error.strerror}); choose another with --port"
     return "free"
 
 

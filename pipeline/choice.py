@@ -74,7 +74,7 @@ def recall(root: Path, machine: str) -> Found:
     try:
         found = msgspec.json.decode(file.read_bytes(), type=Found)
     except (OSError, msgspec.MsgspecError) as error:
-        raise UserError(f"can't read {file} ({error}): remove it, and run surtitle check again") from error
+        raise UserError(f"can't read {file} ({error}): remove it, and run `surtitle check` again") from error
     return found if found.machine == machine else Found(machine, {})
 
 
@@ -89,4 +89,4 @@ def remember(root: Path, machine: str, translators: Mapping[int, str | None]) ->
         new.write_bytes(msgspec.json.format(msgspec.json.encode(Found(machine, known))))
         new.replace(file)
     except OSError as error:
-        raise UserError(f"can't write {file} ({error}): expected a folder with room") from error
+        raise UserError(f"can't write {file} ({error}): expected a writable folder with free space") from error

@@ -121,10 +121,12 @@ def exit_status(program: str, work: Callable[[], int | None]) -> int:
         return INTERRUPTED
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            return _fail(program, UserError(f"{error.strerror}: free some, or write to another place"))
+            return _fail(program, UserError(f"{error.strerror}: free some space, or write elsewhere"))
         if error.filename is None or error.errno not in _TYPED:
             raise
-        return _fail(program, UserError(f"{error.filename}: {error.strerror}; name another, or change who may use it"))
+        return _fail(
+            program, UserError(f"{error.filename}: {error.strerror}; choose another path, or change its permissions")
+        )
 
 
 def _fail(program: str, error: UserError) -> int:

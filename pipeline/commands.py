@@ -74,14 +74,14 @@ def run_replay(args: argparse.Namespace) -> int:
     outputs, glossary = outputs_of(args, pair, *files), glossary_of(args)
     if outputs.services and args.clock == "virtual":
         raise UsageError(
-            "got --clock virtual and an address to post to, expected --clock real: a service shows what is said now"
+            "got --clock virtual with captions to post, expected --clock real: Zoom and YouTube show what is said now"
         )
     blocks = decode_all(files)  # a missing file is said before models are loaded
     wanted = args.serve or args.port is not None
     server = server_of(args) if wanted else None
     if server is None and asks_for_viewers(args):
         raise UsageError(
-            "got flags for viewers that connect, expected --serve (or --port N, for as long as it replays)"
+            "got a server's flags and no server, expected --serve (or --port N, to serve only while the recording runs)"
         )
     with load_models(args, store, translations=pair.translations, hurried=args.clock == "real") as models:
         tell_unknown_languages(models.names.llm, store, pair)
@@ -125,8 +125,8 @@ def run_serve(args: argparse.Namespace) -> None:
     """Caption whoever publishes."""
     if args.public_read and args.tokens is None:
         raise UsageError(
-            "got --public-read without --tokens, and nobody could speak: expected --tokens FILE, which "
-            "`surtitle tokens FILE add NAME --right publish` makes"
+            "got --public-read without --tokens, so nobody could speak: expected --tokens FILE, made with "
+            "`surtitle tokens FILE add NAME --right publish`"
         )
     outputs, server, glossary = records_of(args), server_of(args), glossary_of(args)
     with load_models(args, open_models(), translations=None) as models:
@@ -201,7 +201,7 @@ def _translator_here(
         )
         if state is not None and not translator.restore(state):
             raise ValueError(
-                f"it is of {', '.join(state)}, expected what is translated from {spoken.code} into {args.targets}"
+                f"it holds {', '.join(state)}, expected translations from {spoken.code} into {args.targets}"
             )
         return translator
 
@@ -256,7 +256,7 @@ def run_tokens(args: argparse.Namespace) -> None:
     from surtitle.pipeline.tokencommands import add_token, list_tokens, revoke_token
 
     if args.action != "list" and args.name is None:
-        raise UsageError(f"got {args.action} without a name, expected what the token is called, such as obs")
+        raise UsageError(f"got {args.action} without a NAME, expected the token's, such as obs")
     match args.action:
         case "add":
             if args.right is None:

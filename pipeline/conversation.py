@@ -321,7 +321,7 @@ class Conversation:
         """
         talk = kept.talk
         if talk.prompt != self._prompt.digest:
-            raise ValueError("it is of another prompt")
+            raise ValueError("it was saved with another prompt")
         self._context.restore(kept.cache, talk.turns, talk.rebuilt)
         self._terms.memory.restore(talk.memory)
         self.counts = replace(talk.counts)

@@ -23,7 +23,7 @@ INSTALL = {
 
 _CARD = re.compile(r" \(hw:\d+,\d+\)$")
 """What ALSA adds to a name: the number of the card, which is another one when it is plugged in again."""
-NONE = "no input device was found; plug a microphone in, or use `surtitle replay` with a file"
+NONE = "no microphone was found; plug one in, or use `surtitle replay` with a recording"
 """What is said on a machine without a microphone."""
 
 
@@ -71,7 +71,7 @@ def restart() -> None:
     try:
         sounddevice._initialize()
     except sounddevice.PortAudioError as error:
-        raise UserError(f"the sound system can not be reached ({error.args[0]}); is it running?") from error
+        raise UserError(f"the sound system cannot be reached ({error.args[0]}); is it running?") from error
 
 
 def list_devices() -> list[InputDevice]:
@@ -114,7 +114,7 @@ def check_channels(device: InputDevice, channels: Sequence[int]) -> None:
         wanted = ",".join(map(str, channels))
         raise UsageError(
             f"got --channels {wanted}, expected numbers up to {device.channels}: {device.name!r} has no more; "
-            "surtitle devices lists what each has"
+            "`surtitle devices` says how many each has"
         )
 
 
@@ -132,16 +132,16 @@ def pick(devices: list[InputDevice], name: str | None) -> InputDevice:
     if name is None:
         found = [device for device in devices if device.default]
         if not found:
-            raise UserError(f"the system has no default input; name one with --device, of: {present}")
+            raise UserError(f"the system has no default microphone; choose one with --device: {present}")
     elif name.isdecimal():
         found = [device for device in devices if device.index == int(name)]
     else:
         found = _named(devices, name)
     if not found:
-        raise UsageError(f"no input device {name!r}; there are: {present}")
+        raise UsageError(f"no microphone matches {name!r}; there are: {present}")
     if len({device.name for device in found}) > 1:
         several = "; ".join(f"{device.index}: {device.name}" for device in found)
-        raise UsageError(f"{name!r} fits several input devices: {several}; give more of the name, or the number")
+        raise UsageError(f"{name!r} matches several microphones: {several}; give more of the name, or the number")
     return found[0]
 
 

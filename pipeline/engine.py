@@ -76,7 +76,7 @@ def rows_that_fit(free: int, row: int) -> int:
     rows, least = min(GPU_ROWS, (free - GPU_SPARE) // row), GPU_SPARE + GPU_FEWEST * row
     if rows < GPU_FEWEST:
         raise ValueError(
-            f"{free / 1e9:.1f} GB of it are left beside the model, expected {least / 1e9:.1f} for {GPU_FEWEST} "
+            f"the model leaves {free / 1e9:.1f} GB of its memory free, expected {least / 1e9:.1f} for {GPU_FEWEST} "
             f"conversations"
         )
     return rows
@@ -101,8 +101,8 @@ def as_published(folder: Path, *, window: int) -> Decoder:
         raise UserError(f"{folder} can't be used: {error}") from error
     if decoder.limit is not None and decoder.limit < window + _MORE:
         raise UserError(
-            f"{folder} bears {decoder.limit} tokens, expected {window + _MORE} (a window of {window}, and {_MORE} "
-            f"more): choose a smaller --window"
+            f"{folder} takes {decoder.limit} tokens at most, expected {window + _MORE} (a window of {window}, and "
+            f"{_MORE} more): choose a smaller --window"
         )
     return decoder
 
@@ -156,8 +156,8 @@ class Engine:
             family = json.loads((folder / "config.json").read_text("utf-8"))["model_type"]
         except (OSError, ValueError, KeyError) as error:
             raise UserError(
-                f"{folder} holds no loadable translator model ({one_line(error)}): if it was fetched, mend it with "
-                f"`surtitle models fetch`"
+                f"{folder} holds no translator that can be loaded ({one_line(error)}): if it was fetched, repair it "
+                f"with `surtitle models fetch`"
             ) from error
         self.profile = find_profile(*names_of(folder), family)
         """How this model is asked for translations."""

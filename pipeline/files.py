@@ -52,7 +52,7 @@ def _decode_each(paths: Sequence[Path]) -> Iterator[Samples]:
         except UserError as error:
             broken.append(error)
     if broken:
-        more = f" (and {len(broken) - 1} more of the recordings are broken)" if len(broken) > 1 else ""
+        more = f" (and {len(broken) - 1} more of the recordings)" if len(broken) > 1 else ""
         raise UserError(f"{broken[0]}{more}")
 
 
@@ -87,10 +87,10 @@ def decode(path: Path) -> Iterator[Samples]:
     if decoded:
         yield from converter.flush()
     if broken and decoded:
-        raise UserError(f"{path}: can not be read to its end ({broken}); what came before was heard")
+        raise UserError(f"{path}: cannot be read to its end ({broken}); everything before that was captioned")
     if not decoded:
         why = f" ({broken})" if broken else ""
-        raise UserError(f"{path}: no sound could be decoded from it{why}, expected a recording; try to play it")
+        raise UserError(f"{path}: no sound could be decoded from it{why}, expected a recording; check that it plays")
 
 
 def _frames(packet: Any) -> Sequence[Any]:
@@ -117,7 +117,7 @@ def _open(path: Path) -> Any:
         # What tags say is of no interest, nor is in which encoding they say it.
         container = av.open(f"file:{path}", options=options, metadata_errors="ignore")
     except av.PermissionError as error:
-        raise UserError(f"{path}: may not be read; change its permissions") from error
+        raise UserError(f"{path}: you may not read it; change its permissions") from error
     except av.FFmpegError as error:
         seen = "is empty" if path.stat().st_size == 0 else "is not audio or video that can be read"
         raise UserError(f"{path}: {seen}, expected a recording (wav, flac, mp3, ogg, mp4, ...)") from error

@@ -38,7 +38,9 @@ def asked_of(head: Head) -> Asked:
     try:
         session = msgspec.convert(head.field("session", plain.session), RoomName)
     except msgspec.ValidationError as error:
-        raise HttpError(HTTPStatus.BAD_REQUEST, f"session: {error}; expected 1 to 64 of A-Z a-z 0-9 _ -") from error
+        raise HttpError(
+            HTTPStatus.BAD_REQUEST, f"session: {error}; expected 1 to 64 of the characters A-Z a-z 0-9 _ -"
+        ) from error
     return Asked(head.field("from", plain.source), head.field("to", plain.target), session, head.field("model", ""))
 
 

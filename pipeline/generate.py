@@ -85,12 +85,14 @@ def _save(stream: TokenStream, path: Path) -> None:
 def _prompts(wanted: Wanted) -> list[str] | None:
     if wanted.prompts is None:
         if not wanted.prompt and wanted.resume is None:
-            raise UsageError("nothing to go on from, expected --prompt TEXT, --prompts FILE or --resume FILE")
+            raise UsageError("nothing to begin with, expected --prompt TEXT, --prompts FILE or --resume FILE")
         return None
     try:
         lines = wanted.prompts.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"can't read {wanted.prompts} ({error}): expected a UTF-8 text, a prompt a line") from error
+        raise UserError(
+            f"can't read {wanted.prompts} ({error}): expected a UTF-8 text, a prompt on each line"
+        ) from error
     return [line.strip() for line in lines if line.strip()]
 
 

@@ -126,14 +126,14 @@ def _check_closed(args: argparse.Namespace, host: str) -> None:
     from surtitle.pipeline.access import elsewhere, is_loopback
 
     if args.allow_remote and args.public_read:
-        raise UsageError("got --public-read and --allow-remote, expected one: everybody may publish, or nobody else")
+        raise UsageError("got --public-read and --allow-remote, expected one: anyone may read, or read and publish")
     if args.allow_remote or args.public_read:
         return
-    wanted = "--public-read if everybody may read, or --allow-remote if everybody may publish as well"
+    wanted = "--public-read if anyone may read, or --allow-remote if anyone may publish too"
     if not is_loopback(host):
         raise UsageError(
-            f"--host {host} is reachable from other machines: expected --tokens FILE, a loopback address such as "
-            f"127.0.0.1, {wanted}"
+            f"--host {host} can be reached from other machines: expected a loopback address such as 127.0.0.1, "
+            f"--tokens FILE, {wanted}"
         )
     for origin in elsewhere(args.allow_origin):
         raise UsageError(f"--allow-origin {origin} lets other machines in: expected --tokens FILE, {wanted}")
@@ -171,7 +171,7 @@ def load_models(
     elif llm is not None:
         engine = partial(engine_of, args, store.path(llm))
     elif args.state is not None:
-        raise UsageError("got --state and nothing to translate, expected another language in --to, or --llm NAME")
+        raise UsageError("got --state but nothing to translate, expected another language in --to, or --llm NAME")
     with Console(stderr=True).status(f"loading {' and '.join(filter(None, (names.asr, names.llm)))}"):
         return Models(
             names, ears=lambda: Ears(asr, threads=cores.asr, device=args.asr_device).recognizer, engine=engine

@@ -102,7 +102,7 @@ class Interpreter:
                         yield target, translated
                 self._failures = 0
         except UserError as error:  # too long a segment, or no room for one more conversation: the next may do better
-            self._tell_once(f"{find_language(spoken).name} is shown as it was spoken: {error}")
+            self._tell_once(f"{find_language(spoken).name} is shown untranslated: {error}")
         except RuntimeError as error:
             self._failures += 1
             if self._failures >= FAILURES:
@@ -140,7 +140,7 @@ class Interpreter:
                     translator.retarget(wanted)
                 except UserError as error:  # there is no room for one more: what it can't translate is marked
                     name = find_language(spoken).name
-                    self._tell_once(f"{name} is translated into fewer languages than are wanted: {error}")
+                    self._tell_once(f"{name} can't be translated into all the languages asked for: {error}")
                 except RuntimeError as error:
                     self._begin_anew(spoken, error)
 
@@ -161,7 +161,7 @@ class Interpreter:
         try:
             return {pair: kept for translator in made for pair, kept in translator.state().items()}
         except RuntimeError as error:  # copies need room on the card, too
-            raise UserError(f"what was said can't be kept ({one_line(error)})") from error
+            raise UserError(f"the translator's state can't be saved ({one_line(error)})") from error
 
     def _begin_anew(self, spoken: str, error: RuntimeError) -> None:
         """Have another translator where this one failed: its contexts, left in mid-forward, are not to be trusted.
@@ -171,7 +171,7 @@ class Interpreter:
         """
         self._let_go(spoken)
         name, why = find_language(spoken).name, one_line(error)
-        self._tell_once(f"the translator of {name} failed, and begins anew without what was said before: {why}")
+        self._tell_once(f"the translator from {name} failed, and starts again without its context: {why}")
 
     def _tell_once(self, message: str) -> None:
         cause = re.sub(r"\d+", "", message)  # every segment that is too long has a length of its own
@@ -188,7 +188,7 @@ class Interpreter:
                 taken = translator.restore(mine) or taken
         if not taken:
             expected = f"from {', '.join(self._sources)} into {', '.join(self._targets)}"
-            raise ValueError(f"it is of {', '.join(state)}, expected what is translated {expected}")
+            raise ValueError(f"it holds {', '.join(state)}, expected translations {expected}")
 
     def figures(self) -> dict[str, int]:
         """`Translator.figures` of all together; `cache_tokens_max` is of one conversation."""

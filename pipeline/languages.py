@@ -66,7 +66,7 @@ def find_language(code: str) -> Language:
     if known is not None:
         return known
     near = _nearest(code.strip().lower())
-    hint = f"; did you mean {near.code} ({near.name})?" if near else ""
+    hint = f"; did you mean {near.code} ({near.name})?" if near else "."
     raise UsageError(f"unknown language {code!r}{hint} Known: {', '.join(sorted(LANGUAGES))}")
 
 
@@ -97,7 +97,7 @@ def parse_languages(codes: str) -> tuple[str, ...]:
     """`es,de` is ("es", "de"). Raises UsageError for an unknown, a repeated or no code."""
     found = tuple(find_language(code).code for code in codes.split(",") if code.strip())
     if not found or len(set(found)) != len(found):
-        raise UsageError(f"got the languages {codes!r}, expected different codes with commas between, such as es,de")
+        raise UsageError(f"got the languages {codes!r}, expected codes with commas between, each once, such as es,de")
     return found
 
 

@@ -229,7 +229,7 @@ def _start(device: InputDevice, channels: int, callback: Callable[..., None]) ->
         stream.start()
     except sounddevice.PortAudioError as error:
         raise UserError(
-            f"microphone {device.name!r} can not be opened ({error.args[0]}); "
-            "close the program that uses it, or name another with --device"
+            f"microphone {device.name!r} cannot be opened ({error.args[0]}); "
+            "close the program that uses it, or choose another with --device"
         ) from error
     return stream

@@ -32,7 +32,7 @@ def room_of(args: argparse.Namespace) -> str:
 
     name: str = args.session or MAIN_ROOM
     if not re.fullmatch(ROOM_PATTERN, name):
-        raise UsageError(f"got --session {name!r}, expected 1 to 64 of A-Z a-z 0-9 _ -")
+        raise UsageError(f"got --session {name!r}, expected 1 to 64 of the characters A-Z a-z 0-9 _ -")
     return name
 
 
@@ -79,7 +79,9 @@ def single_pair_of(args: argparse.Namespace) -> Pair:
     """
     pair = pair_of(args)
     if len(pair.sources) > 1:
-        raise UsageError(f"got --from {args.source}, expected one language: text does not say which one it is in")
+        raise UsageError(
+            f"got --from {args.source}, expected one language: nothing tells which one a line of text is in"
+        )
     if pair.sources[0] in pair.targets:
         raise UsageError(f"got --from {args.source} and --to {args.targets}, expected targets other than the source")
     return pair
@@ -94,18 +96,18 @@ def address_of(
     """
     if args.translator_url is None:
         if args.translator_model is not None:
-            raise UsageError("--translator-model needs --translator-url: a model that is here is chosen with --llm")
+            raise UsageError("--translator-model needs --translator-url; to choose a model on this machine, use --llm")
         return None
     if args.llm is not None or args.llm_device != "cpu":
-        raise UsageError("got --translator-url and --llm or --llm-device, expected a model there or one here")
+        raise UsageError("got --translator-url with --llm or --llm-device, expected a model either there or here")
     if args.state is not None:
-        raise UsageError("--state keeps the cache of a model that is here: expected --state or --translator-url")
+        raise UsageError("--state saves the cache of a model on this machine: leave it out, or --translator-url")
     if args.beams is not None:
-        raise UsageError("--beams weighs what a model that is here may write: expected --beams or --translator-url")
+        raise UsageError("--beams needs a model on this machine: leave it out, or --translator-url")
     if captions != "final":
         raise UsageError(
-            f"--captions {captions} needs a translator that is here: an endpoint takes no translation that has "
-            f"begun, so nothing shown of it would stand. Leave out --captions, or --translator-url"
+            f"--captions {captions} needs a model on this machine: a server can't be made to continue what was already "
+            f"shown. Leave out --captions, or --translator-url"
         )
     return parse_address(args.translator_url, args.translator_model, environ.get(KEY, ""))
 
@@ -119,7 +121,9 @@ def services_of(args: argparse.Namespace, pair: Pair) -> tuple[Service, ...]:
     known = {*pair.sources, *pair.targets}
     for service in given:
         if service.language not in known:
-            raise UsageError(f"got captions for {service}, expected one of {', '.join(sorted(known))}")
+            raise UsageError(
+                f"got captions for {service}, expected a language of --from or --to: {', '.join(sorted(known))}"
+            )
     return tuple(given)
 
 
@@ -131,7 +135,7 @@ def _read(given: str) -> str:
     try:
         return f"{language}={Path(path).read_text('utf-8').strip()}"
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read, expected a file that holds a caption address") from error
+        raise UsageError(f"{path}: cannot be read, expected a file with the caption URL in it") from error
 
 
 def token_of(file: Path | None, environment: Mapping[str, str]) -> str | None:

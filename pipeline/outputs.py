@@ -107,7 +107,7 @@ class Recorder:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UserError(f"{folder}: can not be a folder ({error.strerror}); name another") from error
+            raise UserError(f"{folder}: cannot be made a folder ({error.strerror}); choose another") from error
         self._folder = folder
         self._name = name
         self._stem = name
@@ -195,8 +195,8 @@ def _set_aside(path: Path, tell: Callable[[str], object]) -> None:
     try:
         path.rename(free)
     except OSError as error:
-        raise UserError(f"{path}: can not become {free.name} ({error.strerror}); name another file") from error
-    tell(f"{path}: what an earlier run wrote there is {free.name} now")
+        raise UserError(f"{path}: cannot be renamed to {free.name} ({error.strerror}); choose another file") from error
+    tell(f"{path}: an earlier run's file is kept as {free.name}")
 
 
 def _create(path: Path, mode: int, keep: Keep) -> FileIO:
@@ -205,7 +205,7 @@ def _create(path: Path, mode: int, keep: Keep) -> FileIO:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     except OSError as error:
-        raise UserError(f"{path}: can not be written ({error.strerror}); name another file") from error
+        raise UserError(f"{path}: cannot be written ({error.strerror}); choose another file") from error
     # A file that was there keeps its mode through open(). Only a plain file: this may be /dev/null or a pipe.
     if mode == 0o600 and stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.chmod(path, mode)
@@ -217,4 +217,4 @@ def _write(file: FileIO, path: Path, data: bytes) -> int:
     try:
         return file.write(data)
     except OSError as error:
-        raise UserError(f"{path}: can not be written any more ({error.strerror}); free some space") from error
+        raise UserError(f"{path}: can no longer be written ({error.strerror}); free some space") from error

@@ -224,11 +224,11 @@ class Outbox:
         shortest, longest = self._retries
         self._retry_at = now + min(shortest * 2 ** min(self._failures, 10), longest)
         self._failures += 1
-        return f"{self.service} takes no captions ({why}); trying again" if self._failures == 1 else None
+        return f"{self.service} is not taking captions ({why}); trying again" if self._failures == 1 else None
 
     def _recovered(self) -> str | None:
         failures, self._failures = self._failures, 0
-        return f"{self.service} takes captions again, {self.left_out} were left out" if failures else None
+        return f"{self.service} is taking captions again; {self.left_out} were dropped" if failures else None
 
     def _leave_out(self, place: int) -> None:
         if place == 0 and self._sent:

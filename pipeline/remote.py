@@ -170,16 +170,16 @@ class Remote:
         if segment.answered:
             failed_for = self._breaker.succeeded(now)
             if failed_for is not None:
-                self._tell(f"the translator's endpoint answers again, after {failed_for:.0f} s")
+                self._tell(f"the translation server answers again, after {failed_for:.0f} s")
             return Fared()
         if budget.must_answer and segment.why:
-            raise UserError(f"the translator's endpoint gives no translation: {segment.why}")
+            raise UserError(f"the translation server gives no translation: {segment.why}")
         self._wake(segment.asked or _WORD)
         left_alone = self._breaker.failed(now, began=began)
         if left_alone:
             self._tell(
-                f"the translator's endpoint gives no translation: {segment.why or 'it answers with nothing'}; until it "
-                f"does, which is tried every {LONGEST_PAUSE:.0f} s or sooner, captions say what was said, marked"
+                f"the translation server gives no translation: {segment.why or 'its answer is empty'}; until it does, "
+                f"captions show the original, marked as untranslated. Trying every {LONGEST_PAUSE:.0f} s or sooner"
             )
         return Fared(failed=True, left_alone=left_alone)
 

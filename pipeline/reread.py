@@ -62,7 +62,7 @@ class Watched(Generic[T]):
                 else:
                     self._seen = stamps
                 if str(error) != self._told:
-                    self._tell(f"{error}; what it said before stays")
+                    self._tell(f"{error}; what it said before stays in force")
                 self._told = str(error)
         return self._value
 

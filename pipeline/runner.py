@@ -141,7 +141,9 @@ class Run:
                     rooms.hush(room)
                 is_whole = not self._stop.is_set()
                 if serving and stay:
-                    self._console.print(f"still serving {serving.url}/overlay; Ctrl-C ends it", style="dim")
+                    self._console.print(
+                        f"the recording is over; still serving {serving.url}/overlay until Ctrl-C", style="dim"
+                    )
                     await self._stop.wait()
             return is_whole
 
@@ -165,7 +167,7 @@ class Run:
             heard = await stack.enter_async_context(microphone)
             clock = RealClock()
             clock.begin()  # what is said while the translator gets ready is late
-            self._console.print(Text(f"listening to {check.name}; Ctrl-C ends it", style="dim"))
+            self._console.print(Text(f"listening to {check.name} until Ctrl-C", style="dim"))
             audio = until_stopped(checked(heard, check, opened.show_level), self._stop)
             async with _drained(serving):
                 await self._session(pair, clock, audio, Broadcast(room, opened))
@@ -190,7 +192,7 @@ class Run:
             rooms = _rooms(max_sessions)
             routes = Transcriptions(rooms, server.tokens, on_recording).routes()
             serving = await self._serving(stack, rooms, server, on_publish, routes)
-            self._console.print("waiting for a speaker: /speak is one's page; Ctrl-C ends it", style="dim")
+            self._console.print(f"waiting for speakers at {serving.url}/speak until Ctrl-C", style="dim")
             self._stop_on_signals()
             await self._stop.wait()
             await serving.drain(DRAIN)
@@ -207,7 +209,7 @@ class Run:
         able = max(1, allow(options.max_viewers + SPARE) - SPARE)
         if able < options.max_viewers:
             self._console.print(
-                f"this system lets a program have few connections: {able} are taken, not {options.max_viewers}; "
+                f"this system's limit on open files allows {able} connections, not {options.max_viewers}; "
                 f"raise it with `ulimit -n {options.max_viewers + SPARE + OWN}`"
             )
         server = CaptionServer(

@@ -69,5 +69,5 @@ class Shortfalls:
         ]
         if self._gaps.count:
             length = f"{self._unheard:.1f} s of audio" if self._unheard else "some audio"
-            lines.append(f"{length} not recognised, at {self._gaps}")
+            lines.append(f"{length} could not be recognised, at {self._gaps}")
         return lines

@@ -39,7 +39,7 @@ class Soundcheck:
         if isinstance(item, Gap):
             return self._lose() if item.why == "device" else []
         if self._is_lost:
-            self._tell(f"microphone {self.name!r} is heard again")
+            self._tell(f"microphone {self.name!r} is back")
             self._is_lost = False
         samples = np.concatenate((self._open, np.nan_to_num(item.samples, posinf=0.0, neginf=0.0)))
         whole = len(samples) // FRAME * FRAME
@@ -52,7 +52,7 @@ class Soundcheck:
     def _lose(self) -> list[float]:
         if not self._is_lost:
             self._tell(
-                f"microphone {self.name!r} gives nothing: waiting for it. Check its plug and its power, "
+                f"microphone {self.name!r} is gone: waiting until it is back. Check its cable and power, "
                 "or stop with Ctrl-C"
             )
         self._is_lost, self._open, self._silent = True, _NONE, 0
@@ -62,6 +62,6 @@ class Soundcheck:
         self._silent = self._silent + FRAME if level < NOTHING else 0
         if self._silent == WITHIN * SAMPLE_RATE:
             self._tell(
-                f"nothing is heard from {self.name!r} for {WITHIN} s: expected sound; is it muted, the right one "
-                "(surtitle devices), and may this terminal use the microphone?"
+                f"nothing but silence from {self.name!r} for {WITHIN} s: is it muted, is it the right one "
+                "(see `surtitle devices`), and may this terminal use the microphone?"
             )

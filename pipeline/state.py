@@ -94,7 +94,7 @@ def unpack(text: str, tensors: Mapping[str, Tensor], llm: str) -> SavedConversat
         raise ValueError(f"it has version {version}, expected {VERSION}")
     found = msgspec.json.decode(text, type=_Text)
     if found.llm != llm:
-        raise ValueError(f"it is of {found.llm}, expected {llm}")
+        raise ValueError(f"it was saved with {found.llm}, expected {llm}")
     caches: dict[str, dict[str, Tensor]] = {pair: {} for pair in found.talks}
     for name, tensor in tensors.items():
         pair, _, rest = name.partition("/")

@@ -42,7 +42,7 @@ class StateFile:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
             return unpack(text, tensors, self._llm)
         except (OSError, SafetensorError, msgspec.MsgspecError) as error:
-            raise ValueError(f"it is no saved state ({error})") from error
+            raise ValueError(f"it is not a saved state ({error})") from error
 
     def write(self, state: SavedConversations) -> None:
         """Put `state` there instead of what is there. Raises UserError where that can't be."""
@@ -55,7 +55,9 @@ class StateFile:
             new.chmod(0o600)
             new.replace(self._path)
         except (OSError, SafetensorError) as error:
-            raise UserError(f"can't write the state {self._path} ({error}): expected a folder with room") from error
+            raise UserError(
+                f"can't write the state {self._path} ({error}): expected a writable folder with free space"
+            ) from error
 
     def resume(self, make: Callable[[SavedConversations | None], T], tell: Callable[[str], object]) -> T:
         """What `make` makes of what the file holds; `tell` hears why that could not be, where it starts afresh."""
@@ -63,9 +65,7 @@ class StateFile:
             return make(self.read())
         except ValueError as error:
             made = make(None)  # first: where this fails too, the file is not to blame
-            tell(
-                f"{self._path} is not taken up: {error}; the context starts afresh, and this is {self._set_aside()} now"
-            )
+            tell(f"{self._path} can't be used: {error}; the context starts afresh, and it is now {self._set_aside()}")
             return made
 
     def _set_aside(self) -> Path:
@@ -75,7 +75,7 @@ class StateFile:
             return self._path.replace(kept)
         except OSError as error:
             raise UserError(
-                f"{self._path}: can not become {kept.name} ({error.strerror}); name another file"
+                f"{self._path}: cannot be renamed to {kept.name} ({error.strerror}); choose another file"
             ) from error
 
 
@@ -109,7 +109,7 @@ class Keeper:
             try:
                 self.keep()
             except UserError as error:
-                self._tell(f"{error}; it is tried again in a pause")
+                self._tell(f"{error}; trying again in a later pause")
 
     def keep(self) -> None:
         """Save now. Raises UserError where it can't be. What was saved before stays where nothing is known."""

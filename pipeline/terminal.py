@@ -28,6 +28,13 @@ from surtitle.pipeline.stats import LagStats
 
 CELLS, QUIETEST = 20, -80.0
 """Of the meter: how many there are, and below how many decibels none is full."""
+WHY = {
+    "overload": "this machine could not keep up",
+    "device": "the microphone was gone",
+    "invalid": "the sound was damaged",
+    "network": "the speaker's network was too slow",
+}
+"""What people are told of a gap's cause."""
 
 
 class Terminal(Console):
@@ -123,10 +130,10 @@ class TerminalCaptions:
                 self._say_lags(room)
             case Gap():
                 when = f"{event.start:.1f}-{event.end:.1f} s" if event.end > event.start else f"at {event.start:.1f} s"
-                missed = f"{when} not recognised: {event.why}"
+                missed = f"{when} not recognised: {WHY.get(event.why, event.why)}"
                 self._console.print(Text(f"  [{where}{missed}]", style="yellow"))
             case Targets():
-                self.tell(f"  [{where}translations: {', '.join(event.targets)}]")
+                self.tell(f"  [{where}now translated into {', '.join(event.targets)}]")
             case SessionEnd():
                 self.close()
                 self.tell(f"{where}{_summary(event)}")

@@ -90,7 +90,10 @@ def translate_lines(
 def tell_untranslated(line: Line, codes: Sequence[str]) -> None:
     """Say on standard error what a line of text can't say."""
     if codes:
-        print(f"line {line.number}: no translation into {', '.join(codes)}: it stands there as it was", file=sys.stderr)
+        print(
+            f"line {line.number}: could not be translated into {', '.join(codes)}, and stands there as it was",
+            file=sys.stderr,
+        )
 
 
 def as_text(targets: Sequence[str]) -> Callable[[Line, Translations], str]:
@@ -140,7 +143,7 @@ def _read(file: Path) -> list[Line]:
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise UserError(f"can't read {file} ({error}): expected a UTF-8 text file, a line a segment") from error
+        raise UserError(f"can't read {file} ({error}): expected a UTF-8 text file, a segment on each line") from error
     return list(_numbered(content.removesuffix(b"\n").split(b"\n"), str(file)))
 
 
@@ -150,7 +153,7 @@ def _numbered(lines: Iterable[bytes], name: str) -> Iterator[Line]:
             yield Line(number, line.decode("utf-8-sig" if number == 1 else "utf-8").strip())
         except UnicodeDecodeError as error:
             raise UserError(
-                f"can't read {name}, line {number} ({error}): expected a UTF-8 text file, a line a segment"
+                f"can't read {name}, line {number} ({error}): expected a UTF-8 text file, a segment on each line"
             ) from error
 
 
@@ -170,7 +173,7 @@ def _timed(lines: Iterable[Line], name: str, source: str) -> Iterator[Line]:
             raise UserError(f"{name}, line {line.number}: saw a caption in {segment.lang}, expected --from {source}")
         if segment.end_ms < segment.start_ms:
             raise UserError(
-                f"{name}, line {line.number}: saw an end of {segment.end_ms} ms before its start of "
-                f"{segment.start_ms} ms, {_EXPECTED}"
+                f"{name}, line {line.number}: saw end_ms {segment.end_ms}, before start_ms {segment.start_ms}; "
+                f"{_EXPECTED}"
             )
         yield Line(line.number, " ".join(segment.text.split()), segment.start_ms, segment.end_ms)

@@ -66,8 +66,8 @@ class TextNow:
         new = path.with_name(f".{path.name}.new")
         try:
             if path.exists() and not path.is_file():  # /dev/null can be written, but must not be replaced
-                raise UserError(f"{path}: is no file that can be replaced; name another")
+                raise UserError(f"{path}: is not a file that can be replaced; choose another")
             new.write_text(text, encoding="utf-8")
             new.replace(path)
         except OSError as error:
-            raise UserError(f"{path}: can not be written ({error.strerror}); name another file") from error
+            raise UserError(f"{path}: cannot be written ({error.strerror}); choose another file") from error

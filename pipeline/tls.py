@@ -42,7 +42,7 @@ def _load(certificate: Path, key: Path) -> ssl.SSLContext:
         try:
             path.open("rb").close()
         except OSError as error:
-            raise UserError(f"{path}: can not be read ({error.strerror}); expected a PEM file") from error
+            raise UserError(f"{path}: cannot be read ({error.strerror}); expected a PEM file") from error
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2  # whatever this system's default is
     context.set_alpn_protocols(["http/1.1"])

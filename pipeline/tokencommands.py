@@ -57,7 +57,7 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"can't read {path} ({error}), expected a tokens file; `add` makes one") from error
+        raise UserError(f"can't read {path} ({error}), expected a tokens file; `add` creates one") from error
 
 
 def _write(path: Path, text: str) -> None:
@@ -76,7 +76,7 @@ def _write(path: Path, text: str) -> None:
             os.unlink(name)
             raise
     except OSError as error:
-        raise UserError(f"{path} can not be written ({error.strerror}); name another file") from error
+        raise UserError(f"{path} cannot be written ({error.strerror}); choose another file") from error
 
 
 def _keep(before: os.stat_result, name: str) -> None:
@@ -91,6 +91,7 @@ def _keep(before: os.stat_result, name: str) -> None:
             except OSError:  # another group is not to read what that one might
                 mode &= ~stat.S_IRWXG
             print(
-                "the file has another owner or group now, as only root can keep those it had; may the server read it?"
+                "the file has another owner or group now, as only root can keep those it had: check that the server may "
+                "read it"
             )
         os.chmod(name, mode)

@@ -81,7 +81,7 @@ class Translator:
             caches = self._engine.model.caches(len(targets), self._window)
             beams = self._engine.beams(self._width, self._window)
         except NoRoom as error:
-            raise UserError(f"{error}: no more languages can be translated at once; try again later") from error
+            raise UserError(f"{error}, so no more languages can be translated at once; try again later") from error
         except ValueError as error:
             raise UserError(f"{error}; choose another --window") from error
         pairs = list(zip(targets, caches, strict=True))

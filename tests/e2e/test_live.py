@@ -65,9 +65,9 @@ def test_a_microphone_that_vanishes_and_returns_is_heard_again_and_the_gap_is_to
         card.play(speech())
         assert any(LAST_WORDS in line for line in output)
         card.remove()
-        assert any("not recognised: device" in line for line in output)  # while it is away
+        assert any("not recognised: the microphone was gone" in line for line in output)  # while it is away
         card.put_back()
-        assert any("not recognised: device" in line for line in output)  # and how long it was
+        assert any("not recognised: the microphone was gone" in line for line in output)  # and how long it was
         card.play(speech())
         assert any(LAST_WORDS in line for line in output)
         live.send_signal(signal.SIGINT)

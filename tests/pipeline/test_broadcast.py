@@ -200,7 +200,7 @@ def test_what_an_earlier_run_wrote_is_kept_and_that_is_said_to_who_runs_this_one
     assert (tmp_path / "talk-1.txt").read_text("utf-8") == "hola\n"
     assert (tmp_path / "talk.txt").read_text("utf-8") == "adiós\n"
     told = [line for line in shown.getvalue().splitlines() if "an earlier run" in line]
-    assert [line.split()[-2] for line in told] == ["log-1.jsonl", "talk-1.txt"]
+    assert [line.split()[-1] for line in told] == ["log-1.jsonl", "talk-1.txt"]
 
 
 def test_who_reads_along_may_leave_and_the_log_and_viewers_have_all_that_follows(tmp_path: Path) -> None:

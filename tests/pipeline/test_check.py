@@ -40,7 +40,7 @@ def test_where_all_that_can_be_translated_is_wanted_too_the_others_are_measured(
 def test_a_port_is_free_while_connections_of_a_server_that_stopped_time_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        assert _port_state(port).startswith("taken")
+        assert _port_state(port).startswith("in use")
         with socket.create_connection(("127.0.0.1", port)):
             taken, _ = server.accept()
             taken.close()  # who closes first waits

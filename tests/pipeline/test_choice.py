@@ -90,12 +90,12 @@ def test_what_was_found_out_on_another_machine_is_not_known_here(tmp_path: Path)
 )
 def test_a_damaged_file_is_said_with_what_to_do(tmp_path: Path, text: str) -> None:
     (tmp_path / FILE).write_text(text)
-    with pytest.raises(UserError, match=r"choice\.json .*: remove it, and run surtitle check again"):
+    with pytest.raises(UserError, match=r"choice\.json .*: remove it, and run `surtitle check` again"):
         recall(tmp_path, MACHINE)
 
 
 def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="expected a folder with room"):
+    with pytest.raises(UserError, match="expected a writable folder with free space"):
         remember(tmp_path / "nowhere", MACHINE, {1: "large"})
 
 

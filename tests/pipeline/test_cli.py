@@ -67,8 +67,8 @@ def assert_said(result: tuple[int, str], status: int, pattern: str) -> None:
     [
         (("--from", "english", "--to", "es"), r"unknown language 'english'; did you mean en \(English\)\?"),
         (("--from", "en", "--to", "sp"), r"unknown language 'sp'; did you mean es \(Spanish\)\?"),
-        (("--from", "en", "--to", "es,es"), "got the languages 'es,es', expected different codes"),
-        (("--from", "en,en", "--to", "de"), "got the languages 'en,en', expected different codes"),
+        (("--from", "en", "--to", "es,es"), "got the languages 'es,es', expected codes with commas between, each once"),
+        (("--from", "en,en", "--to", "de"), "got the languages 'en,en', expected codes with commas between, each once"),
     ],
 )
 @pytest.mark.parametrize("command", ["replay", "live", "translate"])
@@ -94,7 +94,7 @@ def test_captions_in_the_language_that_is_spoken_need_no_translator(run: Run, re
     start, end = map(json.loads, log.read_text().splitlines())
     assert (start["source"], start["targets"], start["models"]) == ("en", ["en"], {"asr": "ears"})
     assert end["stats"]["segments"] == 0
-    said = "got --state and nothing to translate, expected another language in --to, or --llm NAME"
+    said = "got --state but nothing to translate, expected another language in --to, or --llm NAME"
     assert_said(run("replay", recording, *flags, "--state", tmp_path / "talk.state"), 2, said)
     assert_said(run("replay", recording, *flags, "--llm", "qwen2.5-coder-0.5b"), 1, "qwen2.5-coder-0.5b is not here")
 
@@ -109,10 +109,10 @@ HERE = ("--translator-url", "http://127.0.0.1:9")
             HERE,
             "--translator-url needs --translator-model NAME: http://127.0.0.1:9/v1/models lists what the server has",
         ),
-        (("--translator-model", "m"), "--translator-model needs --translator-url: .* chosen with --llm"),
+        (("--translator-model", "m"), "--translator-model needs --translator-url; .* use --llm"),
         (("--translator-url", "here", "--translator-model", "m"), "got --translator-url here, expected a server's"),
-        ((*HERE, "--translator-model", "m", "--llm", "other"), "expected a model there or one here"),
-        ((*HERE, "--translator-model", "m", "--llm-device", "cuda"), "expected a model there or one here"),
+        ((*HERE, "--translator-model", "m", "--llm", "other"), "expected a model either there or here"),
+        ((*HERE, "--translator-model", "m", "--llm-device", "cuda"), "expected a model either there or here"),
     ],
 )
 @pytest.mark.parametrize("command", ["replay", "serve", "translate"])
@@ -126,7 +126,7 @@ def test_an_endpoint_that_can_not_be_is_wrong_usage(
 @pytest.mark.parametrize("captions", ["steady", "live"])
 def test_an_endpoint_gives_whole_captions_only(captions: str, run: Run) -> None:
     flags = (*HERE, "--translator-model", "m", "--captions", captions)
-    said = f"--captions {captions} needs a translator that is here: .*Leave out --captions, or --translator-url"
+    said = f"--captions {captions} needs a model on this machine: .*Leave out --captions, or --translator-url"
     assert_said(run("serve", *flags), 2, said)
 
 
@@ -152,7 +152,7 @@ def test_text_is_translated_by_an_endpoint_with_the_key_of_the_environment(
         assert {headers["Authorization"] for headers in chat.headers} == {"Bearer sk-1"}
         chat.mode = "500"
         failed = run("translate", text, *PAIR, *flags)
-    assert_said(failed, 1, "line 1: the translator's endpoint gives no translation: HTTP 500")
+    assert_said(failed, 1, "line 1: the translation server gives no translation: HTTP 500")
 
 
 def said(messages: list[dict[str, str]]) -> str:
@@ -213,9 +213,7 @@ def test_an_unknown_sample_is_wrong_usage(run: Run) -> None:
 @pytest.mark.parametrize("command", ["replay", "live", "serve"])
 def test_an_address_that_others_can_reach_must_be_allowed(command: str, host: str, run: Run, recording: Path) -> None:
     arguments = {"replay": (recording, *PAIR, "--serve"), "live": PAIR, "serve": ()}[command]
-    said = (
-        "reachable from other machines: expected --tokens FILE, a loopback address such as 127.0.0.1, --public-read if"
-    )
+    said = "can be reached from other machines: expected a loopback address such as 127.0.0.1, --tokens FILE, --public"
     assert_said(run(command, *arguments, "--host", host), 2, said)
 
 
@@ -234,7 +232,7 @@ def test_an_address_that_others_can_reach_must_be_allowed(command: str, host: st
 def test_a_replay_that_nobody_connects_to_takes_no_flags_for_viewers(
     flags: tuple[str, ...], run: Run, recording: Path
 ) -> None:
-    assert_said(run("replay", recording, *PAIR, *flags), 2, "got flags for viewers that connect, expected --serve")
+    assert_said(run("replay", recording, *PAIR, *flags), 2, "got a server's flags and no server, expected --serve")
 
 
 @pytest.mark.parametrize(("written", "other"), [("--log", "--prompts"), ("--log", "--resume"), ("--save", "--prompts")])
@@ -296,7 +294,7 @@ def test_a_machine_without_a_microphone_is_told_and_the_status_says_so(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("surtitle.pipeline.devices.list_devices", list)
-    assert_said(run("devices"), 1, "no input device was found; plug a microphone in")
+    assert_said(run("devices"), 1, "no microphone was found; plug one in")
 
 
 def test_who_wants_english_may_measure_too(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
@@ -350,11 +348,14 @@ def test_a_session_has_a_name_that_fits_an_address(run: Run, recording: Path) ->
             "got no caption address for Zoom, expected LANG=URL",
         ),
         (("--post-zoom", f"es=zoom.us?{SECRET}"), "got no caption address for Zoom, expected LANG=URL"),
-        (("--post-youtube", f"de=https://a/?{SECRET}"), r"got captions for YouTube \(de\), expected one of en, es"),
-        (("--post-zoom", "es=@nowhere"), "nowhere: cannot be read, expected a file that holds a caption address"),
+        (
+            ("--post-youtube", f"de=https://a/?{SECRET}"),
+            r"got captions for YouTube \(de\), expected a language of --from or --to: en, es",
+        ),
+        (("--post-zoom", "es=@nowhere"), "nowhere: cannot be read, expected a file with the caption URL in it"),
         (
             ("--post-zoom", f"es=https://a/?{SECRET}", "--clock", "virtual"),
-            "got --clock virtual and an address to post to",
+            "got --clock virtual with captions to post",
         ),
     ],
 )
@@ -378,8 +379,8 @@ def test_a_certificate_and_its_key_come_together(flag: str, run: Run) -> None:
 
 def test_what_the_server_needs_is_looked_at_before_models_are_loaded(run: Run, tmp_path: Path) -> None:
     missing = tmp_path / "no" / "file"
-    assert_said(run("serve", "--tls-cert", missing, "--tls-key", missing), 1, "file: can not be read")
-    assert_said(run("serve", "--access-log", missing), 1, "file: can not be written")
+    assert_said(run("serve", "--tls-cert", missing, "--tls-key", missing), 1, "file: cannot be read")
+    assert_said(run("serve", "--access-log", missing), 1, "file: cannot be written")
 
 
 def test_an_address_that_others_can_reach_is_allowed_with_tokens(run: Run, tmp_path: Path) -> None:
@@ -440,8 +441,8 @@ def test_a_tokens_file_with_a_mistake_is_said_before_models_are_looked_for(run: 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["add"], "got add without a name"),
-        (["revoke"], "got revoke without a name"),
+        (["add"], "got add without a NAME"),
+        (["revoke"], "got revoke without a NAME"),
         (["add", "obs"], "got add without --right"),
     ],
 )
@@ -463,7 +464,7 @@ def test_a_token_that_is_missing_or_none_is_said_in_one_line(run: Run, tmp_path:
 def test_a_folder_that_holds_no_model_is_said_in_one_line(run: Run, tmp_path: Path, recording: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
-    said = "holds no loadable (Whisper|translator) model"
+    said = "holds no (loadable Whisper model|translator that can be loaded)"
     assert_said(run("replay", recording, *PAIR, "--asr", other, "--llm", other), 1, said)
 
 
@@ -538,7 +539,11 @@ def test_a_recording_for_which_nobody_waits_has_the_translator_of_text_where_it_
     remember(models, this_machine(available_cores()), {1: "qwen2.5-coder-0.5b"})
     flags = (*PAIR, "--asr", ears)
     assert_said(run("replay", recording, *flags), 1, "qwen2.5-coder-0.5b is not here")
-    assert_said(run("replay", recording, *flags, "--clock", "virtual"), 1, f"{large.name} holds no loadable translator")
+    assert_said(
+        run("replay", recording, *flags, "--clock", "virtual"),
+        1,
+        f"{large.name} holds no translator that can be loaded",
+    )
 
 
 def test_a_damaged_choice_is_said_where_it_would_be_obeyed_and_nowhere_else(
@@ -583,12 +588,12 @@ def test_a_state_where_no_file_can_be_is_wrong_usage(
 
 def test_beams_of_a_model_behind_an_endpoint_are_wrong_usage(run: Run) -> None:
     where = ("--translator-url", "http://127.0.0.1:9/v1", "--translator-model", "m", "--beams", "2")
-    assert_said(run("translate", *PAIR, *where), 2, "--beams weighs what a model that is here may write")
+    assert_said(run("translate", *PAIR, *where), 2, "--beams needs a model on this machine")
 
 
 def test_a_state_of_a_model_behind_an_endpoint_is_wrong_usage(run: Run, tmp_path: Path) -> None:
     where = ("--translator-url", "http://127.0.0.1:9/v1", "--translator-model", "m", "--state", tmp_path / "talk.state")
-    assert_said(run("translate", *PAIR, *where), 2, "--state keeps the cache of a model that is here")
+    assert_said(run("translate", *PAIR, *where), 2, "--state saves the cache of a model on this machine")
 
 
 def test_a_state_that_does_not_fit_is_said_in_one_line_as_all_else_is(run: Run, tmp_path: Path) -> None:
@@ -597,7 +602,7 @@ def test_a_state_that_does_not_fit_is_said_in_one_line_as_all_else_is(run: Run, 
     text.touch()
     state.write_text("no state")
     flags = ("--llm", write_model(folder, ending=3.0), "--window", str(WINDOW), "--state", state)
-    assert_said(run("translate", text, *PAIR, *flags), 0, r"talk\.state is not taken up: it is no saved state")
+    assert_said(run("translate", text, *PAIR, *flags), 0, r"talk\.state can't be used: it is not a saved state")
 
 
 def test_a_disk_that_is_full_is_said_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -607,7 +612,7 @@ def test_a_disk_that_is_full_is_said_in_a_line(capsys: pytest.CaptureFixture[str
             full.flush()
 
     assert exit_status("surtitle", work) == 1
-    assert capsys.readouterr().err == "surtitle: No space left on device: free some, or write to another place\n"
+    assert capsys.readouterr().err == "surtitle: No space left on device: free some space, or write elsewhere\n"
 
 
 LONG = "x" * 300  # no file's name may be so long
@@ -616,9 +621,9 @@ LONG = "x" * 300  # no file's name may be so long
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("replay", LONG, *PAIR), f"{LONG}: File name too long; name another"),
-        (("replay", "talk.wav", *PAIR, "--log", LONG), f"{LONG}: File name too long; name another"),
-        (("translate", *PAIR, "--llm", LONG), f"{LONG}: File name too long; name another"),
+        (("replay", LONG, *PAIR), f"{LONG}: File name too long; choose another"),
+        (("replay", "talk.wav", *PAIR, "--log", LONG), f"{LONG}: File name too long; choose another"),
+        (("translate", *PAIR, "--llm", LONG), f"{LONG}: File name too long; choose another"),
         (("translate", *PAIR, "--llm", "~nobody-is-called-so/model"), "~nobody-is-called-so/model"),
     ],
 )

@@ -477,7 +477,7 @@ def test_a_context_that_is_read_again_in_part_is_finished_before_another_is_begu
 def test_what_is_of_other_languages_or_another_prompt_is_refused(engine: Engine) -> None:
     spanish, german = (Translator(engine, ENGLISH, [find_language(code)], window=WINDOW) for code in ("es", "de"))
     assert not german.restore(spanish.state())
-    with pytest.raises(ValueError, match="it is of another prompt"):
+    with pytest.raises(ValueError, match="it was saved with another prompt"):
         german.restore({"en-de": spanish.state()["en-es"]})
     roomy = filled(engine)
     with pytest.raises(ValueError, match="expected no more than fit"):

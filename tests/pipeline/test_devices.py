@@ -37,12 +37,12 @@ def test_a_device_that_is_plugged_in_again_may_be_another_card() -> None:
 
 
 def test_an_unknown_name_is_answered_with_those_present() -> None:
-    with pytest.raises(UsageError, match="no input device 'xlr'; there are: 0: HDA Intel; 2: Røde USB"):
+    with pytest.raises(UsageError, match="no microphone matches 'xlr'; there are: 0: HDA Intel; 2: Røde USB"):
         pick(DEVICES, "xlr")
 
 
 def test_a_name_that_fits_two_devices_is_not_guessed_at() -> None:
-    with pytest.raises(UsageError, match="'usb' fits several input devices: 2: Røde USB; 5: USB; 6: Camera USB"):
+    with pytest.raises(UsageError, match="'usb' matches several microphones: 2: Røde USB; 5: USB; 6: Camera USB"):
         pick(DEVICES, "usb")
 
 
@@ -51,12 +51,12 @@ def test_one_device_seen_through_two_interfaces_is_one_device() -> None:
 
 
 def test_a_machine_without_any_input_is_told_to_plug_one_in() -> None:
-    with pytest.raises(UserError, match="no input device was found; plug a microphone in"):
+    with pytest.raises(UserError, match="no microphone was found; plug one in"):
         pick([], None)
 
 
 def test_a_system_without_a_default_input_asks_for_a_name() -> None:
-    with pytest.raises(UserError, match="no default input; name one with --device, of: 3: Line"):
+    with pytest.raises(UserError, match="no default microphone; choose one with --device: 3: Line"):
         pick([device(3, "Line")], None)
 
 

@@ -119,10 +119,10 @@ def cut_in_half(path: Path) -> Path:
 def test_a_broken_recording_does_not_silence_the_next(tmp_path: Path) -> None:
     broken = [cut_in_half(tmp_path / name) for name in ("1.ts", "2.ts")]
     whole, heard = write_wav(tmp_path / "3.wav", SAMPLE_RATE, tone(SAMPLE_RATE, 1)), list[Samples]()
-    with pytest.raises(UserError, match=r"1\.ts: can not be read to its end .*was heard$"):
+    with pytest.raises(UserError, match=r"1\.ts: cannot be read to its end .*was captioned$"):
         heard.extend(decode_all([broken[0], whole]))
     np.testing.assert_array_equal(np.concatenate(heard)[-len(read(whole)) :], read(whole))
-    with pytest.raises(UserError, match=r"1\.ts: can not .* \(and 1 more of the recordings are broken\)$"):
+    with pytest.raises(UserError, match=r"1\.ts: cannot .* \(and 1 more of the recordings\)$"):
         list(decode_all([broken[0], whole, broken[1]]))
 
 
@@ -275,6 +275,6 @@ def test_a_rate_that_no_recording_has_is_told(tmp_path: Path) -> None:
 
 def test_a_recording_whose_second_half_is_gone_is_heard_as_far_as_it_goes_and_that_is_told(tmp_path: Path) -> None:
     path, heard = cut_in_half(tmp_path / "talk.ts"), list[Samples]()
-    with pytest.raises(UserError, match=r"can not be read to its end \(.*\); what came before was heard"):
+    with pytest.raises(UserError, match=r"cannot be read to its end \(.*\); everything before that was captioned"):
         heard.extend(decode(path))
     assert 0.2 * SECONDS < sum(map(len, heard)) / SAMPLE_RATE < 0.9 * SECONDS

@@ -181,15 +181,14 @@ def test_why_something_is_not_translated_is_told_once_for_each_cause() -> None:
     for _ in range(2):
         made.interpreter.retarget(("de", "it"))
     assert made.heard == [
-        "Spanish is shown as it was spoken: no more languages can be translated at once",
-        "English is shown as it was spoken: a segment of 999 tokens, expected at most 280",
-        "English is translated into fewer languages than are wanted: 64 conversations are there",
+        "Spanish is shown untranslated: no more languages can be translated at once",
+        "English is shown untranslated: a segment of 999 tokens, expected at most 280",
+        "English can't be translated into all the languages asked for: 64 conversations are there",
     ]
 
 
 NO_MEMORY = (
-    "the translator of English failed, and begins anew without what was said before: "
-    "CUDA out of memory. 20 MiB were wanted"
+    "the translator from English failed, and starts again without its context: CUDA out of memory. 20 MiB were wanted"
 )
 
 
@@ -262,7 +261,7 @@ def test_what_viewers_have_read_stands_where_the_model_fails() -> None:
 def test_what_can_not_be_copied_for_lack_of_room_is_said_and_ends_nothing() -> None:
     made = Made(("en",), ("de",))
     made.fails = True
-    with pytest.raises(UserError, match="can't be kept"):
+    with pytest.raises(UserError, match="can't be saved"):
         made.interpreter.state()
 
 
@@ -310,7 +309,7 @@ def test_who_translates_nothing_leaves_what_was_kept_alone() -> None:
 
 def test_what_was_said_in_another_language_is_refused() -> None:
     for pair in ("fr-de", "en-it"):
-        with pytest.raises(ValueError, match=f"it is of {pair}, expected what is translated from en, es into de"):
+        with pytest.raises(ValueError, match=f"it holds {pair}, expected translations from en, es into de"):
             Made(("en", "es"), ("de",), {pair: KEPT})
 
 

@@ -223,7 +223,7 @@ async def test_a_device_that_is_being_opened_when_all_is_over_is_closed_again(ca
 
 @pytest.mark.soundcard
 async def test_an_unknown_device_is_answered_with_those_present(card: Card) -> None:
-    with pytest.raises(UsageError, match=r"no input device 'gramophone'; there are: .*surtitle-room"):
+    with pytest.raises(UsageError, match=r"no microphone matches 'gramophone'; there are: .*surtitle-room"):
         async with microphone("gramophone"):
             pass
 

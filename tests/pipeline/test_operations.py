@@ -125,7 +125,7 @@ def test_a_log_goes_on_where_it_ended_and_is_its_owners(tmp_path: Path) -> None:
 
 
 def test_a_log_that_can_not_be_made_is_said_at_once(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"access\.jsonl: can not be written .*name another file"):
+    with pytest.raises(UserError, match=r"access\.jsonl: cannot be written .*choose another file"):
         AccessLog(tmp_path / "no" / "access.jsonl")
 
 
@@ -134,7 +134,7 @@ def test_a_full_disk_is_said_once_and_stops_nobody(caplog: pytest.LogCaptureFixt
     with caplog.at_level(logging.ERROR):
         log.write("rates")
         log.write("rates")
-    assert caplog.text.count("/dev/full can not be written: No space left on device") == 1
+    assert caplog.text.count("/dev/full cannot be written: No space left on device") == 1
 
 
 @pytest.mark.parametrize(("room", "between"), [(5, ['{"tim']), (0, [])])

@@ -63,7 +63,7 @@ def test_what_an_earlier_run_logged_is_set_aside_where_it_is_to_be_kept(tmp_path
             log.write({"run": number})
     JsonLog(path, keep=told.append).close()
     JsonLog(path, keep=told.append).close()  # nothing was said meanwhile
-    assert told == [f"{path}: what an earlier run wrote there is log-{number}.jsonl now" for number in (1, 2, 3)]
+    assert told == [f"{path}: an earlier run's file is kept as log-{number}.jsonl" for number in (1, 2, 3)]
     kept = {each.name: each.read_text() for each in tmp_path.iterdir()}
     said = {f"log-{number + 1}.jsonl": f'{{"run":{number}}}\n' for number in range(3)}
     assert kept == {"log.jsonl": "", **said}
@@ -83,7 +83,7 @@ def test_what_an_earlier_run_captioned_is_set_aside_in_each_language_where_it_is
     for name in ("talk", "talk.fr"):
         assert "Hola." in (tmp_path / f"{name}-1.{form}").read_text("utf-8")
         assert "Adiós." in (tmp_path / f"{name}.{form}").read_text("utf-8")
-    assert [each.rpartition(" is ")[2] for each in told] == [f"talk-1.{form} now", f"talk.fr-1.{form} now"]
+    assert [each.rpartition(" as ")[2] for each in told] == [f"talk-1.{form}", f"talk.fr-1.{form}"]
 
 
 def test_where_nothing_is_to_be_kept_captions_are_written_over_those_of_before(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_where_nothing_is_to_be_kept_captions_are_written_over_those_of_before(t
 
 
 def test_a_path_that_can_not_be_written_is_refused_at_the_start(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no/log.jsonl: can not be written \(No such file or directory\)"):
+    with pytest.raises(UserError, match=r"no/log.jsonl: cannot be written \(No such file or directory\)"):
         JsonLog(tmp_path / "no" / "log.jsonl")
     with pytest.raises(UserError, match="Is a directory"):
         CaptionFiles(tmp_path, ["es"], "srt")
@@ -102,7 +102,7 @@ def test_a_path_that_can_not_be_written_is_refused_at_the_start(tmp_path: Path) 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux that is always full")
 def test_a_full_disk_is_said_and_not_passed_over() -> None:
-    full = r"/dev/full: can not be written any more \(No space left on device\)"
+    full = r"/dev/full: can no longer be written \(No space left on device\)"
     with closing(JsonLog(Path("/dev/full"))) as log, pytest.raises(UserError, match=full):
         log.write({"type": "end"})
 
@@ -111,7 +111,7 @@ def test_a_full_disk_is_said_and_not_passed_over() -> None:
 def test_a_record_that_broke_off_does_not_take_the_next_one_with_it(
     tmp_path: Path, room: int, between: list[str]
 ) -> None:
-    path, full = tmp_path / "log.jsonl", "can not be written any more .File too large."
+    path, full = tmp_path / "log.jsonl", "can no longer be written .File too large."
     with closing(JsonLog(path)) as log:
         log.write({"type": "session"})
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -230,7 +230,7 @@ def test_a_free_name_is_found_in_one_look_at_the_folder(tmp_path: Path, monkeypa
 
 def test_a_recorder_is_refused_a_file_for_a_folder_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="can not be a folder"):
+    with pytest.raises(UserError, match="cannot be made a folder"):
         Recorder(tmp_path / "file", "main")
 
 

@@ -116,10 +116,10 @@ def test_a_refused_caption_is_posted_again_with_the_same_number(status: int) -> 
     box = numbered(YOUTUBE)
     first = request(box)
     told = box.answered(status, b"", 10.0)
-    assert told == f"YouTube (de) takes no captions (it answered {status}); trying again"
+    assert told == f"YouTube (de) is not taking captions (it answered {status}); trying again"
     assert box.next(10.0) == FIRST_RETRY
     assert request(box, 10.0 + FIRST_RETRY) == first
-    assert box.answered(200, b"", 11.0) == "YouTube (de) takes captions again, 0 were left out"
+    assert box.answered(200, b"", 11.0) == "YouTube (de) is taking captions again; 0 were dropped"
 
 
 def test_it_waits_longer_each_time_but_not_too_long_and_complains_once() -> None:
@@ -151,7 +151,7 @@ def test_zoom_is_asked_again_after_a_refusal_for_another_may_have_posted() -> No
     assert request(box, 1.0).method == "GET"
     box.answered(200, b"7", 1.0)
     assert seq(request(box, 1.0)) == 8
-    assert box.answered(200, b"", 1.0) == "Zoom (de) takes captions again, 0 were left out"
+    assert box.answered(200, b"", 1.0) == "Zoom (de) is taking captions again; 0 were dropped"
 
 
 def test_a_caption_that_did_not_arrive_is_posted_to_zoom_again() -> None:
@@ -170,7 +170,7 @@ def test_while_a_service_fails_the_oldest_are_left_out_and_counted() -> None:
     pushed(box, *map(str, range(QUEUE + 2)))
     assert (made := request(box, 1.0)).body.splitlines()[1] == "2"
     assert seq(made) == 1  # the number of none that was taken
-    assert box.answered(200, b"", 1.0) == "YouTube (de) takes captions again, 3 were left out"
+    assert box.answered(200, b"", 1.0) == "YouTube (de) is taking captions again; 3 were dropped"
     assert box.posted == 1
 
 

@@ -157,7 +157,7 @@ async def test_what_is_refused_comes_again_once_and_in_order(
     assert [text.splitlines()[-1] for text in endpoint.texts] == ["eins", "zwei", "drei"]
     assert endpoint.wrong == []
     assert "trying again" in told[0]
-    assert told[-1] == f"{kind.__name__} (de) takes captions again, 0 were left out"
+    assert told[-1] == f"{kind.__name__} (de) is taking captions again; 0 were dropped"
 
 
 async def test_a_service_that_is_down_and_comes_back_goes_on_where_it_was(endpoint: Endpoint) -> None:
@@ -174,8 +174,8 @@ async def test_a_service_that_is_down_and_comes_back_goes_on_where_it_was(endpoi
     assert endpoint.texts == ["eins", "zwei", "drei"]
     assert endpoint.wrong == []
     assert told == [
-        "Zoom (de) takes no captions (no connection); trying again",
-        "Zoom (de) takes captions again, 0 were left out",
+        "Zoom (de) is not taking captions (no connection); trying again",
+        "Zoom (de) is taking captions again; 0 were dropped",
     ]
 
 
@@ -213,7 +213,7 @@ async def test_an_answer_that_does_not_come_is_a_failure_and_the_caption_is_not_
         await until(lambda: bool(told))
         endpoint.slow.clear()
     assert endpoint.texts == ["eins", "zwei"]
-    assert told[0] == "Zoom (de) takes no captions (no answer in time); trying again"
+    assert told[0] == "Zoom (de) is not taking captions (no answer in time); trying again"
 
 
 async def test_what_could_not_be_posted_is_counted_at_the_end(endpoint: Endpoint) -> None:

@@ -131,8 +131,8 @@ def test_while_nobody_is_there_captions_are_marked_at_once_and_it_is_told_once(c
         assert [booth.say("One.") for _ in range(20)] == [MARKED] * 20
         assert monotonic() - began < 5
         (told,) = booth.told
-        assert "the translator's endpoint gives no translation: " in told
-        assert "captions say what was said, marked" in told
+        assert "the translation server gives no translation: " in told
+        assert "captions show the original, marked as untranslated" in told
         figures = booth.translator.figures()
         assert (figures["untranslated"], figures["endpoint_failures"], figures["endpoint_outages"]) == (20, 2, 1)
 
@@ -150,7 +150,7 @@ def test_translation_resumes_by_itself_with_the_context_of_before(chat: ChatServ
         (_, asked) = (body for body in chat.asked if body["max_tokens"] > 1)  # not only to wake it
         assert [message["content"] for message in asked["messages"]][-3:] == ["One.", "Uno.", "Two."]
         _, again = booth.told
-        assert again == "the translator's endpoint answers again, after 5 s"
+        assert again == "the translation server answers again, after 5 s"
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def test_where_an_answer_must_come_a_failure_ends_the_work_with_its_cause(chat: 
     with chat.listening(), closing(Booth(chat, budget=TEXT)) as booth:
         assert booth.say("One.") == UNO
         chat.mode = "500"
-        with pytest.raises(UserError, match="the translator's endpoint gives no translation: HTTP 500"):
+        with pytest.raises(UserError, match="the translation server gives no translation: HTTP 500"):
             booth.say("Two.")
 
 

@@ -54,7 +54,7 @@ def test_a_mistake_made_later_is_told_once_and_the_last_good_value_stays(tmp_pat
     file = reread(path, told)
     write(path, "one", 2)
     assert file.current() == file.current() == [1, 2]
-    assert told == [f"{path}: saw 'one', expected numbers; what it said before stays"]
+    assert told == [f"{path}: saw 'one', expected numbers; what it said before stays in force"]
 
 
 def test_a_mistake_that_nobody_hears_of_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,7 +101,7 @@ async def test_a_state_that_does_not_fit_is_said_and_replaced(models: Models, tm
     state = tmp_path / "talk.state"
     state.write_text("no state")
     _, printed = await captioned(models, state, tmp_path)
-    assert f"{state} is not taken up: it is no saved state" in printed
+    assert f"{state} can't be used: it is not a saved state" in printed
     assert StateFile(state, "tiny").read() is not None
 
 
@@ -163,7 +163,7 @@ async def test_without_a_translator_no_translation_can_be_added() -> None:
     asked.set()
     await running
     assert [answer.status_code for answer in answers] == [400, 200]
-    assert "got en, es, expected en alone: no translator was loaded" in answers[0].text
+    assert "got en, es, expected only en: no translator was loaded" in answers[0].text
 
 
 def killed(by: signal.Signals) -> Iterator[Samples]:
@@ -245,7 +245,7 @@ async def test_viewers_have_what_was_heard_before_a_microphone_was_lost() -> Non
     messages = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
     texts = [message["text"] for message in messages if message["type"] == "caption" and message["final"]]
     assert texts == ["WE WILL MEET AGAIN."] * 2
-    assert told[0].startswith("microphone 'usb' gives nothing")
+    assert told[0].startswith("microphone 'usb' is gone")
     assert messages[-1]["type"] == "end"
 
 

@@ -47,11 +47,11 @@ def test_drafts_and_what_was_said_in_a_wanted_language_count_for_no_translation(
 
 def test_audio_that_was_not_heard_is_summed_up_with_where_it_was() -> None:
     assert lines(Gap(61.0, 91.5, "overload"), Gap(100.0, 101.0, "device")) == [
-        "31.5 s of audio not recognised, at 1:01, 1:40"
+        "31.5 s of audio could not be recognised, at 1:01, 1:40"
     ]
-    assert lines(Gap(61.0, 61.0, "device")) == ["some audio not recognised, at 1:01"]  # nobody knows how much
+    assert lines(Gap(61.0, 61.0, "device")) == ["some audio could not be recognised, at 1:01"]  # nobody knows how much
 
 
 def test_one_stretch_that_is_told_in_pieces_is_one() -> None:
     pieces = [Gap(61.0, 62.5, "device"), Gap(62.5, 90.0, "device"), Gap(100.0, 110.0, "invalid")]
-    assert lines(*pieces, Gap(110.0, 112.0, "invalid")) == ["41.0 s of audio not recognised, at 1:01, 1:40"]
+    assert lines(*pieces, Gap(110.0, 112.0, "invalid")) == ["41.0 s of audio could not be recognised, at 1:01, 1:40"]

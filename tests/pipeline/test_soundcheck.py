@@ -14,11 +14,11 @@ from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Gap, Samples
 from surtitle.pipeline.soundcheck import FRAME, NOTHING, WITHIN, Soundcheck
 
 SILENT = (
-    "nothing is heard from 'USB mixer' for 20 s: expected sound; is it muted, the right one (surtitle devices), and "
+    "nothing but silence from 'USB mixer' for 20 s: is it muted, is it the right one (see `surtitle devices`), and "
     "may this terminal use the microphone?"
 )
-LOST = "microphone 'USB mixer' gives nothing: waiting for it. Check its plug and its power, or stop with Ctrl-C"
-BACK = "microphone 'USB mixer' is heard again"
+LOST = "microphone 'USB mixer' is gone: waiting until it is back. Check its cable and power, or stop with Ctrl-C"
+BACK = "microphone 'USB mixer' is back"
 
 
 def checked(*items: Samples | Gap) -> tuple[list[str], list[float]]:

@@ -79,11 +79,11 @@ def text(path: Path, **changes: object) -> None:
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (cut, "no saved state"),
-        (other, "no saved state"),
-        (lambda path: path.write_text("talk"), "no saved state"),
+        (cut, "not a saved state"),
+        (other, "not a saved state"),
+        (lambda path: path.write_text("talk"), "not a saved state"),
         (lambda path: text(path, version=2), "it has version 2, expected 1"),
-        (lambda path: text(path, llm="tiny"), "no saved state"),
+        (lambda path: text(path, llm="tiny"), "not a saved state"),
         (lambda path: text(path, llm="tiny", targets=["es", "de"], talks={}), "it has a tensor en-de/keys.0"),
     ],
 )
@@ -105,7 +105,7 @@ def test_what_does_not_fit_is_said_in_a_line_and_the_context_begins_anew(tmp_pat
     assert begun == [None]
     kept = tmp_path / "talk.state.old"
     assert lines == [
-        f"{path} is not taken up: it is of tiny, expected large; the context starts afresh, and this is {kept} now"
+        f"{path} can't be used: it was saved with tiny, expected large; the context starts afresh, and it is now {kept}"
     ]
     assert state_file(kept).read() is not None
     assert not path.exists()
@@ -154,7 +154,7 @@ def test_a_disk_that_is_full_is_told_in_a_pause_and_is_a_failure_at_the_end() ->
     now = EVERY
     keeper.keep_if_due()
     keeper.keep_if_due()
-    assert told == ["can't write the state; it is tried again in a pause"]
+    assert told == ["can't write the state; trying again in a later pause"]
     with pytest.raises(UserError):
         keeper.keep()
 

@@ -51,8 +51,10 @@ def test_drafts_and_beginnings_are_not_shown() -> None:
 
 
 def test_a_gap_is_said_with_its_cause() -> None:
-    assert shown(Gap(1.0, 31.0, "overload")) == ["  [1.0-31.0 s not recognised: overload]"]
-    assert shown(Gap(1.0, 1.0, "overload")) == ["  [at 1.0 s not recognised: overload]"]  # nobody knows how much
+    assert shown(Gap(1.0, 31.0, "overload")) == ["  [1.0-31.0 s not recognised: this machine could not keep up]"]
+    assert shown(Gap(1.0, 1.0, "overload")) == [
+        "  [at 1.0 s not recognised: this machine could not keep up]"
+    ]  # nobody knows how much
 
 
 def test_text_can_neither_style_nor_steer_the_terminal() -> None:
@@ -195,10 +197,10 @@ def test_gaps_changes_and_ends_say_of_which_room_they_are_where_there_are_severa
     for event in (Gap(1.0, 31.0, "overload"), Targets(("es", "fr")), SessionEnd(0.0, 0.0, {"segments": 0})):
         terminal.show(event, "hall")
     assert screen.getvalue().splitlines() == [
-        "  [hall 1.0-31.0 s not recognised: overload]",
-        "  [hall translations: es, fr]",
+        "  [hall 1.0-31.0 s not recognised: this machine could not keep up]",
+        "  [hall now translated into es, fr]",
         "hall 0.0 s of audio, 0 segments",
-        "hall 30.0 s of audio not recognised, at 0:01",
+        "hall 30.0 s of audio could not be recognised, at 0:01",
     ]
 
 

@@ -92,15 +92,15 @@ def test_what_is_no_file_is_not_replaced(tmp_path: Path, make: object) -> None:
     path = tmp_path / "now.txt"
     assert callable(make)
     make(path)
-    with pytest.raises(UserError, match=r"now\.txt: is no file that can be replaced; name another"):
+    with pytest.raises(UserError, match=r"now\.txt: is not a file that can be replaced; choose another"):
         TextNow(path, ("es",))
 
 
 def test_a_folder_that_is_not_there_is_said_at_once(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"can not be written \(No such file or directory\); name another file"):
+    with pytest.raises(UserError, match=r"cannot be written \(No such file or directory\); choose another file"):
         TextNow(tmp_path / "nowhere" / "now.txt", ("es",))
 
 
 def test_a_place_that_can_not_even_be_looked_at_is_said_at_once(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"can not be written \(File name too long\); name another file"):
+    with pytest.raises(UserError, match=r"cannot be written \(File name too long\); choose another file"):
         TextNow(tmp_path / ("a" * 300), ("es",))

@@ -96,7 +96,7 @@ async def test_a_renewed_certificate_that_does_not_fit_its_key_is_told_and_the_o
         assert await shown(server) == await shown(server) == before
         (line,) = told
         assert "KEY_VALUES_MISMATCH" in line
-        assert line.endswith("what it said before stays")
+        assert line.endswith("what it said before stays in force")
         other_key.replace(key)  # it came a moment later
         assert await shown(server) == after
     assert len(told) == 1
@@ -105,7 +105,7 @@ async def test_a_renewed_certificate_that_does_not_fit_its_key_is_told_and_the_o
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     certificate, key = written(tmp_path, "a")
     key.unlink()
-    with pytest.raises(UserError, match=r"a\.key: can not be read \(No such file"):
+    with pytest.raises(UserError, match=r"a\.key: cannot be read \(No such file"):
         load_tls(certificate, key, print)
 
 

@@ -139,5 +139,5 @@ def test_a_change_that_fails_leaves_nothing_behind(
     path = tmp_path / "tokens.toml"
     monkeypatch.setattr(os, "replace", refuse)
     assert tokens(path, "add", "obs", "--right", "read") == 1
-    assert "can not be written (Operation not permitted)" in capsys.readouterr().err
+    assert "cannot be written (Operation not permitted)" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

@@ -317,7 +317,7 @@ def test_a_smaller_gpu_has_room_for_fewer_conversations_and_one_that_is_too_smal
     row = 200_000_000  # bytes: a model of 8 billion weights, some 1,500 tokens
     assert rows_that_fit(80_000_000_000, row) == GPU_ROWS
     assert rows_that_fit(GPU_SPARE + 7 * row + 1, row) == 7
-    with pytest.raises(ValueError, match=r"3\.7 GB of it are left beside the model, expected 3\.8 for 4"):
+    with pytest.raises(ValueError, match=r"the model leaves 3\.7 GB of its memory free, expected 3\.8 for 4"):
         rows_that_fit(3_700_000_000, row)
 
 
@@ -524,7 +524,9 @@ def test_a_published_model_that_can_not_bear_the_window_is_refused(published: Pa
             }
         )
     )
-    with pytest.raises(UserError, match=r"published bears 1024 tokens, expected 1759 .*choose a smaller --window"):
+    with pytest.raises(
+        UserError, match=r"published takes 1024 tokens at most, expected 1759 .*choose a smaller --window"
+    ):
         Engine(published, threads=1, window=SMALLEST)
 
 
@@ -536,7 +538,7 @@ def test_a_tokenizer_that_was_not_downloaded_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_model_is_refused_with_what_mends_it(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"holds no loadable translator model .*surtitle models fetch"):
+    with pytest.raises(UserError, match=r"holds no translator that can be loaded .*surtitle models fetch"):
         Engine(tmp_path, threads=1)
 
 

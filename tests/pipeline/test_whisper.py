@@ -89,7 +89,7 @@ def test_a_model_that_knows_english_alone_is_not_asked_for_more(large: Path) -> 
     assert Whisper(large, threads=1).knows_english_alone
     ears = Ears(large, threads=1)
     ears.recognizer(["en"])
-    with pytest.raises(UserError, match=r"knows English alone, and en, es may be spoken: name another with --asr"):
+    with pytest.raises(UserError, match=r"knows only English, and en, es may be spoken: choose another with --asr"):
         ears.recognizer(["en", "es"])
 
 
