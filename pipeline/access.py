@@ -125,13 +125,15 @@ class Access:
             # anyway; others show a token, or say whom they mean to reach.
             if is_loopback(self.host) or token:
                 return None
-            return "saw no Origin, expected one since this server is open to the network; --allow-origin adds origins"
+            return "saw no Origin, expected one, as other machines can reach this server; --allow-origin adds origins"
         return self._refuse_origin(hosts, origins)
 
     def _refuse_origin(self, hosts: Sequence[str], origins: Sequence[str]) -> str | None:
         if len(origins) == 1 and origins[0] in {*self._own_origins(hosts[0]), *self.allow_origins}:
             return None
-        return f"saw Origin {', '.join(origins)!r}, expected this server's own pages; --allow-origin adds origins"
+        return (
+            f"saw Origin {', '.join(origins)!r}, expected that of this server's own pages; --allow-origin adds others"
+        )
 
     def _own_origins(self, host_header: str) -> set[str]:
         hosts = {*LOOPBACK_HOSTS, self.host}

@@ -83,11 +83,11 @@ class Audio:
                 if sound is None:
                     return
                 if isinstance(sound, Skipped) and not self._pace.skip(sound.samples, clock()):
-                    raise Refused(CloseCode.FLOOD, "saw more audio skipped than there was time to say")
+                    raise Refused(CloseCode.FLOOD, "saw more audio skipped than there has been time to speak")
                 if not self._pace.take(0 if isinstance(sound, Skipped | Targets) else len(sound), clock()):
                     raise Refused(
                         CloseCode.FLOOD,
-                        f"saw audio faster than {AUDIO_PACE:g} times the pace of speech, expected it as it is spoken",
+                        f"saw audio at more than {AUDIO_PACE:g} times the pace of speech, expected it as it is spoken",
                     )
             except ConnectionClosed:
                 return
@@ -155,9 +155,7 @@ async def hear_viewer(connection: ServerConnection, viewer: Viewer, greeted: Cal
         if isinstance(message, Painted) and viewer.painted(message.seq):
             continue
         if not limit.take(1, clock()):
-            raise Refused(
-                CloseCode.FLOOD, f"saw more than {MESSAGES_PER_SECOND} messages a second, expected now and then one"
-            )
+            raise Refused(CloseCode.FLOOD, f"saw more than {MESSAGES_PER_SECOND} messages a second, expected fewer")
         if not isinstance(message, Painted):
             viewer.subscribe(message.langs)
             greeted()

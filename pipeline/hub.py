@@ -340,7 +340,7 @@ class Viewer:
         if self._hub.has_lost(self, self._cursor):
             raise Refused(
                 CloseCode.SLOW,
-                "this viewer is so far behind that its next captions are gone; reconnect to go on from now",
+                "this viewer is too far behind: its next captions are gone; reconnect to go on from now",
             )
         for entry in self._hub.after(self._cursor):
             self._cursor = entry.seq
@@ -356,7 +356,8 @@ class Viewer:
         """
         if seq > self._cursor:
             raise Refused(
-                CloseCode.BAD_MESSAGE, f"saw seq {seq} painted, expected a caption of those up to {self._cursor} sent"
+                CloseCode.BAD_MESSAGE,
+                f"saw seq {seq} painted, expected one of the captions that were sent, up to {self._cursor}",
             )
         if seq <= self._painted:
             return False

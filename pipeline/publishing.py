@@ -57,7 +57,7 @@ class Publishers:
         if self._on_publish is None:
             raise Refused(
                 CloseCode.NO_PUBLISHERS,
-                "this server has its own source of speech and takes no publishers; `surtitle serve` does",
+                "this server captions its own microphone or recording and takes no publishers; `surtitle serve` does",
             )
         kind = GUESTS.get(path_of(connection))
         if kind is None:

@@ -144,7 +144,9 @@ class Realtime:
         if language is not UNSET:
             code = find_language(language).code
             if self._begun and code != self._language:
-                raise UserError(f"saw the language {code}, expected {self._language}: audio has begun; connect anew")
+                raise UserError(
+                    f"saw the language {code}, expected {self._language} now that audio has begun; reconnect for {code}"
+                )
             self._language = code
         if audio.input.transcription is not UNSET:
             self._transcription = audio.input.transcription

@@ -80,7 +80,9 @@ class Rooms:
             return room
         # in the main one, whatever names others have made up
         if name != MAIN_ROOM and sum(not room.spoken for room in self._rooms.values()) >= SPARE:
-            raise Refused(CloseCode.FULL, f"saw session {name!r}, and {SPARE} others wait for their speaker; name one")
+            raise Refused(
+                CloseCode.FULL, f"nobody has spoken in session {name!r}, and {SPARE} more wait for a speaker; try later"
+            )
         return self._add(name)
 
     def speak(self, name: str) -> Room:
@@ -92,7 +94,7 @@ class Rooms:
         room = self._rooms.get(name)
         if room is not None and room.speaking:
             raise Refused(
-                CloseCode.BUSY, f"another publisher is speaking in session {name!r}; try again when it has stopped"
+                CloseCode.BUSY, f"someone else is speaking in session {name!r}; try again when they have stopped"
             )
         self._check_full()
         room = self._rooms.pop(name, None) or self._add(name)
@@ -122,7 +124,7 @@ class Rooms:
     def _check_full(self) -> None:
         running = self._unwatched + sum(room.speaking for room in self._rooms.values())
         if self._sessions is not None and running >= self._sessions:
-            raise Refused(CloseCode.FULL, f"{self._sessions} sessions are running, no more are taken; try again later")
+            raise Refused(CloseCode.FULL, f"{self._sessions} sessions are running, as many as may; try again later")
 
     def _add(self, name: str) -> Room:
         room = self._rooms[name] = Room(name, self._make())

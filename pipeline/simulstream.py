@@ -77,7 +77,7 @@ class Simulstream:
             raise Refused(CloseCode.BAD_MESSAGE, f"{error}; expected sample_rate, source_lang, target_lang") from error
         wanted = (text.source_lang or self._source, text.target_lang or self._target, text.sample_rate or self._rate)
         if self._begun and wanted != (self._source, self._target, self._rate):
-            raise Refused(CloseCode.BAD_MESSAGE, "saw another configuration after audio, expected it before")
+            raise Refused(CloseCode.BAD_MESSAGE, "saw another configuration after audio, expected it before any audio")
         self._source, self._target, self._rate = wanted
         self.over = text.end_of_stream is not None
 

@@ -143,7 +143,7 @@ class Site:
         room = self._rooms.find(wanted.session)
         session = room.hub.session if room is not None else None
         if room is None or session is None or room.retarget is None:
-            raise HttpError(HTTPStatus.NOT_FOUND, f"nobody speaks in session {wanted.session!r}")
+            raise HttpError(HTTPStatus.NOT_FOUND, f"nobody is speaking in session {wanted.session!r}")
         try:
             targets = pair_of_codes(session.spoken, wanted.to).targets
             room.retarget(targets)

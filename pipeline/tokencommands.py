@@ -91,7 +91,7 @@ def _keep(before: os.stat_result, name: str) -> None:
             except OSError:  # another group is not to read what that one might
                 mode &= ~stat.S_IRWXG
             print(
-                "the file has another owner or group now, as only root can keep those it had: check that the server may "
-                "read it"
+                "the file has another owner or group now, as only root can keep those it had: check that the server "
+                "may read it"
             )
         os.chmod(name, mode)

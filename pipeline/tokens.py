@@ -79,7 +79,9 @@ class Tokens:
             Refused: the secret is none of ours (`UNAUTHORIZED`), or not for this (`FORBIDDEN`).
         """
         if self.public_read and self.tokens is None and right == "publish":
-            raise Refused(CloseCode.UNAUTHORIZED, "everybody may read here, and nobody publish: there are no --tokens")
+            raise Refused(
+                CloseCode.UNAUTHORIZED, "anyone may read here, and nobody publish: the server has no --tokens"
+            )
         if not secret and not self._is_open(right):
             raise Refused(CloseCode.UNAUTHORIZED, "saw no token, expected one that `surtitle tokens FILE add` made")
         return self.renew(Admission("", digest(secret or ""), right, session))
@@ -90,12 +92,13 @@ class Tokens:
         if self._is_open(admission.right):
             return replace(admission, name=token.name if token else "")
         if token is None:
-            raise Refused(CloseCode.UNAUTHORIZED, "this token is not, or not any more, one of this server's")
+            raise Refused(CloseCode.UNAUTHORIZED, "saw a token that is not, or no longer, one of this server's")
         if admission.right == "publish" and token.right == "read":
-            raise Refused(CloseCode.FORBIDDEN, f"token {token.name!r} may read, expected one with the right to publish")
+            raise Refused(CloseCode.FORBIDDEN, f"token {token.name!r} may only read, expected one that may publish")
         if token.session not in (None, admission.session):
             raise Refused(
-                CloseCode.FORBIDDEN, f"token {token.name!r} is for session {token.session!r}, saw {admission.session!r}"
+                CloseCode.FORBIDDEN,
+                f"token {token.name!r} is good for session {token.session!r} only, saw {admission.session!r}",
             )
         return replace(admission, name=token.name)
 
@@ -125,11 +128,13 @@ def parse(text: str, *, public_read: bool = False) -> Tokens:
     try:
         tokens = msgspec.convert(tomllib.loads(text), _File).token
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise UserError(f"{error}; expected [[token]] tables with name, right, sha256, and perhaps session") from error
+        raise UserError(
+            f"{error}; expected [[token]] tables with name, right, sha256 and, if wanted, session"
+        ) from error
     names = [token.name for token in tokens]
     for name in names:
         if names.count(name) > 1:
-            raise UserError(f"two tokens are called {name!r}, expected different names")
+            raise UserError(f"two tokens are called {name!r}, expected another name for one of them")
     return Tokens(tokens, public_read)
 
 

@@ -118,7 +118,7 @@ def failure(error: UserError) -> Page:
 def _given(fields: Fields) -> Given:
     given = msgspec.convert(fields, Given)
     if "true" in given.stream:
-        raise BadField("stream", "saw stream, expected it false: the answer comes as a whole")
+        raise BadField("stream", "saw stream set, expected it false: the answer comes as a whole")
     return given
 
 

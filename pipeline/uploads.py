@@ -107,7 +107,7 @@ class Parts:
     def end(self) -> str:
         """No more bytes come: return what the file is called; raises `HttpError` (400) where something is missing."""
         if not self._over:
-            raise _broken("it is cut")
+            raise _broken("it is cut short")
         if self._file_name is None:
             raise BadField(FILE, f"saw a form without a file, expected one in the field {FILE!r}")
         return self._file_name

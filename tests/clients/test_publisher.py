@@ -98,7 +98,7 @@ async def test_a_second_publisher_may_try_again_later() -> None:
     async with serving(Listener()) as server:
         first = asyncio.create_task(publish(server.url, "en", ["es"], silence()))
         await asyncio.wait_for(ready.wait(), 5)
-        with pytest.raises(ViewerError, match="another publisher is speaking") as caught:
+        with pytest.raises(ViewerError, match="someone else is speaking") as caught:
             await publish(server.url, "en", ["es"], half())
         first.cancel()
         await asyncio.wait((first,))

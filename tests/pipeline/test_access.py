@@ -54,7 +54,7 @@ def test_our_own_pages_may_connect(origin: str) -> None:
     ],
 )
 def test_another_page_may_not_connect(origin: str) -> None:
-    assert "expected this server's own pages" in str(LOCAL.refuse_upgrade(["127.0.0.1:8765"], [origin]))
+    assert "expected that of this server's own pages" in str(LOCAL.refuse_upgrade(["127.0.0.1:8765"], [origin]))
 
 
 def test_null_is_refused_even_beside_allowed_origins() -> None:

@@ -90,7 +90,7 @@ async def test_a_viewer_says_what_it_has_painted_and_nothing_else(hub: Hub, serv
         (error,), code, _ = await closing(viewer)
     assert told == [(7, "es")]
     assert (error["code"], error["retry"], code) == ("bad_message", False, 4500)
-    assert error["message"].startswith("saw seq 9 painted, expected a caption of those up to 1 sent")
+    assert error["message"].startswith("saw seq 9 painted, expected one of the captions that were sent, up to 1")
 
 
 async def test_a_viewer_that_says_the_same_painted_without_end_is_cut_off(hub: Hub, server: CaptionServer) -> None:

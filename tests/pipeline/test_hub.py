@@ -219,7 +219,7 @@ def test_what_was_not_sent_was_not_painted() -> None:
     hub.publish(caption(4))
     take(viewer)
     hub.publish(caption(5))
-    with pytest.raises(Refused, match="saw seq 3 painted, expected a caption of those up to 2 sent"):
+    with pytest.raises(Refused, match="saw seq 3 painted, expected one of the captions that were sent, up to 2"):
         viewer.painted(3)
     assert told == []
 

@@ -303,7 +303,7 @@ async def test_who_may_publish_asks_for_other_translations_of_what_is_said(build
         for query, status, said in (
             ("?to=", 400, "expected for example session=main&to=es,de"),
             ("?to=xx", 400, "unknown language 'xx'"),
-            ("?to=es&session=hall", 404, "nobody speaks in session 'hall'"),
+            ("?to=es&session=hall", 404, "nobody is speaking in session 'hall'"),
         ):
             answer = await client.post(f"/targets{query}")
             assert (answer.status_code, said in answer.text) == (status, True), query

@@ -75,7 +75,7 @@ def test_where_reading_is_public_a_token_is_needed_to_publish_and_nobody_may_wit
     assert refusal(PUBLIC, "reader's", "publish") is CloseCode.FORBIDDEN
     for secret in (None, "speaker's"):
         assert refusal(Tokens(public_read=True), secret, "publish", "hall") is CloseCode.UNAUTHORIZED
-    with pytest.raises(Refused, match="nobody publish: there are no --tokens"):
+    with pytest.raises(Refused, match="nobody publish: the server has no --tokens"):
         Tokens(public_read=True).admit(None, "publish", "hall")
 
 
