@@ -17,6 +17,12 @@ MOST_OPEN = 8
 """Rows that may wait for their last language; beyond that the oldest is shown as it is."""
 MOMENT_MS = 100
 """Milliseconds; of what is shorter, or of unknown length, no length is said."""
+_WHY = {
+    "overload": "the computer could not keep up",
+    "device": "the microphone was gone",
+    "invalid": "the sound was damaged",
+    "network": "the speaker's network was too slow",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +109,10 @@ class Board:
             case "gap":
                 milliseconds = message["end_ms"] - message["start_ms"]
                 lost = f"{milliseconds / 1000:.1f} s" if milliseconds >= MOMENT_MS else "a moment"
-                return [Notice(f"{lost} missing: {message['why']}", bad=True)]
+                return [Notice(f"{lost} missing: {_WHY.get(message['why'], message['why'])}", bad=True)]
             case "end":
                 self._say(speaking=False, trouble="")
-                return [*self._close(), Notice("end")]
+                return [*self._close(), Notice("the session is over")]
             case "welcome":
                 return list(self._welcome(message))
             case "status":

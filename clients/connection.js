@@ -37,7 +37,7 @@ export function captions(langs, handlers, say) {
     const watch = setInterval(() => {
       const silence = Date.now() - heard; // a beat comes every 20 s
       if (silence > 60000) lost({});
-      else if (silence > 30000) tell("Captions may be stale: the server is silent");
+      else if (silence > 30000) tell("Captions may be out of date: the server is silent");
     }, 5000);
     here.onopen = () => send({ type: "hello", v: 1, langs, session, token, since: epoch ? { epoch, seq } : undefined });
     here.onmessage = ({ data }) => {

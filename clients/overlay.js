@@ -313,7 +313,7 @@ const handlers = {
   },
   status({ state, lag_ms }) {
     const words = state === "device" ? "The microphone is gone" : "";
-    const whole = running?.captions === "final" && drafts ? ", no drafts: the server shows whole captions" : "";
+    const whole = running?.captions === "final" && drafts ? ", no drafts: the server sends whole captions only" : "";
     say(debug ? `${state}, ${(lag_ms ?? 0) / 1000} s late${whole}` : words);
   },
   end(message) {

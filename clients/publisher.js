@@ -9,7 +9,7 @@ const STUCK = 10; // seconds in which nothing of what waits leaves
 const LAST = 120; // seconds without a caption, while the last ones are waited for
 const NOTICED = 60; // seconds after a cut in which the server may still take us for somebody who speaks
 const REFUSED = 1000; // ms within which a room that is taken is refused
-const READY = "Getting ready. You can speak already.";
+const READY = "Getting ready. You can already speak.";
 
 export const HEARD = "You are being heard.";
 
@@ -128,15 +128,15 @@ export class Publisher {
       clearInterval(this.#watch);
       here.onclose = here.onmessage = null;
       here.close();
-      if (code === 1000) return this.#end("over", "All was said, and its captions are there.");
+      if (code === 1000) return this.#end("over", "Done: everything that was said has been captioned.");
       if (code >= 4500 && code < 5000) return this.#end("failed", refusal(code, why));
-      if (this.#stopped) return this.#end("failed", "The connection was cut before the last captions came.");
+      if (this.#stopped) return this.#end("failed", "The connection was lost before the last captions came.");
       clearTimeout(this.#timer);
       const taken = code === 4409;
       if (begun && !taken) this.#cut = Date.now();
       const ours = taken && Date.now() - this.#cut < NOTICED * 1000; // and the room is free as soon as that is noticed
       if (ours) why = "Reconnecting: the server has not noticed yet that the old connection is gone.";
-      else if (taken) why = "Somebody else is speaking in this session: waiting.";
+      else if (taken) why = "Someone else is speaking in this session: waiting until they stop.";
       this.#tell("waiting", why || "Disconnected, reconnecting…");
       const pause = ours ? 1000 : Math.min(500 * 2 ** this.#attempt++, 15000);
       this.#timer = setTimeout(() => this.#connect(taken), (0.5 + Math.random()) * pause);

@@ -147,7 +147,7 @@ function show(caption) {
   if (wanted().includes(caption.lang)) transcript.show(caption);
 }
 
-const WHY = { overload: "the computer could not keep up", device: "the microphone was gone", invalid: "the sound was broken", network: "the speaker's network was too slow" };
+const WHY = { overload: "the computer could not keep up", device: "the microphone was gone", invalid: "the sound was damaged", network: "the speaker's network was too slow" };
 
 const gaps = new Map(); // by their cause: the seconds that are missing, and the line that says so
 

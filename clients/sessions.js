@@ -7,7 +7,7 @@ export async function sessions(withToken = token) {
   const answer = await fetch("/sessions", { headers });
   if (answer.ok) return answer.json();
   const refused = answer.status === 401 || answer.status === 403;
-  throw new Error(refused ? "This needs a token, or another one." : `The server answered ${answer.status}.`);
+  throw new Error(refused ? "This needs a token, or a different one." : `The server answered ${answer.status}.`);
 }
 
 // What a language calls itself, or its code.

@@ -70,7 +70,7 @@ async function listDevices() {
   const all = await navigator.mediaDevices.enumerateDevices();
   // Names come with the first permission.
   const inputs = all.filter(({ kind, label, deviceId }) => kind === "audioinput" && label && deviceId !== "default");
-  const usual = element("option", { value: "" }, "The usual one");
+  const usual = element("option", { value: "" }, "Default");
   const options = inputs.map(({ deviceId, label }) => element("option", { value: deviceId }, label));
   find("device").replaceChildren(usual, ...options);
   find("device").value = inputs.some(({ deviceId }) => deviceId === settings.device) ? settings.device : "";
@@ -95,7 +95,7 @@ function pill(words, live = false) {
 
 function tell(state, words) {
   speaking = state === "ready";
-  pill(state === "failed" ? "Nothing is sent." : words, speaking);
+  pill(state === "failed" ? "Nothing is being sent." : words, speaking);
   if (state === "failed") find("trouble").textContent = words;
   if (state !== "failed" && state !== "over") return;
   source?.close();
@@ -123,10 +123,10 @@ function backpressure() {
   if (!publisher) return;
   if (speaking && publisher.skipped !== skipped) partly = Date.now() + IN_PART;
   skipped = publisher.skipped;
-  if (speaking && Date.now() < partly) pill("Only part of what you say is heard.");
+  if (speaking && Date.now() < partly) pill("Only part of what you say is being heard.");
   else if (speaking) pill(HEARD, true);
   const waiting = publisher.backlog / 1000;
-  let words = waiting > 0.5 ? `The network is slow: ${waiting.toFixed(1)} s are waiting.` : "";
+  let words = waiting > 0.5 ? `The network is slow: ${waiting.toFixed(1)} s of sound are waiting to be sent.` : "";
   if (skipped) words = `${(skipped / 16000).toFixed(1)} s of sound were skipped: they could not be sent in time.`;
   find("skipped").textContent = words;
 }
@@ -140,13 +140,13 @@ function level(peak) {
   meter.style.setProperty("--level", `${((decibels + 60) / 60) * 100}%`);
   meter.classList.toggle("loud", decibels >= -1);
   quiet = decibels < -45 ? quiet + 1 : 0;
-  const hint = decibels >= -1 ? "Too loud: move away, or turn it down." : quiet > 50 ? "Very quiet: is it the right microphone?" : "";
+  const hint = decibels >= -1 ? "Too loud: move away, or turn it down." : quiet > 50 ? "Very quiet: is this the right microphone?" : "";
   find("level").textContent = source?.deviceId ? hint : "";
 }
 
 function paused(on) {
   if (on) level(0);
-  find("trouble").textContent = on ? "The device has paused the microphone, for a call perhaps: nothing is heard." : "";
+  find("trouble").textContent = on ? "This device has paused the microphone, perhaps for a call: nothing is being heard." : "";
 }
 
 let asked = 0; // how often a microphone was asked for: people take their time to allow it
@@ -182,8 +182,8 @@ async function replay(file) {
     samples = await decode(file);
   } catch (error) {
     if (!(error instanceof DOMException)) throw error;
-    find("state").textContent = "Nothing is sent.";
-    find("trouble").textContent = `${file.name} is no recording that this browser can play.`;
+    find("state").textContent = "Nothing is being sent.";
+    find("trouble").textContent = `This browser can't play ${file.name}: choose another recording, or convert it.`;
     return;
   } finally {
     reading = false;

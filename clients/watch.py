@@ -174,7 +174,7 @@ def status_line(status: Status, session: str) -> Text:
     state = Text(f"{session} · ", style="dim")
     state.append(printable(status.connection), style="green" if status.connected else "yellow")
     if status.connected and not status.speaking:
-        state.append(" · nobody speaks")
+        state.append(" · nobody is speaking")
     if status.lag_ms is not None and status.speaking:
         state.append(f" · {status.lag_ms / 1000:.1f} s late")
     if status.trouble:

@@ -70,6 +70,6 @@ async def test_every_theme_of_the_reader_can_be_read(
     hub.publish(caption(30, "Esta no", final=False, stable=5))
     await page.get_by_role("button", name="Aa").click()
     await page.get_by_label(theme, exact=True).check()
-    await page.get_by_label("What was said, too").check()
+    await page.get_by_label("Show the original, too").check()
     await expect(page.locator("#drafts")).to_contain_text("Esta no")
     assert await violations(page) == []

@@ -167,7 +167,7 @@ def test_a_language_that_was_not_chosen_has_no_column() -> None:
 def test_the_end_of_a_session_keeps_its_finals_and_drops_its_drafts() -> None:
     board = Board(["es", "de"])
     shown(board, SESSION, caption(0, "es"), caption(1, "es", final=False))
-    assert shown(board, {"type": "end"}) == [{"es": "es 0"}, "end"]
+    assert shown(board, {"type": "end"}) == [{"es": "es 0"}, "the session is over"]
     assert board.open == []
     assert shown(board, SESSION, caption(0, "es"), caption(0, "de")) == ["en → es, de", {"es": "es 0", "de": "de 0"}]
 
@@ -188,8 +188,10 @@ def test_a_return_with_recovery_changes_nothing() -> None:
 
 def test_missing_audio_is_said() -> None:
     gap = {"type": "gap", "start_ms": 1000, "end_ms": 3500, "why": "overload"}
-    assert Board().push(gap) == [Notice("2.5 s missing: overload", bad=True)]
-    assert Board().push(gap | {"end_ms": 1000}) == [Notice("a moment missing: overload", bad=True)]
+    assert Board().push(gap) == [Notice("2.5 s missing: the computer could not keep up", bad=True)]
+    assert Board().push(gap | {"end_ms": 1000}) == [
+        Notice("a moment missing: the computer could not keep up", bad=True)
+    ]
 
 
 def test_the_status_tells_of_connection_speaker_lag_and_trouble() -> None:

@@ -61,7 +61,7 @@ async def test_a_token_is_asked_for_and_goes_along_in_links_but_not_in_requests(
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
         await page.goto(server.url)
-        await expect(page.get_by_role("status")).to_have_text("This needs a token, or another one.")
+        await expect(page.get_by_role("status")).to_have_text("This needs a token, or a different one.")
         await page.get_by_label("Token").fill("a secret ")  # as phones paste it
         await page.get_by_role("button", name="Show sessions").click()
         link = page.get_by_role("link", name="Overlay: main", exact=True)

@@ -604,7 +604,7 @@ async def test_a_silent_server_is_called_stale_and_left(
     hub.publish(caption(0, SENTENCES[0]))
     await shows(page, SENTENCES[0])
     await page.clock.fast_forward(31_000)
-    await expect(page.locator("#notice")).to_have_text("Captions may be stale: the server is silent")
+    await expect(page.locator("#notice")).to_have_text("Captions may be out of date: the server is silent")
     hub.publish(caption(1, SENTENCES[1]))
     await expect(page.locator("#notice")).to_be_hidden()
     await shows(page, *SENTENCES[0:2])
@@ -659,7 +659,7 @@ async def test_a_microphone_that_is_gone_is_shown_and_lateness_only_when_asked(
     await expect(page.locator("#notice")).to_have_text("The microphone is gone")
     hub.publish(Status("behind", 6.25, 9, 9))
     await expect(curious.locator("#notice")).to_have_text(
-        "behind, 6.25 s late, no drafts: the server shows whole captions"
+        "behind, 6.25 s late, no drafts: the server sends whole captions only"
     )
     await expect(page.locator("#notice")).to_be_hidden()
 

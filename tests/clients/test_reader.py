@@ -109,7 +109,7 @@ async def test_a_reader_changes_language_while_connected(
     await expect(last).to_have_text("OBS 2026 شكراً لحضوركم. (1)")
     await expect(last).to_have_css("direction", "rtl")
     await page.get_by_role("button", name="Aa").click()
-    await page.get_by_label("What was said, too").check()
+    await page.get_by_label("Show the original, too").check()
     await expect(page.locator("#captions p")).to_have_text(
         ["مساء الخير. (0)", "Good evening. (0)", "OBS 2026 شكراً لحضوركم. (1)", "Thank you for coming. (1)"]
     )

@@ -30,23 +30,23 @@ async def test_every_choice_stands_in_the_address_and_usual_ones_do_not(
     await page.get_by_label("Session").fill("hall-2")
     await page.get_by_role("button", name="日本語").click()
     await page.get_by_role("button", name="Español").click()
-    await page.get_by_label("What was said").check()
+    await page.get_by_label("The original").check()
     await page.get_by_label("Drafts").uncheck()
     for label, value in {
         "Lines": "3",
-        "Letters, pixels": "40",
+        "Text size, pixels": "40",
         "Font": "Georgia",
-        "Letters’ colour": "#ffee00",
-        "Its density": "50",
+        "Text colour": "#ffee00",
+        "Background opacity": "50",
         "Outline": "4",
         "Disappear after": "0",
-        "Hold back": "1.5",
+        "Delay": "1.5",
     }.items():
         await page.get_by_label(label, exact=label == "Outline").fill(value)
     for label, value in {"Align": "center", "Position": "top", "Direction": "rtl"}.items():
         await page.get_by_label(label).select_option(value)
-    await page.get_by_label("Say how late").check()
-    await page.get_by_label("Invented captions").check()
+    await page.get_by_label("how late captions are").check()
+    await page.get_by_label("Sample captions").check()
     await expect(address).to_have_value(
         f"{server.url}/overlay?session=hall-2&lang=ja,es&source=1&partial=0&lines=3&size=40&font=Georgia"
         "&color=%23ffee00&align=center&pos=top&dir=rtl&hold=0&delay=1.5&debug=1&demo=1&bg=%23090a0e7f"
@@ -62,7 +62,7 @@ async def test_the_preview_shows_what_the_address_does(
     await expect(frame.locator(".target .line").first).to_contain_text("Willkommen")
     await expect(frame.locator(".source .line").first).to_contain_text("Welcome")
     await page.get_by_label("Lines").fill("1")
-    await page.get_by_label("Letters’ colour").fill("#ff0000")
+    await page.get_by_label("Text colour").fill("#ff0000")
     await expect(frame.locator(".target .line").first).to_have_css("color", "rgb(255, 0, 0)")
     await page.get_by_label("Source size").select_option("800 × 600")
     await expect(page.locator("iframe")).to_have_css("width", "800px")

@@ -112,7 +112,7 @@ async def test_what_the_microphone_hears_arrives_and_its_captions_are_shown_belo
         hub.publish(caption(0, "Buenas noches."))
         await expect(page.locator("#captions p")).to_have_text(["Buenas noches.", "Good evening."])
         await page.get_by_role("button", name="Stop").click()
-        await expect(state).to_have_text("All was said, and its captions are there.")
+        await expect(state).to_have_text("Done: everything that was said has been captioned.")
         await expect(page.locator("#skipped")).to_be_hidden()
     (start,) = listener.starts
     assert (start.sources, start.targets, start.session) == (("de", "en"), ("es", "fr"), "main")
@@ -175,10 +175,12 @@ async def test_a_recording_that_is_dropped_is_sent_at_the_pace_of_speech(
         await hears(listener, 0.5)
         assert len(listener.heard) < 2.5 * RATE, "it is not sent at once"
         await asyncio.wait_for(listener.ended.wait(), 20)
-        await expect(page.locator("#state")).to_have_text("All was said, and its captions are there.")
+        await expect(page.locator("#state")).to_have_text("Done: everything that was said has been captioned.")
         (tmp_path / "notes.txt").write_text("no sound")
         await page.get_by_label("drop a recording").set_input_files(tmp_path / "notes.txt")
-        await expect(page.get_by_role("alert")).to_have_text("notes.txt is no recording that this browser can play.")
+        await expect(page.get_by_role("alert")).to_have_text(
+            "This browser can't play notes.txt: choose another recording, or convert it."
+        )
     heard = np.array(listener.heard, np.float32)
     assert len(heard) == pytest.approx(3 * RATE, abs=2)
     at = np.arange(len(heard)) / RATE
@@ -203,7 +205,7 @@ async def test_a_session_that_is_refused_or_taken_is_explained(
         await first.get_by_role("button", name="Start speaking").click()
         await expect(first.locator("#state")).to_have_text("You are being heard.")
         await second.get_by_role("button", name="Start speaking").click()
-        waiting = "Somebody else is speaking in this session: waiting."
+        waiting = "Someone else is speaking in this session: waiting until they stop."
         await expect(second.locator("#state")).to_have_text(waiting)
         hub.publish(Targets(("fr",)))
         await expect(first.get_by_role("button", name="Français")).to_have_attribute("aria-pressed", "true")
@@ -283,7 +285,7 @@ async def test_a_microphone_that_the_system_pauses_is_told_and_goes_on_when_it_m
                 return contexts[0].suspend();
             }"""
         )
-        await expect(page.get_by_role("alert")).to_contain_text("nothing is heard")
+        await expect(page.get_by_role("alert")).to_contain_text("nothing is being heard")
         before = len(listener.heard)
         await page.evaluate("delete contexts[0].resume; dispatchEvent(new Event('visibilitychange'))")
         await expect(page.get_by_role("alert")).to_be_hidden()
@@ -366,7 +368,7 @@ async def test_a_speaker_is_told_while_only_part_of_the_speech_is_sent(
         await page.get_by_role("button", name="Start speaking").click()
         await hears(listener, 0.5)
         await page.evaluate("() => void (waiting = 64000)")
-        await expect(page.locator("#state")).to_have_text("Only part of what you say is heard.")
+        await expect(page.locator("#state")).to_have_text("Only part of what you say is being heard.")
         await page.evaluate("() => void (waiting = 0)")
         await expect(page.locator("#state")).to_have_text("You are being heard.")
         await page.get_by_role("button", name="Stop").click()
@@ -409,14 +411,16 @@ async def test_a_speaker_whose_network_changed_is_back_soon_after_the_server_has
         assert set(told[-5:]) == {"Reconnecting: the server has not noticed yet that the old connection is gone."}
         await page.clock.run_for(60_000)
         await page.evaluate(busy)
-        assert await page.evaluate("told.at(-1)") == "Somebody else is speaking in this session: waiting."
+        assert (
+            await page.evaluate("told.at(-1)") == "Someone else is speaking in this session: waiting until they stop."
+        )
         pauses = await page.evaluate("sockets.length")
         await page.clock.run_for(400)
         assert await page.evaluate("sockets.length") == pauses  # nobody hurries behind somebody else
         await page.clock.run_for(20_000)
         await page.evaluate("sockets.at(-1).onopen()")
         await page.clock.run_for(1_000)
-        assert await page.evaluate("told.at(-1)") == "Getting ready. You can speak already."
+        assert await page.evaluate("told.at(-1)") == "Getting ready. You can already speak."
 
 
 async def test_who_has_stopped_does_not_wait_for_ever_for_a_network_that_is_gone(

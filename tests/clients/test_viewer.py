@@ -223,7 +223,7 @@ async def test_a_token_lets_a_viewer_in_and_its_loss_ends_the_iteration_with_the
         messages = captions(server.url, token="secret")
         await following(messages, 1)
         guests[0] = Tokens(())
-        with pytest.raises(ViewerError, match="not any more") as revoked:
+        with pytest.raises(ViewerError, match="no longer") as revoked:
             await following(messages, 1)
     assert [(caught.value.code, caught.value.retry) for caught in (without, revoked)] == [("unauthorized", False)] * 2
 

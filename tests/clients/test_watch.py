@@ -132,7 +132,7 @@ def test_of_a_draft_taller_than_the_terminal_the_newest_words_are_seen() -> None
     ("status", "line"),
     [
         (Status(), "night · connecting"),
-        (Status("connected", connected=True), "night · connected · nobody speaks"),
+        (Status("connected", connected=True), "night · connected · nobody is speaking"),
         (Status("connected", connected=True, speaking=True, lag_ms=2340), "night · connected · 2.3 s late"),
         (
             Status("connected", connected=True, speaking=True, trouble="falling behind"),
@@ -164,7 +164,7 @@ async def test_watch_prints_a_session_until_the_server_stops(terminal: bool) -> 
         hub.publish(SessionEnd(2, 2, {}))
         await server.drain(5)
         await asyncio.wait_for(watching, 5)
-    notices = ["── en → es ──", "── 2.5 s missing: overload ──", "── end ──"]
+    notices = ["── en → es ──", "── 2.5 s missing: the computer could not keep up ──", "── the session is over ──"]
     if terminal:
         assert "buenas [2Jnoches" in printed.getvalue()
         assert all(notice in printed.getvalue() for notice in notices)
@@ -267,7 +267,7 @@ async def test_the_command_shows_aligned_columns_and_goes_on_after_the_server_wa
         await screen.shows("── en → es, ja ──", said, both, drafts[1], "main · connected · 2.0 s late")
         hub.publish(SessionEnd(2, 2, {}))
         await server.drain(5)
-    await screen.shows("── en → es, ja ──", said, both, "── end ──")
+    await screen.shows("── en → es, ja ──", said, both, "── the session is over ──")
     assert await asyncio.to_thread(screen.process.wait, 10) == 0
     assert screen.cursor_is_shown
 
@@ -287,7 +287,7 @@ async def test_the_command_pipes_each_final_as_soon_as_it_comes() -> None:
             await asyncio.sleep(0.01)
         await server.drain(5)
         rest, notices = await watching.communicate()
-    assert (rest, notices.decode(), watching.returncode) == (b"", "── end ──\n", 0)
+    assert (rest, notices.decode(), watching.returncode) == (b"", "── the session is over ──\n", 0)
 
 
 async def test_the_command_shows_a_token_and_names_a_session(
@@ -299,7 +299,10 @@ async def test_the_command_shows_a_token_and_names_a_session(
     token = tmp_path / "token"
     tokens = Tokens((Token("phone", "read", digest("secret"), "hall-2"),))
     async with CaptionServer(Rooms(lambda: hub), port=0, tokens=lambda: tokens) as server:
-        for secret, session, said in (("wrong", "hall-2", "this token is not"), ("secret", "main", "is for session")):
+        for secret, session, said in (
+            ("wrong", "hall-2", "saw a token that is not"),
+            ("secret", "main", "is good for session"),
+        ):
             token.write_text(secret)
             command = ["watch", server.url, "--token-file", str(token), "--session", session]
             assert await asyncio.to_thread(main, command) == 1
