@@ -156,8 +156,8 @@ class Engine:
             family = json.loads((folder / "config.json").read_text("utf-8"))["model_type"]
         except (OSError, ValueError, KeyError) as error:
             raise UserError(
-                f"{folder} holds no translator that can be loaded ({one_line(error)}): if it was fetched, repair it "
-                f"with `surtitle models fetch`"
+                f"{folder} holds no translator that can be loaded ({one_line(error)}): if it was fetched, see what is "
+                f"wrong with `surtitle models verify {folder.name}`"
             ) from error
         self.profile = find_profile(*names_of(folder), family)
         """How this model is asked for translations."""

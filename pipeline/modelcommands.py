@@ -48,7 +48,7 @@ def verify_models(store: ModelStore, names: Sequence[str]) -> None:
     with TerminalProgress(Console(stderr=True)) as progress:
         for name in chosen:
             store.verify(name, progress)
-    print(f"{len(chosen)} models verified: {', '.join(chosen)}")
+    print(f"verified: {', '.join(chosen) or 'nothing, since no model is here'}")
 
 
 def default_names(store: ModelStore, *, text: bool) -> tuple[str, ...]:

@@ -267,10 +267,10 @@ def _decode(kinds: tuple[type[T], ...], message: str | bytes, example: str) -> T
         decoded = _client_decoder.decode(message)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise Refused(
-            CloseCode.BAD_MESSAGE, f"saw {_shown(message)} ({error}), expected for example {example}"
+            CloseCode.BAD_MESSAGE, f"saw {_shown(message)} ({error}), expected something like {example}"
         ) from error
     if not isinstance(decoded, kinds):
-        raise Refused(CloseCode.BAD_MESSAGE, f"saw {_shown(message)}, expected for example {example}")
+        raise Refused(CloseCode.BAD_MESSAGE, f"saw {_shown(message)}, expected something like {example}")
     return decoded
 
 

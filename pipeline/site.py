@@ -270,7 +270,7 @@ def _asked(head: Head, kind: type[Asked], **lists: list[str]) -> Asked:
         return msgspec.convert(query, kind)
     except msgspec.ValidationError as error:
         example = "&".join(["session=main", *(f"{name}=es,de" for name in lists)])
-        raise HttpError(HTTPStatus.BAD_REQUEST, f"{error}; expected for example {example}") from error
+        raise HttpError(HTTPStatus.BAD_REQUEST, f"{error}; expected something like {example}") from error
 
 
 async def websocket_only(request: Request) -> Page:

@@ -101,7 +101,8 @@ class Whisper:
         except (RuntimeError, ValueError, OSError) as error:
             raise UserError(
                 f"{folder} holds no loadable Whisper model ({error}): expected a CTranslate2 model (model.bin, "
-                f"config.json, tokenizer.json, vocabulary); mend it with `surtitle models fetch whisper-base`"
+                f"config.json, tokenizer.json, vocabulary); if it was fetched, see what is wrong with `surtitle models "
+                f"verify {folder.name}`"
             ) from error
         if not config.get("alignment_heads"):
             raise UserError(

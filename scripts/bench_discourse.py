@@ -170,7 +170,13 @@ def parse() -> argparse.Namespace:
     add("--to", default="fr", metavar="LANG", help="their language (default fr)")
     add("--distances", type=common.numbers, default=(0,), metavar="TURNS",
         help="other turns between the two sentences; several with commas between (default 0)")  # fmt: skip
-    add("--pairs", type=common.positive, default=10_000, metavar="N", help="of each set at most, evenly (default all)")
+    add(
+        "--pairs",
+        type=common.positive,
+        default=10_000,
+        metavar="N",
+        help="at most this many of each set, taken evenly (default all)",
+    )
     add("--window", type=common.positive, default=1024, help="tokens in the cache, the prompt included (default 1024)")
     return parser.parse_args()
 

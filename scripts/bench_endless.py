@@ -150,7 +150,7 @@ def parse() -> argparse.Namespace:
     add("--window", type=whole, default=1020, help="tokens behind the sinks (default 1020)")
     add("--sinks", type=int, default=4, help="tokens pinned at the beginning (default 4)")
     add("--engine", choices=("stock", "lean"), default="lean", help="what runs the model (default lean)")
-    add("--seed", type=int, default=0, help="of the tokens that are drawn (default 0)")
+    add("--seed", type=int, default=0, help="random seed of the tokens that are drawn (default 0)")
     add("--memory-every", type=float, default=60.0, help="seconds between memory readings (default 60)")
     arguments = parser.parse_args()
     common.check_window(parser, arguments)

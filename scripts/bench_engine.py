@@ -254,7 +254,7 @@ def parse() -> argparse.Namespace:
     add("--device", choices=("cpu", "cuda"), default="cpu",
         help="cuda: this project's engine for GPUs alone, with 1, 8 and 64 conversations (default cpu)")  # fmt: skip
     add("--engines", type=lambda text: tuple(text.split(",")), default=names[:3], metavar="NAMES",
-        help=f"of {', '.join(names)}, the first one compared with (default surtitle,int8,fp32)")  # fmt: skip
+        help=f"of {', '.join(names)}; the others are compared with the first (default surtitle,int8,fp32)")  # fmt: skip
     add("--gguf", type=Path, metavar="FILE", help="the model's file as llama.cpp reads it")
     add("--context", type=whole, default=960, help="tokens held before each piece of work (default 960)")
     add("--turns", type=whole, default=7, help="how often each engine does each piece of work (default 7)")

@@ -334,7 +334,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--chunk", type=common.positive, default=16, help="tokens a forward (default 16)")
     parser.add_argument("--dense", action="store_true", help="also measure the plain cache, which keeps everything")
     parser.add_argument(
-        "--dense-tokens", type=common.positive, default=4096, help="where the plain cache is stopped (default 4096)"
+        "--dense-tokens",
+        type=common.positive,
+        default=4096,
+        help="tokens at which the plain cache stops (default 4096)",
     )
     parser.add_argument(
         "--recompute",

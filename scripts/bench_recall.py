@@ -207,9 +207,14 @@ def parse() -> argparse.Namespace:
     add("--every", type=whole, default=10, help="lines between two questions (default 10)")
     distances = "2,5,10,20,40,80,160"
     add("--distances", type=common.numbers, default=distances, help=f"lines back to ask for (default {distances})")
-    add("--dense-tokens", type=whole, default=4096, help="where the cache that holds all is stopped (default 4096)")
+    add(
+        "--dense-tokens",
+        type=whole,
+        default=4096,
+        help="tokens at which the cache that keeps everything stops (default 4096)",
+    )
     add("--engine", choices=("stock", "lean"), default="lean", help="what runs the model (default lean)")
-    add("--seed", type=int, default=0, help="of the lines' numbers (default 0)")
+    add("--seed", type=int, default=0, help="random seed of the lines' numbers (default 0)")
     arguments = parser.parse_args()
     if 0 in arguments.distances:
         parser.error("a distance of 0 lines, expected 1 (the newest line) or more")

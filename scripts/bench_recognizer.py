@@ -284,7 +284,13 @@ def parse() -> argparse.Namespace:
         help="int8 on the cores or float16 on a GPU (default cpu)")  # fmt: skip
     add("--offline", action="store_true", help="also the whole recording at once, greedily, in windows of 30 s")
     add("--glossary", type=Path, metavar="FILE", help="also with the terms of this TOML or CSV file as hot words")
-    add("--noise", type=float, default=0.0, metavar="SECONDS", help="also as long of each sound that is no speech")
+    add(
+        "--noise",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="also this many seconds of each sound that is no speech",
+    )
     parser.set_defaults(threads=1)
     arguments = parser.parse_args()
     try:

@@ -263,7 +263,9 @@ def parse() -> argparse.Namespace:
     add("--window", type=whole, default=1020, help="tokens behind the sinks (default 1020)")
     add("--sinks", type=int, default=4, help="tokens pinned at the beginning (default 4)")
     add("--steps", type=whole, default=200, help="tokens timed in each way (default 200)")
-    add("--recompute-steps", type=whole, default=5, help="of these, by recomputation, which is slow (default 5)")
+    add(
+        "--recompute-steps", type=whole, default=5, help="how many of these by recomputation, which is slow (default 5)"
+    )
     add("--evictions", type=whole, default=4, help="evictions in the run that times them (default 4)")
     arguments = parser.parse_args()
     common.check_window(parser, arguments)

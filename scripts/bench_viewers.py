@@ -353,8 +353,8 @@ def parse(words: list[str]) -> argparse.Namespace:
     add = parser.add_argument
     add("--viewers", type=common.positive, default=1000, help="how many watch (default 1000)")
     add("--rate", type=float, default=10.0, help="captions a second (default 10)")
-    add("--seconds", type=float, default=10.0, help="of a round (default 10)")
-    add("--rounds", type=common.positive, default=3, help="of each way (default 3)")
+    add("--seconds", type=float, default=10.0, help="seconds that a round takes (default 10)")
+    add("--rounds", type=common.positive, default=3, help="rounds of each way (default 3)")
     add("--cut", type=common.positive, default=100, help="viewers that are cut off and come back (default 100)")
     return parser.parse_args(words)
 

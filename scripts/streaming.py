@@ -105,28 +105,30 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--experiment", choices=("attention_sinks", "transformers", "windowed"), default="attention_sinks"
     )
-    parser.add_argument("--model_name_or_path", default="smollm2-135m", help="fetched, a folder, or of the Hub")
-    parser.add_argument("--revision", default="main", help="of a model of the Hub (default main)")
-    parser.add_argument("--trust_remote_code", action="store_true", help="run code that comes with a model of the Hub")
+    parser.add_argument(
+        "--model_name_or_path", default="smollm2-135m", help="a fetched model, a folder, or a model on the Hub"
+    )
+    parser.add_argument("--revision", default="main", help="revision of a model on the Hub (default main)")
+    parser.add_argument("--trust_remote_code", action="store_true", help="run code that comes with a model on the Hub")
     parser.add_argument("--device_map", help="where it runs, as for from_pretrained (default auto with CUDA, else cpu)")
     parser.add_argument(
         "--torch_dtype",
         choices=("auto", "float32", "float16", "bfloat16"),
-        help="of its weights (default bfloat16 with CUDA, else float32)",
+        help="type of its weights (default bfloat16 with CUDA, else float32)",
     )
     parser.add_argument(
         "--dataset_name",
         type=Path,
         required=True,
         metavar="FILE",
-        help="a prompt a line, or .jsonl with `prompt`s or `turns`",
+        help="text with a prompt on each line, or .jsonl with `prompt`s or `turns`",
     )
     parser.add_argument("--log_file", type=Path, help="default demo/streaming_logs/EXPERIMENT/MODEL.txt")
+    parser.add_argument("--window_size", type=int, default=1024, help="tokens kept, including the sinks (default 1024)")
     parser.add_argument(
-        "--window_size", type=int, default=1024, help="tokens kept, the sinks among them (default 1024)"
+        "--attention_sink_size", type=int, default=4, help="first tokens that are never evicted (default 4)"
     )
-    parser.add_argument("--attention_sink_size", type=int, default=4, help="first tokens that stay (default 4)")
-    parser.add_argument("--max_new_tokens", type=int, default=1000, help="of an answer (default 1000)")
+    parser.add_argument("--max_new_tokens", type=int, default=1000, help="most tokens of an answer (default 1000)")
     return parser.parse_args()
 
 

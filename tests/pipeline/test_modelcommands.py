@@ -44,7 +44,7 @@ def test_the_defaults_are_what_a_first_run_needs(store: ModelStore) -> None:
 
 def test_verifying_an_empty_store_verifies_nothing(store: ModelStore, capsys: pytest.CaptureFixture[str]) -> None:
     verify_models(store, [])
-    assert capsys.readouterr().out.startswith("0 models verified")
+    assert capsys.readouterr().out == "verified: nothing, since no model is here\n"
 
 
 def test_verifying_what_is_not_here_says_how_to_fetch_it(store: ModelStore) -> None:

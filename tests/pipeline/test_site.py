@@ -242,8 +242,8 @@ async def test_the_finals_of_the_newest_session_are_a_subtitle_file(building: Bu
     [
         ("", 400, "saw 0 languages, expected one"),
         ("?lang=es,de", 400, "saw 2 languages, expected one"),
-        ("?lang=<script>", 400, "expected for example session=main&lang=es,de"),
-        ("?lang=es&session=../etc", 400, "expected for example session=main&lang=es,de"),
+        ("?lang=<script>", 400, "expected something like session=main&lang=es,de"),
+        ("?lang=es&session=../etc", 400, "expected something like session=main&lang=es,de"),
         ("?lang=es&session=a&session=b", 400, "saw session 2 times"),
         ("?lang=es&session=nobody", 404, "nobody has spoken in session 'nobody'"),
     ],
@@ -301,7 +301,7 @@ async def test_who_may_publish_asks_for_other_translations_of_what_is_said(build
         answer = await client.post("/targets?to=es,fr")
         assert (answer.status_code, answer.json()) == (200, {"targets": ["es", "fr"]})
         for query, status, said in (
-            ("?to=", 400, "expected for example session=main&to=es,de"),
+            ("?to=", 400, "expected something like session=main&to=es,de"),
             ("?to=xx", 400, "unknown language 'xx'"),
             ("?to=es&session=hall", 404, "nobody is speaking in session 'hall'"),
         ):

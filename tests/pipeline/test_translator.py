@@ -538,7 +538,9 @@ def test_a_tokenizer_that_was_not_downloaded_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_model_is_refused_with_what_mends_it(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"holds no translator that can be loaded .*surtitle models fetch"):
+    with pytest.raises(
+        UserError, match=rf"holds no translator that can be loaded .*surtitle models verify {tmp_path.name}`"
+    ):
         Engine(tmp_path, threads=1)
 
 

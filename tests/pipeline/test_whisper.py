@@ -34,7 +34,7 @@ def speech() -> Samples:
 
 
 def test_a_folder_without_a_model_is_refused_with_what_mends_it(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"holds no loadable Whisper model .*surtitle models fetch whisper-base"):
+    with pytest.raises(UserError, match=rf"holds no loadable Whisper model .*surtitle models verify {tmp_path.name}`"):
         Whisper(tmp_path, threads=1)
 
 
