@@ -137,7 +137,10 @@ def _fail(program: str, error: UserError) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """Every command and flag; README's reference is checked against it."""
     parser = argparse.ArgumentParser(
-        prog="surtitle", description="Live speech translation that you run yourself.", allow_abbrev=False
+        prog="surtitle",
+        description="Live speech translation that you run yourself.",
+        epilog="surtitle COMMAND --help says more.",
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"surtitle {_version()}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -331,7 +334,7 @@ def _generate_command(commands: Commands) -> None:
     generate.add_argument(
         "--seed", type=number(0, 2**63 - 1), default=0, metavar="N", help="random seed of the sampling (default 0)"
     )
-    generate.add_argument("--log", type=Path, metavar="PATH", help="write the text to this file, too")
+    generate.add_argument("--log", type=Path, metavar="PATH", help="also write the text to this file")
     generate.add_argument("--save", type=file_to_be, metavar="PATH", help="save the cache in this file at the end")
     generate.add_argument("--resume", type=Path, metavar="PATH", help="continue from a file that --save wrote")
     llm_threads_flag(generate, "model")

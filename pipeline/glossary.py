@@ -155,7 +155,8 @@ def parse_csv(text: str) -> Glossary:
         _check_heading(reader.fieldnames or ())
         for row in reader:
             if None in row or None in row.values():
-                raise UserError(f"line {reader.line_num}: expected as many cells as the first line has")
+                seen = "more" if None in row else "fewer"
+                raise UserError(f"line {reader.line_num}: saw {seen} cells than in the first line, expected as many")
             filled = {name.strip(): cell.strip() for name, cell in row.items() if cell.strip()}
             if filled:
                 terms.append(_term(reader.line_num, filled))
@@ -168,7 +169,7 @@ def _check_heading(names: Iterable[str]) -> None:
     for name in filter(None, map(str.strip, names)):
         if name != KEEP and name not in LANGUAGES:
             raise UserError(
-                f"line 1: unknown language {name[:40]!r}, expected a heading such as en,es,{KEEP} and commas between"
+                f"line 1: unknown language {name[:40]!r}, expected a heading such as en,es,{KEEP}, with commas between"
             )
 
 
@@ -179,7 +180,7 @@ def _term(line: int, table: Any) -> Mapping[str, str]:
         if name != KEEP and name not in LANGUAGES:
             raise UserError(f"line {line}: unknown language {name!r}, expected {KEEP} or one of {', '.join(LANGUAGES)}")
         if not isinstance(value, str) or not value.strip():
-            raise UserError(f"line {line}: saw {name} = {value!r}, expected what the term is called in quotes")
+            raise UserError(f"line {line}: saw {name} = {value!r}, expected the term's words in quotes")
     if KEEP not in table and len(table) < 2:
         raise UserError(f"line {line}: saw {_listed(table)}, expected a term in two languages or more, or {KEEP}")
     # as recognisers and models write it: what is copied from a PDF has its accents apart

@@ -22,7 +22,7 @@ from surtitle.pipeline.events import Translated
 from surtitle.pipeline.interpreter import OneSource
 from surtitle.pipeline.protocol import clean_text
 
-_EXPECTED = 'expected {"text": "…", "start_ms": 0, "end_ms": 1000}, or a line of a log of surtitle'
+_EXPECTED = 'expected {"text": "…", "start_ms": 0, "end_ms": 1000}, or a line of a surtitle log'
 Milliseconds = Annotated[int, Meta(ge=0)]
 
 

@@ -347,4 +347,4 @@ def _shared(head: Head, origin: str) -> Headers:
 
 
 def _too_slow(what: str) -> HttpError:
-    return HttpError(HTTPStatus.REQUEST_TIMEOUT, f"saw the beginning of a {what}, expected the rest at once")
+    return HttpError(HTTPStatus.REQUEST_TIMEOUT, f"saw only the beginning of a {what}, expected the rest at once")
