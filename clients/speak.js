@@ -164,10 +164,10 @@ async function listen() {
     if (!(error instanceof DOMException)) throw error;
     if (mine !== asked) return;
     const denied = error.name === "NotAllowedError";
-    const why = denied ? "The browser was not allowed to use the microphone." : `No microphone: ${error.message}`;
+    const why = denied ? "The microphone is blocked: allow it for this page, and try again." : `No microphone: ${error.message}`;
     if (!source) return stop(why);
     settings.keep({ device: source.deviceId });
-    find("trouble").textContent = `You are heard by the one before. ${why}`;
+    find("trouble").textContent = `The previous microphone is still on. ${why}`;
   }
   await listDevices();
 }

@@ -155,7 +155,9 @@ def removed(text: str, name: str) -> str:
     head, *tables = _TABLE.split(text)
     shorter = head + "".join(table for table in tables if _names(table) != [name])
     if name in _names(shorter):
-        raise UserError(f"token {name!r} is in force: expected it in a [[token]] table of its own; take it out by hand")
+        raise UserError(
+            f"token {name!r} is still in force, as it has no [[token]] table of its own: take it out by hand"
+        )
     return shorter
 
 

@@ -183,7 +183,9 @@ async def test_whose_other_microphone_can_not_be_had_is_heard_by_the_one_before(
         await expect(menu.locator("option")).not_to_have_count(1)
         await page.evaluate("inUse = true")
         await menu.select_option(index=1)
-        await expect(page.get_by_role("alert")).to_have_text("You are heard by the one before. No microphone: in use")
+        await expect(page.get_by_role("alert")).to_have_text(
+            "The previous microphone is still on. No microphone: in use"
+        )
         await expect(state).to_have_text("You are being heard.")
         assert await page.evaluate("live()") == "true"
         await page.evaluate("inUse = false")

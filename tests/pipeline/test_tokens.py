@@ -139,7 +139,7 @@ def test_who_is_not_there_can_not_be_removed() -> None:
 
 def test_a_token_is_not_said_to_be_gone_that_is_still_in_force() -> None:
     inline = f"token = [{{ name = 'obs', right = 'read', sha256 = '{READER.sha256}' }}]\n"
-    with pytest.raises(UserError, match="token 'obs' is in force"):
+    with pytest.raises(UserError, match="token 'obs' is still in force"):
         removed(inline, "obs")
 
 
