@@ -160,11 +160,8 @@ _READ_TOGETHER = re.compile(r"\\|:\d+[.,](?=\d)")
 
 
 def _srt(cue: Cue, number: int) -> str:
-    """SubRip has markup but no escapes: the characters of its markup become look-alikes.
-
-    A last line that is a number would be read as that of the next cue.
-    """
-    lines = "\n".join(tagless(_tame(line)) + (_JOINER if line.isdecimal() else "") for line in cue.lines)
+    """SubRip has markup but no escapes: the characters of its markup become look-alikes."""
+    lines = "\n".join(tagless(_uncounted(_tame(line))) for line in cue.lines)
     return f"{number}\n{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}\n{lines}\n\n"
 
 
@@ -176,7 +173,7 @@ def tagless(line: str) -> str:
 def _vtt(cue: Cue, number: int) -> str:
     """WebVTT has escapes; `>` too, since `-->` may not stand in a cue."""
     escapes = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"}
-    lines = "\n".join(_tame(line).translate(escapes) for line in cue.lines)
+    lines = "\n".join(_uncounted(_tame(line)).translate(escapes) for line in cue.lines)
     return f"{number}\n{_clock(cue.start_ms, '.')} --> {_clock(cue.end_ms, '.')}\n{lines}\n\n"
 
 
@@ -207,6 +204,11 @@ def _tame(line: str) -> str:
     """Readers of all three formats take braces for styles, a backslash for a line break, and times for a new cue."""
     braceless = line.translate({ord("{"): "(", ord("}"): ")"})
     return _READ_TOGETHER.sub(rf"\g<0>{_JOINER}", braceless)
+
+
+def _uncounted(line: str) -> str:
+    """Some readers take a last line that is a number for that of the next cue."""
+    return f"{line}{_JOINER}" if line.isdecimal() else line
 
 
 def _one_line(text: str) -> str:

@@ -80,7 +80,7 @@ def test_pauses_are_those_that_the_products_recogniser_hears(words: list[Word], 
     probabilities = iter(frames)
 
     def nothing(
-        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False
+        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False, **_: object
     ) -> list[Word]:
         return []
 
