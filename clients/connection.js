@@ -1,4 +1,4 @@
-// The way to /captions, and back after every cut with `since`: nothing final is lost or shown twice.
+// To /captions, and back after every cut with `since`: no final is lost or shown twice.
 // Knows PROTOCOL.md, and what every page's address may say: ?session=, ?lang= and #token=.
 
 export const query = new URLSearchParams(location.search);

@@ -181,7 +181,7 @@ function show(caption, late = 0) {
   track.show(caption);
 }
 
-// Of the languages in which somebody speaks one is heard: what stands there in another is older than this.
+// One spoken language is heard at a time: what stands there in another is older.
 function leave({ cue, lang }) {
   const isNew = ({ pieces }) => pieces.some((piece) => piece.cue >= cue);
   const there = tracks.filter((one) => one.role !== "source" || one.lang === lang || isNew(one));
@@ -198,7 +198,7 @@ function arrange() {
 
 function fade(late) {
   clearTimeout(resting);
-  if (lasts() - late < 2 ** 31) resting = setTimeout(rest, lasts() - late); // a browser's timers last no longer
+  if (lasts() - late < 2 ** 31) resting = setTimeout(rest, lasts() - late); // no timer lasts longer
 }
 
 function rest() {
@@ -222,7 +222,6 @@ function later(wait, run, caption) {
   return play();
 }
 
-// Whether nothing waits.
 function play() {
   clearTimeout(timer);
   if (hidden()) return false;
@@ -240,7 +239,6 @@ addEventListener("obsSourceVisibleChanged", ({ detail }) => {
   play();
 });
 
-// Whether it is shown by now.
 function take(caption, wait = delay) {
   if (!shows(caption) || -wait >= lasts() || (hidden() && !caption.final)) return false;
   return later(wait, (late) => show(caption, late), caption);
@@ -255,7 +253,7 @@ function say(words) {
   notice.textContent = trouble || [lack, state].filter(Boolean).join(" · ");
 }
 
-// Says what is wanted and the session has not; beside what it has, only to those who look for mistakes.
+// Says what is wanted and the session lacks; beside what it has, only with debug.
 function compare(session) {
   running = session;
   const { source, sources, targets } = session;

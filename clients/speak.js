@@ -78,7 +78,7 @@ async function listDevices() {
 
 find("device").addEventListener("change", async () => {
   settings.keep({ device: find("device").value });
-  if (source?.deviceId) await listen();
+  if (publisher && (!source || source.deviceId)) await listen(); // not over a recording
 });
 
 // --- sending ---
