@@ -16,7 +16,7 @@ from surtitle.pipeline.comments import is_comment
 from surtitle.pipeline.identify import Identifier
 from surtitle.pipeline.prompts import Prompt
 from surtitle.pipeline.replies import is_answered, is_reply
-from surtitle.pipeline.text import shared
+from surtitle.pipeline.text import is_mute, shared
 
 Fault = Literal[
     "empty", "runaway", "short", "echo", "language", "script", "loop", "prompt", "answer", "reply", "comment", "repeat"
@@ -116,7 +116,7 @@ class Guards:
         whole sentence; `repeat`: what was made of something else `before`.
         """
         translation = translation.strip()
-        if not any(letter.isalnum() for letter in translation) and any(letter.isalnum() for letter in source):
+        if is_mute(translation) and not is_mute(source):
             return "empty"
         if not finished:
             return "runaway"
