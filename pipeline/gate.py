@@ -82,6 +82,11 @@ class SpeechGate:
         self._is_quiet = True
         self.is_open = False
 
+    @property
+    def spoke_until(self) -> float:
+        """Seconds on the audio clock: the end of the last frame of speech."""
+        return self._last_speech * self._settings.frame
+
     def push(self, probabilities: Sequence[float]) -> list[GateEvent]:
         """The openings and closings that these frames decide."""
         s = self._settings

@@ -21,6 +21,8 @@ _LOOP_ROUNDS = 3
 """Times that several words are said in a row: a fourth time is a loop."""
 _WORD_ROUNDS = 5
 """Times that one word is said in a row: a sixth time is a loop."""
+_RECITED = 3
+"""Words, or all where there are fewer, that show that something is said again."""
 _FAST_WORDS = 6
 """Words in a row that take at least `_FAST` seconds to say; twice as many where they are pieces of words."""
 _FAST = 0.5
@@ -67,6 +69,15 @@ def loops(words: Sequence[Word], after: Sequence[Word], *, spaced: bool = True) 
     return bool(words) and any(
         _repeated(texts, size) >= max(len(words), size * _rounds(size)) for size in _sizes(spaced)
     )
+
+
+def recites(words: Sequence[Word], after: Sequence[Word]) -> bool:
+    """Whether `words` begin with what was said in those `after` which they come: a model that must go on, and hears
+    nothing to go on with, says something again.
+    """
+    begin = [bare(word.text) for word in words[:_RECITED]]
+    said = [bare(word.text) for word in after]
+    return any(said[at : at + len(begin)] == begin for at in range(len(said)))
 
 
 def _sizes(spaced: bool) -> range:

@@ -18,7 +18,7 @@ from surtitle.pipeline.agreement import CommitPolicy
 from surtitle.pipeline.alignment import Alignment
 from surtitle.pipeline.events import SAMPLE_RATE, Samples, Word
 from surtitle.pipeline.gate import Closed, GateEvent, GateSettings, Opened, Quiet, SpeechGate
-from surtitle.pipeline.inventions import heard, loops, sureness
+from surtitle.pipeline.inventions import heard, loops, recites, sureness
 from surtitle.pipeline.level import Level
 from surtitle.pipeline.sentences import ends_sentence
 from surtitle.pipeline.spoken import Speaks, SpokenLanguage
@@ -46,6 +46,7 @@ class Transcribe(Protocol):
         before: str = "",
         committed: str = "",
         last: bool = False,
+        goes_on: bool = False,
     ) -> list[Word]: ...
 
 
@@ -79,7 +80,7 @@ class RecognizerSettings:
     """Mean probability of its words below which nothing of a short speech is committed: it waits for more, over a pause
     too; if nothing follows, it was said so. Also the probability below which a word that was cut short is not shown."""
     unheard: float = 1.0
-    """Seconds of speech before a pause, after the last word, from which the model is asked once more."""
+    """Seconds of speech after the last word of a guess from which the model is asked what was said in them."""
     context: int = 120
     """Characters of committed text before the window that the model is shown."""
     past: float = 6.0
@@ -255,21 +256,9 @@ class Recognizer:
         return [Speaks(self._spoken.current)], is_sure
 
     def _recognise(self, *, last: bool) -> list[Heard]:
-        start, end = self._window_start / SAMPLE_RATE, self._window_end / SAMPLE_RATE
-        is_short = end - start <= self._settings.short
-        heard_now = self._transcribe(
-            self._window,
-            past=self._past,
-            language=self._spoken.current,
-            before=self._context(),
-            committed=joined((word.text for word in self._committed), self._spoken.current),
-            last=(last and not is_short) or self._is_full,
-        )
-        floor = self._committed[-1].end if self._committed else start  # where it ended is guessed again in each look
-        guess = [
-            Word(word.text, max(floor, start + word.start), max(floor, start + word.end), word.probability)
-            for word in heard_now
-        ]
+        end = self._window_end / SAMPLE_RATE
+        is_short = len(self._window) / SAMPLE_RATE <= self._settings.short
+        guess = self._guess(last=(last and not is_short) or self._is_full)
         self._heard_until = end
         is_loop = loops(guess, self._recent, spaced=is_spaced(self._spoken.current))
         words = [] if is_loop else self._believed(guess, last=last)
@@ -287,6 +276,35 @@ class Recognizer:
             out += self._commit(self._policy.flush())
             self._forget(self._window_end)
         return out
+
+    def _guess(self, *, last: bool) -> list[Word]:
+        """What is heard after the committed words. A model stops at times where a sentence ends: if somebody spoke on,
+        it is asked what comes after that, and believed if it is sure of something new."""
+        guess = self._ask(self._committed, last=last)
+        known = [*self._committed, *guess]
+        if not known or self._gate.spoke_until - known[-1].end <= self._settings.unheard:
+            return guess
+        more = self._ask(known, goes_on=True)
+        is_said = sureness(more) >= self._settings.unsure and not recites(more, known)
+        return guess + more if is_said else guess
+
+    def _ask(self, known: Sequence[Word], *, last: bool = False, goes_on: bool = False) -> list[Word]:
+        """What the model hears after the `known` words of the window, in seconds on the audio clock."""
+        start = self._window_start / SAMPLE_RATE
+        words = self._transcribe(
+            self._window,
+            past=self._past,
+            language=self._spoken.current,
+            before=self._context(),
+            committed=joined((word.text for word in known), self._spoken.current),
+            last=last,
+            goes_on=goes_on,
+        )
+        floor = known[-1].end if known else start  # where they ended is guessed again in each look
+        return [
+            Word(word.text, max(floor, start + word.start), max(floor, start + word.end), word.probability)
+            for word in words
+        ]
 
     def _believed(self, guess: Sequence[Word], *, last: bool) -> list[Word]:
         """What of `guess` was said.

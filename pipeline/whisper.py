@@ -61,6 +61,8 @@ class _Asked:
     """The committed words."""
     seconds: float
     """Of audio, without silence behind it."""
+    goes_on: bool
+    """Whether at least one word is to follow the committed ones."""
 
 
 class Whisper:
@@ -134,11 +136,13 @@ class Whisper:
         before: str = "",
         committed: str = "",
         last: bool = False,
+        goes_on: bool = False,
     ) -> list[Word]:
         """The words of `samples` (16 kHz, at most LONGEST seconds) that follow the `committed` ones.
 
         Where nothing follows them (`last`), a loop is read again, in the 30 s that Whisper was trained on: others end
-        by themselves, with a second more of audio.
+        by themselves, with a second more of audio. Where the speaker `goes_on` behind the committed words, there is
+        one more word at least: a model stops at times at a full stop.
 
         Times are seconds from the first sample. `past` is the audio just before `samples`, as much of it as fits, and
         `before` the text, for context. A first word that is only punctuation belongs to the last committed word.
@@ -149,7 +153,7 @@ class Whisper:
         prompt = [*shown_before(before, language, tokenizer), *tokenizer.sot_sequence, tokenizer.no_timestamps]
         space = " " if is_spaced(language) else ""
         prefix = tokenizer.encode(space + committed) if committed else []
-        asked = _Asked(tokenizer, prompt, prefix, len(samples) / SAMPLE_RATE)
+        asked = _Asked(tokenizer, prompt, prefix, len(samples) / SAMPLE_RATE, goes_on=goes_on or not committed)
         words = self._guess(self._encode(samples, past), asked)
         # what is doubted is not read again: of noise the whole 30 s make a phrase that is likely
         if (
@@ -215,7 +219,7 @@ class Whisper:
             beam_size=beams,
             # of which CTranslate2 lets half be written, the prefix included, and no more than the prompt leaves
             max_length=min(448, max(len(prompt) + limit, 2 * (len(asked.prefix) + limit))),
-            suppress_blank=not asked.prefix,
+            suppress_blank=asked.goes_on,
             suppress_tokens=[-1],
         )[0]
         # CTranslate2 returns what follows `no_timestamps`: the forced prefix is part of it

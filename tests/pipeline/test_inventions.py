@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from surtitle.pipeline.events import Word
-from surtitle.pipeline.inventions import heard, loops
+from surtitle.pipeline.inventions import heard, loops, recites
 
 
 def said(text: str, seconds: float = 0.3, start: float = 0.0) -> list[Word]:
@@ -30,6 +30,21 @@ def text_of(words: list[Word]) -> str:
 )
 def test_what_goes_round_and_round_is_said_once(guess: str, kept: str) -> None:
     assert text_of(heard(said(guess))) == kept
+
+
+@pytest.mark.parametrize(
+    ("after", "more", "is_new"),
+    [
+        # whisper-base, made to go on behind a slide's title that was read, and behind a sentence
+        ("What is simultaneous speech translation?", "What is simultaneous speech translation?", False),
+        ("What is simultaneous speech translation?", "what is simultaneous", False),
+        ("collected from Reuters News from 2020.", "And then annotated them with", True),
+        ("we found that we had to", "we had two hypotheses", True),
+        ("", "We", True),
+    ],
+)
+def test_what_a_model_is_made_to_say_is_new_or_what_it_said_before(after: str, more: str, is_new: bool) -> None:
+    assert recites(said(more), said(after)) == (not is_new)
 
 
 @pytest.mark.parametrize(

@@ -233,6 +233,39 @@ def test_what_a_model_leaves_out_behind_a_sentence_is_heard_before_a_pause() -> 
     assert texts(ears.push(said) + ears.flush()) == [name(number) for number in range(5, 13)]
 
 
+def hears_sentences(*, is_sure: bool) -> Recognizer:
+    """Of a model that stops at the first full stop and is asked to go on, then; what it is made to say it may doubt."""
+
+    def hasty(
+        samples: Samples, *, language: str, committed: str = "", goes_on: bool = False, **_: object
+    ) -> list[Word]:
+        found = transcribe(samples, language=language, committed=committed)
+        if goes_on:
+            return found if is_sure else [replace(word, text="made-up", probability=0.5) for word in found]
+        if committed.endswith("."):
+            return []
+        ends = [index for index, word in enumerate(found, 1) if word.text.endswith(".")]
+        return found[: ends[0]] if ends else found
+
+    return Recognizer(hasty, probability, languages=["en"])
+
+
+def test_what_a_model_leaves_out_behind_a_sentence_is_heard_as_soon_as_anything_else() -> None:
+    ears, said, waited = hears_sentences(is_sure=True), speech(*range(5, 25)), 0.0
+    heard = list[str]()
+    for at in range(0, len(said), SAMPLE_RATE // 10):
+        words = [item for item in ears.push(said[at : at + SAMPLE_RATE // 10]) if isinstance(item, Word)]
+        heard += texts([*words])
+        waited = max([waited, *(at / SAMPLE_RATE + 0.1 - word.end for word in words)])
+    assert [*heard, *texts(ears.flush())] == [name(number) for number in range(5, 25)]
+    assert waited < 2.0, "as long as where a model does not stop"
+
+
+def test_what_a_model_is_made_to_say_and_doubts_is_not_said() -> None:
+    ears = hears_sentences(is_sure=False)
+    assert "made-up" not in texts(ears.push(speech(*range(5, 25))) + ears.flush())
+
+
 @pytest.mark.parametrize(
     "said",
     [

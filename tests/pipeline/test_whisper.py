@@ -62,7 +62,7 @@ class Written(Whisper):
 def test_pieces_of_words_may_follow_each_other_faster_than_words(language: str, is_said: bool) -> None:
     beams = [Word("か", 0.0, 1.0, 0.5)]
     greedy = [Word(each, 0.05 * index, 0.05 * (index + 1), 0.5) for index, each in enumerate("あいうえおかき")]
-    asked = _Asked(SimpleNamespace(language_code=language), [], [], 1.0)  # type: ignore[arg-type]
+    asked = _Asked(SimpleNamespace(language_code=language), [], [], 1.0, goes_on=True)  # type: ignore[arg-type]
     assert Written(beams, greedy)._guess(None, asked) == (beams if is_said else greedy)
 
 
