@@ -28,7 +28,7 @@ from typing import Any
 
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.languages import LANGUAGES
-from surtitle.pipeline.text import is_spaced
+from surtitle.pipeline.text import is_latin, is_spaced
 
 KEEP = "keep"
 """The key of a name that is the same in every language."""
@@ -52,6 +52,7 @@ _SPELT = {"'": "['’ʼ]", "’": "['’ʼ]", "ё": "[её]", "Ё": "[ЕЁ]"}
 """Characters that one may write otherwise, and recognisers and models do: a glossary's apostrophes are a word
 processor's, theirs a keyboard's."""
 _POINTS = re.compile("[\u0591-\u05bd\u05bf-\u05c7\u064b-\u0652\u0670]")
+_LATIN = "[0-9A-Za-z]"
 _BEFORE = {"he": "[והבלכמש]{0,3}", "ar": "[وفبلك]{0,2}(?:ال|لل)?"}
 """The article and the small words that are written as one with what follows them."""
 
@@ -218,7 +219,7 @@ def _pattern(said: str, language: str) -> re.Pattern[str]:
     words = r"\s+".join(map(_spelt, said.split()))
     flags = re.NOFLAG if said.isupper() else re.IGNORECASE
     if not is_spaced(language):
-        return re.compile(words, flags)
+        return re.compile(_apart(said, words), flags)
     longest = _LONG_ENDINGS.get(language, _ENDING) if len(said.split()[-1]) >= _STEM else 0
     ending = _PARTICLES if language == "ko" else rf"\w{{0,{longest}}}"
     return re.compile(rf"(?<!\w){_BEFORE.get(language, '')}{words}{ending}(?!\w)", flags)
@@ -227,7 +228,7 @@ def _pattern(said: str, language: str) -> re.Pattern[str]:
 @lru_cache(maxsize=2**16)
 def _stems(wanted: str, language: str) -> re.Pattern[str]:
     if not is_spaced(language):
-        return re.compile(_spelt(wanted), re.IGNORECASE)
+        return re.compile(_apart(wanted, _spelt(wanted)), re.IGNORECASE)
     # what is cut off are letters: behind "People" of "People's" there would be another word
     words = [
         word[:-_ENDING] if len(word) >= _STEM + _ENDING and word[-_ENDING:].isalnum() else word
@@ -238,6 +239,15 @@ def _stems(wanted: str, language: str) -> re.Pattern[str]:
     before = _BEFORE.get(language, "")
     flags = re.NOFLAG if wanted.isupper() else re.IGNORECASE  # EU is not in "euroa"
     return re.compile(rf"(?<!\w){before}" + r"\w*\W+".join(map(_spelt, words)) + end, flags)
+
+
+def _apart(term: str, words: str) -> str:
+    """The pattern `words` of `term` where there are no spaces: Latin letters still make words there, so AI is not in
+    OpenAI."""
+    longest = _ENDING if len(term.split()[-1]) >= _STEM else 0
+    before = f"(?<!{_LATIN})" if is_latin(term[0]) else ""
+    behind = rf"{_LATIN}{{0,{longest}}}(?!{_LATIN})" if is_latin(term[-1]) else ""
+    return before + words + behind
 
 
 def _spelt(word: str) -> str:

@@ -108,6 +108,31 @@ def test_a_short_term_is_not_found_in_another_word(said: str, text: str, is_said
 
 
 @pytest.mark.parametrize(
+    ("language", "text", "is_said"),
+    [
+        ("ja", "OpenAIが発表しました。", False),
+        ("ja", "AI2027を読みました。", False),
+        ("ja", "これはAIです。", True),
+        ("zh", "我们用AI翻译。", True),
+        ("th", "เราใช้AIแปลภาษา", True),
+        ("zh", "USAID的报告。", False),
+    ],
+)
+def test_a_latin_term_is_not_found_in_another_word_where_there_are_no_spaces(
+    language: str, text: str, is_said: bool
+) -> None:
+    glossary = Glossary(({language: "AI", "es": "IA"},))
+    assert bool(glossary.renderings(text, language, "es")) == is_said
+    assert bool(missed([Rendering("IA", "AI")], text, language)) != is_said
+
+
+def test_a_longer_latin_term_may_have_an_ending_where_there_are_no_spaces() -> None:
+    glossary = Glossary(({"ja": "Transformer", "es": "transformador"},))
+    (found,) = glossary.renderings("Transformersは速い。", "ja", "es")
+    assert put_in([found], "Transformersは速い。", "ja") == "transformadorは速い。"
+
+
+@pytest.mark.parametrize(
     ("language", "term", "text"),
     [
         ("ko", "커널", "커널은 빠릅니다."),
