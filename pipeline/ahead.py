@@ -10,10 +10,11 @@ from collections.abc import Sequence
 
 from surtitle.pipeline.events import Segment
 from surtitle.pipeline.segmenter import Opening
-from surtitle.pipeline.text import goes_on, shared
+from surtitle.pipeline.text import goes_on, letters_in, shared
 
 STEP = 12
-"""Characters by which the open text must grow to be translated ahead again: drafts cost the recogniser time."""
+"""Letters by which the open text must grow to be translated ahead again (`letters_in`): drafts cost the recogniser
+time."""
 
 
 class Ahead:
@@ -39,7 +40,7 @@ class Ahead:
         if self._opening is None:
             return None
         text, before = self._opening.segment.text, self._drafted
-        grown = not goes_on(text, before) or len(text) >= shared(text, before) + STEP
+        grown = not goes_on(text, before) or letters_in(text[shared(text, before) :]) >= STEP
         ends = self._opening.is_whole and text != before  # what is drafted to its end need not be translated again
         return self._opening if grown or ends else None
 

@@ -17,6 +17,7 @@ _BESIDE = re.compile(r"(?<=[!！?？.。…])[!！]+|[!！]+(?=\s*[?？.。…,;
 _LATIN_WORD = re.compile("[0-9A-Za-z]+")
 _LETTERS_A_WORD = {"zh": 1.6, "yue": 1.6, "ja": 2.2, "th": 4.0, "lo": 4.0, "my": 5.0}
 """About, in languages without spaces: where a text is cut into words there, recognisers do not say."""
+_SAY_AS_THREE, _SAY_AS_TWO = re.compile("[\u3400-\u9fff]"), re.compile("[\u3041-\u30ff\uac00-\ud7a3]")
 _WITHOUT_SPACES = frozenset({"ja", "yue", "zh"})
 _LEADING, _TRAILING = "เแโใไເແໂໃໄ", "ะาำๅๆฯະາຳໆຯ"
 """Vowels of Thai and Lao that are written before the consonant that they follow, and letters that begin no syllable."""
@@ -40,6 +41,12 @@ def count_of(words: Iterable[str], language: str) -> float:
     latin = sum(len(_LATIN_WORD.findall(word)) for word in said)
     letters = sum(letter.isalnum() and not is_latin(letter) for word in said for letter in word)
     return latin + letters / _LETTERS_A_WORD[language]
+
+
+def letters_in(text: str) -> int:
+    """Its characters, as letters of an alphabet that would say about as much: one of Chinese says as much as three, a
+    kana and a syllable of Korean as much as two."""
+    return len(text) + 2 * len(_SAY_AS_THREE.findall(text)) + len(_SAY_AS_TWO.findall(text))
 
 
 def joined(words: Iterable[str], language: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from surtitle.pipeline.ahead import STEP, Ahead
 from surtitle.pipeline.events import Segment
 from surtitle.pipeline.segmenter import Opening
@@ -42,6 +44,15 @@ def test_it_is_due_again_when_it_has_grown_enough_or_was_guessed_otherwise() -> 
     assert ahead.due is not None
     ahead.push([], opening("We shall"))
     assert ahead.due is not None
+
+
+@pytest.mark.parametrize("said", ["我们明天", "今日は雨だ", "오늘은 비가와", "we meet them"])
+def test_what_says_as_much_is_due_in_any_script(said: str) -> None:
+    ahead = drafted("")
+    ahead.push([], opening(said))
+    assert ahead.due is not None
+    ahead.push([], opening(said[:-2]))
+    assert ahead.due is None
 
 
 def test_it_is_due_once_more_where_it_seems_to_end_however_little_it_has_grown() -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surtitle.pipeline.text import as_spoken, calm, count_of, is_punctuation, joined
+from surtitle.pipeline.languages import LANGUAGES
+from surtitle.pipeline.text import as_spoken, calm, count_of, is_punctuation, joined, letters_in
 
 
 def test_words_are_joined_with_spaces_and_marks_cling() -> None:
@@ -15,6 +16,13 @@ def test_words_are_joined_with_spaces_and_marks_cling() -> None:
 
 def test_the_rest_of_a_hyphenated_word_clings_and_a_dash_or_number_does_not() -> None:
     assert joined(["a", "cross", "-attention", "layer", "-", "at", "-5"], "en") == "a cross-attention layer - at -5"
+
+
+def test_the_same_sentence_has_about_as_many_letters_in_every_script() -> None:
+    counts = {
+        code: letters_in(language.example) / letters_in(LANGUAGES["en"].example) for code, language in LANGUAGES.items()
+    }
+    assert {code: share for code, share in counts.items() if not 0.6 < share < 1.1} == {}
 
 
 def test_languages_without_spaces_are_joined_without() -> None:
