@@ -50,13 +50,18 @@ class Captioner:
         caption = replace(
             self._caption(segment, language, revision, stamps), untranslated=made.untranslated, words=words
         )
-        if caption.role == "target":
+        if self.awaits(segment, language):
             end = segment.end + behind
             self.lags.add(end, caption.elapsed - end, stamps)
             self._ends[segment.id, language] = end
             if len(self._ends) > REPORTS:
                 del self._ends[next(iter(self._ends))]
         return caption
+
+    def awaits(self, segment: Segment, language: str) -> bool:
+        """Whether somebody waits for `segment` in `language`, and is late by as much as it is: nobody does for what
+        stands as it was said, before it is translated for others."""
+        return language in self._targets and (language != segment.language or self._targets == {language})
 
     def draft(self, opening: Opening, language: str, text: str, stable: int) -> Caption | None:
         """That the segment of `opening` begins with `text`, of which `stable` characters will stand; None where that

@@ -49,7 +49,8 @@ class Condition:
         """A final caption for readers was sent `lag` seconds after the end of its words. One that is not `awaited`,
         since it stands as it was said and its translations are still to come, does not tell that those are in time.
         """
-        self._lag = lag
+        if awaited:
+            self._lag = lag
         if awaited or lag > self._late:
             self._late, self._late_until = lag, None
 

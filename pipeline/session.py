@@ -358,7 +358,7 @@ class Session:
     def _emit(self, waiting: Waiting, language: str, made: Translated, stamps: Stamps) -> None:
         caption = self.captioner.final(waiting.segment, language, made, stamps, behind=waiting.behind)
         if caption.role == "target":
-            awaited = language != waiting.segment.language or {*self._agenda.targets} == {language}
+            awaited = self.captioner.awaits(waiting.segment, language)
             self._condition.captioned(self._lateness(waiting.segment), awaited=awaited)
         self._publish(caption)
 

@@ -43,7 +43,8 @@ class Delays:
 
 
 class LagStats:
-    """How late final target captions are: from the end of the words to each stage of their way, and to the caption."""
+    """How late final captions are that are waited for: from the end of the words to each stage of their way, and to the
+    caption."""
 
     def __init__(self) -> None:
         self._stages = {stage: Delays() for stage in STAGES}

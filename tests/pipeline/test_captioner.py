@@ -75,6 +75,16 @@ def test_only_translations_are_late_and_not_by_what_their_source_is() -> None:
     assert made.lags.percentiles() == {stage: (ms, ms) for stage, ms in late.items()}
 
 
+def test_what_stands_as_it_was_said_is_late_only_where_nothing_else_is_wanted() -> None:
+    made = captioner("en", "es")
+    made.final(segment(), "en", Translated("Good day."), STAMPS)
+    made.painted(0, "en")
+    assert made.lags.percentiles() == {}
+    made.retarget(("en",))
+    made.final(segment(1), "en", Translated("Good day."), STAMPS)
+    assert made.lags.percentiles()["sent"] == (2000, 2000)
+
+
 def test_a_translation_is_painted_as_late_as_a_viewer_shows_it_and_nothing_else_is() -> None:
     clock = HandClock()
     clock.begin(ago=4.0)

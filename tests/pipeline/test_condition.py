@@ -108,3 +108,12 @@ def test_however_often_it_is_asked_it_tells_each_change_and_no_more_than_one_in_
         assert told[-1][1] == expected
     for (before, was), (after, is_now) in pairwise(told):
         assert was != is_now or after - before >= EVERY
+
+
+def test_what_nobody_waited_for_tells_no_lag() -> None:
+    condition = Condition()
+    condition.captioned(2.0)
+    condition.captioned(0.5, awaited=False)
+    status = condition.status(audio=1.0, now=1.0, waiting=0.0)
+    assert status is not None
+    assert status.lag == 2.0
