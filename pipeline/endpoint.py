@@ -28,6 +28,8 @@ _LAST_MARKS = 0.2
 _LONGEST_TOKEN = 32
 """Characters; an answer longer than that for each token that it may have is nonsense."""
 _THOUGHT_BEGINS, _THOUGHT_ENDS = "<think>", "</think>"
+_CUT = frozenset({"length", "max_tokens", "content_filter", "error", "abort"})
+"""Why an answer ended that is not whole: a router says `error` where the server behind it failed in the middle."""
 _REASON = 200
 """Characters of a server's own words that people are shown."""
 _EXPLAINED = frozenset({401, 403, 404})
@@ -159,7 +161,7 @@ async def _read(response: httpx2.Response, limit: int, wrote: Callable[[int], No
             wrote(pieces)
         if choice.finish_reason:  # some servers have an empty one in every chunk but the last
             await _drain(events)
-            return Reply(_said(text, limit, thinks=thinks), choice.finish_reason != "length")
+            return Reply(_said(text, limit, thinks=thinks), choice.finish_reason not in _CUT)
         if len(text) > limit * _LONGEST_TOKEN:
             raise EndpointError(f"it writes on beyond max_tokens ({limit})")
     raise EndpointError("its answer broke off")

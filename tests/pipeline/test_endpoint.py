@@ -78,8 +78,9 @@ async def test_who_hangs_up_behind_a_whole_answer_has_given_it(chat: ChatServer)
     assert answer.finished
 
 
-async def test_an_answer_that_was_cut_is_not_finished(chat: ChatServer) -> None:
-    chat.finish = "length"
+@pytest.mark.parametrize("reason", ["length", "content_filter", "error"])
+async def test_an_answer_that_was_cut_is_not_finished(chat: ChatServer, reason: str) -> None:
+    chat.finish = reason
     (answer,), _ = await answers_of(Address(chat.url, "m"), ASK)
     assert not answer.finished
 
