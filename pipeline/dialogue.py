@@ -84,9 +84,9 @@ class History:
             while self._turns and self._size > _KEPT * self._limit:
                 self._size -= _size_of(self._turns.pop(0))
 
-    def leave_out(self, text: str, translation: str) -> None:
-        """Without the turns that `translation` of `text` repeats."""
-        self._turns = [turn for turn in self._turns if not repeats(text, translation, *turn)]
+    def leave_out(self, is_wrong: Callable[[TextTurn], bool]) -> None:
+        """Without the turns that are not to be shown again."""
+        self._turns = [turn for turn in self._turns if not is_wrong(turn)]
         self._size = sum(map(_size_of, self._turns))
 
     @property
@@ -112,6 +112,7 @@ class Dialogue:
         self._terms = terms
         self._source, self._target = prompts[0].source.code, prompts[0].target.code
         self._history = History(window)
+        self._told: set[TextTurn] = set()  # terms that were turns of it
         self._counts = Counter(retries=0, untranslated=0, terms=0, terms_missed=0)
 
     def figures(self) -> dict[str, int]:
@@ -138,7 +139,7 @@ class Dialogue:
         self._recall(terms)
         answer = yield from self._asking(self._prompts[0], self._history.turns, text, text, terms)
         if answer.fault == "repeat":
-            self._history.leave_out(text, answer.text)
+            self._history.leave_out(lambda turn: repeats(text, answer.text, *turn))
         if (answer.fault or answer.missed) and in_time():
             self._counts["retries"] += answer.fault is not None
             again = partial(self._again, text, terms)
@@ -162,8 +163,14 @@ class Dialogue:
         return Answer([], found, fault, len(missed(terms, found, self._target)))
 
     def _recall(self, terms: Sequence[Rendering]) -> None:
-        """Have a turn that tells a term's translation, where there is none any more."""
+        """Have a turn that tells a term's translation, where there is none any more, and none that tells what the
+        glossary does not by now."""
+        self._told.intersection_update(self._history.turns)
+        old = {turn for turn in self._told if turn not in _turns_of(self._terms(turn[0]))}
+        if old:
+            self._history.leave_out(old.__contains__)
         for turn in _turns_of(terms):
+            self._told.add(turn)
             if turn not in self._history.turns:
                 self._history.add(turn)
 

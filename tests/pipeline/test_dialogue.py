@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from surtitle.pipeline.dialogue import Ask, Dialogue, History, NoAnswer, Reply, limit_of
 from surtitle.pipeline.events import Translated
-from surtitle.pipeline.glossary import Glossary
+from surtitle.pipeline.glossary import Glossary, terms_of
 from surtitle.pipeline.guards import Guards
 from surtitle.pipeline.identify import Identifier
 from surtitle.pipeline.languages import find_language
@@ -29,8 +29,9 @@ class Talk:
     ) -> None:
         prompts = find_profile(model).prompts(ENGLISH, SPANISH)
         guards = Guards(prompts, identifier)
-        terms = glossary or Glossary()
-        self.dialogue = Dialogue(prompts, guards, window=window, terms=lambda text: terms.renderings(text, "en", "es"))
+        self.glossary = glossary or Glossary()
+        terms = terms_of(lambda: self.glossary, "en", "es")
+        self.dialogue = Dialogue(prompts, guards, window=window, terms=terms)
         self.asked: list[Ask] = []
 
     def say(self, text: str, *answers: str | None, in_time: Callable[[], bool] = lambda: True) -> Translated:
@@ -165,6 +166,19 @@ def test_a_term_that_was_cut_is_told_again(identifier: Identifier) -> None:
     assert "attention sink" not in talk.contents()
     talk.say("The attention sink helps.", "El sumidero de atención ayuda.")
     assert talk.contents()[-3:] == ["attention sink", "sumidero de atención", "The attention sink helps."]
+
+
+def test_a_term_that_the_glossary_has_no_longer_is_told_no_longer(identifier: Identifier) -> None:
+    talk = Talk(identifier, glossary=SINK)
+    talk.say("The attention sink stays.", "El sumidero de atención se queda.")
+    talk.glossary = Glossary(({"en": "attention sink", "es": "pozo de atención"},))
+    talk.say("It is pinned.", "Está fijado.")
+    assert talk.contents()[3:5] == ["The attention sink stays.", "El sumidero de atención se queda."]
+    talk.say("The attention sink helps.", "El pozo de atención ayuda.")
+    assert talk.contents()[-3:-1] == ["attention sink", "pozo de atención"]
+    talk.glossary = Glossary()
+    talk.say("Yes.", "Sí.")
+    assert "attention sink" not in talk.contents()
 
 
 def test_a_translation_without_the_term_is_asked_for_again_with_its_words_in_the_source(identifier: Identifier) -> None:
