@@ -81,11 +81,12 @@ class Glossary:
     def renderings(self, text: str, source: str, target: str) -> tuple[Rendering, ...]:
         """Of the terms that `text` mentions those that have a translation, in the order of the text.
 
-        A word may have an ending more than the glossary's. Of two terms at one place the longer one is meant.
+        A word may have an ending more than the glossary's. Of two terms at one place the longer one is meant, which may
+        have no translation: an attention sink is no sink.
         """
         both = [(_called(term, source), _called(term, target)) for term in self.terms]
-        known = [Rendering(said, wanted) for said, wanted in both if said and wanted]
-        return tuple(dict.fromkeys(rendering for _, _, rendering in _places(known, text, source)))
+        known = [Rendering(said, wanted) for said, wanted in both if said]
+        return tuple(dict.fromkeys(each for _, _, each in _places(known, text, source) if each.wanted))
 
     def hot_words(self, language: str, limit: int) -> str:
         """What the terms are called in `language`, as a recogniser's context: as many as `limit` characters hold."""
@@ -197,14 +198,15 @@ def _called(term: Mapping[str, str], language: str) -> str:
 
 
 def _places(renderings: Iterable[Rendering], text: str, source: str) -> list[tuple[int, int, Rendering]]:
-    """Where in `text` which of them is said, in order: of two at one place the longer one."""
+    """Where in `text` which of them is said, in order: of two at one place the longer one, of two as long one that has
+    a translation."""
     found = [
         (place.start(), place.end(), each)
         for each in renderings
         for place in _pattern(each.said, source).finditer(text)
     ]
     taken: list[tuple[int, int, Rendering]] = []
-    for start, end, rendering in sorted(found, key=lambda each: each[0] - each[1]):
+    for start, end, rendering in sorted(found, key=lambda each: (each[0] - each[1], not each[2].wanted)):
         if all(end <= other or start >= last for other, last, _ in taken):
             taken.append((start, end, rendering))
     return sorted(taken, key=lambda each: each[0])

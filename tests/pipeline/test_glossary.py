@@ -68,6 +68,18 @@ def test_terms_are_found_as_whole_words_with_endings_the_longest_first(
     assert list(glossary.renderings(text, "en", "es")) == found
 
 
+def test_a_longer_term_is_meant_where_it_has_no_translation_too() -> None:
+    glossary = Glossary(({"en": "attention sink", "de": "Attention-Sink"}, {"en": "sink", "es": "fregadero"}))
+    assert glossary.renderings("An attention sink.", "en", "es") == ()
+    assert glossary.renderings("An attention sink is no sink.", "en", "es") == (Rendering("sink", "fregadero"),)
+
+
+def test_a_term_that_has_a_row_for_each_language_is_found_in_each() -> None:
+    glossary = Glossary(({"en": "sink", "de": "Spüle"}, {"en": "sink", "es": "fregadero"}))
+    for language, wanted in (("de", "Spüle"), ("es", "fregadero")):
+        assert glossary.renderings("The sink.", "en", language) == (Rendering("sink", wanted),)
+
+
 def test_terms_are_found_in_either_direction_and_without_spaces(glossary: Glossary) -> None:
     assert glossary.renderings("El sumidero de atención.", "es", "de") == (
         Rendering("sumidero de atención", "Attention-Sink"),
