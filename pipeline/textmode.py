@@ -8,6 +8,7 @@ endless stream as speech. Knows no audio and no model.
 from __future__ import annotations
 
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,6 +140,12 @@ def timed_lines_of(file: Path | None, source: str) -> Iterator[Line]:
     return iter(list(_timed(_read(file), str(file), source)))
 
 
+def _composed(text: str) -> str:
+    """`text` as recognisers write it, and glossaries are read: what is copied from a PDF has its accents apart, and no
+    word of it would be one."""
+    return unicodedata.normalize("NFC", text)
+
+
 def _read(file: Path) -> list[Line]:
     try:
         content = file.read_bytes()
@@ -150,7 +157,7 @@ def _read(file: Path) -> list[Line]:
 def _numbered(lines: Iterable[bytes], name: str) -> Iterator[Line]:
     for number, line in enumerate(lines, 1):
         try:
-            yield Line(number, line.decode("utf-8-sig" if number == 1 else "utf-8").strip())
+            yield Line(number, _composed(line.decode("utf-8-sig" if number == 1 else "utf-8")).strip())
         except UnicodeDecodeError as error:
             raise UserError(
                 f"can't read {name}, line {number} ({error}): expected a UTF-8 text file, a segment on each line"
@@ -176,4 +183,4 @@ def _timed(lines: Iterable[Line], name: str, source: str) -> Iterator[Line]:
                 f"{name}, line {line.number}: saw end_ms {segment.end_ms}, before start_ms {segment.start_ms}; "
                 f"{_EXPECTED}"
             )
-        yield Line(line.number, " ".join(segment.text.split()), segment.start_ms, segment.end_ms)
+        yield Line(line.number, " ".join(_composed(segment.text).split()), segment.start_ms, segment.end_ms)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -66,6 +67,13 @@ def test_a_file_that_is_missing_or_no_text_is_refused_before_a_model_is_loaded(t
             lines_of(tmp_path / name)
     with pytest.raises(UserError, match=r"latin1\.txt, line 2 "):
         lines_of(tmp_path / "latin1.txt")
+
+
+def test_accents_that_are_marks_of_their_own_are_part_of_their_letters(tmp_path: Path) -> None:
+    apart = unicodedata.normalize("NFD", "Königsberg")
+    (tmp_path / "talk.txt").write_text(apart, encoding="utf-8")
+    path = file_of(tmp_path, {"text": apart, "start_ms": 5, "end_ms": 9})
+    assert [each.text for each in (*lines_of(tmp_path / "talk.txt"), *timed_lines_of(path, "de"))] == ["Königsberg"] * 2
 
 
 def test_standard_input_is_read_as_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
