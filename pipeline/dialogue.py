@@ -60,6 +60,10 @@ class NoAnswer(Exception):
     """Thrown into steps whose question nobody answers; the message says why."""
 
 
+class TooMuch(NoAnswer):
+    """The same where the question is refused: it may be longer than the model's context."""
+
+
 Exchange = Generator[Ask, Reply, T]
 """Work that needs answers: yields questions, and returns its result."""
 
@@ -80,9 +84,14 @@ class History:
         self._turns.append(turn)
         self._size += _size_of(turn)
         if self._size > self._limit:
-            self.cuts += 1
-            while self._turns and self._size > _KEPT * self._limit:
-                self._size -= _size_of(self._turns.pop(0))
+            self.cut(_KEPT * self._limit / self._size)
+
+    def cut(self, share: float) -> None:
+        """Keep no more than this `share` of it, the newest turns."""
+        self.cuts += 1
+        kept = share * self._size
+        while self._turns and self._size > kept:
+            self._size -= _size_of(self._turns.pop(0))
 
     def leave_out(self, is_wrong: Callable[[TextTurn], bool]) -> None:
         """Without the turns that are not to be shown again."""
@@ -136,8 +145,13 @@ class Dialogue:
         return Translated(found.text)
 
     def _found(self, text: str, terms: Sequence[Rendering], in_time: Callable[[], bool]) -> Exchange[Answer | None]:
-        self._recall(terms)
-        answer = yield from self._asking(self._prompts[0], self._history.turns, text, text, terms)
+        try:
+            answer = yield from self._in_context(text, terms)
+        except TooMuch:  # a server may hold less than is kept here
+            if not self._history.turns:
+                raise
+            self._history.cut(0.5)
+            answer = yield from self._in_context(text, terms)
         if answer.fault == "repeat":
             self._history.leave_out(lambda turn: repeats(text, answer.text, *turn))
         if (answer.fault or answer.missed) and in_time():
@@ -146,6 +160,10 @@ class Dialogue:
             with suppress(NoAnswer):  # the first stays
                 answer = yield from made_again(answer, again, prompts=len(self._prompts), in_time=in_time)
         return None if answer.fault else answer
+
+    def _in_context(self, text: str, terms: Sequence[Rendering]) -> Exchange[Answer]:
+        self._recall(terms)
+        return self._asking(self._prompts[0], self._history.turns, text, text, terms)
 
     def _again(self, text: str, terms: Sequence[Rendering], prompt: int, with_words: bool) -> Exchange[Answer]:
         """See `made_again`: without any turn but those that tell its terms."""

@@ -34,12 +34,18 @@ _REASON = 200
 """Characters of a server's own words that people are shown."""
 _EXPLAINED = frozenset({401, 403, 404})
 """Statuses whose explanation is about the key or the model; that of others may repeat what was asked."""
+_REFUSED = frozenset({400, 413, 422})
+"""Statuses by which servers say that messages are longer than a model's context, among other things."""
 _NO_JSON = (msgspec.DecodeError, ValueError, RecursionError)
 """What decoding raises for the wrong text, bytes, or brackets without end."""
 
 
 class EndpointError(Exception):
     """No answer, and why."""
+
+
+class Refusal(EndpointError):
+    """It does not take what it is asked: of all reasons the likeliest is that it is too long for the model."""
 
 
 class _ThinksAloud(EndpointError):
@@ -125,7 +131,8 @@ class Endpoint:
 
 async def _check(response: httpx2.Response) -> None:
     if response.status_code != 200:
-        raise EndpointError(f"HTTP {response.status_code} {response.reason_phrase}{await _explanation(response)}")
+        failure = Refusal if response.status_code in _REFUSED else EndpointError
+        raise failure(f"HTTP {response.status_code} {response.reason_phrase}{await _explanation(response)}")
     kind = response.headers.get("Content-Type", "nothing")
     if kind.partition(";")[0].strip() != "text/event-stream":
         raise EndpointError(f"it sends {kind[:_REASON]}, expected text/event-stream")

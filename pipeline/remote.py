@@ -20,8 +20,8 @@ from typing import Protocol
 
 from surtitle.pipeline.breaker import LONGEST_PAUSE, Breaker
 from surtitle.pipeline.callbacks import ignore
-from surtitle.pipeline.dialogue import Ask, Exchange, NoAnswer, Reply
-from surtitle.pipeline.endpoint import EndpointError
+from surtitle.pipeline.dialogue import Ask, Exchange, NoAnswer, Reply, TooMuch
+from surtitle.pipeline.endpoint import EndpointError, Refusal
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Translated
 from surtitle.pipeline.identify import Identifier
@@ -220,9 +220,14 @@ class _Segment:
                 ask = next(steps)
                 while True:
                     self.asked = ask
-                    answer = await self._endpoint.answer(ask, wrote)
-                    self.answered = self.answered or bool(answer.text.strip())
-                    ask = steps.send(answer)
+                    try:
+                        answer = await self._endpoint.answer(ask, wrote)
+                    except Refusal as error:
+                        self.why = str(error)
+                        ask = steps.throw(TooMuch())
+                    else:
+                        self.answered = self.answered or bool(answer.text.strip())
+                        ask = steps.send(answer)
         except StopIteration as end:
             translated: Translated = end.value
             self.answered = self.answered or not translated.untranslated

@@ -55,6 +55,8 @@ class ChatServer:
         """The `finish_reason`."""
         self.open: str | None = None
         """And that of an answer that goes on."""
+        self.longest = 10**9
+        """Characters of messages that it takes."""
         self.over = threading.Event()
         self.port = 0
         self._open: list[socket.socket] = []
@@ -106,6 +108,9 @@ def _handler(chat: ChatServer) -> type[QuietHandler]:
             self._answer(body)
 
         def _answer(self, body: dict[str, Any]) -> None:
+            if sum(len(message["content"]) for message in body["messages"]) > chat.longest:
+                self._whole(400, "application/json", '{"error": {"message": "the request exceeds the context size"}}')
+                return
             match chat.mode:
                 case "500":
                     self._whole(500, "application/json", '{"error": {"message": "SECRET was said"}}')

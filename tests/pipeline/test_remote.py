@@ -167,6 +167,18 @@ def test_after_nonsense_captions_are_marked_and_translation_resumes(chat: ChatSe
         assert len(booth.told) == 2
 
 
+def test_a_server_whose_context_is_shorter_than_the_window_translates_on(chat: ChatServer) -> None:
+    with chat.listening(), closing(Booth(chat)) as booth:
+        booth.say("One.")
+        chat.longest = sum(len(message["content"]) for message in chat.asked[-1]["messages"]) + 40
+        assert [booth.say("Two.") for _ in range(20)] == [DOS] * 20
+        assert booth.told == []
+        assert len(chat.asked[-1]["messages"]) > 5
+        chat.longest = 10
+        assert [booth.say("One.") for _ in range(2)] == [MARKED] * 2
+        assert "HTTP 400" in booth.told[0]
+
+
 def test_a_slow_answer_is_waited_for_no_longer_than_is_bearable(
     chat: ChatServer,
 ) -> None:
