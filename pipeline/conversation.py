@@ -17,7 +17,7 @@ from torch import Tensor
 
 from surtitle.pipeline.answers import Answer, best_of, made_again
 from surtitle.pipeline.aside import LONGEST_SOURCE, PromptTokens, Told, Watch, source_tokens
-from surtitle.pipeline.callbacks import ignore, never
+from surtitle.pipeline.callbacks import Noted, ignore, never
 from surtitle.pipeline.context import Context
 from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.errors import UserError
@@ -272,14 +272,8 @@ class Conversation:
 
     def resting(self, stop: Callable[[], bool], pause: Callable[[], bool]) -> Steps[None]:
         """See `Translator.rest`."""
-        is_paused = False
-
-        def pauses() -> bool:
-            nonlocal is_paused
-            is_paused = pause()
-            return is_paused
-
-        if (yield from until(self._remaking(pauses), stop)) and not is_paused:
+        paused = Noted(pause)
+        if (yield from until(self._remaking(paused), stop)) and not paused.is_true:
             self.counts.rebuilds += yield from self._context.rereading(lambda: stop() or pause())
 
     def _remaking(self, pause: Callable[[], bool]) -> Steps[None]:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
+from surtitle.pipeline.callbacks import Noted
 from surtitle.pipeline.errors import UserError, one_line
 from surtitle.pipeline.events import Drafted, Translated
 from surtitle.pipeline.languages import find_language
@@ -147,10 +148,11 @@ class Interpreter:
     def rest(self, stop: Callable[[], bool], pause: Callable[[], bool]) -> None:
         """What `Translator.rest` does, for one language that was spoken after the other."""
         # what was begun is finished first, so that there is no more than one of them
+        paused = Noted(pause)
         for spoken, translator in sorted(self._translators.items(), key=lambda each: each[0] != self._resting):
-            if translator is not None and not stop():
+            if translator is not None and not (paused.is_true or stop()):
                 try:
-                    translator.rest(stop, pause)
+                    translator.rest(stop, paused)
                     self._resting = spoken
                 except RuntimeError as error:
                     self._begin_anew(spoken, error)

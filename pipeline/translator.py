@@ -12,7 +12,7 @@ from dataclasses import asdict
 from functools import partial
 
 from surtitle.pipeline.aside import source_tokens
-from surtitle.pipeline.callbacks import always, ignore, never
+from surtitle.pipeline.callbacks import Noted, always, ignore, never
 from surtitle.pipeline.conversation import Conversation
 from surtitle.pipeline.engine import WINDOW, Engine
 from surtitle.pipeline.errors import UserError
@@ -169,9 +169,10 @@ class Translator:
         `stop` is asked after every slice of tokens: true ends it there, and the next rest goes on. `pause` is asked
         only where nothing is lost by it, so that rests which are paused again and again come to an end.
         """
+        paused = Noted(pause)
         for each in sorted(self.conversations, key=lambda each: not each.is_reread):
-            if not stop():
-                alone(self._engine.model, each.resting(stop, pause))
+            if not (paused.is_true or stop()):
+                alone(self._engine.model, each.resting(stop, paused))
 
     def state(self) -> SavedConversations:
         """All that the conversations know."""

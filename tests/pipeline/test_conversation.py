@@ -474,6 +474,19 @@ def test_a_context_that_is_read_again_in_part_is_finished_before_another_is_begu
     assert (spanish.is_reread, german.is_reread) == (True, False)
 
 
+def test_however_often_a_rest_is_paused_one_context_is_read_again_at_a_time(engine: Engine) -> None:
+    translator = Translator(engine, ENGLISH, [SPANISH, find_language("de")], window=WINDOW)
+    for number in range(12):
+        translator.join(numbered(number), dict.fromkeys(("es", "de"), f"{number} {LONG}"))
+    assert all(each.evictions for each in translator.conversations)
+    pauses = 0
+    while sum(each.counts.rebuilds for each in translator.conversations) < 2:
+        translator.rest(never, lambda: True)
+        assert sum(each.is_reread for each in translator.conversations) <= 1
+        pauses += 1
+    assert pauses > 2
+
+
 def test_what_is_of_other_languages_or_another_prompt_is_refused(engine: Engine) -> None:
     spanish, german = (Translator(engine, ENGLISH, [find_language(code)], window=WINDOW) for code in ("es", "de"))
     assert not german.restore(spanish.state())

@@ -57,6 +57,7 @@ class Shouts:
         if self._told.fails:
             raise RuntimeError("CUDA out of memory")
         self._told.rested.append(self._source)
+        pause()
 
     def state(self) -> SavedConversations:
         if self._told.fails:
@@ -323,6 +324,16 @@ def test_a_rest_that_was_cut_short_is_finished_before_another_begins() -> None:
     made.translate("bien", "es")
     asked = iter([False, True])
     made.interpreter.rest(lambda: next(asked), lambda: False)
+    made.translate("good", "en")  # which is the newest now
+    made.interpreter.rest(lambda: False, lambda: False)
+    assert made.rested == ["en", "en", "es"]
+
+
+def test_a_rest_that_is_paused_is_finished_before_another_begins() -> None:
+    made = Made(("en", "es"), ("de",))
+    made.translate("bien", "es")
+    made.interpreter.rest(lambda: False, lambda: True)
+    assert made.rested == ["en"]
     made.translate("good", "en")  # which is the newest now
     made.interpreter.rest(lambda: False, lambda: False)
     assert made.rested == ["en", "en", "es"]
