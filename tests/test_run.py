@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -33,9 +35,11 @@ def asked(tmp_path: Path) -> Asked:
         path.write_text(f"#!/bin/sh\n{body}\n")
         path.chmod(0o755)
 
-    def run(*arguments: str, fails: str = "") -> list[str]:
+    def run(
+        *arguments: str, fails: str = "", by: str = "scripts/run", env: Mapping[str, str] = MappingProxyType({})
+    ) -> list[str]:
         log.unlink(missing_ok=True)
-        subprocess.run([tmp_path / "scripts" / "run", *arguments], env={"PATH": "/usr/bin:/bin", "FAILS": fails})
+        subprocess.run([tmp_path / by, *arguments], env={"PATH": "/usr/bin:/bin", "FAILS": fails, **env})
         return log.read_text().splitlines()
 
     return run
@@ -51,17 +55,33 @@ def test_the_demonstration_fetches_both_translators_and_measures_them(asked: Ask
 def test_speech_that_another_server_translates_needs_no_translator_here(asked: Asked, command: str) -> None:
     words = (*command.split(), *PAIR, *URL)
     before = ["devices"] if command == "live" else []
-    assert asked(*words) == [*before, f"models fetch {ASR} {SAMPLE}", " ".join(words)]
+    assert asked(*words) == [*before, f"models fetch {ASR}", " ".join(words)]
     words = (*words, "--asr", "whisper-tiny.en")
-    fetched = ["models fetch whisper-tiny.en", f"models fetch {SAMPLE}"]
-    assert asked(*words) == [*before, *fetched, " ".join(words)]
+    assert asked(*words) == [*before, "models fetch whisper-tiny.en", " ".join(words)]
 
 
 def test_a_translator_that_is_named_is_fetched_and_no_other(asked: Asked, tmp_path: Path) -> None:
     words = ("serve", "--llm", SMALL)
-    assert asked(*words) == [f"models fetch {SMALL}", f"models fetch {ASR} {SAMPLE}", " ".join(words)]
+    assert asked(*words) == [f"models fetch {SMALL}", f"models fetch {ASR}", " ".join(words)]
     words = ("serve", f"--llm={tmp_path}")  # a folder is there
-    assert asked(*words) == [f"models fetch {ASR} {SAMPLE}", " ".join(words)]
+    assert asked(*words) == [f"models fetch {ASR}", " ".join(words)]
+
+
+def test_where_both_models_are_paths_nothing_is_fetched_but_the_sample_that_is_asked_for(
+    asked: Asked, tmp_path: Path
+) -> None:
+    (tmp_path / "a model").mkdir()
+    paths = ("--llm", f"{tmp_path}/a model", "--asr=~/a model")  # the shell does not take such a ~ for the home
+    for words in (("serve", *paths), ("replay", "talk.wav", *PAIR, *paths)):
+        assert asked(*words, env={"HOME": str(tmp_path)}) == [" ".join(words)]
+    for words in (("replay", "sample:jfk", *PAIR, *paths), paths):
+        assert asked(*words, env={"HOME": str(tmp_path)})[0] == f"models fetch {SAMPLE}"
+
+
+def test_it_is_found_by_way_of_a_link(asked: Asked, tmp_path: Path) -> None:
+    (tmp_path / "home" / "bin").mkdir(parents=True)
+    (tmp_path / "home" / "bin" / "captions").symlink_to(tmp_path / "scripts" / "run")
+    assert asked("devices", by="home/bin/captions") == ["devices"]
 
 
 def test_text_needs_no_recogniser_and_where_another_server_translates_it_nothing(asked: Asked, tmp_path: Path) -> None:
@@ -79,31 +99,63 @@ def test_without_a_microphone_nothing_is_fetched(asked: Asked) -> None:
     assert asked("live", *PAIR, fails="devices") == ["devices"]
 
 
-PYTHON = """#!/bin/sh
+PYTHON = f"""#!/bin/sh
+[ "$1" = -c ] && exec {sys.executable} "$@"
 echo "$*" >>"$LOG"
-if [ "$2" = venv ]; then
-    rm .venv/bin/python
+case "$*" in
+*pip*) [ -e "$(dirname "$0")/pip" ] || exit 1 ;;
+*venv*)
+    sleep 0.3
+    rm -f .venv/bin/python
     cp "$0" .venv/bin/python
-fi
+    touch .venv/bin/pip
+    ;;
+esac
 """
-"""Writes down what it is asked, and makes what it is asked to make."""
+"""Writes down what it is asked, and makes what it is asked to make; only there it has pip."""
 
 
-def test_an_installation_is_made_again_where_its_python_is_gone_and_else_not(tmp_path: Path) -> None:
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A checkout with a .venv that was interrupted as it was made, and a Python beside it."""
     for folder in ("scripts", "tools", ".venv/bin"):
         (tmp_path / folder).mkdir(parents=True)
     shutil.copy(RUN.with_name("setup"), tmp_path / "scripts" / "setup")
     (tmp_path / "pyproject.toml").write_text("[project]\n")
-    (tmp_path / ".venv" / "installed").write_text(f"{tmp_path}\n[project]\n")
-    (tmp_path / ".venv" / "bin" / "python").symlink_to("/usr/bin/python-that-an-upgrade-took-away")
     python = tmp_path / "tools" / "python3.11"
     python.write_text(PYTHON)
     python.chmod(0o755)
-    log = tmp_path / "asked"
-    env = {"PATH": f"{tmp_path}/tools:/usr/bin:/bin", "LOG": str(log)}
-    subprocess.run([tmp_path / "scripts" / "setup"], env=env, check=True)
-    asked = log.read_text()
-    assert "-m venv --clear .venv\n" in asked
-    assert "-m pip install" in asked
-    subprocess.run([tmp_path / "scripts" / "setup"], env=env, check=True)
-    assert log.read_text() == asked
+    shutil.copy(python, tmp_path / ".venv" / "bin" / "python")
+    return tmp_path
+
+
+def set_up(tree: Path, *, times: int = 1) -> list[str]:
+    """Run that many at once: what Python was asked until the last one ended."""
+    env = {"PATH": f"{tree}/tools:/usr/bin:/bin", "LOG": str(tree / "asked")}
+    running = [subprocess.Popen([tree / "scripts" / "setup"], env=env) for _ in range(times)]
+    assert [each.wait() for each in running] == [0] * times
+    return (tree / "asked").read_text().splitlines()
+
+
+def test_an_installation_is_made_again_where_its_python_is_gone_and_else_not(tree: Path) -> None:
+    (tree / ".venv" / "installed").write_text(f"{tree}\n[project]\n")
+    (tree / ".venv" / "bin" / "python").unlink()
+    (tree / ".venv" / "bin" / "python").symlink_to("/usr/bin/python-that-an-upgrade-took-away")
+    asked = set_up(tree)
+    assert "-m venv --clear .venv" in asked
+    assert any(each.startswith("-m pip install") for each in asked)
+    assert set_up(tree) == asked
+
+
+def test_an_environment_that_was_interrupted_before_it_had_pip_is_made_again(tree: Path) -> None:
+    assert "-m venv --clear .venv" in set_up(tree)
+
+
+def test_of_two_at_once_the_second_waits_and_finds_it_done(tree: Path) -> None:
+    assert set_up(tree, times=2).count("-m venv --clear .venv") == 1
+
+
+def test_what_was_installed_before_does_not_count_while_another_is_installed(tree: Path) -> None:
+    (tree / ".venv" / "installed-dev").write_text("of another checkout")
+    set_up(tree)
+    assert not (tree / ".venv" / "installed-dev").exists()
