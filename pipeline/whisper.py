@@ -91,6 +91,8 @@ class Whisper:
                 raise UserError("--asr-device cuda: CTranslate2 finds no GPU, expected one: leave the flag out")
             load_cublas()
         try:
+            if not (folder / "tokenizer.json").is_file():  # faster-whisper would ask the Hub for that of another size
+                raise FileNotFoundError("no tokenizer.json in it")
             self._whisper = WhisperModel(
                 str(folder),
                 device=device,

@@ -39,6 +39,17 @@ def test_a_folder_without_a_model_is_refused_with_what_mends_it(tmp_path: Path) 
 
 
 @pytest.mark.skipif(get_cuda_device_count() > 0, reason="there is a GPU")
+@pytest.mark.slow
+def test_a_model_without_its_tokenizer_is_refused_and_none_is_fetched(
+    large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = shutil.copytree(large, tmp_path / "bare")
+    (folder / "tokenizer.json").unlink()
+    monkeypatch.setattr("faster_whisper.transcribe.tokenizers.Tokenizer.from_pretrained", pytest.fail)
+    with pytest.raises(UserError, match=r"no tokenizer.json in it"):
+        Whisper(folder, threads=1)
+
+
 def test_a_gpu_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--asr-device cuda: CTranslate2 finds no GPU"):
         Whisper(tmp_path, threads=1, device="cuda")
