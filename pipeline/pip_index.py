@@ -23,6 +23,7 @@ import msgspec
 from pip._internal.models.index import PyPI  # pip's own default, wherever that is
 
 from surtitle.pipeline.download import DownloadError, Web, reason, site
+from surtitle.pipeline.errors import UserError
 
 _ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 _PAGE_LIMIT = 64 << 20
@@ -47,13 +48,15 @@ class PipConfig:
 
 
 def read_pip_config(environ: Mapping[str, str]) -> PipConfig:
-    """Ask pip for its configuration; without pip (uv makes such environments), read its `PIP_*` variables."""
+    """Ask pip for its configuration. Raises UserError where it can't tell: a file of it is damaged, say."""
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "config", "list"]
     listing = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(environ))
-    if listing.returncode == 0:
-        return parse_pip_config(listing.stdout)
-    variables = {name[4:].lower().replace("_", "-"): value for name, value in environ.items() if name[:4] == "PIP_"}
-    return parse_pip_config("\n".join(f":env:.{name}={value!r}" for name, value in variables.items()))
+    if listing.returncode:
+        raise UserError(
+            f"pip can't tell where it fetches packages from, and models come from there too: "
+            f"{' '.join(listing.stderr.split())} (`pip config list` says the same)"
+        )
+    return parse_pip_config(listing.stdout)
 
 
 def parse_pip_config(listing: str) -> PipConfig:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
+import tomllib
 from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -68,6 +71,22 @@ def test_a_file_knows_only_what_its_folder_may_know() -> None:
 
 def test_the_vocabulary_depends_on_nothing() -> None:
     assert not {source: found for source in VOCABULARY if (found := our_folders(source))}
+
+
+def test_what_is_imported_is_installed_with_the_program() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    installed = {normal(re.split(r"[<>=]", each)[0]) for each in project["dependencies"]}
+    comes_from = packages_distributions()
+    assert not {
+        source: lacking
+        for source in sources()
+        for name in packages(source) - sys.stdlib_module_names - {"surtitle"}
+        if not installed & (lacking := {normal(each) for each in comes_from[name]})
+    }
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def test_no_file_loads_a_second_copy_of_a_module() -> None:

@@ -10,6 +10,7 @@ import pytest
 from pip._internal.models.index import PyPI
 
 from surtitle.pipeline.download import DownloadError
+from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.pip_index import PipConfig, PipIndex, parse_pip_config, read_pip_config
 
 if TYPE_CHECKING:
@@ -58,6 +59,12 @@ def test_pip_itself_is_asked_for_its_configuration(tmp_path: Path) -> None:
     config = read_pip_config({**environ, "PIP_CONFIG_FILE": str(tmp_path / "pip.conf"), "PIP_TIMEOUT": "7"})
     assert config.indexes[0] == "https://mirror.example/simple"
     assert config.timeout == 7.0
+
+
+def test_a_configuration_that_pip_cannot_read_is_not_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "pip.conf").write_text("index-url = https://mirror.example/simple\n")
+    with pytest.raises(UserError, match=r"pip can't tell where it fetches packages from.*pip\.conf"):
+        read_pip_config({**os.environ, "PIP_CONFIG_FILE": str(tmp_path / "pip.conf")})
 
 
 def test_an_archive_is_found_on_a_json_page(shelf: Shelf) -> None:
