@@ -208,12 +208,19 @@ def _receive(web: Web, url: str, part: Path, size: int, meter: Meter, headers: M
         have = have if response.status == 206 and resumed else 0
         with part.open("ab" if have else "wb") as file:
             # One byte more than expected is enough to know the wrong file: don't fill the disk with it.
-            while have <= size and (block := response.read(min(_BLOCK, size + 1 - have))):
+            while have <= size and (block := _block(response, min(_BLOCK, size + 1 - have))):
                 file.write(block)
                 have += len(block)
                 meter.at(have)
     if have < size:
         raise ConnectionError(f"the connection broke after {have} of {size} bytes")
+
+
+def _block(response: HTTPResponse, count: int) -> bytes:
+    try:
+        return response.read(count)
+    except OSError as error:  # that a network is gone has no class of its own, and is no failure to write
+        raise URLError(error) from error
 
 
 def _worth_another(error: BaseException) -> bool:

@@ -227,6 +227,7 @@ class ModelStore:
         (ready / RECORD).write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1))
         home = self.root / model.name
         if home.exists():
+            shutil.rmtree(staging / "replaced", ignore_errors=True)  # of one who was stopped at the last line
             os.replace(home, staging / "replaced")
         os.replace(ready, home)
         shutil.rmtree(staging)

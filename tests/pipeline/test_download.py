@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import itertools
 import threading
+from collections.abc import Mapping
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +66,26 @@ def test_a_broken_transfer_goes_on_where_it_stopped(shelf: Shelf, tmp_path: Path
     assert fetch(shelf, tmp_path / "data") == [1.0, 2.0]
     assert shelf.asked_for("/data") == [None, "bytes=4000-", "bytes=5000-"]
     assert (tmp_path / "data").read_bytes() == DATA
+
+
+class Unreachable(Web):
+    """Its network is gone while an answer is read."""
+
+    def open(self, url: str, headers: Mapping[str, str]) -> HTTPResponse:
+        response = super().open(url, headers)
+        response.read = self._read  # type: ignore[method-assign]
+        return response
+
+    def _read(self, count: int | None = None) -> bytes:
+        raise OSError(errno.EHOSTUNREACH, "No route to host")
+
+
+def test_a_network_that_is_gone_is_asked_again_and_not_taken_for_a_full_disk(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.put("/data", DATA)
+    pauses: list[float] = []
+    with pytest.raises(DownloadError, match=r"cannot fetch it from 127.*No route to host.*goes on where it stopped"):
+        download(Unreachable(), f"{shelf.url}/data", tmp_path / "data", expected(DATA), meter(), pause=pauses.append)
+    assert len(pauses) == 3
 
 
 def test_what_a_failed_run_left_is_taken_up_by_the_next(shelf: Shelf, tmp_path: Path) -> None:

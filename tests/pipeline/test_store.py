@@ -251,6 +251,14 @@ def test_use_notices_what_is_missing_or_short(store: ModelStore, damage: str) ->
     assert store.fetch("ear") == store.path("ear")
 
 
+def test_what_a_fetch_left_that_was_stopped_as_it_tidied_up_is_in_nobodys_way(store: ModelStore) -> None:
+    (store.fetch("ear") / "model.bin").unlink()
+    replaced = store.root / ".fetch" / "ear" / "replaced"
+    replaced.mkdir(parents=True)
+    (replaced / "model.bin").write_bytes(b"old")
+    assert (store.fetch("ear") / "model.bin").read_bytes() == WEIGHTS
+
+
 def test_an_llm_is_converted_once_and_its_source_is_not_kept(store: ModelStore, shelf: Shelf) -> None:
     folder = store.fetch("tongue")
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", RECORD, "weights.safetensors"]
