@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 
 import psutil
 import torch
+from safetensors import SafetensorError
 
 from surtitle.pipeline.aside import Aside, PromptTokens
 from surtitle.pipeline.errors import UserError, one_line
@@ -42,11 +43,20 @@ GPU_SPARE = 3_000_000_000
 
 
 def convert_gguf(gguf: Path, out_dir: Path, progress: Callable[[float], None]) -> None:
-    """Convert a fetched model to the engine's form, once: see `surtitle.sinks.convert`."""
+    """Convert a fetched model to the engine's form, once: see `surtitle.sinks.convert`.
+
+    Raises UserError where it can't be written, on a full disk for one.
+    """
     # imported here: it needs transformers, which takes seconds, and a running session does not
     from surtitle.sinks.convert import convert_gguf as convert
 
-    convert(gguf, out_dir, progress)
+    try:
+        convert(gguf, out_dir, progress)
+    except SafetensorError as error:  # of writing too, whose OSError it keeps to itself
+        raise UserError(
+            f"{gguf.name} can't be converted in {out_dir} ({one_line(error)}): make room there, or set SURTITLE_HOME "
+            f"to a folder on another disk, and fetch again"
+        ) from error
 
 
 def on_gpu(folder: Path, device: str, *, window: int) -> Decoder:

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from safetensors import SafetensorError
 
 from surtitle.pipeline.download import DownloadError
+from surtitle.pipeline.engine import convert_gguf
 from surtitle.pipeline.errors import UsageError, UserError
 from surtitle.pipeline.fetch import Sources
 from surtitle.pipeline.manifest import (
@@ -283,6 +285,17 @@ def test_a_conversion_that_fails_leaves_what_was_fetched(tmp_path: Path, sources
     store.fetch("tongue")
     assert shelf.asked == []
     store.verify("tongue")
+
+
+def test_a_disk_that_is_full_when_a_model_is_converted_is_said_in_words(
+    tmp_path: Path, sources: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(gguf: Path, into: Path, progress: Callable[[float], None]) -> None:
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("surtitle.sinks.convert.convert_gguf", full)
+    with pytest.raises(UserError, match=r"tongue.gguf can't be converted.*No space left.*make room there"):
+        store_at(tmp_path / "models", sources, convert=convert_gguf).fetch("tongue")
 
 
 def test_a_model_of_another_manifest_is_outdated(tmp_path: Path, sources: Sources) -> None:
