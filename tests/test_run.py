@@ -159,3 +159,15 @@ def test_what_was_installed_before_does_not_count_while_another_is_installed(tre
     (tree / ".venv" / "installed-dev").write_text("of another checkout")
     set_up(tree)
     assert not (tree / ".venv" / "installed-dev").exists()
+
+
+def test_the_tests_run_on_a_system_that_has_what_they_need_and_no_apt(tree: Path) -> None:
+    shutil.copy(RUN.with_name("test"), tree / "scripts" / "test")
+    log = tree / "asked"
+    for path in ("scripts/setup", "scripts/check", ".venv/bin/surtitle", ".venv/bin/python", "tools/curl", "tools/perl"):
+        (tree / path).write_text(f'#!/bin/sh\necho "$*" >>"{log}"\n')
+        (tree / path).chmod(0o755)
+    for needed in ("bash", "dirname"):
+        (tree / "tools" / needed).symlink_to(str(shutil.which(needed)))
+    subprocess.run([tree / "scripts" / "test"], env={"PATH": f"{tree}/tools"}, check=True)
+    assert log.read_text().splitlines()[-1] == "-P -m pytest -m slow or weights"
