@@ -156,6 +156,16 @@ def figures_of(seen: Seen, languages: int | None) -> Row:
     }
 
 
+def finals_a_segment(source: str, targets: str) -> int | None:
+    """In so many languages a segment has a final: that which is spoken, which may be wanted too, and the others.
+
+    None where several are spoken: then it depends on the segment into how many it is translated.
+    """
+    if source == ANY or len(spoken := parse_languages(source)) > 1:
+        return None
+    return len({*spoken, *parse_languages(targets)})
+
+
 def _percentiles(values: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, float]:
     return {f"p{which}": round(float(np.percentile(values, which)), 1) for which in (50, 95, 99, 100)}
 
@@ -185,9 +195,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         errors = Path(folder) / "stderr.txt"
         seen = asyncio.run(watch(command, f"ws://127.0.0.1:{port}/captions", arguments.viewers, errors))
-    # where several languages are spoken, it depends on the segment into how many it is translated
-    is_one = arguments.source != ANY and "," not in arguments.source
-    figures = figures_of(seen, 1 + len(parse_languages(arguments.to)) if is_one else None)
+    figures = figures_of(seen, finals_a_segment(arguments.source, arguments.to))
     rows = [["ms", "median", "95 %", "99 %", "most", "of"]]
     for name, count in (("delay", "arrivals"), ("ping", "pings")):
         rows.append([name, *(f"{each:.1f}" for each in figures[f"{name}_ms"].values()), str(figures[count])])

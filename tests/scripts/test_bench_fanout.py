@@ -30,6 +30,13 @@ def test_a_final_that_no_viewer_got_is_missed_where_the_session_counts_its_segme
     assert bench_fanout.figures_of(seen, None)["viewers_with_all_finals"] == 2
 
 
+@pytest.mark.parametrize(
+    ("source", "targets", "count"), [("en", "es", 2), ("en", "en,es", 2), ("en,es", "de", None), ("auto", "de", None)]
+)
+def test_a_segment_has_a_final_in_each_language_once(source: str, targets: str, count: int | None) -> None:
+    assert bench_fanout.finals_a_segment(source, targets) == count
+
+
 SERVER = """
 import asyncio, os, sys
 from websockets.asyncio.server import serve
