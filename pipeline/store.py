@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import msgspec
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from platformdirs import user_data_dir
 
 from surtitle.pipeline.download import sha256_of
@@ -128,8 +128,7 @@ class ModelStore:
         shown = progress or SilentProgress()
         staging = self.root / ".fetch" / name
         _make_folder(staging)
-        # Two first runs at once must not write into the same parts.
-        with FileLock(self.root / ".fetch" / f"{name}.lock"):
+        with self._alone(model, shown):
             if self._inspect(model)[0] == "present":
                 return self.root / name
             self._require_space(model, staging)
@@ -167,6 +166,21 @@ class ModelStore:
                 f"model {name} is damaged: {', '.join(damaged)} in {folder} changed since it was fetched. "
                 f"Run: surtitle models fetch {name}"
             )
+
+    @contextmanager
+    def _alone(self, model: Model, progress: Progress) -> Iterator[None]:
+        """Two first runs at once must not write into the same parts: the second waits, and says so."""
+        lock = FileLock(self.root / ".fetch" / f"{model.name}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            progress.start(f"wait for another program that fetches {model.name}", model.bytes)
+            lock.acquire()
+            progress.done()
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _require_pinned(self, model: Model) -> None:
         if not model.pinned:

@@ -215,7 +215,7 @@ def main() -> None:
         for code, by in figures.items()
     ]
     print(common.table([heads, *rows]))
-    common.conclude("quality", {"model": arguments.model, "lines": arguments.lines, "to": figures})
+    common.conclude("quality", {"model": arguments.model, "lines": len(texts["en"]), "to": figures})
 
 
 if __name__ == "__main__":

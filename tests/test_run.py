@@ -164,7 +164,8 @@ def test_what_was_installed_before_does_not_count_while_another_is_installed(tre
 def test_the_tests_run_on_a_system_that_has_what_they_need_and_no_apt(tree: Path) -> None:
     shutil.copy(RUN.with_name("test"), tree / "scripts" / "test")
     log = tree / "asked"
-    for path in ("scripts/setup", "scripts/check", ".venv/bin/surtitle", ".venv/bin/python", "tools/curl", "tools/perl"):
+    programs = (".venv/bin/surtitle", ".venv/bin/python", "tools/curl", "tools/perl")
+    for path in ("scripts/setup", "scripts/check", *programs):
         (tree / path).write_text(f'#!/bin/sh\necho "$*" >>"{log}"\n')
         (tree / path).chmod(0o755)
     for needed in ("bash", "dirname"):

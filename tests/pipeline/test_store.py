@@ -6,12 +6,15 @@ import hashlib
 import io
 import json
 import tarfile
+import threading
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors import SafetensorError
@@ -183,6 +186,28 @@ def test_a_second_fetch_asks_for_nothing(store: ModelStore, shelf: Shelf) -> Non
     shelf.asked.clear()
     store.fetch("ear")
     assert shelf.asked == []
+
+
+class Labels(SilentProgress):
+    """Sets an event when something begins with a label that has `word` in it."""
+
+    def __init__(self, word: str) -> None:
+        self.begun = threading.Event()
+        self._word = word
+
+    def start(self, label: str, total_bytes: int) -> None:
+        if self._word in label:
+            self.begun.set()
+
+
+def test_who_waits_for_another_program_that_fetches_the_same_says_so(store: ModelStore) -> None:
+    (store.root / ".fetch").mkdir(parents=True)
+    waiting = Labels("wait for another program that fetches ear")
+    with ThreadPoolExecutor(1) as pool:
+        with FileLock(store.root / ".fetch" / "ear.lock"):
+            fetching = pool.submit(store.fetch, "ear", waiting)
+            assert waiting.begun.wait(10)
+        assert (fetching.result() / "model.bin").read_bytes() == WEIGHTS
 
 
 def test_a_wrong_archive_is_refused_by_name_and_nothing_appears(store: ModelStore, shelf: Shelf) -> None:
