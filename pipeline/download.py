@@ -243,7 +243,7 @@ def _context(cert: str | None) -> ssl.SSLContext:
     except OSError as error:
         raise UserError(
             f"the certificates {cert} cannot be read: {error.strerror or error}. Correct pip's option `cert` "
-            "(`pip config list` shows it)."
+            "(`pip config list` shows it), or the variable REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE."
         ) from error
 
 

@@ -13,7 +13,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from http.client import HTTPException
 from pathlib import Path
@@ -28,6 +28,8 @@ from surtitle.pipeline.errors import UserError
 _ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 _PAGE_LIMIT = 64 << 20
 """Bytes: no index page is longer."""
+_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""Where pip finds certificates that it is not told of, such as those of a company's proxy."""
 _SECTIONS = ("global", "install", "download", ":env:")
 """Of pip's configuration, later ones win."""
 
@@ -56,7 +58,9 @@ def read_pip_config(environ: Mapping[str, str]) -> PipConfig:
             f"pip can't tell where it fetches packages from, and models come from there too: "
             f"{' '.join(listing.stderr.split())} (`pip config list` says the same)"
         )
-    return parse_pip_config(listing.stdout)
+    found = parse_pip_config(listing.stdout)
+    bundles = (environ.get(name) for name in _BUNDLES)
+    return replace(found, cert=found.cert or next(filter(None, bundles), None))
 
 
 def parse_pip_config(listing: str) -> PipConfig:

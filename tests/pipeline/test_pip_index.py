@@ -61,6 +61,13 @@ def test_pip_itself_is_asked_for_its_configuration(tmp_path: Path) -> None:
     assert config.timeout == 7.0
 
 
+def test_certificates_that_pip_trusts_by_a_variable_are_trusted_here_too(tmp_path: Path) -> None:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    environ |= {"PIP_CONFIG_FILE": os.devnull, "CURL_CA_BUNDLE": "/etc/curl.pem", "REQUESTS_CA_BUNDLE": "/etc/own.pem"}
+    assert read_pip_config(environ).cert == "/etc/own.pem"
+    assert read_pip_config(environ | {"PIP_CERT": "/etc/pip.pem"}).cert == "/etc/pip.pem"
+
+
 def test_a_configuration_that_pip_cannot_read_is_not_passed_over(tmp_path: Path) -> None:
     (tmp_path / "pip.conf").write_text("index-url = https://mirror.example/simple\n")
     with pytest.raises(UserError, match=r"pip can't tell where it fetches packages from.*pip\.conf"):
