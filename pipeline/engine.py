@@ -7,6 +7,7 @@ conversations of the process. Knows no language and no prompt.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -15,7 +16,7 @@ from weakref import WeakValueDictionary
 
 import psutil
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 
 from surtitle.pipeline.aside import Aside, PromptTokens
 from surtitle.pipeline.errors import UserError, one_line
@@ -31,6 +32,8 @@ from surtitle.sinks.tokenizer import Tokenizer
 
 WINDOW = 1024
 """Tokens in a conversation's cache, the pinned prefix included."""
+_WHOLE = "model.safetensors"
+"""What transformers calls the weights where they are one file."""
 _MORE = 512
 """Tokens that a conversation without context may need more than one with, for its longer prompt and terms."""
 GPU_ROWS = 64
@@ -99,11 +102,18 @@ def _free_bytes(device: torch.device) -> int:
 def as_published(folder: Path, *, window: int) -> Decoder:
     """The model in `folder` as transformers has it, in fp32, on cores: larger and slower than what is fetched.
 
-    Raises UserError for one that can't roll a window, or can't bear conversations of `window` tokens.
+    Raises UserError for one that can't roll a window, can't bear conversations of `window` tokens, or is larger than
+    the machine's memory: the system would end the process, or stand still, without a word.
     """
     from surtitle.sinks.positions import UnsupportedModel
     from surtitle.sinks.stock import StockDecoder, from_pretrained
 
+    needed, memory = bytes_on_cores(folder), psutil.virtual_memory().total
+    if needed > memory:
+        raise UserError(
+            f"{folder} takes {needed / 1e9:.1f} GB of memory on cores, where it runs in fp32, and this machine has "
+            f"{memory / 1e9:.1f}: choose a smaller one, one that `surtitle models fetch` puts in 8 bits, or a GPU"
+        )
     model = from_pretrained(folder, dtype=torch.float32, use_safetensors=True, local_files_only=True)
     try:
         decoder = StockDecoder(model)
@@ -115,6 +125,19 @@ def as_published(folder: Path, *, window: int) -> Decoder:
             f"{_MORE} more): choose a smaller --window"
         )
     return decoder
+
+
+def bytes_on_cores(folder: Path) -> int:
+    """Of the weights in `folder` that transformers loads, in fp32 what is in floats."""
+    index = folder / "model.safetensors.index.json"
+    names = set(json.loads(index.read_text("utf-8"))["weight_map"].values()) if index.is_file() else {_WHOLE}
+    total = 0
+    for path in (folder / name for name in names):
+        with safe_open(path, framework="pt") as file:
+            for name in file.keys():  # noqa: SIM118 - it is no dict
+                part = file.get_slice(name)
+                total += math.prod(part.get_shape()) * (4 if "F" in part.get_dtype() else 1)
+    return total
 
 
 def names_of(folder: Path) -> Iterator[str]:
@@ -164,7 +187,7 @@ class Engine:
                 self.identifier = identifier or Identifier()
                 self.model: Decoder = loading.result()
             family = json.loads((folder / "config.json").read_text("utf-8"))["model_type"]
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise UserError(
                 f"{folder} holds no translator that can be loaded ({one_line(error)}): if it was fetched, see what is "
                 f"wrong with `surtitle models verify {folder.name}`"
