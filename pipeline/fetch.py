@@ -17,8 +17,10 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import as_completed as completed
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import IO
+from urllib.error import HTTPError
 
 from surtitle.pipeline.download import DownloadError, Expected, Meter, download, sha256_of
 from surtitle.pipeline.errors import UserError
@@ -210,7 +212,7 @@ def _from_hub(model: Model, folder: Path, sources: Sources, progress: Progress) 
     from huggingface_hub import get_token, hf_hub_url
 
     token = get_token()
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    asked: list[dict[str, str]] = [{"Authorization": f"Bearer {token}"}, {}] if token else [{}]
     progress.start(f"fetch {model.name} from the Hub", model.bytes)
     web = PipIndex(sources.pip).web
     for file in model.files:
@@ -219,6 +221,14 @@ def _from_hub(model: Model, folder: Path, sources: Sources, progress: Progress) 
             meter.at(file.bytes)
             continue
         url = hf_hub_url(model.hub.repo, file.name, revision=model.hub.revision, endpoint=sources.hub)
-        download(web, url, folder / file.name, Expected(file.bytes, file.sha256), meter, headers=headers)
+        for headers in asked:
+            try:
+                download(web, url, folder / file.name, Expected(file.bytes, file.sha256), meter, headers=headers)
+                break
+            except DownloadError as error:
+                # who shows a token that has run out is refused even what is everybody's
+                refused = isinstance(error.__cause__, HTTPError) and error.__cause__.code == HTTPStatus.UNAUTHORIZED
+                if not (headers and refused):
+                    raise
     progress.done()
     return True

@@ -390,6 +390,17 @@ def test_the_hub_is_asked_when_no_index_has_the_package(tmp_path: Path, sources:
     assert (store.fetch("both") / "hello.wav").read_bytes() == WEIGHTS
 
 
+def test_a_token_of_the_hub_that_has_run_out_does_not_keep_from_what_is_everybodys(
+    store: ModelStore, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"/makers/tongue/resolve/{REVISION}/tongue.gguf"
+    monkeypatch.setattr("huggingface_hub.get_token", lambda: "hf_old")
+    shelf.refusals[path] = [401]
+    store.fetch("tongue")
+    assert len(shelf.asked_for(path)) == 2
+    assert shelf.authorized[path] is None
+
+
 def test_a_model_that_is_not_pinned_is_not_fetched(store: ModelStore, shelf: Shelf) -> None:
     with pytest.raises(UserError, match=r"not pinned.*Terms.*huggingface\.co/makers/dream by hand"):
         store.fetch("dream")
