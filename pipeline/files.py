@@ -60,7 +60,7 @@ def check(path: Path) -> None:
     """Open the recording and close it again.
 
     Raises:
-        UserError: It is missing, a folder, empty, not readable, not a recording, or has no sound in it.
+        UserError: It is missing, a folder, a pipe, empty, not readable, not a recording, or has no sound in it.
     """
     with _open(path):
         pass
@@ -110,6 +110,8 @@ def _open(path: Path) -> Any:
         raise UserError(f"{path}: no such file; check the path")
     if path.is_dir():
         raise UserError(f"{path}: is a folder, expected a recording; name the files in it")
+    if not path.is_file():  # it is opened twice, and what was read of it would be gone; without a writer, this waited
+        raise UserError(f"{path}: is a pipe or a device, expected a file; write it to one first, and name that")
     try:
         # `file:`, since a name may look like an address ("10:30.wav"). Only that, and nothing that names other files
         # or makes sound of text: a playlist must not make this program open connections, or itself again for ever.
@@ -125,6 +127,18 @@ def _open(path: Path) -> Any:
         container.close()
         raise UserError(f"{path}: has no sound in it, expected a recording with an audio track")
     return container
+
+
+def _layout(layout: Any) -> str | None:
+    """What FFmpeg is to make of `layout`; None: leave it. What is left to be mixed is the resampler's work.
+
+    FFmpeg knows where the voice is in surround sound; but its mono of a stereo pair is 3 dB too loud and clips. Of
+    tracks that have no places, as a recorder with a microphone on each writes them, it would guess some, and leave out
+    what it takes for the low frequencies'; and for most numbers of them it has no guess.
+    """
+    if layout.name == f"{layout.nb_channels} channels":
+        return None
+    return "mono" if layout.nb_channels == 1 else "stereo"
 
 
 class _Converter:
@@ -144,10 +158,7 @@ class _Converter:
         shape = (frame.format.name, frame.layout.name, frame.sample_rate)
         if shape != self._shape:  # Some streams change it half-way: radio recordings, joined files.
             yield from self.flush()
-            # FFmpeg knows where the voice is in surround sound; but its mono of a stereo pair is 3 dB too
-            # loud and clips, so the last step is the resampler's.
-            layout = "mono" if frame.layout.nb_channels == 1 else "stereo"
-            self._to_float = av.AudioResampler(format="flt", layout=layout)
+            self._to_float = av.AudioResampler(format="flt", layout=_layout(frame.layout))
             self._resampler = Resampler(frame.sample_rate)
             self._shape = shape
         self._position += frame.samples / frame.sample_rate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import wave
 from fractions import Fraction
@@ -66,6 +67,16 @@ def test_a_wave_file_of_any_rate_and_channels_keeps_its_length_pitch_and_loudnes
     assert len(samples) == pytest.approx(SECONDS * SAMPLE_RATE, abs=1)
     assert samples.dtype == np.float32
     assert_is_the_tone(samples)
+
+
+@pytest.mark.parametrize("tracks", [3, 4, 6, 9, 32])
+def test_of_tracks_without_places_each_is_heard_and_none_louder_than_the_others(tmp_path: Path, tracks: int) -> None:
+    heard = []
+    for spoken in range(tracks):
+        samples = np.zeros((SAMPLE_RATE, tracks), np.int16)
+        samples[:, spoken] = tone(SAMPLE_RATE, 1)[:SAMPLE_RATE, 0]
+        heard.append(float(np.abs(read(write_wav(tmp_path / "tracks.wav", SAMPLE_RATE, samples))).max()))
+    assert heard == pytest.approx([0.5 / tracks] * tracks, rel=0.01)
 
 
 @pytest.mark.parametrize("channels", [1, 2])
@@ -231,9 +242,11 @@ def test_what_is_no_recording_is_refused_in_one_line_that_says_what_to_do(tmp_pa
     (tmp_path / "empty.wav").touch()
     (tmp_path / "text.mp3").write_text("Four score and seven years ago\n" * 50)
     silent_film(tmp_path / "film.mp4")
+    os.mkfifo(tmp_path / "pipe.wav")
     for name, seen in {
         "missing.wav": "no such file; check the path",
         ".": "is a folder, expected a recording; name the files in it",
+        "pipe.wav": "is a pipe or a device, expected a file",
         "empty.wav": "is empty, expected a recording",
         "text.mp3": "is not audio or video that can be read, expected a recording",
         "film.mp4": "has no sound in it, expected a recording with an audio track",
