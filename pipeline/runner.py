@@ -140,7 +140,7 @@ class Run:
                 finally:
                     rooms.hush(room)
                 is_whole = not self._stop.is_set()
-                if serving and stay:
+                if serving and stay and is_whole:
                     self._console.print(
                         f"the recording is over; still serving {serving.url}/overlay until Ctrl-C", style="dim"
                     )

@@ -188,6 +188,16 @@ async def test_a_recording_that_was_stopped_did_not_come_to_its_end(
     assert last["audio_ms"] < 17_000
 
 
+async def test_who_stops_a_recording_is_not_told_that_its_server_stays(models: Models) -> None:
+    printed = StringIO()
+    run = Run(models, window=SMALLEST, console=Console(file=printed, width=200))
+    pair, server = Pair(("en",), ("es",)), ServerOptions(port=free_port())
+    signal.signal(signal.SIGTERM, ignore)
+    await run.replay(killed(signal.SIGTERM), pair, clock="virtual", outputs=OutputPaths(), server=server, stay=True)
+    assert "captions on http" in printed.getvalue()
+    assert "still serving" not in printed.getvalue()
+
+
 async def test_under_nohup_it_goes_on_when_its_terminal_is_closed(models: Models) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     run = Run(models, window=SMALLEST, console=Console(file=StringIO()))
