@@ -44,6 +44,7 @@ class Terminal(Console):
     def __init__(self, file: IO[str] | None = None) -> None:
         """Write to `file`, or standard output, what is given as it is: an address in brackets is no style."""
         super().__init__(file=file, markup=False, emoji=False)
+        self.soft_wrap = not self.is_terminal  # a caption is a line in a pipe or a file, which have no width
 
     def on_broken_pipe(self) -> None:
         with suppress(SystemExit):  # rich sends what is written on to nowhere, and then ends the program

@@ -61,6 +61,12 @@ def test_text_can_neither_style_nor_steer_the_terminal() -> None:
     assert shown(replace(FINAL, text="[bold]a\x1b[2Jb")) == ["  1:01 es  [bold]a[2Jb"]
 
 
+def test_in_a_pipe_a_caption_is_a_line_however_long() -> None:
+    printed, text = io.StringIO(), " ".join(["palabra"] * 40)
+    TerminalCaptions(Terminal(printed)).show(replace(FINAL, text=text))
+    assert printed.getvalue() == f"  1:01 es  {text}\n"
+
+
 def on_a_terminal(*events: Event, lags: LagStats) -> str:
     screen = io.StringIO()
     terminal = TerminalCaptions(Console(file=screen, width=200, force_terminal=True, color_system=None))
