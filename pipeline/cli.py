@@ -13,6 +13,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TypeAlias
 
@@ -75,6 +76,8 @@ LIBRARY_SETTINGS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status."""
+    if isinstance(sys.stdout, TextIOWrapper):  # as on standard error: a letter that an old locale lacks ends no session
+        sys.stdout.reconfigure(errors="backslashreplace")
     return exit_status("surtitle", lambda: _run(arguments))
 
 

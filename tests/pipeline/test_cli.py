@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -315,6 +316,16 @@ def test_who_stops_reading_is_no_trouble_at_the_end(flush: bool, monkeypatch: py
         process.stdout.close()
         _, error = process.communicate()
     assert (process.returncode, error) == (130, b"")
+
+
+def test_a_letter_that_the_terminal_can_not_write_is_written_otherwise(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, "latin-1", write_through=True))
+    assert run("models")[0] == 0
+    print("你 ü", end="")
+    assert written.getvalue().endswith(b"\\u4f60 \xfc")
 
 
 def test_who_stops_reading_a_list_is_no_trouble_either(tmp_path: Path) -> None:
