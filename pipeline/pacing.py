@@ -1,8 +1,8 @@
 """Which clock a session runs on, and audio delivered by that clock.
 
-In: blocks of samples from a recording. Out: chunks of one length, each delivered when its last sample would
-have been spoken. Knows nothing of files or devices. The wall clock is read here, in `RealClock`, and
-nowhere else; those that need the time are given a `Clock`.
+In: blocks of samples from a recording. Out: chunks of one length, each delivered when its last sample would have been
+spoken. Knows nothing of files or devices. A session's time is read from the system here, in `RealClock`, and nowhere
+else; those that need it are given a `Clock`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from typing import Protocol
 import numpy as np
 
 from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Samples
+
+STOPPED = 30.0
+"""Seconds for which no chunk is waited in vain: the program was stopped (Ctrl-Z, a frozen container)."""
 
 
 class Clock(Protocol):
@@ -72,18 +75,23 @@ async def paced(blocks: Iterable[Samples], clock: Clock, step: float = 0.1) -> A
 
     The clock begins when the first chunk is decoded, so opening the file costs no lag, and every chunk is
     due by its place in the audio, so lateness never adds up: a consumer that fell behind gets the next
-    chunks at once. `blocks` is run in a thread; what it raises is raised here.
+    chunks at once. A program that was stopped goes on where it was, and nothing is skipped. `blocks` is run
+    in a thread; what it raises is raised here.
     """
     chunks = recut(blocks, round(step * SAMPLE_RATE))
     position = 0  # Samples delivered.
     # A thread can not raise StopIteration into a coroutine, so the end is a value.
     samples = await asyncio.to_thread(next, chunks, None)
     clock.begin()
+    asked = clock.now()
     while samples is not None:
         chunk = AudioChunk(samples=samples, start=position / SAMPLE_RATE)
         position += len(samples)
         await clock.sleep_until(chunk.end)
+        if clock.now() - max(asked, chunk.end) > STOPPED:
+            clock.begin(ago=chunk.end)
         yield chunk
+        asked = clock.now()
         samples = await asyncio.to_thread(next, chunks, None)
 
 

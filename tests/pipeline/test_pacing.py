@@ -84,6 +84,32 @@ async def test_a_reader_that_fell_behind_gets_what_is_due_and_no_more() -> None:
         clock.advance(2.0)
 
 
+async def test_a_program_that_was_stopped_for_minutes_goes_on_where_it_was() -> None:
+    clock = HandClock()
+    reader = Reader(clock, 0.3)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(reader.run())
+        await reader.settle(0)
+        clock.advance(300.0)
+        await reader.settle(1)
+        clock.advance(0.1)
+        await reader.settle(2)
+        clock.advance(0.1)
+    assert clock.now() == pytest.approx(0.3)
+
+
+async def test_nor_does_it_matter_whether_it_was_decoding_then() -> None:
+    clock = VirtualClock()
+
+    def decoded() -> Iterator[Samples]:
+        yield np.zeros(1600, np.float32)
+        clock.begin(ago=300.0)
+        yield np.zeros(1600, np.float32)
+
+    ends = [(chunk.end, clock.now()) async for chunk in paced(decoded(), clock)]
+    assert ends == [(0.1, 0.1), (0.2, 0.2)]
+
+
 async def test_the_clock_begins_when_the_first_audio_is_decoded() -> None:
     clock = RealClock()
     assert clock.now() == 0.0
