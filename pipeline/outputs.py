@@ -110,7 +110,7 @@ class Recorder:
             raise UserError(f"{folder}: cannot be made a folder ({error.strerror}); choose another") from error
         self._folder = folder
         self._name = name
-        self._stem = name
+        self._stem = ""
         self._files: dict[str, list[_CaptionFile]] = {}
         self._opened = ExitStack()
 
@@ -124,8 +124,9 @@ class Recorder:
         match event:
             case SessionStart():
                 self.close()
-                self._stem = self._free_stem()
             case Caption(final=True, language=language):
+                if not self._files:  # not before: until now nothing shows another program that this name is taken
+                    self._stem = self._free_stem()
                 if language not in self._files:
                     self._files[language] = [self._begin(language, form) for form in get_args(Format)]
                 for file in self._files[language]:
@@ -139,7 +140,9 @@ class Recorder:
     def _free_stem(self) -> str:
         """The first number that nothing is recorded under: `main-1`, then `main-2`."""
         begin = f"{self._name}-"
-        taken = {path.name.removeprefix(begin).partition(".")[0] for path in self._folder.glob(f"{begin}*.*")}
+        # on many disks, Main-1 is the same file
+        names = (path.name.casefold() for path in self._folder.glob("*-*.*"))
+        taken = {name.removeprefix(begin.casefold()).partition(".")[0] for name in names}
         return next(f"{begin}{number}" for number in count(1) if str(number) not in taken)
 
     def _begin(self, language: str, form: Format) -> _CaptionFile:

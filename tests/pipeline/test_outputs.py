@@ -209,6 +209,17 @@ def test_a_recorder_never_writes_over_an_earlier_recording(tmp_path: Path) -> No
     assert not (tmp_path / "main-1.es.vtt").exists()
 
 
+@pytest.mark.parametrize("other", ["main", "Main"])
+def test_two_that_record_in_a_folder_at_once_do_not_write_over_each_other(tmp_path: Path, other: str) -> None:
+    with closing(Recorder(tmp_path, "main")) as first, closing(Recorder(tmp_path, other)) as second:
+        first.publish(START)
+        second.publish(START)
+        first.publish(caption("Hola.", 0.0, 1.0))
+        second.publish(caption("Adiós.", 0.0, 1.0))
+    assert (tmp_path / "main-1.es.txt").read_text("utf-8") == "Hola.\n"
+    assert (tmp_path / f"{other}-2.es.txt").read_text("utf-8") == "Adiós.\n"
+
+
 def test_a_free_name_is_found_in_one_look_at_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in (*range(1, 30), 31):
         (tmp_path / f"main-{number}.es.srt").touch()
