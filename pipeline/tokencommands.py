@@ -63,6 +63,7 @@ def _read(path: Path) -> str:
 def _write(path: Path, text: str) -> None:
     """In one step: a server that looks at any moment sees the file as it was, or as it is."""
     try:
+        path = Path(os.path.realpath(path))  # a server may read what a link leads to by its own name
         before = path.stat() if path.exists() else None
         # created with mode 0600
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)

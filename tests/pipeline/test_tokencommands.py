@@ -110,6 +110,15 @@ def test_a_revoked_token_lets_nobody_in(tmp_path: Path) -> None:
     assert [token.name for token in parse(path.read_text()).tokens or ()] == ["wall"]
 
 
+def test_a_token_is_revoked_where_a_link_leads_to(tmp_path: Path) -> None:
+    path, link = tmp_path / "tokens.toml", tmp_path / "link.toml"
+    assert tokens(path, "add", "obs", "--right", "read") == 0
+    link.symlink_to(path)
+    assert tokens(link, "revoke", "obs") == 0
+    assert link.is_symlink()
+    assert parse(path.read_text()).tokens == ()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
