@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -108,6 +108,25 @@ def choose(name: str | None, channels: Sequence[int] = ()) -> InputDevice:
     return device
 
 
+def find_again(devices: list[InputDevice], lost: InputDevice, others: Collection[str]) -> InputDevice:
+    """The device that was `lost`, which may be another card now, but none of the `others` that were there beside it,
+    nor one in whose name its own is a part.
+
+    Raises:
+        UserError: It is not back.
+    """
+    same = [device for device in devices if device.name == lost.name]
+    card = _CARD.sub("", lost.name)
+    found = same or [each for each in devices if _CARD.sub("", each.name) == card and each.name not in others]
+    if not found:
+        raise UserError(f"the microphone {lost.name!r} is gone; there are: {_listed(devices) or 'none'}")
+    return found[0]
+
+
+def _listed(devices: list[InputDevice]) -> str:
+    return "; ".join(f"{device.index}: {device.name}" for device in devices)
+
+
 def check_channels(device: InputDevice, channels: Sequence[int]) -> None:
     """Raises UsageError where `device` lacks one of `channels`, numbered from 1."""
     if max(channels, default=0) > device.channels:
@@ -128,7 +147,7 @@ def pick(devices: list[InputDevice], name: str | None) -> InputDevice:
     """
     if not devices:
         raise UserError(NONE)
-    present = "; ".join(f"{device.index}: {device.name}" for device in devices)
+    present = _listed(devices)
     if name is None:
         found = [device for device in devices if device.default]
         if not found:
@@ -140,8 +159,9 @@ def pick(devices: list[InputDevice], name: str | None) -> InputDevice:
     if not found:
         raise UsageError(f"no microphone matches {name!r}; there are: {present}")
     if len({device.name for device in found}) > 1:
-        several = "; ".join(f"{device.index}: {device.name}" for device in found)
-        raise UsageError(f"{name!r} matches several microphones: {several}; give more of the name, or the number")
+        raise UsageError(
+            f"{name!r} matches several microphones: {_listed(found)}; give more of the name, or the number"
+        )
     return found[0]
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from surtitle.pipeline.callbacks import ignore
-from surtitle.pipeline.devices import InputDevice, choose, portaudio, restart
+from surtitle.pipeline.devices import InputDevice, check_channels, choose, find_again, list_devices, portaudio, restart
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Gap
 from surtitle.pipeline.resample import Resampler
@@ -194,11 +194,14 @@ class _Listener:
 
     async def _reopen(self) -> None:
         """Wait for the device to be back."""
+        # PortAudio still knows those of its start
+        others = {each.name for each in await asyncio.to_thread(list_devices)} - {self._device.name}
         await self.close()
         for wait in waits():
             try:
                 await asyncio.to_thread(restart)
-                self._device = await asyncio.to_thread(choose, self._device.name, self._channels)
+                self._device = find_again(await asyncio.to_thread(list_devices), self._device, others)
+                check_channels(self._device, self._channels)
                 return await self.open()
             except UserError as error:
                 if str(error) not in self._told:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
 import pytest
 
-from surtitle.pipeline.devices import InputDevice, check_channels, pick
+from surtitle.pipeline.devices import InputDevice, check_channels, find_again, pick
 from surtitle.pipeline.errors import UsageError, UserError
 
 
@@ -34,6 +35,20 @@ def test_a_device_is_meant_by_number_or_by_part_of_its_name(name: str | None, in
 def test_a_device_that_is_plugged_in_again_may_be_another_card() -> None:
     cards = [device(1, "Yeti: USB Audio (hw:3,0)"), device(2, "Yeti: USB Audio 2 (hw:2,0)")]
     assert pick(cards, "Yeti: USB Audio (hw:2,0)").index == 1
+
+
+def test_a_device_that_was_lost_is_found_again_as_another_card() -> None:
+    lost, other = device(1, "Yeti: USB Audio (hw:4,0)"), device(1, "Yeti: USB Audio (hw:3,0)")
+    back = device(5, "Yeti: USB Audio (hw:2,0)")
+    assert find_again([other, back], lost, {other.name}) == back
+    assert find_again([other, lost], lost, {other.name}) == lost
+
+
+@pytest.mark.parametrize("other", ["Yeti: USB Audio (hw:3,0)", "My Yeti: USB Audio (hw:4,0) 2"])
+def test_a_device_like_the_one_that_was_lost_is_not_taken_for_it(other: str) -> None:
+    lost = device(1, "Yeti: USB Audio (hw:4,0)")
+    with pytest.raises(UserError, match=rf"'{re.escape(lost.name)}' is gone; there are: 1: {re.escape(other)}"):
+        find_again([device(1, other)], lost, {other})
 
 
 def test_an_unknown_name_is_answered_with_those_present() -> None:

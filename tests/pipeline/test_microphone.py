@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from scripted import eventually
 from sound_card import Card
 
+import surtitle.pipeline.microphone
 from surtitle.pipeline.callbacks import ignore
 from surtitle.pipeline.devices import InputDevice, choose, list_devices
 from surtitle.pipeline.errors import UsageError
@@ -110,6 +111,18 @@ async def test_a_device_whose_block_comes_as_its_time_is_up_is_not_lost(monkeypa
     monkeypatch.setattr(asyncio, "wait_for", wait_for)
     heard = listener.items()
     assert [span(await anext(heard)), span(await anext(heard))] == [(0.0, 0.1), (0.1, 0.2)]
+
+
+async def test_of_two_microphones_alike_the_one_that_was_lost_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two, back = (InputDevice(i, f"Yeti (hw:{i},0)", "ALSA", 1, SAMPLE_RATE, default=False) for i in (1, 2, 3))
+    present, opened, told = iter([[one, two], [one], [one, back]]), list[InputDevice](), list[str]()
+    monkeypatch.setattr(surtitle.pipeline.microphone, "list_devices", lambda: next(present))
+    monkeypatch.setattr(surtitle.pipeline.microphone, "restart", ignore)
+    monkeypatch.setattr(surtitle.pipeline.microphone, "AGAIN_S", 0.0)
+    monkeypatch.setattr(surtitle.pipeline.microphone, "_start", lambda device, *_: opened.append(device))
+    await _Listener(two, (), told.append)._reopen()
+    assert opened == [back]
+    assert told == ["the microphone 'Yeti (hw:2,0)' is gone; there are: 1: Yeti (hw:1,0)"]
 
 
 def tone(hertz: float, seconds: float) -> Samples:
