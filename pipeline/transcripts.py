@@ -210,6 +210,7 @@ def _segment(number: int, caption: Caption, heard: Sequence[Word]) -> dict[str, 
     text = clean_text(caption.text)
     logs = [math.log(max(word.probability, 1e-6)) for word in heard]
     encoded = text.encode("utf-8", "replace")
+    marked = {"untranslated": True} if caption.untranslated else {}  # OpenAI has no word for it
     return {
         "id": number,
         "seek": 0,
@@ -221,6 +222,7 @@ def _segment(number: int, caption: Caption, heard: Sequence[Word]) -> dict[str, 
         "avg_logprob": round(sum(logs) / len(logs), 4) if logs else 0.0,
         "compression_ratio": round(len(encoded) / len(zlib.compress(encoded)), 4),
         "no_speech_prob": 0.0,
+        **marked,
     }
 
 

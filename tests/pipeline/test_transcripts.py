@@ -103,6 +103,12 @@ def test_a_translations_segments_are_as_sure_as_the_words_that_they_were_made_of
     assert "words" not in body
 
 
+def test_what_could_not_be_translated_is_marked_where_there_is_room_for_it() -> None:
+    asked, left = translation({"language": ("en",), "to": ("es",)}), replace(BUENOS_DIAS, cue=1, untranslated=True)
+    segments = verbose(asked, [*EVENTS, left])["segments"]
+    assert [segment.get("untranslated", False) for segment in segments] == [False, True]
+
+
 @pytest.mark.parametrize(
     ("said", "language"),
     [
