@@ -133,7 +133,7 @@ def _read(given: str) -> str:
     if not at:
         return given
     try:
-        return f"{language}={Path(path).read_text('utf-8').strip()}"
+        return f"{language}={Path(path).read_text('utf-8-sig').strip()}"
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read, expected a file with the caption URL in it") from error
 
@@ -147,7 +147,7 @@ def token_of(file: Path | None, environment: Mapping[str, str]) -> str | None:
     if file is None:
         return environment.get(TOKEN_VARIABLE)
     try:
-        token = file.read_text(encoding="utf-8").strip()
+        token = file.read_text(encoding="utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read --token-file {file} ({error}); expected a file with a token in it") from error
     if len(token.split()) != 1 or len(token) > 256:

@@ -24,6 +24,7 @@ from surtitle.pipeline.cli import LIBRARY_SETTINGS, build_parser, exit_status, m
 from surtitle.pipeline.devices import InputDevice
 from surtitle.pipeline.given import tell_unknown_languages
 from surtitle.pipeline.languages import parse_pair
+from surtitle.pipeline.options import token_of
 from surtitle.pipeline.store import _FORMAT, RECORD, _Record, open_store
 
 Run = Callable[..., tuple[int, str]]
@@ -381,6 +382,15 @@ def test_what_can_not_be_posted_to_is_wrong_usage_and_not_shown(
 def test_an_address_to_post_to_may_stand_in_a_file(run: Run, recording: Path, tmp_path: Path) -> None:
     (tmp_path / "address").write_text(f"https://a/?{SECRET}\n")
     assert_said(run("replay", recording, *PAIR, "--post-zoom", f"es=@{tmp_path / 'address'}"), 1, "is not here")
+
+
+def test_a_secret_may_stand_in_a_file_that_begins_with_a_mark_of_its_encoding(
+    run: Run, recording: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "secret").write_text("https://a/?key\n", "utf-8-sig")
+    assert token_of(tmp_path / "secret", {}) == "https://a/?key"
+    post = f"es=@{tmp_path / 'secret'}"
+    assert_said(run("replay", recording, *PAIR, "--post-zoom", post), 1, "is not here")
 
 
 @pytest.mark.parametrize("flag", ["--tls-cert", "--tls-key"])
