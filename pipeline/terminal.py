@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import math
+import select
 import sys
 from collections import defaultdict
 from contextlib import suppress
@@ -39,7 +40,8 @@ WHY = {
 
 class Terminal(Console):
     """A console whose reader may leave, as `head` does, or whose window is closed: then nothing is shown any more, and
-    the session goes on."""
+    the session goes on. So it does while a terminal is held, by Ctrl-S or a lost network: what would be shown is not.
+    """
 
     def __init__(self, file: IO[str] | None = None) -> None:
         """Write to `file`, or standard output, what is given as it is: an address in brackets is no style."""
@@ -51,7 +53,11 @@ class Terminal(Console):
             super().on_broken_pipe()
 
     def _check_buffer(self) -> None:
-        # what rich calls to write: it takes a closed pipe alone for a reader who has left
+        # what rich calls to write: it waits for a terminal that takes nothing, and all viewers with it
+        if self.file.isatty() and not select.select((), (self.file,), (), 0)[1]:
+            self._buffer.clear()
+            return
+        # and takes a closed pipe alone for a reader who has left
         try:
             super()._check_buffer()
         except OSError as error:

@@ -6,6 +6,8 @@ import io
 import math
 import os
 import sys
+import termios
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -125,6 +127,24 @@ def test_what_is_said_on_standard_error_does_not_run_into_the_level(monkeypatch:
     assert "\x1b[2Ksurtitle: nothing is heard\n" in screen.getvalue()
     terminal.close()
     assert sys.stderr is screen
+
+
+def test_a_terminal_that_is_held_holds_up_no_session() -> None:
+    reader, writer = os.openpty()
+    with open(writer, "w", encoding="utf-8") as screen:
+        terminal = Terminal(screen)
+        termios.tcflow(screen, termios.TCOOFF)  # as Ctrl-S does
+        showing = threading.Thread(target=TerminalCaptions(terminal).show, args=(FINAL,))
+        showing.start()
+        showing.join(5)
+        waits = showing.is_alive()
+        termios.tcflow(screen, termios.TCOON)
+        showing.join()
+        terminal.print("and on")
+        seen = os.read(reader, 1024)
+    os.close(reader)
+    assert not waits
+    assert seen == b"and on\r\n"
 
 
 def test_a_terminal_that_is_closed_ends_no_session(monkeypatch: pytest.MonkeyPatch) -> None:
