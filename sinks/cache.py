@@ -294,6 +294,9 @@ class SinkCache:
         """Let every row's last token be that of `rows` (an index each): all rows tried another, and one was chosen."""
         for layer in self.layers:
             layer.adopt(rows)
+        if self.length == self.pinned:  # it is a sink, just pinned
+            for keys in self._at_first:
+                keys[:, :, -1] = keys[rows.to(keys.device), :, -1]
         if self._ids is not None:
             self._ids[:, -1] = self._ids[rows.to(self._ids.device), -1]
 

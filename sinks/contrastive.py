@@ -45,7 +45,7 @@ class ContrastiveSearch:
         """`input_ids` (B, n) and what comes after them, (B, n + new)."""
         cache = model_kwargs["past_key_values"]
         step = _Step(model, cache, self._alpha, self._candidates)
-        ids, logits = input_ids, step.begin(input_ids[:, cache.get_seq_length() :])
+        ids, logits = input_ids, step.begin(input_ids[:, cache.repeated :])
         unfinished = torch.ones(len(ids), dtype=torch.long, device=ids.device)
         pad = generation_config.pad_token_id if generation_config.pad_token_id is not None else 0
         try:
@@ -109,7 +109,7 @@ class _Step:
         """Leave one row of each sequence in the cache, and the last token unread, as other decoding methods do."""
         slots = self._cache.slots
         self._cache.batch_select_indices(torch.arange(0, slots.rows, self._k, device=self._states.device))
-        if slots.length > slots.pinned:
+        if slots.length:
             self._cache.crop(-1)
 
     def _read(self, ids: Tensor) -> tuple[Tensor, Tensor]:

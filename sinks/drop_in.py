@@ -142,6 +142,28 @@ class Endless(GenerationMixin):  # type: ignore[misc]
             )
         return super().generate(inputs, generation_config, *args, **kwargs)
 
+    def prepare_inputs_for_generation(
+        self,
+        input_ids: Tensor,
+        next_sequence_length: int | None = None,
+        past_key_values: Any = None,
+        inputs_embeds: Tensor | None = None,  # transformers looks here whether they are taken
+        **kwargs: Any,
+    ) -> Any:
+        """As the model's own, but nothing that was read comes again: assisted decoding begins with all ids, and Phi-3
+        with a new cache where its positions would change, which they never do within a window.
+        """
+        ours = isinstance(past_key_values, EndlessCache)
+        if ours and kwargs.get("is_first_iteration") and next_sequence_length is None and past_key_values.repeated:
+            next_sequence_length = input_ids.shape[1] - past_key_values.repeated
+        kwargs |= {"next_sequence_length": next_sequence_length, "inputs_embeds": inputs_embeds}
+        prepared = super().prepare_inputs_for_generation(input_ids, past_key_values=past_key_values, **kwargs)
+        if ours and prepared.get("past_key_values") is None:
+            return GenerationMixin.prepare_inputs_for_generation(
+                self, input_ids, past_key_values=past_key_values, **kwargs
+            )
+        return prepared
+
 
 def endless(model: PreTrainedModel, *, sinks: int = 4, window: int = 1020) -> PreTrainedModel:
     """Let `model` run without end: its first `sinks` tokens stay, and the newest `window` at most (seven eighths of
@@ -163,6 +185,8 @@ def endless(model: PreTrainedModel, *, sinks: int = 4, window: int = 1020) -> Pr
     model._accepted = tuple(inspect.signature(model.forward).parameters)
     model.__class__ = _endless_class(type(model))  # type: ignore[arg-type]
     model.generation_config.cache_implementation = None  # "hybrid", as Gemma's makers have it: ours takes its place
+    # what was saved in training often says False, and so does MPT: nothing would be endless, and nothing would say so
+    model.generation_config.use_cache = model.config.get_text_config(decoder=True).use_cache = True
     model._decoder, model._sinks, model._window = decoder, sinks, window
     return model
 

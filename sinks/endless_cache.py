@@ -32,6 +32,8 @@ class EndlessCache(Cache):  # type: ignore[misc]
         self._device = device
         self.slots = slots
         """What is held."""
+        self.repeated = 0
+        """Of what `generate` was given last, how many were read before."""
         self._sinks = sinks
         self._seen = 0
         self._pinned = False
@@ -126,6 +128,7 @@ class EndlessCache(Cache):  # type: ignore[misc]
                 f"{rows * copies} rows for a cache of {held}: expected as many (for beams or several sequences "
                 f"cache.batch_repeat_interleave makes more; behind beams begin a new cache)"
             )
+        self.repeated = 0
         if not seen or (read.dim() == 2 and masked == seen + tokens):
             return
         if tokens <= seen or not self._begins(read):
@@ -134,6 +137,7 @@ class EndlessCache(Cache):  # type: ignore[misc]
                 f"of these and new ones behind them (or new ids alone with an attention_mask of {seen} more ones than "
                 f"ids)"
             )
+        self.repeated = seen
 
     def _begins(self, read: Tensor) -> bool:
         """Whether `read` repeats what is held behind the sinks, as far as that is known in ids."""

@@ -99,6 +99,38 @@ def test_it_compares_with_the_sinks_and_the_newest_tokens_once_others_are_evicte
     assert torch.equal(step._states[0], torch.stack(read[:4] + read[-newest:]))
 
 
+def test_new_ids_alone_are_searched_as_with_all_before_them(stock: PreTrainedModel) -> None:
+    model = endless(deepcopy(stock), sinks=4, window=60)
+    how = {"penalty_alpha": 0.6, "top_k": 4, "max_new_tokens": 12}
+    for new in (PROMPT[:, :3], torch.cat((PROMPT, PROMPT + 9), dim=1)):  # fewer than were read, and more
+        ids = torch.cat((PROMPT, new), dim=1)
+        whole, alone = model.new_cache(), model.new_cache()
+        for cache in (whole, alone):
+            model(PROMPT, past_key_values=cache)
+        expected = model.generate(ids, past_key_values=whole, **how)
+        ours = model.generate(new, past_key_values=alone, attention_mask=torch.ones_like(ids), **how)
+        assert torch.equal(ours, expected[:, 8:])
+
+
+def test_a_search_that_ends_with_the_last_sink_is_gone_on_with(stock: PreTrainedModel) -> None:
+    model = endless(deepcopy(stock), sinks=10, window=50)
+    cache, how = model.new_cache(), {"penalty_alpha": 0.6, "top_k": 4}
+    ids = model.generate(PROMPT, past_key_values=cache, max_new_tokens=2, **how)
+    assert cache.get_seq_length() == 9  # the last one is to be read, as ever
+    assert model.generate(ids, past_key_values=cache, max_new_tokens=3, **how).shape == (1, 13)
+
+
+def test_a_sink_that_was_searched_for_is_moved_as_the_one_that_was_chosen(stock: PreTrainedModel) -> None:
+    model = endless(deepcopy(stock).to(torch.bfloat16), sinks=10, window=40)
+    cache = model.new_cache()
+    model.generate(PROMPT, past_key_values=cache, penalty_alpha=1.0, top_k=4, max_new_tokens=3)
+    slots = cache.slots
+    keys = [layer.held()[0][:, :, :10].clone() for layer in slots.layers]
+    assert slots.pinned == 10
+    for chosen, pinned in zip(keys, slots._at_first, strict=True):
+        torch.testing.assert_close(chosen, pinned)
+
+
 @pytest.mark.parametrize(("alpha", "k"), [(1.5, 5), (-0.1, 5), (0.5, 1)])
 def test_settings_that_can_not_be_are_refused(alpha: float, k: int) -> None:
     with pytest.raises(ValueError, match="expected 0 to 1, and at least 2"):

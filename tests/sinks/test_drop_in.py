@@ -26,6 +26,8 @@ from transformers.generation.streamers import BaseStreamer
 from surtitle.sinks import AutoModelForCausalLM, StockDecoder, UnsupportedModel, endless
 from surtitle.sinks.drop_in import Endless
 
+from .families import FAMILIES, make_family
+
 PROMPT = torch.tensor([[31, 41, 59, 26, 53, 58, 97, 93]])
 TEXT = torch.tensor([[(17 * n * n + 5 * n) % 250 for n in range(200)]])  # more than three windows
 
@@ -100,6 +102,19 @@ def test_an_assistant_changes_nothing_of_what_is_written_but_how_early_a_full_wi
     assert torch.equal(together[:, : 8 + fits], alone[:, : 8 + fits])
 
 
+@pytest.mark.parametrize("way", ["lookup", "stock", "endless"])
+def test_an_assisted_conversation_reads_nothing_twice(way: str, model: PreTrainedModel, stock: PreTrainedModel) -> None:
+    small = {"stock": stock, "endless": model}.get(way)
+    how = {"prompt_lookup_num_tokens": 3} if small is None else {"assistant_model": small}
+    ids = torch.cat((PROMPT, PROMPT + 1), dim=1)
+    for asked, mask in ((ids, {}), (ids[:, 8:], {"attention_mask": torch.ones(1, 16)})):
+        cache = model.new_cache()
+        model(PROMPT, past_key_values=cache)
+        ours = generated(model, asked, past_key_values=cache, **mask, **how)
+        assert torch.equal(ours[:, -20:], generated(model, ids)[:, -20:])
+        assert cache.get_seq_length() == 16 + 20 - 1
+
+
 def test_a_prompt_may_be_read_in_chunks(model: PreTrainedModel) -> None:
     assert torch.equal(generated(model, TEXT, prefill_chunk_size=16), generated(model, TEXT))
 
@@ -124,6 +139,27 @@ def test_a_model_whose_makers_chose_a_cache_generates_with_ours(stock: PreTraine
     theirs = deepcopy(stock)
     theirs.generation_config.cache_implementation = "hybrid"  # as in Gemma 2 and 3
     assert torch.equal(generated(endless(theirs, sinks=4, window=52)), generated(stock))
+
+
+def test_a_model_that_was_saved_in_training_without_a_cache_is_endless(stock: PreTrainedModel) -> None:
+    trained = deepcopy(stock)
+    trained.config.use_cache = trained.generation_config.use_cache = False
+    model = endless(trained, sinks=4, window=52)
+    cache = model.new_cache()
+    assert torch.equal(generated(model, max_new_tokens=100, past_key_values=cache)[:, :28], generated(stock))
+    assert cache.slots.evictions
+    assert model(PROMPT).past_key_values.get_seq_length() == 8
+
+
+@pytest.mark.parametrize("name", ["phi3", "phi3 longrope"])
+def test_phi_3_goes_on_in_the_cache_it_was_given_where_its_positions_would_change(name: str) -> None:
+    model = make_family(FAMILIES[name])
+    model.config.original_max_position_embeddings = 30
+    model = endless(model, sinks=4, window=24)
+    cache, how = model.new_cache(), {"max_new_tokens": 30, "min_new_tokens": 30}
+    ids = generated(model, past_key_values=cache, **how)
+    assert cache.get_seq_length() == 37
+    assert torch.equal(ids, generated(model, **how))
 
 
 def test_sizes_may_be_chosen_anew(stock: PreTrainedModel) -> None:
