@@ -54,7 +54,7 @@ class Chat:
         ids = self._tokenizer.encode_plain(beginning)
         if not ids and not self._stream.cache.length:
             raise ValueError("a story without a beginning, expected at least one token to go on from")
-        self._read(ids)
+        self._read(ids if self._stream.cache.length else [*self._tokenizer.opening(), *ids])
         yield from self._write(stop=(), limit=limit)
         self._end_turn()
 

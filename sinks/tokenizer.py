@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from itertools import takewhile
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,13 @@ class Tokenizer:
     def encode_plain(self, text: str) -> list[int]:
         """Ids of `text` with no special token among them, whatever the text says: speech can't end its own turn."""
         return self._encode(text, special_as_text=True)
+
+    def opening(self) -> list[int]:
+        """Ids that a text begins with: the mark of its beginning, where the model was trained with one. (A chat
+        template writes it itself.)
+        """
+        whole = self._tokenizer.encode("a")
+        return [token for token, _ in takewhile(itemgetter(1), zip(whole.ids, whole.special_tokens_mask, strict=True))]
 
     def _encode(self, text: str, *, special_as_text: bool) -> list[int]:
         self._tokenizer.encode_special_tokens = special_as_text

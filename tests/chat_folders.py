@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import PhiConfig, PhiForCausalLM, PreTrainedTokenizerFast
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
@@ -66,14 +66,20 @@ ENDS = [
 """Whose answers end with what: in Gemma and Phi the template alone says so."""
 
 
-def chat_folder(folder: Path, maker: str, writes: str) -> Path:
-    """`folder`, now with a model that writes the token `writes` whatever it reads."""
+def chat_folder(folder: Path, maker: str, writes: str, *, adds_bos: bool = False) -> Path:
+    """`folder`, now with a model that writes the token `writes` whatever it reads; `adds_bos` if its tokenizer, as
+    Gemma's does, begins every text with `<bos>`.
+    """
     made = MAKERS[maker]
     vocabulary = {token: index for index, token in enumerate([*LETTERS, *made.marks])}
     tokenizer = Tokenizer(models.BPE(vocab={letter: vocabulary[letter] for letter in LETTERS}, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([AddedToken(mark, special=True) for mark in made.marks])
+    if adds_bos:
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="<bos> $A", special_tokens=[("<bos>", vocabulary["<bos>"])]
+        )
     begins = {"bos_token": "<bos>"} if "<bos>" in made.marks else {}
     wrapped = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=made.marks[0], **begins)
     wrapped.chat_template = made.template

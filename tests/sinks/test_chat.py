@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from chat_folders import ENDS, chat_folder
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from surtitle.sinks.chat import BLOCK, Chat
 from surtitle.sinks.convert import convert_gguf
@@ -170,6 +170,20 @@ def test_an_empty_stream_has_nothing_to_save(model: LeanDecoder, tmp_path: Path)
 def test_a_window_without_room_is_refused(window: int, sinks: int, model: LeanDecoder, folder: Path) -> None:
     with pytest.raises(ValueError, match=f"a window of {window} tokens with {sinks} sinks"):
         begun(model, folder, window, sinks=sinks)
+
+
+def test_a_story_begins_with_the_mark_that_its_model_was_trained_to_begin_with(tmp_path: Path) -> None:
+    folder = chat_folder(tmp_path, "gemma", "x", adds_bos=True)
+    theirs = AutoTokenizer.from_pretrained(folder)
+    stream, chat = begun(StockDecoder(AutoModelForCausalLM.from_pretrained(folder)), folder)
+    list(chat.tell("the sea", limit=2))
+    list(chat.tell(" and", limit=1))
+    assert stream.cache.ids.tolist() == [
+        theirs("the seaxx").input_ids + theirs(" andx", add_special_tokens=False).input_ids
+    ]
+    stream, chat = begun(StockDecoder(AutoModelForCausalLM.from_pretrained(folder)), folder)
+    list(chat.say("Hello", limit=1))
+    assert stream.cache.ids[0].tolist().count(theirs.bos_token_id) == 1  # the template's own
 
 
 def test_a_story_needs_a_beginning(model: LeanDecoder, folder: Path) -> None:
