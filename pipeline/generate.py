@@ -20,6 +20,7 @@ from surtitle.pipeline.errors import UsageError, UserError
 from surtitle.sinks.chat import Chat
 from surtitle.sinks.sampling import Sampler, likeliest
 from surtitle.sinks.stream import TokenStream
+from surtitle.sinks.tokenizer import TemplateRefusal
 
 ANSWER = 1000
 """Tokens of an answer at most, unless said otherwise."""
@@ -66,6 +67,8 @@ def generate(folder: Path, wanted: Wanted, *, threads: int) -> None:
                 _show([f"> {prompt}\n\n"], outputs)
                 _show(chat.say(prompt, limit=wanted.limit or ANSWER), outputs)
                 _show(["\n\n"], outputs)
+        except TemplateRefusal as error:
+            raise UserError(f"{folder} can't answer --prompts: {error}") from error
         except KeyboardInterrupt:
             _show(["\n"], outputs)
             if prompts is not None or wanted.limit is not None:
@@ -86,14 +89,21 @@ def _prompts(wanted: Wanted) -> list[str] | None:
     if wanted.prompts is None:
         if not wanted.prompt and wanted.resume is None:
             raise UsageError("nothing to begin with, expected --prompt TEXT, --prompts FILE or --resume FILE")
+        try:
+            (wanted.prompt or "").encode()
+        except UnicodeEncodeError as error:
+            raise UsageError(f"--prompt is no text in UTF-8 ({error.reason}), expected one") from error
         return None
     try:
-        lines = wanted.prompts.read_text(encoding="utf-8").splitlines()
+        lines = wanted.prompts.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
             f"can't read {wanted.prompts} ({error}): expected a UTF-8 text, a prompt on each line"
         ) from error
-    return [line.strip() for line in lines if line.strip()]
+    prompts = [line.strip() for line in lines if line.strip()]
+    if not prompts:
+        raise UserError(f"{wanted.prompts} holds no prompt, expected one on each line")
+    return prompts
 
 
 def _begin(folder: Path, wanted: Wanted, threads: int) -> tuple[TokenStream, Chat]:

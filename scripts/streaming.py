@@ -92,7 +92,7 @@ def prompts_of(path: Path) -> list[str]:
 
     Raises OSError, UnicodeDecodeError, msgspec.DecodeError.
     """
-    lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
+    lines = [line for line in path.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
     if path.suffix != ".jsonl":
         return lines
     rows = [msgspec.json.decode(line, type=Prompts) for line in lines]

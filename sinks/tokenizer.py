@@ -21,6 +21,10 @@ from tokenizers import Tokenizer as _Tokenizer
 from tokenizers.decoders import DecodeStream
 
 
+class TemplateRefusal(ValueError):
+    """The model's chat template does not take these messages, or there is none; the message says why."""
+
+
 class Tokenizer:
     """The tokenizer in one folder; used from one thread at a time."""
 
@@ -88,18 +92,18 @@ class Tokenizer:
     def render(self, messages: Sequence[Mapping[str, object]], **variables: str | bool) -> str:
         """The chat template applied to `messages` (`role`, `content`), ending where the model's answer begins.
 
-        `variables` are what else the template asks for. Raises ValueError where there is no template, and for messages
-        that it refuses.
+        `variables` are what else the template asks for. Raises TemplateRefusal where there is no template, and for
+        messages that it refuses.
         """
         if self._template is None:
-            raise ValueError(
+            raise TemplateRefusal(
                 "the model has no chat template (chat_template.jinja, or chat_template in tokenizer_config.json), so "
                 "nothing says how its turns are written: expected an instruct model"
             )
         try:
             return self._template.render(messages=messages, add_generation_prompt=True, **self._names, **variables)
         except TemplateError as error:
-            raise ValueError(f"the model's chat template refuses the prompt: {error}") from error
+            raise TemplateRefusal(f"the model's chat template refuses the prompt: {error}") from error
 
 
 class _Generation(Extension):

@@ -10,8 +10,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from chat_folders import chat_folder
 
 from surtitle.pipeline import generate as module
+from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.generate import Wanted, generate
 
 
@@ -62,3 +64,29 @@ def test_ctrl_c_is_the_end_of_what_has_no_other_and_an_interruption_of_all_else(
     with nullcontext() if is_done else pytest.raises(KeyboardInterrupt):
         generate(tmp_path, wanted, threads=1)
     assert (tmp_path / "cache").read_text() == "cache"
+
+
+def test_a_prompt_is_a_line_as_any_editor_saves_it(tmp_path: Path) -> None:
+    file = tmp_path / "prompts.txt"
+    file.write_bytes("\ufeffOne\u2028more?\r\n\n two \n".encode())
+    wanted = Wanted(None, file, None, 256, 4, 0.0, 0, None, None, None)
+    assert module._prompts(wanted) == ["One\u2028more?", "two"]
+
+
+def test_what_holds_no_prompt_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "prompts.txt"
+    file.write_text(" \n")
+    for prompt, prompts, said in ((None, file, "prompts.txt holds no prompt"), ("\udcff", None, "--prompt is no text")):
+        with pytest.raises(UserError, match=said):
+            generate(tmp_path, Wanted(prompt, prompts, None, 256, 4, 0.0, 0, None, None, None), threads=1)
+
+
+def test_a_model_that_was_not_made_to_chat_is_refused_in_one_line(tmp_path: Path) -> None:
+    folder, file = chat_folder(tmp_path / "model", "one turn", "x"), tmp_path / "prompts.txt"
+    file.write_text("One?\nTwo?\n")
+    wanted = Wanted(None, file, 3, 256, 4, 0.0, 0, None, None, None)
+    with pytest.raises(UserError, match=r"can't answer --prompts: .* refuses the prompt: expected one message"):
+        generate(folder, wanted, threads=1)
+    (folder / "chat_template.jinja").unlink()
+    with pytest.raises(UserError, match="can't answer --prompts: the model has no chat template"):
+        generate(folder, wanted, threads=1)
