@@ -42,7 +42,8 @@ class SinkLayer:
             self._stores = (self._allocate(keys), self._allocate(values))
         for store, fresh in zip(self._stores, (keys, values), strict=True):
             _require_alike(store, fresh)
-        if end > self._stores[0].shape[2]:  # an engine's, which has not grown yet
+        # an engine's may not have grown yet; what was loaded may lie on another of several GPUs
+        if end > self._stores[0].shape[2] or self._stores[0].device != keys.device:
             self.move_to(self._allocate(keys), self._allocate(values))
         for store, fresh in zip(self._stores, (keys, values), strict=True):
             store[:, :, self.length : end] = fresh.detach()

@@ -30,6 +30,7 @@ TURNS.append({"role": "user", "content": ASKED[1]})
             '{"prompt": ["One?", "And two?"], "category": "math"}\n\n{"prompt": "Three?"}\n',
             ["One?", "And two?", "Three?"],
         ),
+        ("a.jsonl", '\ufeff{"prompt": "One?"}', ["One?"]),  # as Windows' Notepad saves it
         ("a.jsonl", '{"question_id": 81, "turns": ["One?", "And two?"]}\n', ["One?", "And two?"]),
     ],
 )

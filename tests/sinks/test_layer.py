@@ -64,3 +64,10 @@ def test_what_was_written_in_inference_mode_goes_on_outside_of_it() -> None:
     layer.update(entries([2]), entries([2]))
     layer.remove(0, 1)
     assert held(layer) == [[2]]
+
+
+def test_what_is_held_moves_to_where_its_model_reads_on() -> None:
+    layer, coming = filled([1, 2]), entries([3]).to("meta")  # loaded on one GPU, read on another
+    keys, values = layer.update(coming, coming)
+    assert {keys.device.type, values.device.type} == {"meta"}
+    assert keys.shape == (1, 1, 3, 2)
