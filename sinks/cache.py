@@ -133,7 +133,7 @@ class SinkCache:
     def record(self, ids: Tensor) -> None:
         """`ids` (B, n) are what the newest n slots were made from: for `rebuild`s, and to know what was read."""
         before = self.length - ids.shape[1]
-        if self._ids is None and not before:
+        if not before:  # as many rows as now are read
             self._ids = ids.clone()
         elif self._ids is not None and self._ids.shape[1] == before:
             self._ids = torch.cat((self._ids, ids.to(self._ids.device)), dim=1)
