@@ -65,8 +65,7 @@ class Chat:
         else:
             before = self._behind_answer
         _, _, after = self._render(_ASKED).partition(_ASKED)
-        encode = self._tokenizer.encode
-        return [*encode(before), *self._tokenizer.encode_plain(prompt), *encode(after)]
+        return self._tokenizer.encode_between(before, prompt, after)
 
     @cached_property
     def _behind_answer(self) -> str:

@@ -56,6 +56,22 @@ class Tokenizer:
         """Ids of `text` with no special token among them, whatever the text says: speech can't end its own turn."""
         return self._encode(text, special_as_text=True)
 
+    def encode_between(self, before: str, said: str, after: str) -> list[int]:
+        """Ids of `said` as `encode_plain` has it, between what a chat template wrote, as `encode` has that: of one
+        text, since a tokenizer such as Llama 2's puts a space at the beginning of each.
+        """
+        marks = {token for token, mark in self._tokenizer.get_added_tokens_decoder().items() if mark.special}
+        begin = max((end for token, _, end in self._places(before) if token in marks), default=0)
+        end = next((start for token, start, _ in self._places(after) if token in marks), len(after))
+        within = self.encode_plain(before[begin:] + said + after[:end])
+        return [*self.encode(before[:begin]), *within, *self.encode(after[end:])]
+
+    def _places(self, text: str) -> list[tuple[int, int, int]]:
+        """Each id of `text`, and where it begins and ends there."""
+        self._tokenizer.encode_special_tokens = False
+        encoded = self._tokenizer.encode(text, add_special_tokens=False)
+        return [(token, *place) for token, place in zip(encoded.ids, encoded.offsets, strict=True)]
+
     def opening(self) -> list[int]:
         """Ids that a text begins with: the mark of its beginning, where the model was trained with one. (A chat
         template writes it itself.)

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import AutoTokenizer
+from tokenizers import AddedToken, models, normalizers
+from tokenizers import Tokenizer as Made
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from surtitle.sinks.convert import convert_gguf
 from surtitle.sinks.tokenizer import Tokenizer
@@ -53,6 +55,28 @@ def test_speech_cannot_end_its_own_turn(folder: Path) -> None:
     assert tokenizer.eos in tokenizer.encode(said)
     assert tokenizer.eos not in tokenizer.encode_plain(said)
     assert tokenizer.decode(tokenizer.encode_plain(said)) == said
+
+
+@pytest.mark.parametrize("prefix", [False, True], ids=["Gemma's", "Llama 2's, which begins every text with a space"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("<s>[INST] ", " [/INST]"), ("</s>[INST] ", " [/INST]"), ("<s>user\n", "</s>\nmodel\n"), ("Q: ", "\nA:")],
+)
+def test_what_is_said_stands_in_its_turn_as_transformers_has_it(
+    before: str, after: str, prefix: bool, tmp_path: Path
+) -> None:
+    letters = ["<unk>", "<s>", "</s>", *map(chr, range(32, 127)), "▁", "▁▁", "\n"]
+    made = Made(models.BPE({letter: index for index, letter in enumerate(letters)}, [("▁", "▁")], unk_token="<unk>"))
+    spaces = [normalizers.Prepend("▁")] * prefix + [normalizers.Replace(" ", "▁")]
+    made.normalizer = normalizers.Sequence(spaces)
+    made.add_special_tokens([AddedToken(mark, special=True) for mark in letters[:3]])
+    theirs = PreTrainedTokenizerFast(tokenizer_object=made, bos_token="<s>", eos_token="</s>")
+    theirs.save_pretrained(tmp_path)
+    ours = Tokenizer(tmp_path)
+    whole = theirs(f"{before}Hello you{after}", add_special_tokens=False).input_ids
+    assert ours.encode_between(before, "Hello you", after) == whole
+    marks = sum(mark in before + after for mark in ("<s>", "</s>"))
+    assert sum(token in (1, 2) for token in ours.encode_between(before, "</s>", after)) == marks
 
 
 def test_a_tokenizer_without_an_end_is_refused(folder: Path, tmp_path: Path) -> None:
