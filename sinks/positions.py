@@ -10,6 +10,7 @@ which of its frequencies turn them, in which pairs of dimensions, or that none d
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -112,14 +113,26 @@ def _candidates(model: PreTrainedModel) -> Iterator[Rotation]:
     """Every way to turn keys that the model's live buffers allow; live, so that a degraded dtype matches too."""
     yield Rotation.none()
     for name, buffer in model.named_buffers():
-        # GPT-J and CodeGen keep a table of sines and cosines instead: its second row holds those of the frequencies
-        if name.endswith("embed_positions") and buffer.dim() == 2:
-            sines, cosines = buffer[1].cpu().double().chunk(2)
-            yield Rotation(torch.atan2(sines, cosines), interleaved=True)
+        if name.endswith("embed_positions") and buffer.dim() == 2:  # GPT-J and CodeGen keep a table instead
+            yield Rotation(_frequencies_of(buffer), interleaved=True)
         if name.endswith("inv_freq") and not name.endswith("original_inv_freq"):
             for turn in (buffer, -buffer):  # NanoChat turns backwards
                 yield Rotation(turn)
                 yield Rotation(turn, interleaved=True)
+
+
+def _frequencies_of(table: Tensor) -> Tensor:
+    """Of sines and cosines (P, D), a row a position: its second row has them, and in a table that was cast to 16 bits
+    off by as much as rounds it. Each row twice as far on halves that.
+    """
+    sines, cosines = table.cpu().double().chunk(2, dim=-1)
+    angles = torch.atan2(sines, cosines)  # (P, D/2), whole turns left out
+    found, row = angles[1], 2
+    while row < len(angles):
+        off = angles[row] - row * found
+        found = found + (off - 2 * math.pi * torch.round(off / (2 * math.pi))) / row
+        row *= 2
+    return found
 
 
 def _explain(model: PreTrainedModel, here: Tensor, there: Tensor, candidates: list[Rotation]) -> Rotation:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import PreTrainedModel
+from transformers import GPTJConfig, GPTJForCausalLM, PreTrainedModel
 
 from surtitle.sinks.positions import positions_of
 from surtitle.sinks.stock import StockDecoder, as_transformers, load_stock
@@ -89,3 +89,12 @@ def test_an_engine_folder_is_a_stock_model_with_the_engines_weights(make_model, 
     assert half.dtype == torch.bfloat16
     assert StockDecoder(half).cache(20).anchored
     assert load_stock(tmp_path, device_map="cpu", dtype="bfloat16").dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_a_table_of_positions_gives_its_frequencies_though_it_was_cast(dtype: torch.dtype) -> None:
+    config = GPTJConfig(vocab_size=50, n_positions=2048, n_embd=64, n_layer=1, n_head=2, rotary_dim=16)
+    (rotation,) = StockDecoder(GPTJForCausalLM(config).to(dtype).eval()).rotations
+    expected = 1e4 ** -(torch.arange(0, 16, 2, dtype=torch.float64) / 16)
+    turned = (rotation.angles(2048)[-1] - 2047 * expected).abs().max()
+    assert turned < 0.02  # radians, at the farthest that anything is moved

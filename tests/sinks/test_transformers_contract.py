@@ -104,6 +104,20 @@ def test_generate_reads_only_what_the_cache_has_not_seen(model: PreTrainedModel)
     assert lengths == [1, 1, 1]
 
 
+def test_assisted_decoding_begins_with_all_ids(model: PreTrainedModel) -> None:
+    # drop_in.py takes away what was read; once this fails it need not
+    cache, lengths = DynamicCache(), []
+    model(PROMPT[:, :3], past_key_values=cache)
+    handle = model.register_forward_pre_hook(
+        lambda module, args, kwargs: lengths.append(kwargs["input_ids"].shape[1]), with_kwargs=True
+    )
+    model.generate(PROMPT, past_key_values=cache, max_new_tokens=3, do_sample=False, prompt_lookup_num_tokens=2)
+    handle.remove()
+    assert lengths[0] >= PROMPT.shape[1]
+    asked = inspect.signature(GenerationMixin.prepare_inputs_for_generation).parameters
+    assert {"next_sequence_length", "past_key_values", "inputs_embeds", "is_first_iteration"} <= asked.keys()
+
+
 def test_generate_calls_the_model_as_an_object_and_takes_its_cache_from_the_output() -> None:
     # drop_in.py overrides __call__, which holds for compiled and dispatched models too, and puts the cache back
     assert "self.__call__" in inspect.getsource(GenerationMixin._sample)
