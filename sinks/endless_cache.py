@@ -63,7 +63,8 @@ class EndlessCache(Cache):  # type: ignore[misc]
     def load(self, path: Path) -> None:
         """Go on, in an empty cache, where `save` was called.
 
-        Raises OSError for a missing file, ValueError for one of another model or of a larger window.
+        Raises OSError for a missing file, ValueError for one of another number of layers or of a larger window. What
+        another model of as many layers wrote is refused by the next forward, where its heads or its dtype differ.
         """
         state = load_file(path)
         if "seen" not in state:
