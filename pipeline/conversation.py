@@ -27,7 +27,8 @@ from surtitle.pipeline.guards import Guards, repeats
 from surtitle.pipeline.languages import Language
 from surtitle.pipeline.ledger import Turn
 from surtitle.pipeline.memory import TermMemory
-from surtitle.pipeline.promises import Promises
+from surtitle.pipeline.numerals import numbers_as
+from surtitle.pipeline.promises import Promises, Shown
 from surtitle.pipeline.state import Counts, SavedConversation, Talk
 from surtitle.pipeline.terms import Terms
 from surtitle.pipeline.text import as_spoken, exclaims, is_mute, is_spaced
@@ -75,6 +76,7 @@ class Conversation:
         self._promises = Promises(engine.tokenizer.decode, spaced=is_spaced(target.code), shown=promises)
         self._beams = beams
         self._exclaiming = engine.exclaiming
+        self._pair = source.code, target.code
         self.counts = Counts()
         """What happened so far."""
 
@@ -118,6 +120,7 @@ class Conversation:
         answer = yield from self._answering(text, stop, ignore)
         self._promises.note(text, answer, binds=binds)
         promised = self._text(text, self._promises.tokens)
+        self._promises.shown = Shown(as_spoken(self._tokenizer.decode(self._promises.tokens), text), promised)
         return Drafted(promised if answer.fault else answer.text, len(promised))
 
     def _beginning(self, text: str) -> Steps[tuple[list[int], int, int]]:
@@ -340,7 +343,8 @@ class Conversation:
         return Answer(written, text, fault, self._terms.missed(source, text), is_whole)
 
     def _text(self, source: str, tokens: Sequence[int]) -> str:
-        return as_spoken(self._tokenizer.decode(tokens), source)
+        spoken = as_spoken(self._tokenizer.decode(tokens), source)
+        return self._promises.shown.begins(spoken, lambda text: numbers_as(text, source, *self._pair))
 
     @property
     def is_reread(self) -> bool:

@@ -21,6 +21,7 @@ from surtitle.pipeline.answers import Answer, made_again
 from surtitle.pipeline.events import Translated
 from surtitle.pipeline.glossary import MAX_TERMS, GlossaryTerms, Rendering, missed, put_in
 from surtitle.pipeline.guards import Guards, repeats
+from surtitle.pipeline.numerals import numbers_as
 from surtitle.pipeline.prompts import Message, Prompt, TextTurn
 from surtitle.pipeline.text import as_spoken, calm
 
@@ -176,7 +177,8 @@ class Dialogue:
         """What becomes of `text`, which mentions `terms`, or of what is `shown` in its place."""
         messages = prompt.messages([*prompt.examples, *turns], shown)
         reply = yield Ask(messages, limit_of(shown, prompt), prompt.stop, prompt.variables)
-        found = calm(as_spoken(reply.text, text), " ".join((text, *(term.wanted for term in terms))))
+        spoken = numbers_as(as_spoken(reply.text, text), text, self._source, self._target)
+        found = calm(spoken, " ".join((text, *(term.wanted for term in terms))))
         fault = self._guards.fault(text, reply.text, finished=reply.finished, before=turns)
         return Answer([], found, fault, len(missed(terms, found, self._target)))
 

@@ -39,6 +39,24 @@ class Draft:
         return goes_on(text, self.source)
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What viewers may have read of the open turn."""
+
+    spoken: str = ""
+    """As the model has it."""
+    text: str = ""
+    """As it is shown."""
+
+    def begins(self, spoken: str, write: Callable[[str], str]) -> str:
+        """What is shown of `spoken`: of what goes on from here what `write` makes of the rest alone, whatever it would
+        make of the beginning by now.
+        """
+        if not spoken.startswith(self.spoken):
+            return write(spoken)
+        return self.text + write(spoken[len(self.spoken) :])
+
+
 class Promises:
     """Of one conversation, turn after turn."""
 
@@ -53,10 +71,12 @@ class Promises:
         """The newest that says something."""
         self.tokens: list[int] = []
         """What the turn's translation begins with, whatever comes."""
+        self.shown = Shown()
+        """What they say."""
 
     def drop(self) -> None:
         """The turn is over, or left."""
-        self.draft, self.tokens = Draft(), []
+        self.draft, self.tokens, self.shown = Draft(), [], Shown()
 
     @property
     def guess(self) -> Sequence[int]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from surtitle.pipeline.answers import Answer
 from surtitle.pipeline.guards import Fault
-from surtitle.pipeline.promises import DRAFT_BIAS, Promises
+from surtitle.pipeline.promises import DRAFT_BIAS, Promises, Shown
 
 HEARD, MORE = "the train", "the train arrives"
 AT, ABOUT = "der Zug kommt um neun", "der Zug kommt ungefähr um neun"
@@ -95,6 +95,14 @@ def test_a_promise_never_shrinks(said: list[tuple[str, str, bool, bool, bool]]) 
         before = text_of(promises.tokens)
         promises.note(text, answer(before + rest, fault="echo" if fails else None, is_whole=is_whole), binds=binds)
         assert text_of(promises.tokens).startswith(before)
+
+
+def test_what_was_promised_is_shown_as_it_was_though_it_would_be_written_otherwise_by_now() -> None:
+    shown = Shown("It cost 3.499 Euro", "It cost 3.499 Euro")
+    assert shown.begins("It cost 3.499 Euro and 3.499 Cent", lambda text: text.replace(".", ",")) == (
+        "It cost 3.499 Euro and 3,499 Cent"
+    )
+    assert shown.begins("They cost 3.499", lambda text: text.replace(".", ",")) == "They cost 3,499"
 
 
 def test_nothing_is_left_of_a_turn_that_is_over() -> None:

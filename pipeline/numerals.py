@@ -1,0 +1,54 @@
+"""Large numbers and fractions, as the language of a translation writes them.
+
+In: a translation, what was said, both languages. Out: the translation, in which no number that was copied from what was
+said reads as another: `3.499 Euro` are three thousand in German, and in English not even four. Of a longer translation
+it is the beginning, if that ends where a word does. Knows no model.
+"""
+
+from __future__ import annotations
+
+import re
+
+_POINT = frozenset({"en", "he", "hi", "ja", "ko", "th", "zh"})
+"""They write 12,345.6."""
+_COMMA = frozenset({"ca", "da", "de", "el", "id", "it", "nl", "pt", "ro", "tr", "vi"})
+"""They write 12.345,6."""
+_SPACE = frozenset({"cs", "es", "fi", "fr", "hu", "no", "pl", "ru", "sv", "uk"})
+"""They write 12 345,6. (Spanish in Mexico is as English; this is read everywhere.)"""
+_BARE = frozenset({"es", "pl"})
+"""They write 1234 without a space."""
+_ALONE = r"(?<![0-9A-Za-z.,])(?:{})(?![0-9A-Za-z]|[.,][0-9])"
+_BY_COMMAS = re.compile(_ALONE.format(r"[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?"))
+# three digits behind a comma may be thousands: who speaks Spanish may write as in Mexico
+_BY_POINTS = re.compile(
+    _ALONE.format(r"[1-9][0-9]{0,2}(?:\.[0-9]{3})+(?:,[0-9]+)?|[0-9]+,(?:[0-9]{1,2}|[0-9]{4,})|0,[0-9]{3}")
+)
+
+
+def numbers_as(text: str, said: str, source: str, target: str) -> str:
+    """`text`, a translation of what was `said`, with the numbers that stand in both as `target` writes them.
+
+    `source` and `target` are ISO 639-1 codes; where it is not known what is usual in one of them, nothing changes. A
+    fraction behind a point stays: it may be a version (Python 3.11), and nobody takes it for another number.
+    """
+    if not {source, target} <= _POINT | _COMMA | _SPACE:
+        return text
+    pattern, group, mark = (_BY_COMMAS, ",", ".") if source in _POINT else (_BY_POINTS, ".", ",")
+    copied = {*pattern.findall(said)}
+
+    def written(found: re.Match[str]) -> str:
+        whole, _, fraction = found[0].partition(mark)
+        if found[0] not in copied:
+            return found[0]
+        if group in whole:
+            whole = _grouped(whole.replace(group, ""), target)
+        return f"{whole}{'.' if target in _POINT else ','}{fraction}" if fraction else whole
+
+    return pattern.sub(written, text) if copied else text
+
+
+def _grouped(digits: str, target: str) -> str:
+    if target in _BARE and len(digits) <= 4:
+        return digits
+    mark = "," if target in _POINT else "." if target in _COMMA else "\N{NO-BREAK SPACE}"
+    return f"{int(digits):,}".replace(",", mark)

@@ -1,0 +1,72 @@
+"""`surtitle.pipeline.numerals`: a number that was copied is the same number in the language of the translation."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from surtitle.pipeline.languages import LANGUAGES
+from surtitle.pipeline.numerals import numbers_as
+
+NB = "\N{NO-BREAK SPACE}"
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "said", "translation", "shown"),
+    [
+        # as the 1.5B copies them
+        ("de", "en", "Es kostete 3.499 Euro.", "It cost 3.499 Euro.", "It cost 3,499 Euro."),
+        ("es", "en", "Había 16,4 millones.", "There were 16,4 million.", "There were 16.4 million."),
+        ("en", "de", "It cost 3,499 euros.", "Es kostete 3,499 Euro.", "Es kostete 3.499 Euro."),
+        ("en", "es", "It cost 3,499 euros.", "Costó 3,499 euros.", "Costó 3499 euros."),
+        ("en", "es", "12,500 people", "12,500 personas", f"12{NB}500 personas"),
+        ("en", "fr", "It cost 1,234,567.50 dollars", "Cela a coûté 1,234,567.50", f"Cela a coûté 1{NB}234{NB}567,50"),
+        ("de", "fr", "3.499 Euro", "3.499 euros", f"3{NB}499 euros"),
+        ("de", "it", "3.499,50 Euro", "3.499,50 euro", "3.499,50 euro"),
+        ("de", "ja", "Das sind 0,125 Liter", "0,125リットルです", "0.125リットルです"),
+        ("en", "ja", "1,250 people", "約1,250人", "約1,250人"),
+        ("de", "zh", "1.250 Leute", "约1.250人", "约1,250人"),
+    ],
+)
+def test_a_number_that_was_copied_is_read_as_the_same(
+    source: str, target: str, said: str, translation: str, shown: str
+) -> None:
+    assert numbers_as(translation, said, source, target) == shown
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "said", "translation"),
+    [
+        ("en", "de", "Python 3.11 and Figure 2.1", "Python 3.11 und Abbildung 2.1"),
+        ("en", "de", "It cost 3,499 euros.", "Es kostete 3.499 Euro."),  # the model did it itself
+        ("de", "en", "Es kostete 3.499 Euro.", "It cost 3,499 euros."),
+        ("de", "en", "die Adresse 192.168.1.20", "the address 192.168.1.20"),
+        ("de", "en", "am 3.10.2024 um 14.30 Uhr", "on 3.10.2024 at 14.30"),
+        ("de", "en", "rufen Sie 030.123.456 an", "call 030.123.456"),
+        ("es", "en", "costó 3,499 pesos", "it cost 3,499 pesos"),  # as in Mexico, or not even four
+        ("en", "de", "1,2,3", "1,2,3"),
+        ("en", "de", "in 2020,300 people", "in 2020,300 Leute"),
+        ("ar", "en", "3.499", "3.499"),
+        ("de", "ar", "3.499", "3.499"),
+    ],
+)
+def test_what_is_no_large_number_or_may_be_another_stays(source: str, target: str, said: str, translation: str) -> None:
+    assert numbers_as(translation, said, source, target) == translation
+
+
+PARTS = st.sampled_from(["3.499", "3,499", "16,4", "1.250.000", "0,125", "euros", "3.11", "12,500.75", "(7,5)", "und"])
+
+
+@given(
+    st.lists(PARTS, max_size=8),
+    st.lists(PARTS, max_size=8),
+    st.sampled_from([*LANGUAGES]),
+    st.sampled_from([*LANGUAGES]),
+)
+def test_whole_words_of_a_translation_are_how_the_rest_of_it_begins(
+    said: list[str], words: list[str], source: str, target: str
+) -> None:
+    whole = numbers_as(" ".join(words), " ".join(said), source, target)
+    for count in range(len(words)):
+        assert whole.startswith(numbers_as(" ".join(words[:count]), " ".join(said), source, target))
