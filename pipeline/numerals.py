@@ -1,8 +1,8 @@
 """Large numbers and fractions, as the language of a translation writes them.
 
-In: a translation, what was said, both languages. Out: the translation, in which no number that was copied from what was
-said reads as another: `3.499 Euro` are three thousand in German, and in English not even four. Of a longer translation
-it is the beginning, if that ends where a word does. Knows no model.
+In: a translation, what was said, both languages. Out: the translation, in which no number of what was said reads as
+another: `3.499 Euro` are three thousand in German, and in English not even four. Of a longer translation it is the
+beginning, if that ends where a word does. Knows no model.
 """
 
 from __future__ import annotations
@@ -18,33 +18,42 @@ _SPACE = frozenset({"cs", "es", "fi", "fr", "hu", "no", "pl", "ru", "sv", "uk"})
 _BARE = frozenset({"es", "pl"})
 """They write 1234 without a space."""
 _ALONE = r"(?<![0-9A-Za-z.,])(?:{})(?![0-9A-Za-z]|[.,][0-9])"
-_BY_COMMAS = re.compile(_ALONE.format(r"[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?"))
+_MARK = re.compile("[.,:]")
+_NUMBER = re.compile(_ALONE.format("[0-9]+(?:[.,:][0-9]+)+"))
+_BY_COMMAS = re.compile(r"[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 # three digits behind a comma may be thousands: who speaks Spanish may write as in Mexico
-_BY_POINTS = re.compile(
-    _ALONE.format(r"[1-9][0-9]{0,2}(?:\.[0-9]{3})+(?:,[0-9]+)?|[0-9]+,(?:[0-9]{1,2}|[0-9]{4,})|0,[0-9]{3}")
-)
+_BY_POINTS = re.compile(r"[1-9][0-9]{0,2}(?:\.[0-9]{3})+(?:,[0-9]+)?|[0-9]+,(?:[0-9]{1,2}|[0-9]{4,})|0,[0-9]{3}")
 
 
 def numbers_as(text: str, said: str, source: str, target: str) -> str:
-    """`text`, a translation of what was `said`, with the numbers that stand in both as `target` writes them.
+    """`text`, a translation of what was `said`, with its numbers as `target` writes them, and without the spaces that
+    models like to set within them (`10. 000`).
 
-    `source` and `target` are ISO 639-1 codes; where it is not known what is usual in one of them, nothing changes. A
-    fraction behind a point stays: it may be a version (Python 3.11), and nobody takes it for another number.
+    `source` and `target` are ISO 639-1 codes; where it is not known what is usual in one of them, the marks stay. So
+    does a point before a fraction: it may be a version's (Python 3.11), and nobody takes it for another number.
     """
+    for number in dict.fromkeys(_NUMBER.findall(said)):
+        text = _put(number, _as_usual(number, source, target), text)
+    return text
+
+
+def _put(number: str, wanted: str, text: str) -> str:
+    """`text` with what is `wanted` where `number` stands, with whatever marks."""
+    there = _ALONE.format("[.,:] ?".join(_MARK.split(number)))
+    return re.sub(there, lambda found: wanted or found[0].replace(" ", ""), text)
+
+
+def _as_usual(number: str, source: str, target: str) -> str:
+    """How `target` writes the `number` of `source`; empty where it is no large one and no fraction, or may be none."""
     if not {source, target} <= _POINT | _COMMA | _SPACE:
-        return text
-    pattern, group, mark = (_BY_COMMAS, ",", ".") if source in _POINT else (_BY_POINTS, ".", ",")
-    copied = {*pattern.findall(said)}
-
-    def written(found: re.Match[str]) -> str:
-        whole, _, fraction = found[0].partition(mark)
-        if found[0] not in copied:
-            return found[0]
-        if group in whole:
-            whole = _grouped(whole.replace(group, ""), target)
-        return f"{whole}{'.' if target in _POINT else ','}{fraction}" if fraction else whole
-
-    return pattern.sub(written, text) if copied else text
+        return ""
+    usual, group, mark = (_BY_COMMAS, ",", ".") if source in _POINT else (_BY_POINTS, ".", ",")
+    if not usual.fullmatch(number):
+        return ""
+    whole, _, fraction = number.partition(mark)
+    if group in whole:
+        whole = _grouped(whole.replace(group, ""), target)
+    return f"{whole}{'.' if target in _POINT else ','}{fraction}" if fraction else whole
 
 
 def _grouped(digits: str, target: str) -> str:

@@ -75,9 +75,13 @@ def is_one(before: str, after: str) -> bool:
     behind it.
     """
     last, first = before[-1], after[0]
-    is_number = last in _WITHIN_NUMBERS and before[-2:-1].isdigit() and first.isdigit()
-    is_word = is_number or (is_latin(last) and is_latin(first))
+    is_word = is_one_number(before, after) or (is_latin(last) and is_latin(first))
     return is_word or last in _LEADING or first in _TRAILING or is_mark(first)
+
+
+def is_one_number(before: str, after: str) -> bool:
+    """Whether a number may go on from one to the other: `100.` and `5`."""
+    return before[-1:] in _WITHIN_NUMBERS and before[-2:-1].isdigit() and after[:1].isdigit()
 
 
 def is_mark(letter: str) -> bool:

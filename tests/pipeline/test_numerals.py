@@ -25,6 +25,13 @@ NB = "\N{NO-BREAK SPACE}"
         ("de", "fr", "3.499 Euro", "3.499 euros", f"3{NB}499 euros"),
         ("de", "it", "3.499,50 Euro", "3.499,50 euro", "3.499,50 euro"),
         ("de", "ja", "Das sind 0,125 Liter", "0,125リットルです", "0.125リットルです"),
+        # and as it writes them: a space where in speech there would be a halt
+        ("en", "de", "Over 10,000 people", "Über 10. 000 Menschen", "Über 10.000 Menschen"),
+        ("es", "en", "una magnitud de 7,5.", "a magnitude of 7. 5.", "a magnitude of 7.5."),
+        ("fr", "en", "16,4 millions", "16, 4 million", "16.4 million"),
+        ("en", "de", "a magnitude of 7.5", "eine Magnitude von 7, 5", "eine Magnitude von 7,5"),
+        ("en", "ar", "at 2:30 or 10,000", "2: 30 10, 000", "2:30 10,000"),
+        ("en", "es", "It cost 3,499 euros.", "Costó 3.499 euros.", "Costó 3499 euros."),
         ("en", "ja", "1,250 people", "約1,250人", "約1,250人"),
         ("de", "zh", "1.250 Leute", "约1.250人", "约1,250人"),
     ],
@@ -46,6 +53,8 @@ def test_a_number_that_was_copied_is_read_as_the_same(
         ("de", "en", "rufen Sie 030.123.456 an", "call 030.123.456"),
         ("es", "en", "costó 3,499 pesos", "it cost 3,499 pesos"),  # as in Mexico, or not even four
         ("en", "de", "1,2,3", "1,2,3"),
+        ("en", "de", "In 1989, 4 men came.", "1989, 4 Männer kamen."),
+        ("en", "fr", "It cost 3,499 euros.", "Cela a coûté 3 499 euros."),
         ("en", "de", "in 2020,300 people", "in 2020,300 Leute"),
         ("ar", "en", "3.499", "3.499"),
         ("de", "ar", "3.499", "3.499"),

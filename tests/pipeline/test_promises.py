@@ -50,6 +50,15 @@ def test_and_no_half_of_a_latin_word_a_number_or_a_syllable() -> None:
         assert text_of(drafted((HEARD, answer(one)), (MORE, answer(other)), spaced=False).tokens) == agreed
 
 
+def test_and_none_of_a_number_that_is_written_with_a_space_in_it() -> None:
+    """As the 1.5B writes them."""
+    assert text_of(
+        drafted((HEARD, answer("es sind 10. 000 Leute")), (MORE, answer("es sind 10. 500 Leute"))).tokens
+    ) == ("es sind")
+    two = ((HEARD, answer("es war 1989. Er kam")), (MORE, answer("es war 1989. Sie kam")))
+    assert text_of(drafted(*two).tokens) == "es war 1989."
+
+
 def test_drafts_of_something_else_agree_on_nothing() -> None:
     assert drafted((HEARD, answer(AT)), ("no", answer(AT))).tokens == []
 
