@@ -86,6 +86,9 @@ class RecognizerSettings:
     past: float = 6.0
     """Seconds of audio before the window that the encoder hears beside it, where one language is spoken: how something
     sounds depends on what came before it."""
+    late: float = 1.0
+    """Seconds of new audio at a look from which it hears none of that: the machine does not keep up, and the past is a
+    quarter of the work."""
 
 
 class Recognizer:
@@ -129,6 +132,7 @@ class Recognizer:
         # beside another language what is said now sounds like that one: a change would be noticed too late
         self._past_length = 0 if self._identify else int(self._settings.past * SAMPLE_RATE)
         self._looked_at = 0
+        self._is_late = False
         self._heard_until = 0.0  # seconds: the end of the audio of the last guess
         self._waits = False  # what was said before this pause stays in the window
         self.updates = 0
@@ -237,6 +241,7 @@ class Recognizer:
     def _update(self, *, last: bool = False) -> list[Heard]:
         """Look at the open audio once more; `last`: before a pause."""
         self.updates += 1
+        self._is_late = (self._window_end - self._looked_at) / SAMPLE_RATE >= self._settings.late
         self._looked_at = self._window_end
         changed, is_sure = self._follow_language(last=last or self._is_full)
         return changed + (self._recognise(last=last) if is_sure else [])
@@ -293,7 +298,7 @@ class Recognizer:
         start = self._window_start / SAMPLE_RATE
         words = self._transcribe(
             self._window,
-            past=self._past,
+            past=self._past[:0] if self._is_late else self._past,
             language=self._spoken.current,
             before=self._context(),
             committed=joined((word.text for word in known), self._spoken.current),

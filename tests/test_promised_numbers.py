@@ -128,6 +128,7 @@ ARCHITECTURE = {
     "room for # conversations, or for as many as leave # GB": (code.engine.GPU_ROWS, code.engine.GPU_SPARE / GB),
     "at most # seconds back; # committed words stay": (HEARING.window, HEARING.kept),
     "a look every # s of new audio": HEARING.step,
+    "where looks come in less than #": HEARING.late,
     "when # waits, some is skipped": code.backlog.BACKLOG,
     "the audio and # seconds of silence, not # s": (code.whisper.PADDING, code.whisper._WHOLE),
     "ends # s before the audio does": code.alignment.MARGIN,

@@ -94,6 +94,22 @@ def test_however_the_samples_are_cut_the_encoder_hears_the_seconds_before_them_t
     assert heard_with(*cuts) == pasts
 
 
+def test_a_machine_that_does_not_keep_up_hears_no_past() -> None:
+    pasts: list[int] = []
+
+    def notes(samples: Samples, *, past: Samples, language: str, **asked: str) -> list[Word]:
+        pasts.append(len(past))
+        return transcribe(samples, language=language, committed=asked["committed"])
+
+    ears, said = Recognizer(notes, probability, languages=["en"]), speech(*range(1, 41))
+    came = int(1.2 * SAMPLE_RATE)  # during the last look
+    for start in range(0, len(said), came):
+        ears.push(said[start : start + came - 512], backlog=0.032)
+        ears.push(said[start + came - 512 : start + came])
+    assert len(pasts) > 10
+    assert not any(pasts)
+
+
 def test_words_never_begin_before_what_was_committed_ends() -> None:
     def restless(
         samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False, **_: object
