@@ -120,7 +120,7 @@ class Conversation:
         answer = yield from self._answering(text, stop, ignore)
         self._promises.note(text, answer, binds=binds)
         promised = self._text(text, self._promises.tokens)
-        self._promises.shown = Shown(as_spoken(self._tokenizer.decode(self._promises.tokens), text), promised)
+        self._promises.shown = Shown(self._spoken(text, self._promises.tokens), promised)
         return Drafted(promised if answer.fault else answer.text, len(promised))
 
     def _beginning(self, text: str) -> Steps[tuple[list[int], int, int]]:
@@ -343,8 +343,11 @@ class Conversation:
         return Answer(written, text, fault, self._terms.missed(source, text), is_whole)
 
     def _text(self, source: str, tokens: Sequence[int]) -> str:
-        spoken = as_spoken(self._tokenizer.decode(tokens), source)
+        spoken = self._spoken(source, tokens)
         return self._promises.shown.begins(spoken, lambda text: numbers_as(text, source, *self._pair))
+
+    def _spoken(self, source: str, tokens: Sequence[int]) -> str:
+        return as_spoken(self._tokenizer.decode(tokens), source)
 
     @property
     def is_reread(self) -> bool:
