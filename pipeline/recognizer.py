@@ -208,7 +208,7 @@ class Recognizer:
                 # a soft beginning, and what waits, were heard already: a look is due when as much more was said
                 self._looked_at = max(self._window_start, self._window_end - self._beginning)
             elif isinstance(event, Closed):
-                out += self._close(event.time)
+                out += self._close()
                 out.append(event)
             else:
                 if self._waits:  # for nothing: what was said stands alone
@@ -219,16 +219,9 @@ class Recognizer:
             self._trim(self._window_end - self._keep)
         return out
 
-    def _close(self, end: float) -> list[Heard]:
-        """Speech paused at `end`: what was heard is committed, unless it was doubted and may be clearer with what
-        follows. A model stops at times where a sentence ends: if speech went on, it is asked what comes after that.
-        """
+    def _close(self) -> list[Heard]:
+        """Speech paused: what was heard is committed, unless it was doubted and may be clearer with what follows."""
         out = self._update(last=True)
-        if self._waits:
-            return out
-        out += self._commit(self._policy.flush())
-        if self._committed and end - self._committed[-1].end > self._settings.unheard:
-            out += self._update(last=True)
         return out if self._waits else out + self._finish()
 
     def _finish(self) -> list[Heard]:
