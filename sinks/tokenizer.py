@@ -35,6 +35,8 @@ class Tokenizer:
         if not text.lstrip().startswith("{"):  # of which `tokenizers` raises a bare Exception
             raise ValueError(f"tokenizer.json is no JSON object, it begins {text[:40]!r}; a Git LFS pointer perhaps")
         self._tokenizer = _Tokenizer.from_str(text)
+        added = self._tokenizer.get_added_tokens_decoder()
+        self._special = frozenset(token for token, mark in added.items() if mark.special)
         template = _template_in(folder, config)
         try:
             self._template = None if template is None else _environment().from_string(template)
@@ -60,9 +62,8 @@ class Tokenizer:
         """Ids of `said` as `encode_plain` has it, between what a chat template wrote, as `encode` has that: of one
         text, since a tokenizer such as Llama 2's puts a space at the beginning of each.
         """
-        marks = {token for token, mark in self._tokenizer.get_added_tokens_decoder().items() if mark.special}
-        begin = max((end for token, _, end in self._places(before) if token in marks), default=0)
-        end = next((start for token, start, _ in self._places(after) if token in marks), len(after))
+        begin = max((end for token, _, end in self._places(before) if token in self._special), default=0)
+        end = next((start for token, start, _ in self._places(after) if token in self._special), len(after))
         within = self.encode_plain(before[begin:] + said + after[:end])
         return [*self.encode(before[:begin]), *within, *self.encode(after[end:])]
 
