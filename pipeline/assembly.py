@@ -2,12 +2,14 @@
 
 In: how to load what hears and what translates. Out: recognisers and translators over shared weights. The recogniser
 works in bursts on some of the cores; the translator may use all of them, since its threads sleep where others would
-spin, and what the recogniser leaves would be idle. Knows no audio source, no server and no command line.
+spin, and what the recogniser leaves would be idle. Where both want a core, the recogniser has most of it: what comes
+late there, everything else waits for. Knows no audio source, no server and no command line.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,6 +33,9 @@ from surtitle.pipeline.translator import Translator
 from surtitle.pipeline.whisper import Whisper
 from surtitle.pipeline.workers import Workers
 
+GIVES_WAY = 5
+"""By how much the translator's threads are nicer (`nice(7)`) than all others: of a core that both want, the recogniser
+has three quarters. With 10 the translator comes too late."""
 HOT_CHARACTERS = 300
 """Of the glossary's terms, how much the recogniser is told to expect: its context is short."""
 
@@ -54,6 +59,12 @@ class Cores:
 
     asr: int
     llm: int
+
+
+def _give_way() -> None:
+    """Of this thread, and those it starts, such as an engine's: on Linux alone, where threads can differ in that."""
+    if sys.platform == "linux":
+        os.nice(GIVES_WAY)
 
 
 def share_cores(available: int, asr: int | None = None, llm: int | None = None) -> Cores:
@@ -150,7 +161,7 @@ class Models:
         `engine` is called on the translator's, and is None where nothing is translated. What they raise is raised here.
         """
         self.names = names
-        asr, llm = ThreadPoolExecutor(1, "asr"), ThreadPoolExecutor(1, "llm")
+        asr, llm = ThreadPoolExecutor(1, "asr"), ThreadPoolExecutor(1, "llm", initializer=_give_way)
         hearing, translating = asr.submit(ears), llm.submit(engine) if engine else None
         self.recognizer = hearing.result()
         self._engine = translating.result() if translating else None

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
+import threading
 from functools import partial
 from pathlib import Path
 from time import sleep
+from typing import cast
 
 import numpy as np
 import pytest
@@ -18,6 +21,7 @@ from hypothesis import strategies as st
 from surtitle.pipeline import assembly
 from surtitle.pipeline.address import Address
 from surtitle.pipeline.assembly import (
+    GIVES_WAY,
     Cores,
     Ears,
     Hearing,
@@ -28,6 +32,7 @@ from surtitle.pipeline.assembly import (
     share_cores,
 )
 from surtitle.pipeline.endpoint import Endpoint
+from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.events import SAMPLE_RATE, Caption, Event, Samples, SessionStart, Translated, Word
 from surtitle.pipeline.files import decode
 from surtitle.pipeline.gate import Closed, Quiet
@@ -55,6 +60,31 @@ def test_what_is_given_is_kept(available: int, asr: int, llm: int) -> None:
     assert share_cores(available, asr, llm) == Cores(asr, llm)
     assert share_cores(available, asr=asr) == Cores(asr, share_cores(available).llm)
     assert share_cores(available, llm=llm) == Cores(share_cores(available).asr, llm)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a process's threads are as nice as each other")
+def test_the_translators_threads_and_what_they_start_give_way_to_the_recognisers() -> None:
+    niceness: dict[str, int] = {}
+
+    def note(thread: str) -> None:
+        niceness[thread] = os.nice(0)
+
+    def engine() -> Engine:
+        note("llm")
+        started = threading.Thread(target=note, args=("llm's",))
+        started.start()
+        started.join()
+        return cast(Engine, None)
+
+    def ears() -> Hearing:
+        note("asr")
+        return cast(Hearing, None)
+
+    with Models(ModelNames("ears", "translator"), ears=ears, engine=engine):
+        pass
+    mine = os.nice(0)
+    expected = min(19, mine + GIVES_WAY)
+    assert niceness == {"asr": mine, "llm": expected, "llm's": expected}
 
 
 def test_this_process_may_use_a_core() -> None:
