@@ -14,6 +14,10 @@ from itertools import chain
 
 from surtitle.pipeline.events import Segment, Stamps
 
+PATIENCE = 60.0
+"""Seconds for which a segment may wait for a translator that does not keep up: then it is given up, and so are the next
+ones until what is oldest waited for half of that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -44,6 +48,7 @@ class Agenda:
         """What is translated into."""
         self._changes: deque[_Change] = deque()
         self._waiting: deque[Waiting] = deque()
+        self._catches_up = False
 
     def __len__(self) -> int:
         """Segments that wait."""
@@ -67,6 +72,12 @@ class Agenda:
         return any(
             not each.is_told or (each.segment.language != language and language in may_be) for each in self._waiting
         )
+
+    def gives_up(self, now: float) -> bool:
+        """Whether the oldest segment waited for too long, at `now` seconds, for a translation to be of use."""
+        waited = now - self.first.stamps.committed
+        self._catches_up = waited > (PATIENCE / 2 if self._catches_up else PATIENCE)
+        return self._catches_up
 
     def tell(self) -> None:
         """The oldest segment is published as it was said; its translations are still made."""

@@ -86,8 +86,7 @@ class Interpreter:
         self, text: str, spoken: str, *, in_time: Callable[[], bool], wrote: Callable[[str, int], None]
     ) -> Iterator[tuple[str, Translated]]:
         """What `Translator.translate` does, of `text` in the language `spoken`; what can't be translated is marked."""
-        left = {target: self._promised.get((spoken, target), "") for target in self._wanted(spoken)}
-        self._promised = {}
+        left = self._owed(spoken)
 
         def wrote_wanted(target: str, tokens: int) -> None:
             if target in left:  # one that had to stay, where there was no room for others, is nobody's any more
@@ -109,9 +108,15 @@ class Interpreter:
             if self._failures >= FAILURES:
                 raise
             self._begin_anew(spoken, error)
-        for target, promised in left.items():
-            _add(self._past, {"untranslated": 1})
-            yield target, Translated(f"{promised} …" if promised else text, untranslated=True)
+        yield from self._marked(text, left)
+
+    def give_up(self, text: str, spoken: str) -> Iterator[tuple[str, Translated]]:
+        """`text`, said in the language `spoken`, marked: its translations would come too late."""
+        self._tell_once(
+            "the translator does not keep up: what waited too long for it is shown untranslated; `surtitle check` says "
+            "which models keep up here"
+        )
+        yield from self._marked(text, self._owed(spoken))
 
     def draft(self, text: str, spoken: str, stop: Callable[[], bool], *, binds: bool) -> Iterator[tuple[str, Drafted]]:
         """What `Translator.draft` does, of `text` in the language `spoken`."""
@@ -164,6 +169,17 @@ class Interpreter:
             return {pair: kept for translator in made for pair, kept in translator.state().items()}
         except RuntimeError as error:  # copies need room on the card, too
             raise UserError(f"the translator's state can't be saved ({one_line(error)})") from error
+
+    def _owed(self, spoken: str) -> dict[str, str]:
+        """The languages that wait for a translation, and what was promised in each."""
+        owed = {target: self._promised.get((spoken, target), "") for target in self._wanted(spoken)}
+        self._promised = {}
+        return owed
+
+    def _marked(self, text: str, owed: Mapping[str, str]) -> Iterator[tuple[str, Translated]]:
+        for target, promised in owed.items():
+            _add(self._past, {"untranslated": 1})
+            yield target, Translated(f"{promised} …" if promised else text, untranslated=True)
 
     def _begin_anew(self, spoken: str, error: RuntimeError) -> None:
         """Have another translator where this one failed: its contexts, left in mid-forward, are not to be trusted.

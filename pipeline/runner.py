@@ -2,7 +2,7 @@
 
 In: what the command line asked for, as a value. Out: sessions run to their end, on one event loop, with a
 server around them if viewers are wanted. Sessions that run at once take turns on the models' threads. Ctrl-C ends the
-audio, not the work: what was heard is still captioned.
+audio, not the work: what was heard is still captioned, unless Ctrl-C is pressed again.
 """
 
 from __future__ import annotations
@@ -63,6 +63,8 @@ UNWATCHED = "(recording)"
 """What the access log has for the room of a session that has none: no room is called so."""
 DRAIN = 5.0
 """Seconds that viewers get to read the last captions before the server closes."""
+AGAIN = 0.5
+"""Seconds after Ctrl-C from which another one is meant: what started this may pass on each one it gets too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,7 @@ class Run:
         self._glossary = glossary
         self._state = state
         self._stop = asyncio.Event()
+        self._stopped_at = 0.0
 
     async def replay(
         self,
@@ -330,11 +333,21 @@ class Run:
 
     def _stop_on_signals(self) -> None:
         loop = asyncio.get_running_loop()
-        ends = [signal.SIGINT, signal.SIGTERM]
+        loop.add_signal_handler(signal.SIGINT, self._interrupt)
+        ends = [signal.SIGTERM]
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # by nohup: then its terminal may be closed
             ends.append(signal.SIGHUP)
         for each in ends:
             loop.add_signal_handler(each, self._stop.set)
+
+    def _interrupt(self) -> None:
+        now = time.monotonic()
+        if not self._stop.is_set():
+            self._stop.set()
+            self._stopped_at = now
+            self._console.print("ending when what was heard is captioned; Ctrl-C again ends at once", style="dim")
+        elif now - self._stopped_at > AGAIN:
+            raise KeyboardInterrupt
 
 
 @asynccontextmanager

@@ -61,6 +61,8 @@ class Translates(Protocol):
         self, text: str, spoken: str, *, in_time: Callable[[], bool], wrote: Callable[[str, int], None]
     ) -> Iterator[tuple[str, Translated]]: ...
 
+    def give_up(self, text: str, spoken: str) -> Iterator[tuple[str, Translated]]: ...
+
     def draft(
         self, text: str, spoken: str, stop: Callable[[], bool], *, binds: bool
     ) -> Iterator[tuple[str, Drafted]]: ...
@@ -333,19 +335,25 @@ class Session:
             self._emit(first, segment.language, Translated(segment.text), first.stamps)
             self._agenda.tell()
         written = {language: Written(self._clock.now) for language in self._agenda.targets}
-        finished = self._translator.translate(
-            segment.text,
-            segment.language,
-            in_time=lambda: self._has_time(segment),
-            wrote=lambda language, tokens: written[language](tokens),
-        )
-        async with aclosing(self._llm.each(finished)) as translations:
+        async with aclosing(self._llm.each(self._made(segment, written))) as translations:
             async for language, made in translations:
                 times = written[language]
                 stamps = replace(first.stamps, first_token=times.first, last_token=times.last)
                 self._emit(first, language, made, stamps)
         self._agenda.done()  # not before: until it is captioned it waits
         self._note_memory()
+
+    def _made(self, segment: Segment, written: Mapping[str, Written]) -> Iterator[tuple[str, Translated]]:
+        """The oldest segment's translations or, if it waited too long for them, what was said. Where nothing more is
+        said all is translated: what waits grows no more."""
+        if not self._speech_over and self._agenda.gives_up(self._clock.now()):
+            return self._translator.give_up(segment.text, segment.language)
+        return self._translator.translate(
+            segment.text,
+            segment.language,
+            in_time=lambda: self._has_time(segment),
+            wrote=lambda language, tokens: written[language](tokens),
+        )
 
     def _note_memory(self) -> None:
         self._memory.add(self._listener.heard, self._process.memory_info().rss / 1e6)

@@ -89,6 +89,10 @@ class ScriptedTranslator:
             wrote(target, 2)
             yield target, Translated(text, True) if self.hopeless else Translated(text.upper())
 
+    def give_up(self, text: str, spoken: str) -> Iterator[tuple[str, Translated]]:
+        for target in self.targets:
+            yield target, Translated(text, untranslated=True)
+
     def draft(self, text: str, spoken: str, stop: Callable[[], bool], *, binds: bool) -> Iterator[tuple[str, Drafted]]:
         """Sure of its first word, if it is to be of any."""
         self.drafts.append(text)

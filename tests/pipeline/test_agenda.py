@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surtitle.pipeline.agenda import Agenda
+from surtitle.pipeline.agenda import PATIENCE, Agenda
 from surtitle.pipeline.events import Segment, Stamps
 
 
@@ -32,6 +32,20 @@ def test_what_is_said_waits_no_longer_where_the_one_before_was_told() -> None:
     agenda.done()
     agenda.tell()
     assert say(agenda, 4, "es")
+
+
+def test_what_waited_too_long_is_given_up_until_what_is_oldest_waited_for_half_of_that() -> None:
+    agenda = Agenda(("es",))
+    for cue in range(0, 200, 10):
+        say(agenda, cue)
+    assert not agenda.gives_up(PATIENCE)
+    given_up = []
+    while agenda.gives_up(PATIENCE + 100):
+        given_up.append(agenda.first.segment.id)
+        agenda.done()
+    assert given_up == list(range(0, 130, 10))  # 130 was said 30 s ago
+    assert not agenda.gives_up(PATIENCE + 130), "that it caught up is known"
+    assert agenda.gives_up(PATIENCE + 131)
 
 
 def test_others_apply_when_what_was_said_before_is_captioned() -> None:

@@ -114,6 +114,19 @@ def test_what_is_said_in_one_of_the_languages_is_translated_into_the_others() ->
     assert made.translate("bien", "es") == {"en": "es BIEN", "de": "es BIEN"}
 
 
+def test_what_is_given_up_is_marked_and_counted_and_what_was_promised_of_it_stays() -> None:
+    made = Made(("en",), ("es", "de", "en"))
+    made.draft("so", "en")
+    given_up = [list(made.interpreter.give_up(text, "en")) for text in ("so far", "so good")]
+    promised = Translated("en SO …", untranslated=True)
+    said = Translated("so good", untranslated=True)
+    assert given_up == [[("es", promised), ("de", promised)], [("es", said), ("de", said)]]
+    assert made.interpreter.figures()["untranslated"] == 4
+    assert len(made.heard) == 1
+    assert "does not keep up" in made.heard[0]
+    assert made.translate("good", "en") == {"es": "en GOOD", "de": "en GOOD"}
+
+
 def test_a_language_that_nobody_speaks_has_no_translator() -> None:
     made = Made(("en", "es"), ("de",))
     made.translate("good", "en")

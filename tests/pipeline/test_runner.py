@@ -32,7 +32,7 @@ from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, CaptionMode, Gap, 
 from surtitle.pipeline.glossary import Glossary
 from surtitle.pipeline.identify import Identifier
 from surtitle.pipeline.languages import Pair, find_language
-from surtitle.pipeline.runner import Run, ServerOptions
+from surtitle.pipeline.runner import AGAIN, Run, ServerOptions
 from surtitle.pipeline.soundcheck import Soundcheck
 from surtitle.pipeline.statefile import StateFile
 from surtitle.pipeline.translator import Translator
@@ -186,6 +186,32 @@ async def test_a_recording_that_was_stopped_did_not_come_to_its_end(
     *_, last = map(json.loads, (tmp_path / "log.jsonl").read_text().splitlines())
     assert last["type"] == "end"
     assert last["audio_ms"] < 17_000
+
+
+@pytest.mark.parametrize(("after", "is_meant"), [(0.0, False), (AGAIN + 0.1, True)])
+def test_another_ctrl_c_ends_a_recording_at_once_unless_it_is_the_same_passed_on(
+    after: float, is_meant: bool, tmp_path: Path
+) -> None:
+    heard = iter((0.05, after, 0.05))
+
+    def interrupted() -> None:
+        """On the recogniser's thread, three times: the second is the first one passed on."""
+        for wait in heard:
+            os.kill(os.getpid(), signal.SIGINT)
+            sleep(wait)
+
+    printed, log = StringIO(), tmp_path / "log.jsonl"
+    run = Run(cast(Models, ScriptedModels(interrupted)), window=SMALLEST, console=Console(file=printed, width=200))
+    blocks, pair = [np.zeros(SAMPLE_RATE, np.float32)] * 4, Pair(("en",), ("es",))
+    replay = run.replay(blocks, pair, clock="virtual", outputs=OutputPaths(log=log), server=None, stay=False)
+    if is_meant:
+        with pytest.raises(KeyboardInterrupt):
+            asyncio.run(replay)
+    else:
+        asyncio.run(replay)
+    captions, end = log.read_text().count('"caption"'), json.loads(log.read_text().splitlines()[-1])
+    assert (captions > 0, end["type"]) == (not is_meant, "end")
+    assert "Ctrl-C again ends at once" in printed.getvalue()
 
 
 async def test_who_stops_a_recording_is_not_told_that_its_server_stays(models: Models) -> None:

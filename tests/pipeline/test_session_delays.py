@@ -111,6 +111,38 @@ async def test_a_translation_that_is_stuck_is_told_while_the_audio_goes_on(worke
     assert told[-1].lag is not None
 
 
+@pytest.mark.parametrize("goes_on", [True, False])
+async def test_what_waited_a_minute_for_the_translator_is_given_up_while_more_is_said(
+    goes_on: bool, workers: Workers
+) -> None:
+    released, clock, ears = threading.Event(), HandClock(), ScriptedEars()
+    translator = ScriptedTranslator(gate=lambda: released.wait(10))
+    captions: list[Caption] = []
+
+    async def spoken() -> AsyncIterator[Item]:
+        for second in range(0, 90, 2):  # a sentence in each
+            clock.advance(2.0)
+            yield AudioChunk(np.zeros(2 * SAMPLE_RATE, np.float32), second)
+            await eventually(lambda heard=second + 2: ears.samples == heard * SAMPLE_RATE)
+        if goes_on:
+            released.set()
+            await eventually(lambda: len(captions) == 45)
+
+    def told(event: Event) -> None:
+        if isinstance(event, Caption) and event.role == "source" and event.cue == 44 and not goes_on:
+            clock.advance(60.0)
+            released.set()
+        if isinstance(event, Caption) and event.role == "target":
+            captions.append(event)
+
+    await captioned(spoken(), workers, kind="real", clock=clock, ears=ears, translator=translator, told=told)
+    assert [caption.cue for caption in captions] == list(range(45))
+    given_up = [caption.cue for caption in captions if caption.untranslated]
+    # the first was being translated; the 30th was said half a minute ago
+    assert given_up == (list(range(1, 29)) if goes_on else [])
+    assert len(translator.finals) == 45 - len(given_up)
+
+
 async def test_on_the_virtual_clock_nothing_is_told(workers: Workers) -> None:
     assert not [event for event in await captioned(chunks(20.0), workers) if isinstance(event, Status)]
 
