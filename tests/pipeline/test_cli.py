@@ -299,6 +299,7 @@ def test_a_machine_without_a_microphone_is_told_and_the_status_says_so(
     assert_said(run("devices"), 1, "no microphone was found; plug one in")
 
 
+@pytest.mark.slow
 def test_who_wants_english_may_measure_too(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--quick", "--port", "0", "--to", "en"]) == 1
     assert "missing: whisper-base" in capsys.readouterr().out
@@ -582,6 +583,7 @@ def test_no_library_is_loaded_before_its_settings_are_made() -> None:
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stderr.strip() == ""
 
 
+@pytest.mark.slow
 def test_what_runs_on_cores_translates_without_transformers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SURTITLE_HOME", str(tmp_path / "models"))
     # the runner brings all that a session is made of, but for what is loaded with a model
