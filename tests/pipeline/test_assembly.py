@@ -236,6 +236,6 @@ def test_a_recogniser_that_is_made_to_listen_to_no_speech_says_nothing(sound: st
     whisper = Whisper(open_store(os.environ).path("whisper-base"), threads=1)
     ears = Recognizer(whisper.transcribe, lambda frame: [1.0], languages=["en"])  # a gate that is always open
     heard = ears.push(sounds.SOUNDS[sound](6.0, np.random.default_rng(1))) + ears.flush()
-    said = {bare(item.text) for item in heard if isinstance(item, Word)}
+    said = {bare(item.text) for item in heard if isinstance(item, Word)} - {","}  # of the word before
     assert said <= ({"beep"} if sound == "dial tone" else set())  # which is what it does
     assert ears.updates >= 5
