@@ -12,11 +12,12 @@ from collections import deque
 from dataclasses import dataclass, replace
 from itertools import chain
 
+from surtitle.pipeline.backlog import BACKLOG
 from surtitle.pipeline.events import Segment, Stamps
 
-PATIENCE = 60.0
-"""Seconds for which a segment may wait for a translator that does not keep up: then it is given up, and so are the next
-ones until what is oldest waited for half of that."""
+PATIENCE = BACKLOG
+"""Seconds for which a segment may wait for a translator that does not keep up, as audio may for the recogniser: then it
+is given up, and so are the next ones until what is oldest waited for half of that."""
 
 
 @dataclass(frozen=True, slots=True)
