@@ -4,7 +4,8 @@ In: up to 25 s of samples, what was heard before them, the text of that and the 
 words with times. The stock path pads every call to 30 s; features padded to the audio plus three seconds cost a
 quarter, and where that makes the decoder loop, it reads 30 s. The encoder hears the past too, since how something
 sounds depends on it, and the decoder is not shown what became of that: it would write it again. The committed words
-are forced as its prefix, so only what is new is decoded. Knows no streaming: the same input gives the same words.
+are forced as its prefix, read in one pass, so only what is new is decoded. Knows no streaming: the same input gives the
+same words.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from faster_whisper.feature_extractor import FeatureExtractor
 from faster_whisper.tokenizer import Tokenizer
 
 from surtitle.pipeline.aligned import words_of
+from surtitle.pipeline.continuing import WALKED, continued, load_continuing
 from surtitle.pipeline.cublas import load_cublas
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import SAMPLE_RATE, Device, Samples, Word
@@ -101,6 +103,8 @@ class Whisper:
                 num_workers=1,
                 local_files_only=True,
             )
+            # a GPU walks through the committed words in no time
+            self._continuing = load_continuing(folder, threads=threads) if device == "cpu" else None
             config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         except (RuntimeError, ValueError, OSError) as error:
             raise UserError(
@@ -213,19 +217,24 @@ class Whisper:
         return words
 
     def _decode(self, encoded: Any, asked: _Asked, beams: int) -> list[int]:
-        prompt = [*asked.prompt, *asked.prefix]
-        limit = 8 + int(asked.seconds * _TOKENS_PER_SECOND)
-        result = self._whisper.model.generate(
+        model, end = self._whisper.model, asked.tokenizer.eot
+        prompt, forced = asked.prompt, asked.prefix
+        if self._continuing and len(forced) > WALKED:
+            model = self._continuing
+            prompt, forced = continued(prompt, forced, end=end)
+        count = len(forced) + 8 + int(asked.seconds * _TOKENS_PER_SECOND)
+        result = model.generate(
             encoded,
-            [prompt],
+            [[*prompt, *forced]],
             beam_size=beams,
-            # of which CTranslate2 lets half be written, the prefix included, and no more than the prompt leaves
-            max_length=min(448, max(len(prompt) + limit, 2 * (len(asked.prefix) + limit))),
+            # of which CTranslate2 lets half be written, what is forced included, and no more than the prompt leaves
+            max_length=min(448, max(len(prompt) + count, 2 * count)),
             suppress_blank=asked.goes_on,
             suppress_tokens=[-1],
         )[0]
-        # CTranslate2 returns what follows `no_timestamps`: the forced prefix is part of it
-        return [token for token in result.sequences_ids[0] if token < asked.tokenizer.eot]
+        # CTranslate2 returns what it is forced to write, and nothing of the prompt
+        known = asked.prefix[: len(asked.prefix) - len(forced)]
+        return [*known, *(token for token in result.sequences_ids[0] if token < end)]
 
     def _timed(self, encoded: Any, asked: _Asked, tokens: list[int]) -> list[Word]:
         known = len(asked.prefix)

@@ -13,6 +13,7 @@ import pytest
 from ctranslate2 import get_cuda_device_count
 
 from surtitle.pipeline.assembly import Ears
+from surtitle.pipeline.continuing import WALKED, continued
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import SAMPLE_RATE, Samples, Word
 from surtitle.pipeline.files import decode
@@ -157,6 +158,31 @@ def test_committed_words_are_not_said_again(whisper: Whisper, speech: Samples) -
     words = [word.text for word in whisper.transcribe(speech, language="en")]
     rest = whisper.transcribe(speech, language="en", committed=" ".join(words[:6]))
     assert [word.text for word in rest] == words[6:]
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("size", ["whisper-base", "whisper-tiny.en"])  # with vocabularies in different formats
+def test_committed_words_are_read_in_one_pass_but_for_the_last_tokens(size: str, speech: Samples) -> None:
+    class Counting(Whisper):
+        stepped = 0
+
+        def _decode(self, encoded: Any, asked: _Asked, beams: int) -> list[int]:
+            copy = self._continuing
+            assert copy is not None
+            prompt, forced = continued(asked.prompt, asked.prefix, end=asked.tokenizer.eot)
+            [found] = copy.generate(encoded, [[*prompt, *forced]], max_length=2 * len(prompt))
+            written = found.sequences_ids[0]
+            assert written[:WALKED] == asked.prefix[-WALKED:]  # what it walks through it returns
+            self.stepped = len(written)
+            tokens = super()._decode(encoded, asked, beams)
+            assert tokens[: len(asked.prefix)] == asked.prefix
+            return tokens
+
+    model = Counting(open_store(os.environ).path(size), threads=1)
+    committed = "And so, my fellow Americans, ask not what your country can do for you,"
+    rest = model.transcribe(speech, language="en", committed=committed)
+    assert " ".join(bare(word.text) for word in rest) == "ask what you can do for your country"
+    assert model.stepped < WALKED + 15
 
 
 @pytest.mark.weights
