@@ -15,30 +15,50 @@ from tempfile import TemporaryDirectory
 
 from ctranslate2.models import Whisper as Model
 
+from surtitle.pipeline.errors import UserError
+
 WALKED = 3
 """Forced tokens behind the one that should not be there: with fewer it is minded more."""
-_START, _UNTIMED = "<|startoftranscript|>", "<|notimestamps|>"
+_POSITIONS, _TO_WRITE = 448, 48
+"""Tokens that Whisper can tell the places of, and those that are to be left behind what is forced."""
+_LACKED = (b"<|startoftranscript|>", b"<|notimestamps|>")
 
 
 def load_continuing(folder: Path, *, threads: int) -> Model:
     """The model in `folder` in int8 for the cores, for prompts of `continued` alone: it knows no other beginning.
 
-    Raises RuntimeError, ValueError and OSError as CTranslate2 does for a folder that holds no model.
+    Raises RuntimeError and ValueError as CTranslate2 does for a folder that holds no model, ValueError also for a
+    vocabulary without those tokens, and UserError where no temporary file can be made.
     """
-    with TemporaryDirectory(prefix="surtitle-") as name:
-        beside = Path(name)
-        for each in folder.iterdir():
-            if each.stem == "vocabulary":  # .json, or .txt with a token a line
-                text = each.read_text(encoding="utf-8")
-                for token in (_START, _UNTIMED):
-                    text = text.replace(token, f"{token} is not here")
-                (beside / each.name).write_text(text, encoding="utf-8")
-            else:
-                (beside / each.name).symlink_to(each.resolve())
-        return Model(name, device="cpu", compute_type="int8", intra_threads=threads, inter_threads=1)
+    try:
+        with TemporaryDirectory(prefix="surtitle-") as name:
+            _put_beside(folder, Path(name))
+            return Model(name, device="cpu", compute_type="int8", intra_threads=threads, inter_threads=1)
+    except OSError as error:
+        raise UserError(
+            f"the recogniser needs a megabyte for temporary files ({error}): set TMPDIR to a folder that has it"
+        ) from error
+
+
+def _put_beside(folder: Path, beside: Path) -> None:
+    for each in folder.iterdir():
+        if each.stem == "vocabulary":  # .json, or .txt with a token a line
+            text = each.read_bytes()
+            for token in _LACKED:
+                if token not in text:
+                    raise ValueError(f"{each.name} has no {token.decode()}, expected that of a Whisper model")
+                text = text.replace(token, token + b" is not here")
+            (beside / each.name).write_bytes(text)
+        else:
+            (beside / each.name).symlink_to(each.resolve())
+
+
+def is_worth_it(prompt: list[int], forced: list[int]) -> bool:
+    """Whether there is something to read in one pass, and room to write behind it."""
+    return len(forced) > WALKED and len(prompt) + len(forced) <= _POSITIONS - _TO_WRITE
 
 
 def continued(prompt: list[int], forced: list[int], *, end: int) -> tuple[list[int], list[int]]:
-    """What this copy reads in one pass of `prompt` and the `forced` tokens, of more than WALKED; and what it walks
+    """What the copy reads in one pass of `prompt` and the `forced` tokens, if that `is_worth_it`; and what it walks
     through. `end` is the token for the end of the text."""
     return [*prompt, *forced[:-WALKED], end], forced[-WALKED:]

@@ -24,7 +24,7 @@ from faster_whisper.feature_extractor import FeatureExtractor
 from faster_whisper.tokenizer import Tokenizer
 
 from surtitle.pipeline.aligned import words_of
-from surtitle.pipeline.continuing import WALKED, continued, load_continuing
+from surtitle.pipeline.continuing import continued, is_worth_it, load_continuing
 from surtitle.pipeline.cublas import load_cublas
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import SAMPLE_RATE, Device, Samples, Word
@@ -219,7 +219,7 @@ class Whisper:
     def _decode(self, encoded: Any, asked: _Asked, beams: int) -> list[int]:
         model, end = self._whisper.model, asked.tokenizer.eot
         prompt, forced = asked.prompt, asked.prefix
-        if self._continuing and len(forced) > WALKED:
+        if self._continuing and is_worth_it(prompt, forced):
             model = self._continuing
             prompt, forced = continued(prompt, forced, end=end)
         count = len(forced) + 8 + int(asked.seconds * _TOKENS_PER_SECOND)
