@@ -29,19 +29,27 @@ class Answer:
     """Terms of the glossary that it does not have."""
     is_whole: bool = True
     """Whether it was not cut short for something more urgent."""
+    is_opposite: bool = False
+    """Whether a "not" that was said is lost in it."""
+
+    @property
+    def lacks(self) -> tuple[bool, int]:
+        """What it lacks of what was said: the less, the better."""
+        return self.is_opposite, self.missed
 
 
 def best_of(answers: Sequence[Answer]) -> Answer:
-    """Of those that are translations the ones with most of the glossary's terms, and of these the one that the others
-    agree with most. The first, which is the likeliest, where none is a translation. Raises ValueError for no answers.
+    """Of those that are translations the ones that lack least, a "not" before any of the glossary's terms, and of these
+    the one that the others agree with most. The first, which is the likeliest, where none is a translation. Raises
+    ValueError for no answers.
     """
     if not answers:
         raise ValueError("no answers, expected at least one to choose")
     sound = [answer for answer in answers if answer.fault is None]
     if not sound:
         return answers[0]
-    least = min(answer.missed for answer in sound)
-    chosen = [answer for answer in sound if answer.missed == least]
+    least = min(answer.lacks for answer in sound)
+    chosen = [answer for answer in sound if answer.lacks == least]
     return chosen[most_agreed([answer.text for answer in chosen])]
 
 
@@ -52,15 +60,17 @@ def made_again(
     prompts: int,
     in_time: Callable[[], bool],
 ) -> Generator[Y, S, Answer]:
-    """`first`, which is no translation or lacks words of the glossary, or what is made in its place; ask only where
-    there is time. `again(prompt, with_words)` makes it by one of so many `prompts`, with those words put in or not.
+    """`first`, which is no translation or lacks something, or what is made in its place; ask only where there is time.
+    `again(prompt, with_words)` makes it by one of so many `prompts`, with words of the glossary put in or not.
 
     What is no translation is made by one prompt after the other, until one makes a translation or time is up. What
-    lacks words is made once, by the first prompt with those words put in; that is taken if it lacks fewer.
+    lacks something is made once, by the first prompt with the glossary's words put in; that is taken if it lacks less,
+    and no more of those words.
     """
     if first.fault is None:
         better = yield from again(0, True)
-        return better if better.fault is None and better.missed < first.missed else first
+        is_better = better.fault is None and better.lacks < first.lacks and better.missed <= first.missed
+        return better if is_better else first
     answer = first
     for prompt in range(prompts):
         answer = yield from again(prompt, False)

@@ -27,6 +27,7 @@ from surtitle.pipeline.guards import Guards, repeats
 from surtitle.pipeline.languages import Language
 from surtitle.pipeline.ledger import Turn
 from surtitle.pipeline.memory import TermMemory
+from surtitle.pipeline.negation import is_denial_lost
 from surtitle.pipeline.numerals import numbers_as
 from surtitle.pipeline.promises import Promises, Shown
 from surtitle.pipeline.state import Counts, SavedConversation, Talk
@@ -91,8 +92,8 @@ class Conversation:
             answer = yield from self._answering(text, never, wrote)
         if answer.fault == "repeat":
             self._leave_out(text, answer.text)
-        if (answer.fault or answer.missed) and in_time():
-            self.counts.retries += answer.fault is not None
+        if (answer.fault or any(answer.lacks)) and in_time():
+            self.counts.retries += answer.fault is not None or answer.is_opposite
             answer = yield from self._mending(text, answer, in_time, wrote)
         self.counts.tokens_written += len(answer.tokens)
         promised = self._text(text, self._promises.tokens)
@@ -294,7 +295,8 @@ class Conversation:
                 absent, better = self._terms.missed(turn.source, turn.translation), ""
                 if absent:
                     answer = yield from self._again(turn.source, (), ignore, prompt=0, with_words=True)
-                    better = answer.text if answer.fault is None and answer.missed < absent else ""
+                    is_better = answer.fault is None and not answer.is_opposite and answer.missed < absent
+                    better = answer.text if is_better else ""
                 # not before: a rest that is cut short asks again
                 looked_at = replace(turn, asked=wanted, tells=self._terms.told(turn.source, turn.translation))
                 ledger.correct(turn, looked_at)
@@ -340,7 +342,8 @@ class Conversation:
         shown = [(turn.source, turn.translation) for turn in (self.turns if before is None else before)]
         decoded, finished = self._tokenizer.decode(written), len(written) < limit
         fault = self._guards.fault(source, decoded, finished=finished, is_whole=is_whole, before=shown)
-        return Answer(written, text, fault, self._terms.missed(source, text), is_whole)
+        is_opposite = is_denial_lost(source, text, spoken=self._pair[0], wanted=self._pair[1])
+        return Answer(written, text, fault, self._terms.missed(source, text), is_whole, is_opposite)
 
     def _text(self, source: str, tokens: Sequence[int]) -> str:
         spoken = self._spoken(source, tokens)

@@ -21,6 +21,7 @@ from surtitle.pipeline.answers import Answer, made_again
 from surtitle.pipeline.events import Translated
 from surtitle.pipeline.glossary import MAX_TERMS, GlossaryTerms, Rendering, missed, put_in
 from surtitle.pipeline.guards import Guards, repeats
+from surtitle.pipeline.negation import is_denial_lost
 from surtitle.pipeline.numerals import numbers_as
 from surtitle.pipeline.prompts import Message, Prompt, TextTurn
 from surtitle.pipeline.text import as_spoken, calm
@@ -155,8 +156,8 @@ class Dialogue:
             answer = yield from self._in_context(text, terms)
         if answer.fault == "repeat":
             self._history.leave_out(lambda turn: repeats(text, answer.text, *turn))
-        if (answer.fault or answer.missed) and in_time():
-            self._counts["retries"] += answer.fault is not None
+        if (answer.fault or any(answer.lacks)) and in_time():
+            self._counts["retries"] += answer.fault is not None or answer.is_opposite
             again = partial(self._again, text, terms)
             with suppress(NoAnswer):  # the first stays
                 answer = yield from made_again(answer, again, prompts=len(self._prompts), in_time=in_time)
@@ -180,7 +181,8 @@ class Dialogue:
         spoken = numbers_as(as_spoken(reply.text, text), text, self._source, self._target)
         found = calm(spoken, " ".join((text, *(term.wanted for term in terms))))
         fault = self._guards.fault(text, reply.text, finished=reply.finished, before=turns)
-        return Answer([], found, fault, len(missed(terms, found, self._target)))
+        is_opposite = is_denial_lost(text, found, spoken=self._source, wanted=self._target)
+        return Answer([], found, fault, len(missed(terms, found, self._target)), is_opposite=is_opposite)
 
     def _recall(self, terms: Sequence[Rendering]) -> None:
         """Have a turn that tells a term's translation, where there is none any more, and none that tells what the

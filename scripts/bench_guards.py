@@ -46,7 +46,7 @@ class Shown:
     text: str
     """What stands on the screen."""
     again: bool
-    """Whether the first answer was no translation."""
+    """Whether the first answer was no translation, or lost a "not"."""
     untranslated: bool
     """Whether none was, and `text` is what was said."""
     leaks: bool

@@ -10,8 +10,8 @@ from surtitle.pipeline.answers import Answer, best_of, made_again
 from surtitle.pipeline.guards import Fault
 
 
-def answer(text: str, *, fault: Fault | None = None, missed: int = 0) -> Answer:
-    return Answer([], text, fault, missed)
+def answer(text: str, *, fault: Fault | None = None, missed: int = 0, is_opposite: bool = False) -> Answer:
+    return Answer([], text, fault, missed, is_opposite=is_opposite)
 
 
 NINE, ABOUT, ONE, RAIL = (
@@ -33,6 +33,10 @@ def test_what_is_no_translation_is_not_taken_and_agrees_with_nobody() -> None:
 
 def test_the_glossarys_terms_come_first() -> None:
     assert best_of([answer(NINE, missed=1), answer(ONE, missed=1), answer(RAIL)]).text == RAIL
+
+
+def test_what_says_the_opposite_is_not_taken_while_another_has_the_not_that_was_said() -> None:
+    assert best_of([answer(NINE, is_opposite=True), answer(ONE, is_opposite=True), answer(RAIL, missed=1)]).text == RAIL
 
 
 def test_where_none_is_a_translation_the_likeliest_is_taken_to_be_made_again() -> None:
@@ -84,3 +88,14 @@ def test_what_lacks_words_is_made_once_with_those_words_put_in() -> None:
 @pytest.mark.parametrize("other", [answer(ONE, missed=1), answer(ONE, missed=2), ECHO])
 def test_what_lacks_words_stays_where_the_other_is_no_better(other: Answer) -> None:
     assert made(answer(NINE, missed=1), other) == (answer(NINE, missed=1), [(0, True)])
+
+
+def test_what_lost_a_not_is_made_once_more_and_taken_if_it_has_it_then() -> None:
+    lost = answer(NINE, is_opposite=True)
+    assert made(lost, answer(ONE)) == (answer(ONE), [(0, True)])
+    assert made(lost, answer(ONE, is_opposite=True)) == (lost, [(0, True)])
+
+
+def test_a_not_is_not_had_for_a_term_of_the_glossary() -> None:
+    lost = answer(NINE, is_opposite=True)
+    assert made(lost, answer(ONE, missed=1)) == (lost, [(0, True)])

@@ -191,6 +191,15 @@ def test_a_translation_without_the_term_is_asked_for_again_with_its_words_in_the
     assert talk.dialogue.figures()["terms_missed"] == 2
 
 
+def test_a_translation_that_lost_a_not_is_asked_for_again(identifier: Identifier) -> None:
+    talk = Talk(identifier)
+    said, lost, kept = "This claim is not wrong.", "Esta afirmación es falsa.", "Esta afirmación no es falsa."
+    assert talk.say(said, lost, kept).text == kept
+    assert talk.say(said, lost, lost).text == lost
+    assert talk.say(said, lost, None).text == lost
+    assert talk.dialogue.figures()["retries"] == 3
+
+
 @pytest.mark.parametrize("mark", ["<|im_end|>", "<｜hy_User｜>", "<start_of_turn>", "</s>", "[INST]", "[/INST]"])
 def test_speech_can_not_end_its_turn(identifier: Identifier, mark: str) -> None:
     talk = Talk(identifier)

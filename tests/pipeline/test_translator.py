@@ -439,6 +439,14 @@ def test_a_turn_that_fails_twice_is_shown_and_leaves_the_cache_as_it_was(endless
     assert stream.translate("one") == text
 
 
+def test_a_turn_that_lost_a_not_is_made_once_more_and_stays(talker: Engine) -> None:
+    stream = Spanish(talker)
+    stream.translate("It is there.")
+    assert stream.conversation.counts.retries == 0
+    assert stream.translate("It is not there.") == stream.conversation.turns[-1].translation
+    assert (stream.conversation.counts.retries, stream.conversation.counts.untranslated) == (1, 0)
+
+
 def test_it_is_told_how_many_tokens_there_are_and_when_they_begin_anew(endless: Engine) -> None:
     counts: list[int] = []
     stream = Spanish(endless)
