@@ -16,7 +16,7 @@ from whisper_normalizer.english import EnglishTextNormalizer
 from surtitle.pipeline.events import SAMPLE_RATE, Samples
 from surtitle.pipeline.store import open_store
 
-LAST_WORDS, LAST_SENTENCE = "for your country", "what you can do"
+LAST_WORDS = "for your country"
 """How the speech ends, in English."""
 pytestmark = [pytest.mark.weights, pytest.mark.soundcard]
 
@@ -69,7 +69,7 @@ def test_a_microphone_that_vanishes_and_returns_is_heard_again_and_the_gap_is_to
         card.put_back()
         assert any("not recognised: the microphone was gone" in line for line in output)  # and how long it was
         card.play(speech())
-        assert any(LAST_SENTENCE in line for line in output)  # every word of it is another test's
+        assert any(LAST_WORDS in line for line in output)
         live.send_signal(signal.SIGINT)
         assert live.wait(timeout=60) == 0
     lines = read_log(log)
