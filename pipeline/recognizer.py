@@ -46,6 +46,7 @@ class Transcribe(Protocol):
         before: str = "",
         committed: str = "",
         last: bool = False,
+        can_wait: bool = False,
         goes_on: bool = False,
     ) -> list[Word]: ...
 
@@ -256,7 +257,7 @@ class Recognizer:
     def _recognise(self, *, last: bool) -> list[Heard]:
         end = self._window_end / SAMPLE_RATE
         is_short = len(self._window) / SAMPLE_RATE <= self._settings.short
-        guess = self._guess(last=(last and not is_short) or self._is_full)
+        guess = self._guess(last=last or self._is_full, can_wait=is_short)
         self._heard_until = end
         is_loop = loops(guess, self._recent, spaced=is_spaced(self._spoken.current))
         words = [] if is_loop else self._believed(guess, last=last)
@@ -275,10 +276,10 @@ class Recognizer:
             self._forget(self._window_end)
         return out
 
-    def _guess(self, *, last: bool) -> list[Word]:
+    def _guess(self, *, last: bool, can_wait: bool) -> list[Word]:
         """What is heard after the committed words. A model stops at times where a sentence ends: if somebody spoke on,
         it is asked what comes after that, and believed if it is sure of something new."""
-        guess = self._ask(self._committed, last=last)
+        guess = self._ask(self._committed, last=last, can_wait=can_wait)
         known = [*self._committed, *guess]
         if not known or self._gate.spoke_until - known[-1].end <= self._settings.unheard:
             return guess
@@ -286,7 +287,9 @@ class Recognizer:
         is_said = sureness(more) >= self._settings.unsure and not recites(more, known)
         return guess + more if is_said else guess
 
-    def _ask(self, known: Sequence[Word], *, last: bool = False, goes_on: bool = False) -> list[Word]:
+    def _ask(
+        self, known: Sequence[Word], *, last: bool = False, can_wait: bool = False, goes_on: bool = False
+    ) -> list[Word]:
         """What the model hears after the `known` words of the window, in seconds on the audio clock."""
         start = self._window_start / SAMPLE_RATE
         words = self._transcribe(
@@ -296,6 +299,7 @@ class Recognizer:
             before=self._context(),
             committed=joined((word.text for word in known), self._spoken.current),
             last=last,
+            can_wait=can_wait,
             goes_on=goes_on,
         )
         floor = known[-1].end if known else start  # where they ended is guessed again in each look

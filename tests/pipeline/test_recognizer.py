@@ -204,19 +204,17 @@ def test_a_model_that_recites_what_it_was_shown_is_not_believed() -> None:
 
 
 def test_the_model_is_told_when_nothing_follows_but_of_short_speech_which_can_wait() -> None:
-    told: list[tuple[float, bool]] = []
+    told: list[tuple[float, bool, bool]] = []
 
     def told_last(
-        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False, **_: object
+        samples: Samples, *, language: str, committed: str, last: bool, can_wait: bool, **_: object
     ) -> list[Word]:
-        told.append((len(samples) / SAMPLE_RATE, last))
-        return transcribe(samples, language=language, before=before, committed=committed)
+        told.append((len(samples) / SAMPLE_RATE, last, can_wait))
+        return transcribe(samples, language=language, committed=committed)
 
     ears = Recognizer(told_last, probability, languages=["en"], settings=RecognizerSettings(short=3.0))
     ears.push(np.concatenate((speech(1, 2, 3, 4, 5), silence(3.0), speech(6), silence(3.0))))
-    assert [seconds > 3.0 for seconds, last in told if last] == [True]
-    assert told[-1][0] < 3.0
-    assert not told[-1][1]
+    assert [(seconds > 3.0, can_wait) for seconds, last, can_wait in told if last] == [(True, False), (False, True)]
 
 
 def test_a_model_that_goes_round_on_what_it_wrote_is_not_shown_it_again() -> None:

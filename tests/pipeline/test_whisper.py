@@ -59,12 +59,12 @@ def test_a_gpu_that_is_not_there_is_said(tmp_path: Path) -> None:
 class Written(Whisper):
     """Of which the guesses are written down."""
 
-    def __init__(self, beams: list[Word], greedy: list[Word]) -> None:
-        self._guesses = {BEAMS: beams, 1: greedy}
+    def __init__(self, beams: list[Word], greedy: list[Word], patient: list[Word] | None = None) -> None:
+        self._guesses = {BEAMS: beams, 1: greedy, -BEAMS: beams if patient is None else patient}
         self._beams = BEAMS
 
     def _decode(self, encoded: Any, asked: Any, beams: int) -> list[int]:
-        return [beams]
+        return [-beams if asked.patient else beams]
 
     def _timed(self, encoded: Any, asked: Any, tokens: list[int]) -> list[Word]:
         return self._guesses[tokens[0]]
@@ -74,8 +74,24 @@ class Written(Whisper):
 def test_pieces_of_words_may_follow_each_other_faster_than_words(language: str, is_said: bool) -> None:
     beams = [Word("か", 0.0, 1.0, 0.5)]
     greedy = [Word(each, 0.05 * index, 0.05 * (index + 1), 0.5) for index, each in enumerate("あいうえおかき")]
-    asked = _Asked(SimpleNamespace(language_code=language), [], [], 1.0, goes_on=True)  # type: ignore[arg-type]
+    asked = _Asked(SimpleNamespace(language_code=language), [], [], 1.0, patient=False, goes_on=True)  # type: ignore[arg-type]
     assert Written(beams, greedy)._guess(None, asked) == (beams if is_said else greedy)
+
+
+@pytest.mark.parametrize(("first", "patient", "expected"), [
+    # whisper-base of "ask what you can do for your country", and of "CoNLL 2003", which it never heard of
+    ("can 0.99 for 0.01 your 0.91", "can 0.99 do 0.97 for 0.99", "can do for"),
+    ("code 0.60 NLO 0.01 2003. 0.9", "code 0.60 NLO 0.01 2003. 0.9 We 0.78 then 0.9", "code NLO 2003."),
+    ("can 0.99 for 0.06", "can 0.99 do 0.97 for 0.99", "can for"),
+])  # fmt: skip
+def test_where_a_word_is_hardly_believed_a_likelier_end_is_looked_for(first: str, patient: str, expected: str) -> None:
+    def words(text: str) -> list[Word]:
+        pairs = zip(text.split()[::2], text.split()[1::2], strict=True)
+        return [Word(each, 0.3 * i, 0.3 * i + 0.3, float(share)) for i, (each, share) in enumerate(pairs)]
+
+    asked = _Asked(SimpleNamespace(language_code="en"), [], [], 1.0, patient=False, goes_on=True)  # type: ignore[arg-type]
+    guess = Written(words(first), words(first), words(patient))._guess(None, asked)
+    assert " ".join(word.text for word in guess) == expected
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +137,17 @@ def test_a_recording_is_heard_with_times_in_order(whisper: Whisper, speech: Samp
     starts = [word.start for word in words]
     assert starts == sorted(starts)
     assert all(word.start <= word.end <= len(speech) / SAMPLE_RATE for word in words)
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("before", [0.593, 0.717])  # seconds
+def test_every_word_is_heard_wherever_the_looks_fall(before: float, speech: Samples) -> None:
+    """A decoder that stops with the first ends that it finds hears "what you can do for" or "what you can for" here."""
+    ears = Ears(open_store(os.environ).path("whisper-base"), threads=1).recognizer(["en"])
+    silence = np.zeros(round(before * SAMPLE_RATE), np.float32)
+    heard = [*ears.push(np.concatenate((silence, speech, np.zeros(3 * SAMPLE_RATE, np.float32)))), *ears.flush()]
+    text = " ".join(each.text for each in heard if isinstance(each, Word))
+    assert text.endswith("you can do for your country.")
 
 
 @pytest.mark.weights
