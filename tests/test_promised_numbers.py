@@ -137,7 +137,7 @@ ARCHITECTURE = {
     "the audio and # seconds of silence, not # s": (code.whisper.PADDING, code.whisper._WHOLE),
     "ends # s before the audio does": code.alignment.MARGIN,
     "that another follows, or none for # seconds": code.agreement.SETTLE,
-    "where a word is below #, the decoder looks for twice": code.whisper._STRAY,
+    "where a word is below #, the decoder looks for # times": (code.whisper._STRAY, code.whisper._PATIENCE),
     "# beginnings are kept; below a mean probability of #": (code.whisper.BEAMS, code.whisper._SURE),
     "a guess below a mean probability of # is none": code.inventions._DOUBT,
     "up to # seconds below # wait for the next look": (HEARING.short, HEARING.unsure),
