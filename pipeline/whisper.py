@@ -220,15 +220,19 @@ class Whisper:
         return _without(encoded, positions) if positions else encoded
 
     def _guess(self, encoded: Any, asked: _Asked) -> list[Word]:
-        """What is said; where beams are unsure, greedily, if that is what nobody can have said."""
-        words = self._timed(encoded, asked, self._decode(encoded, asked, self._beams))
+        """What is said. Where a word is hardly believed, patiently, if none is then; where beams are unsure, greedily,
+        if that is what nobody can have said."""
+        words = self._written(encoded, asked, self._beams)
         if self._beams > 1 and not asked.patient and _strays(words):
-            patient = self._timed(encoded, asked, self._decode(encoded, replace(asked, patient=True), self._beams))
+            patient = self._written(encoded, replace(asked, patient=True), self._beams)
             words = words if _strays(patient) else patient
         if self._beams > 1 and words and sureness(words) < _SURE:
-            greedy = self._timed(encoded, asked, self._decode(encoded, asked, 1))
+            greedy = self._written(encoded, asked, 1)
             return words if heard(greedy, spaced=is_spaced(asked.tokenizer.language_code)) else greedy
         return words
+
+    def _written(self, encoded: Any, asked: _Asked, beams: int) -> list[Word]:
+        return self._timed(encoded, asked, self._decode(encoded, asked, beams))
 
     def _decode(self, encoded: Any, asked: _Asked, beams: int) -> list[int]:
         model, end = self._whisper.model, asked.tokenizer.eot
