@@ -33,6 +33,11 @@ class Answer:
     """Whether a "not" that was said is lost in it."""
 
     @property
+    def is_sound(self) -> bool:
+        """Whether it is a translation, and does not say the opposite."""
+        return self.fault is None and not self.is_opposite
+
+    @property
     def lacks(self) -> tuple[bool, int]:
         """What it lacks of what was said: the less, the better."""
         return self.is_opposite, self.missed
@@ -45,11 +50,11 @@ def best_of(answers: Sequence[Answer]) -> Answer:
     """
     if not answers:
         raise ValueError("no answers, expected at least one to choose")
-    sound = [answer for answer in answers if answer.fault is None]
-    if not sound:
+    translations = [answer for answer in answers if answer.fault is None]
+    if not translations:
         return answers[0]
-    least = min(answer.lacks for answer in sound)
-    chosen = [answer for answer in sound if answer.lacks == least]
+    least = min(answer.lacks for answer in translations)
+    chosen = [answer for answer in translations if answer.lacks == least]
     return chosen[most_agreed([answer.text for answer in chosen])]
 
 

@@ -92,8 +92,8 @@ class Conversation:
             answer = yield from self._answering(text, never, wrote)
         if answer.fault == "repeat":
             self._leave_out(text, answer.text)
-        if (answer.fault or any(answer.lacks)) and in_time():
-            self.counts.retries += answer.fault is not None or answer.is_opposite
+        if (not answer.is_sound or answer.missed) and in_time():
+            self.counts.retries += not answer.is_sound
             answer = yield from self._mending(text, answer, in_time, wrote)
         self.counts.tokens_written += len(answer.tokens)
         promised = self._text(text, self._promises.tokens)
@@ -295,8 +295,7 @@ class Conversation:
                 absent, better = self._terms.missed(turn.source, turn.translation), ""
                 if absent:
                     answer = yield from self._again(turn.source, (), ignore, prompt=0, with_words=True)
-                    is_better = answer.fault is None and not answer.is_opposite and answer.missed < absent
-                    better = answer.text if is_better else ""
+                    better = answer.text if answer.is_sound and answer.missed < absent else ""
                 # not before: a rest that is cut short asks again
                 looked_at = replace(turn, asked=wanted, tells=self._terms.told(turn.source, turn.translation))
                 ledger.correct(turn, looked_at)

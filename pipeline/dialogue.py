@@ -156,8 +156,8 @@ class Dialogue:
             answer = yield from self._in_context(text, terms)
         if answer.fault == "repeat":
             self._history.leave_out(lambda turn: repeats(text, answer.text, *turn))
-        if (answer.fault or any(answer.lacks)) and in_time():
-            self._counts["retries"] += answer.fault is not None or answer.is_opposite
+        if (not answer.is_sound or answer.missed) and in_time():
+            self._counts["retries"] += not answer.is_sound
             again = partial(self._again, text, terms)
             with suppress(NoAnswer):  # the first stays
                 answer = yield from made_again(answer, again, prompts=len(self._prompts), in_time=in_time)

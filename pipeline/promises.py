@@ -93,10 +93,9 @@ class Promises:
         """
         if answer.is_whole:
             before = self.draft.leads if self.draft.is_of(text) else ()
-            is_sound = answer.fault is None and not answer.is_opposite
-            misleads = self._shown and not is_sound
+            misleads = self._shown and not answer.is_sound
             self.draft = Draft(text, answer.tokens, is_whole=True, misleads=misleads)
-            if is_sound and self._shown and binds:
+            if answer.is_sound and self._shown and binds:
                 agreed = self._whole_words(answer.tokens, shared(before, answer.tokens))
                 self.tokens = answer.tokens[: max(agreed, len(self.tokens))]
         elif answer.fault in (None, "answer") and len(answer.tokens) > len(self.draft.leads):

@@ -223,10 +223,12 @@ class Whisper:
         """What is said. Where a word is hardly believed, patiently, if none is then; where beams are unsure, greedily,
         if that is what nobody can have said."""
         words = self._written(encoded, asked, self._beams)
-        if self._beams > 1 and not asked.patient and _strays(words):
+        if self._beams == 1:
+            return words
+        if not asked.patient and _strays(words):
             patient = self._written(encoded, replace(asked, patient=True), self._beams)
             words = words if _strays(patient) else patient
-        if self._beams > 1 and words and sureness(words) < _SURE:
+        if words and sureness(words) < _SURE:
             greedy = self._written(encoded, asked, 1)
             return words if heard(greedy, spaced=is_spaced(asked.tokenizer.language_code)) else greedy
         return words
