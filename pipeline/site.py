@@ -207,13 +207,15 @@ class Site:
         beat_at = loop.time() + self._beat
         while True:
             news.clear()
+            # Before each message: who never gets to the end would stay for good.
+            self._tokens().renew(admission)
             # One at a time: while this viewer's socket is full, drafts in the ring give way to newer ones.
-            while (message := viewer.next()) is not None:
+            if (message := viewer.next()) is not None:
                 yield message
                 beat_at = loop.time() + self._beat
+                continue
             if self._draining:
                 return
-            self._tokens().renew(admission)
             if loop.time() >= beat_at:
                 yield None
                 beat_at = loop.time() + self._beat

@@ -374,6 +374,24 @@ async def test_a_stream_whose_token_is_revoked_ends_within_two_seconds(building:
         assert [event async for event in events] == []
 
 
+async def test_a_stream_that_lags_behind_is_given_nothing_more_when_its_token_is_revoked(building: Building) -> None:
+    building.tokens = Tokens((token("obs"),))
+    hub = building.rooms.speak("main").hub
+    async with (
+        building.open() as server,
+        browser(server) as client,
+        listening(client, "?access_token=secret-of-obs") as events,
+    ):
+        for cue in range(400):
+            hub.publish(caption(cue, text="x" * 20_000))
+            await asyncio.sleep(0)
+        building.tokens = Tokens(())
+        hub.publish(caption(400, text="not for you"))
+        *messages, (_, error) = [event async for event in events if not isinstance(event, str)]
+    assert error["code"] == "unauthorized"
+    assert not [message for _, message in messages if message.get("text") == "not for you"]
+
+
 async def test_figures_are_for_this_machine_or_a_token(building: Building) -> None:
     building.tokens = Tokens((token("obs"),))
     async with building.open() as server, browser(server) as client:
