@@ -60,6 +60,8 @@ class HttpPatience:
 
 
 HTTP_PATIENCE = HttpPatience()
+PIECE_BYTES = 64 * 1024
+"""How much of an answer is written at once."""
 SPARE = 100
 """Connections beyond the limit that are told so, or how the server fares; those beyond these are cut at once."""
 PLENTY = 0.25
@@ -285,8 +287,10 @@ class HttpConnection:
         if status != HTTPStatus.NO_CONTENT:
             headers += (("content-length", str(len(answer.body))),)
         await self._write(self._wire.begin(status, headers))
-        if answer.body and not silent:
-            await self._write(self._wire.data(answer.body))
+        if not silent:
+            # in pieces, each with its own time: who reads on, however slowly, gets it all
+            for begin in range(0, len(answer.body), PIECE_BYTES):
+                await self._write(self._wire.data(answer.body[begin : begin + PIECE_BYTES]))
         await self._write(self._wire.end())
 
     def _headers(self, head: Head | None, answer: Answer) -> Headers:

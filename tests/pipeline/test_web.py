@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import subprocess
 import urllib.request
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -25,6 +26,7 @@ from surtitle.pipeline.web import HttpPatience, Web
 MOST = 1000
 QUICK = HttpPatience(head=0.2, idle=0.2, body=0.2, write=0.2, linger=0.5)
 LIMIT = 1000
+LONG = 3_000_000
 
 
 class Site:
@@ -35,6 +37,7 @@ class Site:
         self.more = asyncio.Event()
         self.web: Web
         self.port = 0
+        self.listening: socket.socket
         self.left_over = MOST
 
     @property
@@ -45,7 +48,7 @@ class Site:
         return Routes(
             {
                 ("GET", "/page"): always(plain(HTTPStatus.OK, "a page")),
-                ("GET", "/long"): always(Page(HTTPStatus.OK, "text/plain", b"x" * 3_000_000)),
+                ("GET", "/long"): always(Page(HTTPStatus.OK, "text/plain", b"x" * LONG)),
                 ("POST", "/echo"): self._echo,
                 ("POST", "/deaf"): always(plain(HTTPStatus.OK, "not read")),
                 ("GET", "/stream"): self._stream,
@@ -110,7 +113,8 @@ async def serving(patience: HttpPatience = HttpPatience()) -> AsyncIterator[Site
             await connection.send(message)
 
     async with serve(echo, "127.0.0.1", 0, create_connection=site.web.door) as server:
-        site.port = next(iter(server.sockets)).getsockname()[1]
+        site.listening = next(iter(server.sockets))
+        site.port = site.listening.getsockname()[1]
         yield site
         server.close()
         await site.web.close()
@@ -383,6 +387,19 @@ async def test_a_client_that_does_not_read_is_cut_off() -> None:
         client.writer.transport.pause_reading()  # type: ignore[attr-defined]
         await client.say(asking(site, "/long") * 10)
         await asyncio.wait_for(site.web.drain(), 10)
+
+
+async def test_a_client_that_reads_slowly_gets_a_long_answer_whole() -> None:
+    async with serving(HttpPatience(write=0.3)) as site:
+        site.listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)  # a network that holds little
+        async with line(site) as client:
+            await client.say(asking(site, "/long", "Connection: close"))
+            await client.hear(b"\r\n\r\n")
+            length = 0
+            while piece := await client.reader.read(32 * 1024):
+                length += len(piece)
+                await asyncio.sleep(0.01)
+    assert length == LONG
 
 
 # --- stopping ---
