@@ -23,6 +23,8 @@ T = TypeVar("T")
 EVERY = 60.0
 """Seconds between two times that it is written while a session runs: it has tens of megabytes a language."""
 _TEXT = "surtitle"
+_NEW, _OLD = ".new", ".old"
+"""What is added to the name of a file that is being written, and of one that did not fit."""
 
 
 class StateFile:
@@ -47,7 +49,7 @@ class StateFile:
     def write(self, state: SavedConversations) -> None:
         """Put `state` there instead of what is there. Raises UserError where that can't be."""
         text, tensors = pack(state, self._llm)
-        new = self._path.with_name(f"{self._path.name}.new")
+        new = self._path.with_name(f"{self._path.name}{_NEW}")
         try:
             new.unlink(missing_ok=True)
             os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # before there is anything to read
@@ -70,7 +72,7 @@ class StateFile:
 
     def _set_aside(self) -> Path:
         # one alone, and with a name that no room's state can have: publishers may change languages as they like
-        kept = self._path.with_name(f"{self._path.name}.old")
+        kept = self._path.with_name(f"{self._path.name}{_OLD}")
         try:
             return self._path.replace(kept)
         except OSError as error:
@@ -81,7 +83,9 @@ class StateFile:
 
 def in_room(path: Path, room: str) -> Path:
     """The file of one of a server's rooms: the main one's is `path`, others have their name in it."""
-    return path if room == MAIN_ROOM else path.with_name(f"{path.stem}.{room}{path.suffix}")
+    # a room may be called `new` or `old` too: in `kept.old` would lie what was set aside of `kept`
+    dot = "-" if path.suffix in ("", _NEW, _OLD) else "."
+    return path if room == MAIN_ROOM else path.with_name(f"{path.stem}{dot}{room}{path.suffix}")
 
 
 class Keeper:

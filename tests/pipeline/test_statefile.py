@@ -133,6 +133,17 @@ def test_rooms_have_files_of_their_own() -> None:
     assert in_room(Path("a/talk.state"), "hall-2") == Path("a/talk.hall-2.state")
 
 
+@pytest.mark.parametrize("name", ["talk.state", "kept", "kept.new", "kept.old"])
+def test_no_rooms_file_is_in_the_way_of_anothers_whatever_they_are_called(tmp_path: Path, name: str) -> None:
+    rooms = {room: in_room(tmp_path / name, room) for room in ("new", "old", "main")}
+    written: dict[str, int] = {}
+    for room, path in rooms.items():
+        state_file(path).write(state())
+        written[room] = path.stat().st_ino
+    state_file(rooms.pop("main"), "large").resume(lambda kept: None, lambda told: None)
+    assert [room for room, path in rooms.items() if path.exists() and path.stat().st_ino == written[room]] == [*rooms]
+
+
 def test_it_is_saved_in_pauses_but_not_often() -> None:
     now, saved = 100.0, list[SavedConversations]()
     keeper = Keeper(state, saved.append, now=lambda: now, tell=saved.append)
