@@ -6,6 +6,7 @@ works on it; or `HttpError`. The grammar is python-multipart's; the limits are o
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from surtitle.pipeline.http import BadField, HttpError, Request
 
+# It would write on the operator's terminal what is wrong with a form; its sender is told.
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 FILE = "file"
 """The field that is a file."""
 FIELDS_BYTES = 64 * 1024

@@ -66,7 +66,10 @@ def test_a_form_that_is_cut_short_is_refused(end: int) -> None:
         (b"no form", 400, "can't be read"),
     ],
 )
-def test_what_is_wrong_with_a_form_is_said(form: bytes, status: int, message: str) -> None:
+def test_what_is_wrong_with_a_form_is_said_to_its_sender_alone(
+    form: bytes, status: int, message: str, caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(HttpError, match=message) as caught:
         read([form])
     assert caught.value.status == status
+    assert not caplog.records
