@@ -47,16 +47,18 @@ async def publish(
         sample_rate: Hertz of the PCM, 8000 to 96000.
 
     Raises:
-        ViewerError: there is no server, or it ended the session; `retry` says whether to try again.
+        ViewerError: there is no server, or it ended the session; `retry` says whether to try again. What `chunks`
+            raises comes as it is.
     """
     start: Message = {"type": "start", "v": VERSION, **introduction(session, token)}
     start |= {"from": source if isinstance(source, str) else list(source), "to": list(targets)}
     start["sample_rate"] = sample_rate
     try:
-        async with connecting_to(url, "/publish") as connection:
-            await _speak(connection, start, chunks)
+        connection = await connecting_to(url, "/publish")
     except (OSError, TimeoutError, InvalidHandshake) as error:
         raise unreachable(url, error) from error
+    async with connection:  # where `chunks` fails, that is no failure of the server's
+        await _speak(connection, start, chunks)
 
 
 async def _speak(connection: ClientConnection, start: Message, chunks: AsyncIterable[Chunk]) -> None:

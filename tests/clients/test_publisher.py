@@ -114,6 +114,21 @@ async def test_a_token_for_reading_does_not_publish() -> None:
     assert caught.value.code == "forbidden"
 
 
+@pytest.mark.parametrize("error", [FileNotFoundError("talk.wav"), TimeoutError("no sound")])
+async def test_audio_that_can_not_be_had_is_no_failure_of_the_servers(error: OSError) -> None:
+    async def failing() -> AsyncIterator[bytes]:
+        yield b"\x00\x40"
+        raise error
+
+    listener = Listener()
+    async with serving(listener) as server:
+        with pytest.raises(type(error)) as caught:
+            await publish(server.url, "en", ["es"], failing())
+        await asyncio.wait_for(listener.ended.wait(), 5)
+    assert caught.value is error
+    assert listener.heard == [0.5]
+
+
 async def test_a_server_that_is_not_there_is_an_error_that_says_what_to_do() -> None:
     async with serving(None) as server:
         with pytest.raises(ViewerError, match="takes no publishers"):
