@@ -23,6 +23,7 @@ from surtitle.pipeline.level import Level
 from surtitle.pipeline.sentences import ends_sentence
 from surtitle.pipeline.spoken import Speaks, SpokenLanguage
 from surtitle.pipeline.text import bare, is_spaced, joined
+from surtitle.pipeline.window import AudioWindow
 
 _FRAME = 512
 _RECENT = 80
@@ -127,11 +128,8 @@ class Recognizer:
         self._recent: list[Word] = []  # the last that were committed since a pause
         self._before = ""
         self._rest: Samples = np.zeros(0, np.float32)
-        self._window: Samples = np.zeros(0, np.float32)
-        self._window_start = 0
-        self._past: Samples = np.zeros(0, np.float32)
         # beside another language what is said now sounds like that one: a change would be noticed too late
-        self._past_length = 0 if self._identify else int(self._settings.past * SAMPLE_RATE)
+        self._window = AudioWindow(past=0 if self._identify else int(self._settings.past * SAMPLE_RATE))
         self._looked_at = 0
         self._is_late = False
         self._heard_until = 0.0  # seconds: the end of the audio of the last guess
@@ -157,7 +155,7 @@ class Recognizer:
         self._rest = audio[whole:]
         out: list[Heard] = []
         for frame in audio[:whole].reshape(-1, _FRAME):
-            self._window = np.concatenate((self._window, frame))
+            self._window.push(frame)
             out += self._decide(self._gate.push(self._probability(self._level.push(frame))))
             if self._gate.is_open and self._is_due(backlog):
                 out += self._update()
@@ -173,21 +171,20 @@ class Recognizer:
         fill = min(samples, -len(self._rest) % _FRAME)
         out = [*self.push(np.zeros(fill, np.float32)), *self.pause()]
         frames, left = divmod(samples - fill, _FRAME)
-        self._forget(self._window_end)
+        self._forget(self._window.end)
         self._gate.skip(frames)
-        self._window_start += frames * _FRAME
-        self._remember(np.zeros(min(frames * _FRAME, self._past_length), np.float32))
-        self._looked_at = self._window_start
+        self._window.skip(frames * _FRAME)
+        self._looked_at = self._window.start
         return out + self.push(np.zeros(left, np.float32))
 
     def flush(self) -> list[Heard]:
         """The audio is over: commit what is open."""
-        self._window = np.concatenate((self._window, self._rest))
+        self._window.push(self._rest)
         self._rest = self._rest[:0]
         return self._decide(self._gate.flush())
 
     def _is_due(self, backlog: float) -> bool:
-        new = (self._window_end - self._looked_at) / SAMPLE_RATE
+        new = (self._window.end - self._looked_at) / SAMPLE_RATE
         # however much waits, the model takes no more than this at a time
         return new >= self._settings.step and (self._is_full or not backlog)
 
@@ -195,19 +192,15 @@ class Recognizer:
     def _is_full(self) -> bool:
         return len(self._window) / SAMPLE_RATE >= self._settings.longest
 
-    @property
-    def _window_end(self) -> int:
-        return self._window_start + len(self._window)
-
     def _decide(self, events: Sequence[GateEvent]) -> list[Heard]:
         out: list[Heard] = []
         for event in events:
             if isinstance(event, Opened):
                 if not self._waits:
-                    self._trim(max(self._window_start, int(event.time * SAMPLE_RATE)))
+                    self._window.trim(int(event.time * SAMPLE_RATE))
                 self._waits = False
                 # a soft beginning, and what waits, were heard already: a look is due when as much more was said
-                self._looked_at = max(self._window_start, self._window_end - self._beginning)
+                self._looked_at = max(self._window.start, self._window.end - self._beginning)
             elif isinstance(event, Closed):
                 out += self._close()
                 out.append(event)
@@ -217,7 +210,7 @@ class Recognizer:
                     self._waits = False
                 out.append(event)
         if not (self._gate.is_open or self._waits) and len(self._window) > self._keep:
-            self._trim(self._window_end - self._keep)
+            self._window.trim(self._window.end - self._keep)
         return out
 
     def _close(self) -> list[Heard]:
@@ -228,15 +221,15 @@ class Recognizer:
     def _finish(self) -> list[Heard]:
         """What was heard is committed, and its audio goes."""
         out = self._commit(self._policy.flush())
-        self._forget(self._window_end - self._keep)
+        self._forget(self._window.end - self._keep)
         self._recent = []  # what is said again after a pause is said again
         return out
 
     def _update(self, *, last: bool = False) -> list[Heard]:
         """Look at the open audio once more; `last`: before a pause."""
         self.updates += 1
-        self._is_late = (self._window_end - self._looked_at) / SAMPLE_RATE >= self._settings.late
-        self._looked_at = self._window_end
+        self._is_late = (self._window.end - self._looked_at) / SAMPLE_RATE >= self._settings.late
+        self._looked_at = self._window.end
         changed, is_sure = self._follow_language(last=last or self._is_full)
         return changed + (self._recognise(last=last) if is_sure else [])
 
@@ -244,7 +237,7 @@ class Recognizer:
         """Where another language is spoken now; and whether what is spoken is sure enough to commit words in it."""
         if self._identify is None:
             return [], True
-        before, likelihoods = self._spoken.current, self._identify(self._window, self._spoken.languages)
+        before, likelihoods = self._spoken.current, self._identify(self._window.samples, self._spoken.languages)
         is_sure = self._spoken.push(likelihoods, fresh=not self._recent, last=last)
         if self._spoken.current == before:
             return [], is_sure
@@ -255,7 +248,7 @@ class Recognizer:
         return [Speaks(self._spoken.current)], is_sure
 
     def _recognise(self, *, last: bool) -> list[Heard]:
-        end = self._window_end / SAMPLE_RATE
+        end = self._window.end / SAMPLE_RATE
         is_short = len(self._window) / SAMPLE_RATE <= self._settings.short
         guess = self._guess(last=last or self._is_full, can_wait=is_short)
         self._heard_until = end
@@ -273,7 +266,7 @@ class Recognizer:
             self._before = ""
         if self._is_full:  # though what was committed went: nothing can wait for what follows
             out += self._commit(self._policy.flush())
-            self._forget(self._window_end)
+            self._forget(self._window.end)
         return out
 
     def _guess(self, *, last: bool, can_wait: bool) -> list[Word]:
@@ -291,10 +284,10 @@ class Recognizer:
         self, known: Sequence[Word], *, last: bool = False, can_wait: bool = False, goes_on: bool = False
     ) -> list[Word]:
         """What the model hears after the `known` words of the window, in seconds on the audio clock."""
-        start = self._window_start / SAMPLE_RATE
+        start = self._window.start / SAMPLE_RATE
         words = self._transcribe(
-            self._window,
-            past=self._past[:0] if self._is_late else self._past,
+            self._window.samples,
+            past=self._window.past[:0] if self._is_late else self._window.past,
             language=self._spoken.current,
             before=self._context(),
             committed=joined((word.text for word in known), self._spoken.current),
@@ -344,21 +337,11 @@ class Recognizer:
         done, self._committed = self._committed[:count], self._committed[count:]
         text = joined((self._before, *(word.text for word in done)), self._spoken.current).strip()
         self._before = _end_of(text, self._settings.context, spaced=is_spaced(self._spoken.current))
-        self._trim(max(self._window_start, int(done[-1].end * SAMPLE_RATE)))
+        self._window.trim(int(done[-1].end * SAMPLE_RATE))
 
     def _forget(self, start: int) -> None:
         self._drop(len(self._committed))
-        self._trim(max(self._window_start, start))
-
-    def _trim(self, start: int) -> None:
-        start = min(start, self._window_end)
-        gone, self._window = np.split(self._window, [start - self._window_start])
-        self._remember(gone)
-        self._window_start = start
-
-    def _remember(self, samples: Samples) -> None:
-        past = np.concatenate((self._past, samples))
-        self._past = past[max(0, len(past) - self._past_length) :]
+        self._window.trim(start)
 
 
 def _end_of(text: str, most: int, *, spaced: bool) -> str:
