@@ -53,6 +53,11 @@ _SPELT = {"'": "['’ʼ]", "’": "['’ʼ]", "ё": "[её]", "Ё": "[ЕЁ]"}
 processor's, theirs a keyboard's."""
 _POINTS = re.compile("[\u0591-\u05bd\u05bf-\u05c7\u064b-\u0652\u0670]")
 _LATIN = "[0-9A-Za-z]"
+_SIGNS = "\u0900-\u0903\u093a-\u094f\u0951-\u0957\u0962\u0963"
+"""Of Hindi: vowels and the like, which are marks behind a letter and end no word (जल is not in बिजली)."""
+_LETTER = rf"[\w{_SIGNS}]"
+_BEFORE_THAI, _BEHIND_THAI = "(?<![เแโใไ])", "(?![ะาำๅ\u0e31\u0e34-\u0e3a\u0e47-\u0e4e])"
+"""Where a syllable of Thai is not cut: vowels and tones stand around its letters (สี is not in สี่)."""
 _BEFORE = {"he": "[והבלכמש]{0,3}", "ar": "[وفبلك]{0,2}(?:ال|لل)?"}
 """The article and the small words that are written as one with what follows them."""
 
@@ -215,16 +220,18 @@ def _places(renderings: Iterable[Rendering], text: str, source: str) -> list[tup
 @lru_cache(maxsize=2**16)  # `re` remembers 512, and a glossary may have thousands
 def _pattern(said: str, language: str) -> re.Pattern[str]:
     """Where `said` stands in a text; its last word may have an ending if it is no short one (UN is not in "unit"). What
-    is all capitals is no other word in small letters (US, us). Korean has particles behind short words too, Hebrew and
-    Arabic the article and small words before.
+    is all capitals is no other word in small letters (US, us). Korean has particles behind short words too, and Hindi
+    vowels; Hebrew and Arabic have the article and small words before.
     """
     words = r"\s+".join(map(_spelt, said.split()))
     flags = re.NOFLAG if said.isupper() else re.IGNORECASE
     if not is_spaced(language):
         return re.compile(_apart(said, words), flags)
     longest = _LONG_ENDINGS.get(language, _ENDING) if len(said.split()[-1]) >= _STEM else 0
-    ending = _PARTICLES if language == "ko" else rf"\w{{0,{longest}}}"
-    return re.compile(rf"(?<!\w){_BEFORE.get(language, '')}{words}{ending}(?!\w)", flags)
+    ending = _PARTICLES if language == "ko" else f"{_LETTER}{{0,{longest}}}"
+    if language == "hi" and not longest:
+        ending = f"[{_SIGNS}]{{0,{_ENDING}}}"
+    return re.compile(rf"(?<!{_LETTER}){_BEFORE.get(language, '')}{words}{ending}(?!{_LETTER})", flags)
 
 
 @lru_cache(maxsize=2**16)
@@ -236,11 +243,11 @@ def _stems(wanted: str, language: str) -> re.Pattern[str]:
         word[:-_ENDING] if len(word) >= _STEM + _ENDING and word[-_ENDING:].isalnum() else word
         for word in wanted.split()
     ]
-    endings = 2 * _PARTICLES if language == "ko" else rf"\w{{0,{_LONG_ENDINGS.get(language, _ENDING)}}}"
-    end = rf"{endings}(?!\w)" if len(words[-1]) < _STEM else ""  # "red" is not in "reduce"
+    endings = 2 * _PARTICLES if language == "ko" else f"{_LETTER}{{0,{_LONG_ENDINGS.get(language, _ENDING)}}}"
+    end = rf"{endings}(?!{_LETTER})" if len(words[-1]) < _STEM else ""  # "red" is not in "reduce"
     before = _BEFORE.get(language, "")
     flags = re.NOFLAG if wanted.isupper() else re.IGNORECASE  # EU is not in "euroa"
-    return re.compile(rf"(?<!\w){before}" + r"\w*\W+".join(map(_spelt, words)) + end, flags)
+    return re.compile(rf"(?<!{_LETTER}){before}" + r"\w*\W+".join(map(_spelt, words)) + end, flags)
 
 
 def _apart(term: str, words: str) -> str:
@@ -249,7 +256,7 @@ def _apart(term: str, words: str) -> str:
     longest = _ENDING if len(term.split()[-1]) >= _STEM else 0
     before = f"(?<!{_LATIN})" if is_latin(term[0]) else ""
     behind = rf"{_LATIN}{{0,{longest}}}(?!{_LATIN})" if is_latin(term[-1]) else ""
-    return before + words + behind
+    return f"{_BEFORE_THAI}{before}{words}{behind}{_BEHIND_THAI}"
 
 
 def _spelt(word: str) -> str:

@@ -175,6 +175,44 @@ def test_a_short_term_is_not_found_at_the_beginning_of_another_word(term: str, t
 
 
 @pytest.mark.parametrize(
+    ("language", "term", "text"),
+    [
+        ("hi", "जल", "बिजली चली गई।"),
+        ("hi", "कम", "यह कमाल है।"),
+        ("hi", "जल", "आँख में काजल"),
+        ("th", "สี", "มีสี่คน"),
+        ("th", "กา", "บนเกาะ"),
+        ("th", "นาม", "น้ำหนามาก"),
+    ],
+)
+def test_a_term_ends_with_no_vowel_or_tone_of_another_word_left_over(language: str, term: str, text: str) -> None:
+    assert Glossary(({language: term, "en": "thing"},)).renderings(text, language, "en") == ()
+
+
+@pytest.mark.parametrize(
+    ("language", "term", "text"),
+    [
+        ("hi", "जल", "जल ही जीवन है।"),
+        ("hi", "देश", "कई देशों में।"),
+        ("hi", "किताब", "दो किताबें हैं।"),
+        ("th", "สี", "สีแดง"),
+        ("th", "เด็ก", "เด็กๆมา"),
+    ],
+)
+def test_a_term_is_found_with_the_vowels_of_its_own_ending(language: str, term: str, text: str) -> None:
+    assert Glossary(({language: term, "en": "thing"},)).renderings(text, language, "en") != ()
+    assert missed([Rendering("thing", term)], text, language) == ()
+
+
+@pytest.mark.parametrize(
+    ("language", "wanted", "translation"), [("hi", "जल", "बिजली चली गई।"), ("th", "สี", "มีสี่คน")]
+)
+def test_a_translation_has_no_term_that_is_a_part_of_a_syllable(language: str, wanted: str, translation: str) -> None:
+    thing = Rendering("thing", wanted)
+    assert missed([thing], translation, language) == (thing,)
+
+
+@pytest.mark.parametrize(
     ("language", "written", "text"),
     [
         ("en", "Luke’s Gospel", "We read Luke's gospel."),
