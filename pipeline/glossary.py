@@ -172,12 +172,15 @@ def parse_csv(text: str) -> Glossary:
     return Glossary(tuple(terms))
 
 
-def _check_heading(names: Iterable[str]) -> None:
-    for name in filter(None, map(str.strip, names)):
+def _check_heading(heading: Iterable[str]) -> None:
+    names = list(filter(None, map(str.strip, heading)))
+    for name in names:
         if name != KEEP and name not in LANGUAGES:
             raise UserError(
                 f"line 1: unknown language {name[:40]!r}, expected a heading such as en,es,{KEEP}, with commas between"
             )
+        if names.count(name) > 1:
+            raise UserError(f"line 1: saw {name} {names.count(name)} times, expected a column for each language")
 
 
 def _term(line: int, table: Any) -> Mapping[str, str]:

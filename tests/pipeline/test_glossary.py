@@ -204,9 +204,7 @@ def test_a_term_is_found_with_the_vowels_of_its_own_ending(language: str, term: 
     assert missed([Rendering("thing", term)], text, language) == ()
 
 
-@pytest.mark.parametrize(
-    ("language", "wanted", "translation"), [("hi", "जल", "बिजली चली गई।"), ("th", "สี", "มีสี่คน")]
-)
+@pytest.mark.parametrize(("language", "wanted", "translation"), [("hi", "जल", "बिजली चली गई।"), ("th", "สี", "มีสี่คน")])
 def test_a_translation_has_no_term_that_is_a_part_of_a_syllable(language: str, wanted: str, translation: str) -> None:
     thing = Rendering("thing", wanted)
     assert missed([thing], translation, language) == (thing,)
@@ -334,6 +332,7 @@ def test_a_recogniser_expects_whole_terms_up_to_a_length(glossary: Glossary) -> 
         (".csv", "en;es\na;b\n", "line 1: unknown language 'en;es'.*commas between"),
         (".csv", "attention sink,sumidero\n", "line 1: unknown language 'attention sink'"),
         (".csv", 'en,es\n"a,b\n' + "c,d\n" * 40_000, "line 2: field larger than field limit.*quotes to be closed"),
+        (".csv", "en,es, es\na,b,c\n", "line 1: saw es 2 times, expected a column for each language"),
         (".csv", "en,es\na,b\nc,\n", "line 3: saw en, expected a term in two languages"),
     ],
 )
