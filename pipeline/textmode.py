@@ -7,6 +7,7 @@ endless stream as speech. Knows no audio and no model.
 
 from __future__ import annotations
 
+import io
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -151,7 +152,7 @@ def _read(file: Path) -> list[Line]:
         content = file.read_bytes()
     except OSError as error:
         raise UserError(f"can't read {file} ({error}): expected a UTF-8 text file, a segment on each line") from error
-    return list(_numbered(content.removesuffix(b"\n").split(b"\n"), str(file)))
+    return list(_numbered(io.BytesIO(content), str(file)))
 
 
 def _numbered(lines: Iterable[bytes], name: str) -> Iterator[Line]:

@@ -84,6 +84,15 @@ def test_standard_input_is_read_as_it_comes(monkeypatch: pytest.MonkeyPatch) -> 
         next(lines)
 
 
+@pytest.mark.parametrize("content", [b"", b"\n", b"one", b"one\n", b"one\r\n\n", b"\n\none\n", b"\xef\xbb\xbfone\n"])
+def test_a_file_has_the_lines_that_standard_input_has(
+    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "talk.txt").write_bytes(content)
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(content)))
+    assert [*lines_of(tmp_path / "talk.txt")] == [*lines_of(None)]
+
+
 def test_several_languages_are_marked_and_empty_lines_stay_empty(capsys: pytest.CaptureFixture[str]) -> None:
     lines = [Line(1, "one"), Line(2, "")]
     translate_lines(lines, Shouts(), as_text(("es", "de")))
