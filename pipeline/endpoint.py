@@ -119,7 +119,7 @@ class Endpoint:
                 await _check(response)
                 return await _read(response, ask.limit, wrote)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise EndpointError(str(error) or type(error).__name__) from error
+            raise EndpointError(_shown(str(error)) or type(error).__name__) from error
         except EndpointError as error:  # what a server refuses to be told, it is told no more
             self._thinks = isinstance(error, _ThinksAloud)
             raise
@@ -132,10 +132,16 @@ class Endpoint:
 async def _check(response: httpx2.Response) -> None:
     if response.status_code != 200:
         failure = Refusal if response.status_code in _REFUSED else EndpointError
-        raise failure(f"HTTP {response.status_code} {response.reason_phrase}{await _explanation(response)}")
+        seen = f"HTTP {response.status_code} {_shown(response.reason_phrase)}"
+        raise failure(f"{seen}{await _explanation(response)}")
     kind = response.headers.get("Content-Type", "nothing")
     if kind.partition(";")[0].strip() != "text/event-stream":
-        raise EndpointError(f"it sends {kind[:_REASON]}, expected text/event-stream")
+        raise EndpointError(f"it sends {_shown(kind)}, expected text/event-stream")
+
+
+def _shown(said: str) -> str:
+    """What a server says, as people are shown it."""
+    return clean_text(said)[:_REASON]
 
 
 async def _explanation(response: httpx2.Response) -> str:
@@ -150,7 +156,7 @@ async def _explanation(response: httpx2.Response) -> str:
         message = msgspec.json.decode(read, type=_Refusal).error.message
     except _NO_JSON:
         return ""
-    return f": {clean_text(message)[:_REASON]}"
+    return f": {_shown(message)}"
 
 
 async def _read(response: httpx2.Response, limit: int, wrote: Callable[[int], None]) -> Reply:

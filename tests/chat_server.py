@@ -19,6 +19,7 @@ Mode = Literal[
     "well",
     "500",
     "404",
+    "colours",
     "stalls",
     "dribbles",
     "page",
@@ -117,6 +118,8 @@ def _handler(chat: ChatServer) -> type[QuietHandler]:
                 case "404":
                     said = {"message": f"The model `{body['model']}` does not exist.", "type": "NotFoundError"}
                     self._whole(404, "application/json", json.dumps({"error": said}))
+                case "colours":
+                    self.wfile.write(b"HTTP/1.1 500 \x1b[31mOh no" + b"!" * 10_000 + b"\r\nContent-Length: 0\r\n\r\n")
                 case "page":
                     self._whole(200, "text/html", "<html>Please log in</html>")
                 case "json":

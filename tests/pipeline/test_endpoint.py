@@ -150,6 +150,12 @@ async def test_what_a_server_says_of_itself_can_not_write_over_a_terminal(chat: 
         await answers_of(Address(chat.url, "a\x1b\n\u202eb"), ASK)
 
 
+async def test_nor_can_what_it_calls_its_failure(chat: ChatServer) -> None:
+    chat.mode = "colours"
+    with pytest.raises(EndpointError, match=r"^HTTP 500 \[31mOh no!{100,200}$"):
+        await answers_of(Address(chat.url, "m"), ASK)
+
+
 async def test_nobody_there_is_told() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
