@@ -163,6 +163,8 @@ async def _read(response: httpx2.Response, limit: int, wrote: Callable[[int], No
     text, pieces, thinks = "", 0, False
     events = aiter(httpx2.EventSource(response))
     async for event in events:
+        if not event.data:  # a sign of life, such as `retry: 3000` alone
+            continue
         try:
             (choice,) = msgspec.json.decode(event.data, type=_Chunk).choices or [_Choice()]
         except _NO_JSON as error:

@@ -20,6 +20,7 @@ Mode = Literal[
     "500",
     "404",
     "colours",
+    "chatters",
     "stalls",
     "dribbles",
     "page",
@@ -149,6 +150,8 @@ def _handler(chat: ChatServer) -> type[QuietHandler]:
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             for event in self._events(body):
+                if chat.mode == "chatters":
+                    self._send(b": still here\n\nretry: 3000\n\nid: 7\n\nevent: ping\ndata:\n\n")
                 self._send(f"data: {event}\n\n".encode())
             if chat.mode in ("breaks off", "hangs up"):
                 self.close_connection = True

@@ -65,6 +65,12 @@ async def test_one_connection_serves_one_question_after_the_other(chat: ChatServ
     assert (len(chat.asked), chat.connections) == (5, 1)
 
 
+async def test_events_without_data_are_no_part_of_an_answer(chat: ChatServer) -> None:
+    chat.mode = "chatters"
+    (answer,), _ = await answers_of(Address(chat.url, "m"), ASK)
+    assert answer == Reply("Buenos días, señoras.", finished=True)
+
+
 async def test_an_answer_may_come_byte_by_byte(chat: ChatServer) -> None:
     chat.mode = "dribbles"
     (answer,), _ = await answers_of(Address(chat.url, "m"), ASK)
