@@ -29,6 +29,8 @@ class OneSource(Protocol):
 
     def draft(self, text: str, stop: Callable[[], bool], *, binds: bool) -> Iterator[tuple[str, Drafted]]: ...
 
+    def abandon(self) -> None: ...
+
     def retarget(self, targets: Sequence[str]) -> None: ...
 
     def rest(self, stop: Callable[[], bool], pause: Callable[[], bool]) -> None: ...
@@ -116,6 +118,9 @@ class Interpreter:
             "the translator does not keep up: what waited too long for it is shown untranslated; `surtitle check` says "
             "which models keep up here"
         )
+        translator = self._translators.get(spoken)
+        if translator is not None:  # what it drafted of this promises nothing of the next
+            translator.abandon()
         yield from self._marked(text, self._owed(spoken))
 
     def draft(self, text: str, spoken: str, stop: Callable[[], bool], *, binds: bool) -> Iterator[tuple[str, Drafted]]:

@@ -77,6 +77,9 @@ class RemoteTranslator:
         """Nothing: a draft would send all again, and nothing could hold the translation to what it promised."""
         yield from ()
 
+    def abandon(self) -> None:
+        """Nothing was drafted."""
+
     def rest(self, stop: Callable[[], bool], pause: Callable[[], bool]) -> None:
         """Nothing to put in order: all is sent again each time."""
 

@@ -132,8 +132,7 @@ class Translator:
         try:
             source_tokens(self._engine.tokenizer, text)
         except UserError:
-            for each in self.conversations:
-                each.abandon()
+            self.abandon()
             raise
         languages = list(self._conversations)
         steps = [each.translating(text, in_time, partial(wrote, code)) for code, each in self._conversations.items()]
@@ -156,6 +155,11 @@ class Translator:
         steps = [each.drafting(text, stop, binds=binds) for each in self.conversations]
         for index, drafted in together(self._engine.model, steps):
             yield languages[index], drafted
+
+    def abandon(self) -> None:
+        """The segment that was drafted is not translated: nothing stays of it."""
+        for each in self.conversations:
+            each.abandon()
 
     def join(self, text: str, translations: Mapping[str, str]) -> None:
         """The next segment was translated elsewhere: it joins the context of each language of `translations` so."""

@@ -100,6 +100,9 @@ class ScriptedTranslator:
         for target in self.targets:
             yield target, Drafted(text.upper(), len(text.split()[0]) * (" " in text and binds))
 
+    def abandon(self) -> None:
+        """Nothing stays of a draft here."""
+
     def retarget(self, targets: Sequence[str]) -> None:
         self.targets = tuple(targets)
 

@@ -42,6 +42,9 @@ class Shouts:
             drafted = f"{self._source} {text.upper()}"
             yield target, Drafted(drafted, len(drafted) * binds)
 
+    def abandon(self) -> None:
+        self._told.abandoned.append(self._source)
+
     def _compute(self, text: str, target: str) -> None:
         if text == "large" and target == self._targets[-1]:
             raise RuntimeError("CUDA out of memory.\n20 MiB were wanted")
@@ -80,6 +83,7 @@ class Made:
     ) -> None:
         self.made: list[str] = []
         self.rested: list[str] = []
+        self.abandoned: list[str] = []
         self.restored: list[SavedConversations] = []
         self.is_full = False
         self.may_make = True
@@ -122,6 +126,7 @@ def test_what_is_given_up_is_marked_and_counted_and_what_was_promised_of_it_stay
     said = Translated("so good", untranslated=True)
     assert given_up == [[("es", promised), ("de", promised)], [("es", said), ("de", said)]]
     assert made.interpreter.figures()["untranslated"] == 4
+    assert made.abandoned == ["en", "en"]
     assert len(made.heard) == 1
     assert "does not keep up" in made.heard[0]
     assert made.translate("good", "en") == {"es": "en GOOD", "de": "en GOOD"}

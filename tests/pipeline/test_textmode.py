@@ -47,6 +47,9 @@ class Shouts:
     def draft(self, text: str, stop: Callable[[], bool], *, binds: bool) -> Iterator[tuple[str, Drafted]]:
         yield from ()
 
+    def abandon(self) -> None:
+        raise NotImplementedError
+
     def retarget(self, targets: Sequence[str]) -> None:
         raise NotImplementedError
 

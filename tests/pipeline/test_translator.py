@@ -23,6 +23,7 @@ from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Drafted, Translated
 from surtitle.pipeline.glossary import Glossary
 from surtitle.pipeline.identify import Identifier
+from surtitle.pipeline.interpreter import Interpreter
 from surtitle.pipeline.languages import find_language
 from surtitle.pipeline.profiles import find_profile
 from surtitle.pipeline.store import open_store
@@ -702,3 +703,19 @@ def test_nothing_stays_of_a_segment_that_is_too_long(talker: Engine) -> None:
     with pytest.raises(UserError, match="a segment of 400 tokens"):
         stream.translate(400 * "x")
     assert stream.translate(numbered(2)) == Spanish(talker).translate(numbered(2))
+
+
+def test_what_was_promised_of_a_segment_that_is_given_up_begins_no_other(talker: Engine) -> None:
+    def make(spoken: str, targets: tuple[str, ...]) -> Translator:
+        return Translator(talker, ENGLISH, [SPANISH], window=ROOMY, promises=True)
+
+    def translated(by: Interpreter) -> list[tuple[str, Translated]]:
+        return list(by.translate("abc def abc", "en", in_time=lambda: True, wrote=lambda *_: None))
+
+    fresh, late = (Interpreter(make, ["en"], ["es"], tell=lambda _: None) for _ in range(2))
+    for _ in range(2):
+        ((_, drafted),) = late.draft(numbered(1), "en", lambda: False, binds=True)
+    ((_, given_up),) = late.give_up(numbered(1), "en")
+    assert drafted.stable
+    assert given_up.text == f"{drafted.text[: drafted.stable]} …"
+    assert translated(late) == translated(fresh)
