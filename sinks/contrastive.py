@@ -90,7 +90,9 @@ class _Step:
         states = states.reshape(b, k, -1)
         self._forget_evicted()
         likeness = (states @ self._states.transpose(1, 2)).amax(dim=-1)  # (B, k)
-        choice = ((1 - self._alpha) * shares - self._alpha * likeness).argmax(dim=-1)  # (B,)
+        worth = (1 - self._alpha) * shares - self._alpha * likeness
+        # where few tokens are allowed, others are among the k, and however little they repeat they stay forbidden
+        choice = worth.masked_fill(scores.gather(-1, tokens).isneginf(), -torch.inf).argmax(dim=-1)  # (B,)
         sequences = torch.arange(b, device=tokens.device)
         rows = sequences * k + choice
         self._cache.slots.adopt(rows.repeat_interleave(k))

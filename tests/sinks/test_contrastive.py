@@ -135,3 +135,15 @@ def test_a_sink_that_was_searched_for_is_moved_as_the_one_that_was_chosen(stock:
 def test_settings_that_can_not_be_are_refused(alpha: float, k: int) -> None:
     with pytest.raises(ValueError, match="expected 0 to 1, and at least 2"):
         ContrastiveSearch(alpha=alpha, candidates=k)
+
+
+def test_what_is_forbidden_is_not_chosen_though_fewer_tokens_are_allowed_than_compared(stock: PreTrainedModel) -> None:
+    model, allowed = endless(deepcopy(stock), sinks=4, window=60), [5, 6]
+    ids = model.generate(
+        torch.cat((PROMPT, PROMPT + 9)),
+        prefix_allowed_tokens_fn=lambda row, said: allowed,
+        penalty_alpha=0.6,
+        top_k=5,
+        max_new_tokens=20,
+    )
+    assert set(ids[:, 8:].flatten().tolist()) == set(allowed)
