@@ -27,9 +27,18 @@ from surtitle.sinks.layer import CacheFull, SinkLayer
 from surtitle.sinks.rope import Rotation
 
 HORIZON = 16_384
-"""Positions of an anchored cache stay below this: an angle in fp32 is then off by a thousandth of a radian at most."""
+"""Positions of an anchored cache stay below this, where its window lets them: an angle in fp32 is then off by a
+thousandth of a radian at most."""
 LOW_WATER = 0.75
 """Of the window, what an eviction leaves."""
+
+
+def horizon_of(capacity: int, limit: int | None) -> int:
+    """Of a cache of `capacity` tokens, of a model whose positions end at `limit`, if they do: a window that comes near
+    HORIZON has as much ahead of it, or every eviction would turn all its keys.
+    """
+    horizon = max(HORIZON, 2 * capacity)
+    return horizon if limit is None else min(horizon, limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +312,8 @@ class SinkCache:
     def state(self) -> dict[str, Tensor]:
         """All that is held, for `restore`: copies, by name."""
         state = {
-            "counts": torch.tensor([self.pinned, self.evictions, self.evicted, self._offset]),
+            # what was cleared is of another text: a prefix may still be pinned, unless this one has begun to roll
+            "counts": torch.tensor([self.pinned, self.evictions, self.evicted if self._rolling else 0, self._offset]),
             "turn_ends": torch.tensor(self._turn_ends, dtype=torch.int64),
         }
         for index, layer in enumerate(self.layers):

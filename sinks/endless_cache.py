@@ -36,7 +36,7 @@ class EndlessCache(Cache):  # type: ignore[misc]
         """Of what `generate` was given last, how many were read before."""
         self._sinks = sinks
         self._seen = 0
-        self._pinned = False
+        self._pinned = not sinks
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
         """Tokens read so far, the evicted ones included."""
@@ -72,7 +72,7 @@ class EndlessCache(Cache):  # type: ignore[misc]
         seen, device = int(state.pop("seen")), self._device
         self.slots.restore({name: tensor.to(device) if "." in name else tensor for name, tensor in state.items()})
         self._seen = seen
-        self._pinned = bool(self.slots.pinned or self.slots.evicted)
+        self._pinned = not self._sinks or bool(self.slots.pinned or self.slots.evicted)
 
     def crop(self, tokens_to_remove: int) -> None:
         """Forget the newest tokens; their number is negative, as transformers has it."""
@@ -90,7 +90,7 @@ class EndlessCache(Cache):  # type: ignore[misc]
         """Begin anew."""
         self.slots.clear()
         self._seen = 0
-        self._pinned = False
+        self._pinned = not self._sinks
 
     def reread(self, read: Callable[[Tensor], object]) -> None:
         """Let `read` take in anew the ids of what is held. Raises ValueError where they are not known."""

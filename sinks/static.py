@@ -21,7 +21,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache
 
-from surtitle.sinks.cache import HORIZON, SinkCache
+from surtitle.sinks.cache import SinkCache, horizon_of
 from surtitle.sinks.decoder import NoRoom, Read
 from surtitle.sinks.positions import UnsupportedModel, positions_of, takes_positions
 
@@ -53,7 +53,7 @@ class StaticDecoder:
         self.rotations = positions.rotations
         self._model = model
         self._capacity = capacity
-        self._horizon = min(HORIZON, positions.limit or HORIZON)
+        self._limit = positions.limit
         self._stores = _storage(model, rows=sequences, slots=_slots(capacity))  # (S, H, T, d) each
         AttentionInterface.register(_ATTENTION, grouped_attention)
         model.set_attn_implementation(_ATTENTION)
@@ -84,7 +84,7 @@ class StaticDecoder:
             capacity=capacity,
             rotations=self.rotations,
             anchored=self._model.dtype != torch.float32,
-            horizon=self._horizon,
+            horizon=horizon_of(capacity, self._limit),
         )
         self._rows[cache] = row
         finalize(cache, self._free.append, row).atexit = False

@@ -22,7 +22,7 @@ from transformers.cache_utils import Cache, CacheLayerMixin
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from surtitle.sinks.blocks import JOINED, WEIGHTS, widen_blocks
-from surtitle.sinks.cache import HORIZON, SinkCache
+from surtitle.sinks.cache import SinkCache, horizon_of
 from surtitle.sinks.decoder import Read
 from surtitle.sinks.layer import SinkLayer
 from surtitle.sinks.positions import positions_of, takes_positions
@@ -55,7 +55,10 @@ class StockDecoder:
         # in 16 bits every turn of the survivors would round them again; in fp32 it costs less than it saves
         anchored = self._model.dtype != torch.float32
         return SinkCache(
-            capacity=capacity, rotations=self.rotations, anchored=anchored, horizon=min(HORIZON, self.limit or HORIZON)
+            capacity=capacity,
+            rotations=self.rotations,
+            anchored=anchored,
+            horizon=horizon_of(capacity, self.limit),
         )
 
     def caches(self, count: int, capacity: int) -> tuple[SinkCache, ...]:

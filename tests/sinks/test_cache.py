@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from surtitle.sinks.cache import SinkCache
+from surtitle.sinks.cache import SinkCache, horizon_of
 from surtitle.sinks.layer import CacheFull, SinkLayer
 from surtitle.sinks.lean import LeanDecoder
 from surtitle.sinks.rope import Rotation
@@ -337,3 +337,13 @@ def test_positions_stay_below_the_horizon() -> None:
         cache.layers[0].update(torch.zeros(2, 1, 1, 2), torch.zeros(2, 1, 1, 2))
         highest = max(highest, cache.position)
     assert highest == 12  # of the next token; two more fit
+
+
+def test_the_horizon_leaves_a_wide_window_to_roll_and_ends_where_positions_do() -> None:
+    assert [horizon_of(capacity, None) for capacity in (100, 8192, 12_000, 131_072)] == [
+        16_384,
+        16_384,
+        24_000,
+        262_144,
+    ]
+    assert [horizon_of(100, limit) for limit in (100, 512, 131_072)] == [100, 512, 16_384]

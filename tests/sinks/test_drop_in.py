@@ -445,6 +445,29 @@ def test_a_conversation_goes_on_from_a_saved_cache(model: PreTrainedModel, tmp_p
         again.load(tmp_path / "other")
 
 
+def test_a_cache_that_was_used_before_has_its_sinks_pinned_after_it_was_saved(
+    model: PreTrainedModel, tmp_path: Path
+) -> None:
+    cache, again = model.new_cache(), model.new_cache()
+    model(PROMPT, past_key_values=cache)
+    cache.reset()
+    model(TEXT[:, :2], past_key_values=cache)  # fewer than the sinks
+    cache.save(tmp_path / "cache")
+    again.load(tmp_path / "cache")
+    logits = [model(TEXT[:, 2:], past_key_values=each).logits for each in (cache, again)]
+    assert torch.equal(*logits)
+    assert again.slots.pinned == 4
+
+
+def test_a_full_window_without_sinks_goes_on_from_where_it_was_saved(stock: PreTrainedModel, tmp_path: Path) -> None:
+    model = endless(deepcopy(stock), sinks=0, window=16)
+    cache, again = model.new_cache(), model.new_cache()
+    model(TEXT[:, :16], past_key_values=cache)
+    cache.save(tmp_path / "cache")
+    again.load(tmp_path / "cache")
+    assert torch.equal(*(model(TEXT[:, 16:], past_key_values=each).logits for each in (cache, again)))
+
+
 def test_a_cache_can_be_cropped_reset_and_used_again(model: PreTrainedModel) -> None:
     cache = model.new_cache()
     with torch.no_grad():
@@ -504,6 +527,12 @@ def test_bfloat16_models_are_anchored_and_go_on_as_long(stock: PreTrainedModel) 
     assert generated(model, max_new_tokens=120, past_key_values=cache).shape == (1, 128)
     assert cache.slots.anchored
     assert cache.slots.position > cache.slots.length
+
+
+def test_a_16_bit_model_may_have_a_window_as_wide_as_its_makers_meant(stock: PreTrainedModel) -> None:
+    model = endless(deepcopy(stock).to(torch.bfloat16), sinks=4, window=131_068)
+    assert model.new_cache().slots.free == 131_072
+    assert generated(model).shape == (1, 28)
 
 
 @pytest.mark.parametrize(
