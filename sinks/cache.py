@@ -278,6 +278,10 @@ class SinkCache:
     def _follow(self, tokens: int) -> None:
         """The survivors stay where they are; the prefix comes after them."""
         self._offset += tokens
+        self._settle()
+
+    def _settle(self) -> None:
+        """Bring positions back that would pass the horizon, and the prefix to where the others are."""
         if self._offset + self.capacity > self._horizon:
             self._rotate_survivors(-self._offset)
             self._offset = 0
@@ -325,7 +329,7 @@ class SinkCache:
         return state
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Hold what another cache held, bit for bit.
+        """Hold what another cache held, bit for bit, but where its positions are too far on for this window.
 
         Raises ValueError if something is held already, or `state` is of another model or does not fit.
         """
@@ -350,9 +354,11 @@ class SinkCache:
         self._rolling = bool(self._turn_ends or self.evicted)
         self._at_first = tuple(state[name] for name in at_first)
         self._ids = state.get("ids")
+        if self._offset:
+            self._settle()  # a wider window passes the horizon sooner
 
     def take(self, other: SinkCache) -> None:
-        """Hold what `other` holds, bit for bit, in the storage that is here; what was held counts as evicted.
+        """Hold what `other` holds, as `restore` does, in the storage that is here; what was held counts as evicted.
 
         Raises ValueError, before anything is forgotten, for a cache of another kind and for more than fit.
         """
@@ -368,6 +374,8 @@ class SinkCache:
         self._at_first = tuple(keys.clone() for keys in other._at_first)
         self._turn_ends = list(other._turn_ends)
         self._ids = None if other._ids is None else other._ids.clone()
+        if self._offset:
+            self._settle()
 
     def tail(self, slot: int) -> Tail:
         """What is held from `slot` on."""

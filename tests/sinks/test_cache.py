@@ -347,3 +347,23 @@ def test_the_horizon_leaves_a_wide_window_to_roll_and_ends_where_positions_do() 
         262_144,
     ]
     assert [horizon_of(100, limit) for limit in (100, 512, 131_072)] == [100, 512, 16_384]
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_what_was_held_far_on_goes_on_in_a_wider_window_below_its_horizon(taken: bool) -> None:
+    rotation = Rotation(torch.tensor([0.3]))
+    narrow = some_cache(anchored=True, horizon=40)
+    for _ in range(24):
+        narrow.evict(1)
+        narrow.layers[0].update(torch.ones(2, 1, 1, 2), torch.ones(2, 1, 1, 2))
+    keys = narrow.layers[0].held()[0]
+    for capacity, position in ((16, 32), (17, 8)):
+        wide = SinkCache(capacity=capacity, rotations=[rotation], anchored=True, horizon=40)
+        if taken:
+            wide.take(narrow)
+        else:
+            wide.restore(narrow.state())
+        assert wide.position == position
+        expected = keys.clone()
+        rotation.rotate_(expected, position - 32)
+        torch.testing.assert_close(wide.layers[0].held()[0], expected)
