@@ -26,6 +26,7 @@ from transformers.cache_utils import Cache
 
 from surtitle.pipeline.cli import exit_status
 from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.flags import number
 from surtitle.pipeline.store import open_store
 from surtitle.sinks import AutoModelForCausalLM
 from surtitle.sinks.stock import from_pretrained
@@ -56,6 +57,8 @@ def main() -> None:
             if not os.path.isdir(folder) and folder in {row.model.name for row in store.list()}:
                 folder = str(store.path(folder))
             prompts = prompts_of(args.dataset_name)
+            if not prompts:
+                raise UserError(f"{args.dataset_name} holds no prompt")
             log = args.log_file or Path("demo/streaming_logs") / args.experiment / f"{Path(folder).name}.txt"
             log.parent.mkdir(parents=True, exist_ok=True)
             files = [sys.stdout, stack.enter_context(log.open("w", encoding="utf-8"))]
@@ -128,7 +131,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--attention_sink_size", type=int, default=4, help="first tokens that are never evicted (default 4)"
     )
-    parser.add_argument("--max_new_tokens", type=int, default=1000, help="most tokens of an answer (default 1000)")
+    parser.add_argument(
+        "--max_new_tokens", type=number(1, 10**9), default=1000, help="most tokens of an answer (default 1000)"
+    )
     return parser.parse_args()
 
 

@@ -29,16 +29,18 @@ class Chat:
 
         Raises ValueError where the window has no room beside the sinks.
         """
-        if sinks < 0 or stream.cache.capacity < sinks + 4 * BLOCK:
+        is_restored = bool(stream.cache.length)
+        pinned = stream.cache.pinned if is_restored and sinks >= 0 else sinks  # what was restored is pinned as it was
+        if pinned < 0 or stream.cache.capacity < pinned + 4 * BLOCK:
             raise ValueError(
-                f"a window of {stream.cache.capacity} tokens with {sinks} sinks, expected at least {4 * BLOCK} more "
-                f"than sinks, and no negative number of them"
+                f"a window of {stream.cache.capacity} tokens with {pinned} sinks, expected at least "
+                f"{4 * BLOCK} more than sinks, and no negative number of them"
             )
         self._stream = stream
         self._tokenizer = tokenizer
         self._sinks = sinks
         self._pick = pick
-        self._is_pinned = bool(stream.cache.length)  # what was restored is pinned as it was
+        self._is_pinned = is_restored
         self.tokens_written = 0
         """Since this object was made."""
 

@@ -47,6 +47,26 @@ def test_what_is_no_json_is_refused(tmp_path: Path) -> None:
         prompts_of(tmp_path / "a.jsonl")
 
 
+@pytest.mark.parametrize(("name", "content"), [("a.txt", "\n \n"), ("a.jsonl", '{"question_id": 81}\n')])
+def test_a_file_without_a_prompt_is_refused_before_the_log_of_another_run_is_lost(
+    name: str, content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).write_text(content)
+    (tmp_path / "log.txt").write_text("USER: One?")
+    given(monkeypatch, "--dataset_name", str(tmp_path / name), "--log_file", str(tmp_path / "log.txt"))
+    with pytest.raises(UserError, match=rf"{name} holds no prompt: expected .* a prompt a line"):
+        main()
+    assert (tmp_path / "log.txt").read_text() == "USER: One?"
+
+
+def test_an_answer_of_no_tokens_is_refused_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        given(monkeypatch, "--max_new_tokens", "0")
+    assert "got '0', expected a whole number from 1" in capsys.readouterr().err
+
+
 def given(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Namespace:
     monkeypatch.setattr(sys, "argv", ["streaming.py", "--dataset_name", "-", "--window_size", "400", *arguments])
     return parse()

@@ -142,6 +142,18 @@ def test_a_saved_story_goes_on_as_if_it_had_not_been_saved(model: LeanDecoder, f
     assert [path.name for path in tmp_path.iterdir()] == ["story"]
 
 
+def test_a_story_whose_beginning_leaves_no_room_in_the_window_is_not_gone_on_with(
+    model: LeanDecoder, folder: Path, tmp_path: Path
+) -> None:
+    stream, chat = begun(model, folder, window=240, sinks=100, pick=sampler())
+    list(chat.tell("once upon a time", limit=100))
+    stream.save(tmp_path / "story")
+    restored = TokenStream(model, capacity=WINDOW)
+    restored.load(tmp_path / "story")
+    with pytest.raises(ValueError, match="a window of 160 tokens with 100 sinks, expected at least 128 more than"):
+        Chat(restored, Tokenizer(folder), sinks=4)
+
+
 def test_what_does_not_fit_is_not_restored(
     model: LeanDecoder, folder: Path, make_lean, make_model, tmp_path: Path
 ) -> None:
