@@ -43,6 +43,7 @@ class ContrastiveSearch:
         **model_kwargs: Any,
     ) -> Any:
         """`input_ids` (B, n) and what comes after them, (B, n + new)."""
+        told = _Told(generation_config)
         cache = model_kwargs["past_key_values"]
         step = _Step(model, cache, self._alpha, self._candidates)
         ids, logits = input_ids, step.begin(input_ids[:, cache.repeated :])
@@ -50,19 +51,42 @@ class ContrastiveSearch:
         pad = generation_config.pad_token_id if generation_config.pad_token_id is not None else 0
         try:
             while bool(unfinished.any()):
-                tokens, logits = step.choose(logits_processor(ids, logits.float()))  # (B,), (B, V)
+                scores = logits_processor(ids, logits)  # (B, V)
+                told.add(logits, scores)
+                tokens, logits = step.choose(scores)  # (B,), (B, V)
                 tokens = tokens * unfinished + pad * (1 - unfinished)
                 ids = torch.cat((ids, tokens[:, None]), dim=1)
                 if self._streamer is not None:
                     self._streamer.put(tokens.cpu())
-                unfinished = unfinished & ~stopping_criteria(ids, None)
+                unfinished = unfinished & ~stopping_criteria(ids, told.scores)
         finally:
             step.end()
         if self._streamer is not None:
             self._streamer.end()
         if generation_config.return_dict_in_generate:
-            return GenerateDecoderOnlyOutput(sequences=ids, past_key_values=cache)
+            return GenerateDecoderOnlyOutput(
+                sequences=ids, scores=told.scores, logits=told.logits, past_key_values=cache
+            )
         return ids
+
+
+class _Told:
+    """What of every step is returned with the ids, as `sample` returns it."""
+
+    def __init__(self, config: Any) -> None:
+        """Raises ValueError for what would be missing."""
+        returns = config.return_dict_in_generate
+        if returns and config.output_hidden_states:
+            raise ValueError("output_hidden_states is set: contrastive search returns no states, expected it unset")
+        self.logits: tuple[Tensor, ...] | None = () if returns and config.output_logits else None
+        self.scores: tuple[Tensor, ...] | None = () if returns and config.output_scores else None
+
+    def add(self, logits: Tensor, scores: Tensor) -> None:
+        """Both (B, V), before and behind the processors."""
+        if self.logits is not None:
+            self.logits += (logits,)
+        if self.scores is not None:
+            self.scores += (scores,)
 
 
 class _Step:
@@ -119,4 +143,4 @@ class _Step:
             ids, past_key_values=self._cache, output_hidden_states=True, logits_to_keep=1, use_cache=True
         )
         states = output.hidden_states[-1].float()  # (rows, n, D)
-        return states / states.norm(dim=-1, keepdim=True), output.logits[:, -1]
+        return states / states.norm(dim=-1, keepdim=True), output.logits[:, -1].float()

@@ -91,7 +91,8 @@ class Endless(GenerationMixin):  # type: ignore[misc]
         output = outputs[-1] if len(outputs) == 1 else _join(outputs)
         if labels is not None:
             vocabulary = self.config.get_text_config(decoder=True).vocab_size
-            output.loss = self.loss_function(logits=output.logits, labels=labels, vocab_size=vocabulary)
+            others = {name: value for name, value in given.items() if name not in self._accepted}  # num_items_in_batch
+            output.loss = self.loss_function(logits=output.logits, labels=labels, vocab_size=vocabulary, **others)
         return output
 
     def _forward_part(self, cache: EndlessCache, given: dict[str, Any], keep: int) -> Any:
@@ -130,6 +131,8 @@ class Endless(GenerationMixin):  # type: ignore[misc]
         if ids is not None and len(ids) == 1 and kwargs.get("attention_mask") is None:
             kwargs["attention_mask"] = torch.ones_like(ids)  # what looks like padding in a single row was said
         read = ids if ids is not None else kwargs.get("inputs_embeds")
+        if read is None and cache.get_seq_length():
+            raise ValueError("generate() has neither ids nor embeddings for a cache that was read into, expected them")
         if read is not None:
             copies = max(config.num_beams or 1, config.num_return_sequences or 1)
             cache.require_history(read, kwargs.get("attention_mask"), copies)
@@ -216,6 +219,12 @@ def _endless_class(model_class: type[PreTrainedModel]) -> type[PreTrainedModel]:
 
 
 def _check(given: dict[str, Any]) -> None:
+    inputs = [given[name] for name in ("input_ids", "inputs_embeds") if given.get(name) is not None]
+    if len(inputs) != 1 or not inputs[0].shape[1]:
+        raise ValueError(
+            f"{len(inputs)} of input_ids and inputs_embeds given, of {[tuple(each.shape) for each in inputs]}: "
+            f"expected one of them, with a token at least"
+        )
     images = [name for name in _IMAGES if given.get(name) is not None]
     if images:
         raise ValueError(f"{', '.join(images)} given: an image's positions have several axes, expected text alone")

@@ -5,7 +5,7 @@ from copy import deepcopy
 import pytest
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, StoppingCriteriaList
 
 from surtitle.sinks import ContrastiveSearch, endless
 from surtitle.sinks.contrastive import _Step
@@ -147,3 +147,24 @@ def test_what_is_forbidden_is_not_chosen_though_fewer_tokens_are_allowed_than_co
         max_new_tokens=20,
     )
     assert set(ids[:, 8:].flatten().tolist()) == set(allowed)
+
+
+def test_its_scores_and_logits_are_returned_and_shown_to_what_stops_it(stock: PreTrainedModel) -> None:
+    model = endless(deepcopy(stock), sinks=4, window=60)
+    seen: list[int] = []
+
+    def stop(ids: Tensor, scores: tuple[Tensor, ...], **others: object) -> Tensor:
+        seen.append(len(scores))
+        return torch.tensor([len(scores) == 5])
+
+    how = {"penalty_alpha": 0.6, "top_k": 4, "max_new_tokens": 12, "suppress_tokens": [7]}
+    asked = {"return_dict_in_generate": True, "output_scores": True, "output_logits": True}
+    output = model.generate(PROMPT, stopping_criteria=StoppingCriteriaList([stop]), **how, **asked)
+    assert seen == [1, 2, 3, 4, 5]
+    assert output.sequences.shape == (1, 13)
+    expected = stock(output.sequences[:, :-1]).logits[0, 7:]
+    torch.testing.assert_close(torch.cat(output.logits), expected, atol=1e-4, rtol=0)
+    expected[:, 7] = -torch.inf
+    torch.testing.assert_close(torch.cat(output.scores), expected, atol=1e-4, rtol=0)
+    with pytest.raises(ValueError, match="contrastive search returns no states"):
+        model.generate(PROMPT, **how, **asked, output_hidden_states=True)

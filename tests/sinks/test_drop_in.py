@@ -341,6 +341,13 @@ def test_the_loss_of_a_long_text_is_that_of_its_logits(model: PreTrainedModel) -
     torch.testing.assert_close(output.loss, expected)
 
 
+def test_a_loss_is_shared_out_as_the_stock_model_shares_it(model: PreTrainedModel, stock: PreTrainedModel) -> None:
+    share = {"labels": PROMPT, "num_items_in_batch": torch.tensor(4)}  # as a Trainer has it
+    torch.testing.assert_close(model(PROMPT, **share).loss, stock(PROMPT, **share).loss)
+    halves = model(TEXT, labels=TEXT, num_items_in_batch=torch.tensor(199 * 2)).loss
+    torch.testing.assert_close(halves * 2, model(TEXT, labels=TEXT).loss)
+
+
 def test_hidden_states_and_tuples_come_as_from_the_stock_model(model: PreTrainedModel) -> None:
     with torch.no_grad():
         output = model(TEXT, output_hidden_states=True)
@@ -577,6 +584,11 @@ def test_what_it_can_not_do_is_said(model: PreTrainedModel, stock: PreTrainedMod
         generated(model, cache_implementation="static")
     cache = model.new_cache()
     model(PROMPT, past_key_values=cache)
+    with pytest.raises(ValueError, match="neither ids nor embeddings for a cache that was read into"):
+        model.generate(past_key_values=cache)
+    for nothing in ({}, {"input_ids": PROMPT[:, :0]}, {"input_ids": PROMPT, "inputs_embeds": torch.zeros(1, 8, 64)}):
+        with pytest.raises(ValueError, match=r"of input_ids and inputs_embeds given, of .* with a token at least"):
+            model(past_key_values=cache, **nothing)
     with pytest.raises(ValueError, match=r"2 rows of .* are coming, expected 1 of"):
         model(torch.cat((PROMPT, PROMPT)), past_key_values=cache)
 
