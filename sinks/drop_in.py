@@ -80,6 +80,11 @@ class Endless(GenerationMixin):  # type: ignore[misc]
         rows, tokens = inputs.shape[:2]
         given["use_cache"] = True
         labels = given.pop("labels", None)
+        if given.get("output_router_logits") and (labels is not None or tokens > max(cache.slots.free, 1)):
+            raise ValueError(
+                "output_router_logits is set: how a text is shared out among experts is not known from its parts, "
+                "expected it unset, or use_cache=False"
+            )
         keep = given.pop("logits_to_keep", 0) or tokens
         outputs, start = [], 0
         for part in cache.parts(tokens):

@@ -348,6 +348,16 @@ def test_a_loss_is_shared_out_as_the_stock_model_shares_it(model: PreTrainedMode
     torch.testing.assert_close(halves * 2, model(TEXT, labels=TEXT).loss)
 
 
+def test_what_experts_were_asked_is_told_as_by_the_stock_model_or_not_at_all() -> None:
+    stock = make_family(FAMILIES["gpt_oss"])
+    model, asked = endless(deepcopy(stock), sinks=4, window=52), {"output_router_logits": True}
+    torch.testing.assert_close(model(PROMPT, **asked).aux_loss, stock(PROMPT, **asked).aux_loss)
+    assert generated(model, max_new_tokens=60, **asked).shape == (1, 68)
+    for more in ({"labels": PROMPT, "input_ids": PROMPT}, {"input_ids": TEXT}):
+        with pytest.raises(ValueError, match=r"output_router_logits is set: .* expected it unset, or use_cache=False"):
+            model(**more, **asked)
+
+
 def test_hidden_states_and_tuples_come_as_from_the_stock_model(model: PreTrainedModel) -> None:
     with torch.no_grad():
         output = model(TEXT, output_hidden_states=True)
