@@ -29,18 +29,19 @@ class Chat:
 
         Raises ValueError where the window has no room beside the sinks.
         """
-        is_restored = bool(stream.cache.length)
-        pinned = stream.cache.pinned if is_restored and sinks >= 0 else sinks  # what was restored is pinned as it was
-        if pinned < 0 or stream.cache.capacity < pinned + 4 * BLOCK:
+        cache = stream.cache
+        # what was restored is pinned as it was, but where it was left before it had as many tokens
+        self._is_pinned = bool(cache.length and (cache.pinned or cache.turn_ends or cache.evicted))
+        pinned = cache.pinned if self._is_pinned and sinks >= 0 else sinks
+        if pinned < 0 or cache.capacity < pinned + 4 * BLOCK:
             raise ValueError(
-                f"a window of {stream.cache.capacity} tokens with {pinned} sinks, expected at least "
+                f"a window of {cache.capacity} tokens with {pinned} sinks, expected at least "
                 f"{4 * BLOCK} more than sinks, and no negative number of them"
             )
         self._stream = stream
         self._tokenizer = tokenizer
         self._sinks = sinks
         self._pick = pick
-        self._is_pinned = is_restored
         self.tokens_written = 0
         """Since this object was made."""
 

@@ -142,6 +142,23 @@ def test_a_saved_story_goes_on_as_if_it_had_not_been_saved(model: LeanDecoder, f
     assert [path.name for path in tmp_path.iterdir()] == ["story"]
 
 
+@pytest.mark.parametrize("sinks", [4, 100])
+def test_a_story_that_was_left_before_its_sinks_were_pinned_pins_them_when_it_goes_on(
+    sinks: int, model: LeanDecoder, folder: Path, tmp_path: Path
+) -> None:
+    stream, chat = begun(model, folder, window=240, sinks=sinks)
+    next(chat.tell("o", limit=None))  # and nobody reads on
+    assert not stream.cache.pinned
+    stream.save(tmp_path / "story")
+    restored = TokenStream(model, capacity=240)
+    restored.load(tmp_path / "story")
+    first = restored.cache.ids[:, :1].clone()
+    list(Chat(restored, Tokenizer(folder), sinks=sinks, pick=sampler()).tell("", limit=300))
+    assert restored.cache.evictions > 0
+    assert restored.cache.pinned == sinks
+    assert torch.equal(restored.cache.ids[:, :1], first)
+
+
 def test_a_story_whose_beginning_leaves_no_room_in_the_window_is_not_gone_on_with(
     model: LeanDecoder, folder: Path, tmp_path: Path
 ) -> None:
