@@ -1,8 +1,9 @@
 """How loud the audio is, so that a speaker who is far from the microphone is heard as one who is near.
 
 In: frames of samples. Out: the same frames, louder where all was quiet for some seconds. What is as loud as speech
-usually is stays as it is, and what is too quiet to be anything but a converter's noise makes nothing louder. Pure
-policy: knows no model and no clock.
+usually is stays as it is, and what is too quiet to be anything but a converter's noise makes nothing louder. A constant
+beside the sound, as cheap converters add, is no loudness: beside it a quiet speaker would never be heard. Pure policy:
+knows no model and no clock.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ MOST = 40.0
 """Decibels that quiet audio is raised by at most."""
 RELEASE = 12.0
 """Decibels a second at which what was loud is forgotten."""
+_STEADY = 1.0
+"""Seconds, about, over whose mean sound swings: what is slower than that is a converter's."""
 
 
 def loudness(frame: Samples) -> float:
@@ -34,12 +37,22 @@ class Level:
     def __init__(self) -> None:
         """As if what came before had been very quiet: the first words may be."""
         self._loudness = EVERYDAY - MOST
+        self._constant: float | None = None
 
     def push(self, frame: Samples) -> Samples:
         """`frame`, at the level that its past asks for. It is louder than everything before it at once, and quieter
         but slowly: a pause between two words raises nothing."""
-        heard = loudness(frame)
+        if not len(frame) or frame.min() == frame.max():  # nothing swings: there is no sound in it
+            return frame
+        swing = frame - np.float32(self._follow(float(frame.mean()), len(frame) / SAMPLE_RATE))
+        heard = loudness(swing)
         if heard > NOTHING:
             self._loudness = max(heard, self._loudness - RELEASE * len(frame) / SAMPLE_RATE)
         raised = min(MOST, EVERYDAY - self._loudness)
-        return frame * np.float32(10 ** (raised / 20)) if raised > 0 else frame
+        return swing * np.float32(10 ** (raised / 20)) if raised > 0 else frame
+
+    def _follow(self, mean: float, seconds: float) -> float:
+        """The constant, now that a frame of so many seconds had this mean."""
+        before = mean if self._constant is None else self._constant
+        self._constant = before + (mean - before) * min(1.0, seconds / _STEADY)
+        return self._constant

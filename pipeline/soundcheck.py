@@ -44,7 +44,8 @@ class Soundcheck:
         samples = np.concatenate((self._open, np.nan_to_num(item.samples, posinf=0.0, neginf=0.0)))
         whole = len(samples) // FRAME * FRAME
         self._open = samples[whole:]
-        levels = [loudness(frame) for frame in samples[:whole].reshape(-1, FRAME)]
+        # a constant, as cheap converters add, is no sound
+        levels = [loudness(frame - frame.mean()) for frame in samples[:whole].reshape(-1, FRAME)]
         for level in levels:
             self._count(level)
         return levels

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -73,6 +74,23 @@ def test_silence_raises_nothing_however_long_it_is(frames: int) -> None:
         level.push(np.zeros(FRAME, np.float32))
         level.push(sound(NOTHING - 1))
     np.testing.assert_allclose(loudness(level.push(sound(-60))), -60, atol=0.5)
+
+
+@pytest.mark.parametrize("constant", [0.0003, 0.003, -0.03])
+def test_a_constant_beside_quiet_speech_does_not_keep_it_quiet(constant: float) -> None:
+    level = Level()
+    for _ in range(2 * A_SECOND):
+        out = level.push(sound(-65) + np.float32(constant))
+    np.testing.assert_allclose(loudness(out), EVERYDAY, atol=0.1)
+    assert abs(out.mean()) < 1e-4
+
+
+def test_where_a_source_with_a_constant_is_muted_nothing_is_heard() -> None:
+    level = Level()
+    after(level, -65, 1.0)
+    level.push(sound(-65) + np.float32(0.01))
+    for _ in range(3 * A_SECOND):
+        assert not level.push(np.zeros(FRAME, np.float32)).any()
 
 
 def test_no_samples_are_no_samples() -> None:
