@@ -78,4 +78,5 @@ def downmix(block: npt.NDArray[np.float32]) -> Samples:
     assert block.ndim in (1, 2), f"block of shape {block.shape}, expected [frames] or [frames, channels]"
     if block.ndim == 1:
         return np.ascontiguousarray(block, np.float32)
-    return np.asarray(block.mean(axis=1), np.float32)
+    with np.errstate(invalid="ignore", over="ignore"):  # what that makes no number is told as a gap, in people's words
+        return np.asarray(block.mean(axis=1), np.float32)

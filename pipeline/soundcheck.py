@@ -45,7 +45,7 @@ class Soundcheck:
         whole = len(samples) // FRAME * FRAME
         self._open = samples[whole:]
         # a constant, as cheap converters add, is no sound
-        levels = [loudness(frame - frame.mean()) for frame in samples[:whole].reshape(-1, FRAME)]
+        levels = [loudness(frame - frame.mean(dtype=np.float64)) for frame in samples[:whole].reshape(-1, FRAME)]
         for level in levels:
             self._count(level)
         return levels

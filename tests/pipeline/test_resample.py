@@ -57,6 +57,11 @@ def test_channels_are_mixed_by_their_mean_so_that_full_scale_does_not_clip() -> 
     np.testing.assert_array_equal(downmix(np.array([[1, 1], [1, 0], [-1, 1]], np.float32)), [1, 0.5, 0])
 
 
+def test_channels_that_are_broken_are_mixed_to_no_number_without_a_warning_on_the_terminal() -> None:
+    most = np.finfo(np.float32).max
+    assert not np.isfinite(downmix(np.array([[np.inf, -np.inf], [most, most], [np.nan, 0]], np.float32))).any()
+
+
 @pytest.mark.parametrize("rate", [0, -1, 48, 10**7])
 def test_a_rate_that_no_device_has_is_refused(rate: int) -> None:
     with pytest.raises(ValueError, match=f"sample rate {rate} Hz, expected 4000 to 768000 Hz"):
