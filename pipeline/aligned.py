@@ -15,7 +15,7 @@ from faster_whisper.transcribe import merge_punctuations
 
 from surtitle.pipeline.events import Word
 from surtitle.pipeline.sentences import DASHES
-from surtitle.pipeline.text import is_ending, is_one, is_punctuation, is_spaced
+from surtitle.pipeline.text import is_ending, is_mute, is_one, is_punctuation, is_spaced
 
 Decode = Callable[[list[int]], str]
 """The text of some tokens."""
@@ -53,12 +53,13 @@ def words_of(aligned: Sequence[dict[str, Any]], *, known: int, language: str, de
 
 def _after(aligned: Sequence[dict[str, Any]], known: int, decode: Decode) -> Iterator[dict[str, Any]]:
     """What ends after the first `known` tokens. Of a word that begins before them there is the rest where it clings to
-    what is known (`'s` of `that's`), else all of it once more: half a word would be none.
+    what is known (`'s` of `that's`) or no more than a mark is known (`000` of `,000`), else all of it once more: half a
+    word would be none.
     """
     ends = accumulate(len(item["tokens"]) for item in aligned)
     for item, end in zip(aligned, ends, strict=True):
         if end <= known:
             continue
-        rest = item["tokens"][-(end - known) :]
-        clings = len(rest) < len(item["tokens"]) and is_ending(decode(rest).strip())
-        yield {**item, "tokens": rest, "word": decode(rest)} if clings else item
+        begun, rest = item["tokens"][: known - end], item["tokens"][known - end :]
+        is_whole = bool(begun) and (is_ending(decode(rest).strip()) or is_mute(decode(begun)))
+        yield {**item, "tokens": rest, "word": decode(rest)} if is_whole else item

@@ -105,7 +105,7 @@ def _is_dotted(stem: str, language: str) -> bool:
     """True for what is short for several words (`U.S`), and for a date where ordinals have stops (`3.5`, in May): not
     for other numbers, `3.5` or `1.000`, and for addresses (`example.com`), behind which a stop ends a sentence."""
     parts = stem.lstrip(_MONEY).split(".")
-    is_number = all(part.isdigit() for part in parts)
+    is_number = all(part.isdigit() for part in parts if part)  # `.5` may be all that was left of `3.5`
     return len(parts) > 1 and len(parts[-1]) < 3 and (language in _ORDINAL_STOP or not is_number)
 
 

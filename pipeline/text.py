@@ -50,14 +50,15 @@ def letters_in(text: str) -> int:
 
 
 def joined(words: Iterable[str], language: str) -> str:
-    """One line of text: spaces between words where the language has them, none before closing punctuation; a dash that
-    is a word of its own was written with one. In others there are some between Latin words.
+    """One line of text: spaces between words where the language has them, none before closing punctuation nor within a
+    number that was recognised in parts; a dash that is a word of its own was written with one. In others there are some
+    between Latin words.
     """
     spaced, text = is_spaced(language), ""
     for word in words:
         if spaced:
-            clings = (is_punctuation(word) and word not in DASHES) or is_rest(word, language)
-            apart = bool(text) and not clings
+            closes = is_punctuation(word) and word not in DASHES
+            apart = bool(text) and not (closes or is_rest(word, language) or _is_fraction(text, word))
         else:
             apart = is_latin(text[-1:]) and is_latin(word[:1])
         text += f" {word}" if apart else word
@@ -82,6 +83,11 @@ def is_one(before: str, after: str) -> bool:
 def is_one_number(before: str, after: str) -> bool:
     """Whether a number may go on from one to the other: `100.` and `5`."""
     return before[-1:] in _WITHIN_NUMBERS and before[-2:-1].isdigit() and after[:1].isdigit()
+
+
+def _is_fraction(before: str, after: str) -> bool:
+    """Whether a number goes on with a mark: `3` with `.5`, `10` with `:30`. Nobody writes a space there."""
+    return before[-1:].isdigit() and after[:1] in _WITHIN_NUMBERS and after[1:2].isdigit()
 
 
 def is_mark(letter: str) -> bool:

@@ -63,6 +63,13 @@ def test_of_a_word_that_is_known_in_part_there_is_what_clings_to_that() -> None:
     assert texts((" that", "'s"), known=3) == []
 
 
+def test_of_a_word_of_which_a_mark_alone_is_known_there_is_the_rest() -> None:
+    assert texts((" 1",), (",", "000"), (" people",), known=2) == ["000", "people"]
+    assert texts((" example",), (".", "com"), known=2) == ["com"]
+    assert texts((" dit",), (" «", "Oui"), known=2, language="fr") == ["Oui"]
+    assert texts((" 3",), (".", "5"), known=1) == [".5"]
+
+
 def test_of_another_word_that_is_known_in_part_there_is_all_of_it() -> None:
     assert texts((" Hong", "kong"), (" und",), known=1, language="de") == ["Hongkong", "und"]
 

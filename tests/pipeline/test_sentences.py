@@ -28,7 +28,7 @@ from surtitle.pipeline.sentences import ended_after_all, ends_clause, ends_sente
         ("я.»", "ru"),
         ("e.", "ro"),
         ("a.", "fr"),
-        *((word, "en") for word in ("3.5.", "$3.50.", "1.2.3.", "example.com.")),
+        *((word, "en") for word in ("3.5.", ".5.", "$3.50.", "1.2.3.", "example.com.")),
         ("1.000.", "es"),
         ("1.000.", "de"),
         ("vol.", "fr"),

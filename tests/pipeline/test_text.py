@@ -42,6 +42,20 @@ def test_what_was_contracted_clings_to_the_word_before() -> None:
     assert joined(["stay", "'cause"], "en") == "stay 'cause"
 
 
+@pytest.mark.parametrize(
+    ("words", "language", "text"),
+    [
+        (["about", "$3", ".5", "million"], "en", "about $3.5 million"),
+        (["1", ",000", ",000"], "en", "1,000,000"),
+        (["at", "10", ":30"], "en", "at 10:30"),
+        (["etwa", "3", ",5%"], "de", "etwa 3,5%"),
+        (["a", "margin", "of", ".5", "to", "1,", "2,", "3."], "en", "a margin of .5 to 1, 2, 3."),
+    ],
+)
+def test_a_number_that_was_recognised_in_parts_is_one(words: list[str], language: str, text: str) -> None:
+    assert joined(words, language) == text
+
+
 def test_a_dash_that_was_written_with_spaces_has_them() -> None:
     assert joined(["Это", "—", "моя", "книга."], "ru") == "Это — моя книга."
 
