@@ -15,7 +15,7 @@ from faster_whisper.transcribe import merge_punctuations
 
 from surtitle.pipeline.events import Word
 from surtitle.pipeline.sentences import DASHES
-from surtitle.pipeline.text import is_ending, is_mute, is_one, is_punctuation, is_spaced
+from surtitle.pipeline.text import is_ending, is_mark, is_mute, is_one, is_punctuation, is_spaced
 
 Decode = Callable[[list[int]], str]
 """The text of some tokens."""
@@ -52,14 +52,20 @@ def words_of(aligned: Sequence[dict[str, Any]], *, known: int, language: str, de
 
 
 def _after(aligned: Sequence[dict[str, Any]], known: int, decode: Decode) -> Iterator[dict[str, Any]]:
-    """What ends after the first `known` tokens. Of a word that begins before them there is the rest where it clings to
-    what is known (`'s` of `that's`) or no more than a mark is known (`000` of `,000`), else all of it once more: half a
-    word would be none.
+    """What ends after the first `known` tokens. Of a word that begins before them there is the rest where that may come
+    alone, else all of it once more: half a word would be none.
     """
     ends = accumulate(len(item["tokens"]) for item in aligned)
     for item, end in zip(aligned, ends, strict=True):
         if end <= known:
             continue
         begun, rest = item["tokens"][: known - end], item["tokens"][known - end :]
-        is_whole = bool(begun) and (is_ending(decode(rest).strip()) or is_mute(decode(begun)))
-        yield {**item, "tokens": rest, "word": decode(rest)} if is_whole else item
+        is_cut = bool(begun) and _may_come_alone(decode(begun), decode(rest).strip())
+        yield {**item, "tokens": rest, "word": decode(rest)} if is_cut else item
+
+
+def _may_come_alone(begun: str, rest: str) -> bool:
+    """Whether the word that has `begun` is whole there (`'s` of `that's`, the marks of `है।` and `here."`), or begins
+    with its `rest` (`000` of `,000`)."""
+    is_marks = bool(rest) and is_mute(rest) and not is_mark(rest[0])
+    return is_ending(rest) or is_marks or is_mute(begun)

@@ -70,6 +70,17 @@ def test_of_a_word_of_which_a_mark_alone_is_known_there_is_the_rest() -> None:
     assert texts((" 3",), (".", "5"), known=1) == [".5"]
 
 
+def test_a_word_whose_marks_come_later_is_not_said_again_with_them() -> None:
+    assert texts((" है", "।"), (" हम",), known=1, language="hi") == ["।", "हम"]
+    assert texts((" حالك", "؟"), (" أنا",), known=1, language="ar") == ["؟", "أنا"]
+    assert texts((" here", '."'), (" She",), known=1) == ['."', "She"]
+    assert texts((" well", "..."), (" what",), known=1) == ["...", "what"]
+
+
+def test_a_vowel_that_comes_later_has_its_word() -> None:
+    assert texts((" क", "ि"), known=1, language="hi") == ["कि"]
+
+
 def test_of_another_word_that_is_known_in_part_there_is_all_of_it() -> None:
     assert texts((" Hong", "kong"), (" und",), known=1, language="de") == ["Hongkong", "und"]
 
