@@ -44,11 +44,10 @@ class Soundcheck:
         samples = np.concatenate((self._open, np.nan_to_num(item.samples, posinf=0.0, neginf=0.0)))
         whole = len(samples) // FRAME * FRAME
         self._open = samples[whole:]
-        # a constant, as cheap converters add, is no sound
-        levels = [loudness(frame - frame.mean(dtype=np.float64)) for frame in samples[:whole].reshape(-1, FRAME)]
-        for level in levels:
-            self._count(level)
-        return levels
+        frames = samples[:whole].reshape(-1, FRAME)
+        for frame in frames:  # a constant, as cheap converters add, is no sound
+            self._count(loudness(frame - frame.mean(dtype=np.float64)))
+        return [loudness(frame) for frame in frames]
 
     def _lose(self) -> list[float]:
         if not self._is_lost:
