@@ -214,6 +214,25 @@ async def test_it_follows_until_somebody_scrolls_up_and_again_when_asked(
     assert await page.evaluate("document.scrollingElement.scrollWidth") == 320
 
 
+async def test_it_follows_who_reaches_for_the_menus_by_keyboard(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    hub.publish(SESSION)
+    page = await reader(browser, server, complaints)
+    for cue in range(20):
+        say(hub, cue)
+    newest = page.locator("#captions p").last
+    await expect(newest).to_contain_text("(19)")
+    await expect(newest).to_be_in_viewport()
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_label("Language")).to_be_focused()
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("button", name="Aa")).to_be_focused()
+    say(hub, 20)
+    await expect(newest).to_contain_text("(20)")
+    await expect(newest).to_be_in_viewport()
+
+
 async def test_size_and_colours_are_remembered(
     hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
 ) -> None:
