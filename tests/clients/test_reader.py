@@ -6,7 +6,7 @@ import pytest
 from browsing import SESSION, caption, opened
 from playwright.async_api import BrowserContext, Page, ViewportSize, expect
 
-from surtitle.pipeline.events import Gap, SessionEnd, SessionStart, Targets
+from surtitle.pipeline.events import Gap, SessionEnd, SessionStart, Status, Targets
 from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.rooms import Rooms
 from surtitle.pipeline.server import CaptionServer
@@ -231,6 +231,29 @@ async def test_it_follows_who_reaches_for_the_menus_by_keyboard(
     say(hub, 20)
     await expect(newest).to_contain_text("(20)")
     await expect(newest).to_be_in_viewport()
+
+
+async def test_who_chooses_a_size_sees_the_choice_and_the_newest_words(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    hub.publish(SESSION)
+    page = await reader(browser, server, complaints)
+    hub.publish(Status("device", None, 1, 1))
+    for cue in range(20):
+        say(hub, cue)
+    newest = page.locator("#captions p").last
+    await expect(newest).to_contain_text("(19)")
+    await page.get_by_role("button", name="Aa").dispatch_event("click")  # scrolls to nothing
+    choice = page.get_by_role("region", name="Size and colours")
+    for cue in (20, 21):
+        say(hub, cue)
+        await expect(newest).to_contain_text(f"({cue})")
+        for seen in (choice, newest, page.get_by_text("The microphone is gone")):
+            await expect(seen).to_be_in_viewport(ratio=1)
+        await page.get_by_role("button", name="Larger").dispatch_event("click")
+    await page.set_viewport_size(ViewportSize(width=320, height=256))  # an ordinary window at 400 %
+    await page.get_by_label("Show the original, too").focus()
+    await expect(page.get_by_label("Show the original, too")).to_be_in_viewport(ratio=1)
 
 
 async def test_size_and_colours_are_remembered(
