@@ -26,7 +26,8 @@ from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.messages import CloseCode, Refused, RoomName
 
 Right = Literal["read", "publish"]
-TokenName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}\Z")]
+_NAME_PATTERN = r"^[A-Za-z0-9._-]{1,64}\Z"
+TokenName = Annotated[str, Meta(pattern=_NAME_PATTERN)]
 _TABLE = re.compile(r"^(?=[ \t]*\[\[\s*token\s*\]\])", re.MULTILINE)
 
 
@@ -139,7 +140,9 @@ def parse(text: str, *, public_read: bool = False) -> Tokens:
 
 
 def added(text: str, token: Token) -> str:
-    """The file's `text` with one token more, all else as it was. Raises UserError if the name is taken."""
+    """The file's `text` with one token more, all else as it was. Raises UserError if the name is taken, or none."""
+    if not re.search(_NAME_PATTERN, token.name):  # it was typed: a place in the file would say nothing
+        raise UserError(f"got the name {token.name!r}, expected 1 to 64 of the characters A-Z a-z 0-9 . _ -")
     fields = {"name": token.name, "right": token.right, "session": token.session, "sha256": token.sha256}
     table = "".join(f'{name} = "{value}"\n' for name, value in fields.items() if value is not None)
     longer = f"{text.rstrip()}\n\n[[token]]\n{table}".lstrip()

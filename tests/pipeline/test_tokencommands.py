@@ -124,7 +124,9 @@ def test_a_token_is_revoked_where_a_link_leads_to(tmp_path: Path) -> None:
     [
         (["add", "obs", "--right", "read"], "two tokens are called 'obs'"),
         (["revoke", "door"], "no token is called 'door', expected one of obs"),
-        (["add", "a b", "--right", "read"], r"expected \[\[token"),
+        (["add", "a b", "--right", "read"], r"^surtitle: got the name 'a b', expected 1 to 64 of the characters"),
+        (["add", "", "--right", "read"], "got the name '', expected 1 to 64 of the characters"),
+        (["add", 'a"\nright = "publish', "--right", "read"], "got the name 'a.*publish', expected 1 to 64 of the char"),
     ],
 )
 def test_what_can_not_be_done_is_said_and_changes_nothing(
