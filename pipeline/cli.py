@@ -76,9 +76,19 @@ LIBRARY_SETTINGS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status."""
+    _open_what_was_closed()
     if isinstance(sys.stdout, TextIOWrapper):  # as on standard error: a letter that an old locale lacks ends no session
         sys.stdout.reconfigure(errors="backslashreplace")
     return exit_status("surtitle", lambda: _run(arguments))
+
+
+def _open_what_was_closed() -> None:
+    """Lead standard streams nowhere that were closed (`>&-`): Python has None in their place, and the next file that is
+    opened, such as a log, would have their numbers.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # each takes the lowest number that is free
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
 def _run(arguments: Sequence[str] | None) -> int | None:

@@ -583,6 +583,20 @@ def test_no_library_is_loaded_before_its_settings_are_made() -> None:
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stderr.strip() == ""
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_standard_streams_that_are_closed_lead_nowhere_and_end_no_command(closed: str, tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "from surtitle.pipeline.cli import main\n"
+        "status = main(sys.argv[1:])\n"
+        "open(sys.argv[2] + '.said', 'w').write(f'{status} {None in (sys.stdin, sys.stdout, sys.stderr)}')"
+    )
+    path = tmp_path / "tokens.toml"
+    words = [sys.executable, "-P", "-c", program, "tokens", str(path), "add", "obs", "--right", "read"]
+    subprocess.run(["sh", "-c", f'exec "$@" {closed}', "sh", *words], check=True, capture_output=True)
+    assert path.with_suffix(".toml.said").read_text() == "0 False"
+
+
 @pytest.mark.slow
 def test_what_runs_on_cores_translates_without_transformers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SURTITLE_HOME", str(tmp_path / "models"))
