@@ -73,3 +73,24 @@ async def test_every_theme_of_the_reader_can_be_read(
     await page.get_by_label("Show the original, too").check()
     await expect(page.locator("#drafts")).to_contain_text("Esta no")
     assert await violations(page) == []
+
+
+async def test_who_is_live_what_is_chosen_and_how_loud_it_is_are_seen_in_forced_colours_too(
+    hub: Hub, rooms: Rooms, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    rooms.speak("main")
+    hub.publish(SESSION)
+    page = await listened(browser, complaints)
+    await page.emulate_media(forced_colors="active")
+    await page.goto(f"{server.url}/read?lang=es")
+    room = page.locator("#room.live")
+    live = await room.screenshot()
+    await room.evaluate("pill => pill.classList.remove('live')")
+    assert await page.locator("#room").screenshot() != live
+    await page.goto(f"{server.url}/setup?lang=es")
+    looks = "each => getComputedStyle(each).backgroundColor"
+    chosen = page.locator("#languages button[aria-pressed='true']")
+    other = page.locator("#languages button[aria-pressed='false']").first
+    assert await chosen.evaluate(looks) != await other.evaluate(looks)
+    await page.goto(f"{server.url}/speak")
+    assert await page.locator("#meter span").evaluate(looks) != await page.locator("#meter").evaluate(looks)
