@@ -243,7 +243,13 @@ def _serve_command(commands: Commands) -> None:
 
 def _watch_command(commands: Commands) -> None:
     watch = _command(commands, "watch", run_watch, "show captions in the terminal")
-    watch.add_argument("url", nargs="?", default=SERVER, metavar="URL", help=f"the server's address (default {SERVER})")
+    watch.add_argument(
+        "url",
+        nargs="?",
+        default=SERVER,
+        metavar="URL",
+        help=f"the server's address, or a link to one of its pages (default {SERVER})",
+    )
     watch.add_argument(
         "--lang", metavar="CODES", help="languages to show, such as es or es,de, in this order (default: all)"
     )

@@ -136,11 +136,14 @@ def run_serve(args: argparse.Namespace) -> None:
 
 def run_watch(args: argparse.Namespace) -> None:
     """Show captions in the terminal."""
+    from surtitle.clients.link import link_of
     from surtitle.clients.viewer import ViewerError
     from surtitle.clients.watch import watch
 
-    langs = parse_languages(args.lang) if args.lang else ()
-    token, room = token_of(args.token_file, os.environ), room_of(args)
+    link = link_of(args.url)
+    wanted, room = args.lang or link.lang, room_of(args, link.session)
+    langs = parse_languages(wanted) if wanted else ()
+    token = link.token if link.token and not args.token_file else token_of(args.token_file, os.environ)
     try:
         asyncio.run(watch(args.url, langs, Printed(), Console(stderr=True), session=room, token=token))
     except ViewerError as error:

@@ -24,13 +24,13 @@ TOKEN_VARIABLE = "SURTITLE_TOKEN"
 """The environment variable that holds a token. No flag does: everybody on a machine sees the flags of its programs."""
 
 
-def room_of(args: argparse.Namespace) -> str:
-    """What `session_flag` read. Raises UsageError for what is no name."""
+def room_of(args: argparse.Namespace, otherwise: str | None = None) -> str:
+    """What `session_flag` read, `otherwise` where nothing was typed. Raises UsageError for what is no name."""
     # not at the top: these bring numpy, whose settings are made after the flags are read
     from surtitle.pipeline.events import MAIN_ROOM
     from surtitle.pipeline.messages import ROOM_PATTERN
 
-    name: str = args.session or MAIN_ROOM
+    name: str = args.session or otherwise or MAIN_ROOM
     if not re.fullmatch(ROOM_PATTERN, name):
         raise UsageError(f"got --session {name!r}, expected 1 to 64 of the characters A-Z a-z 0-9 _ -")
     return name

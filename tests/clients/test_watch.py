@@ -314,3 +314,22 @@ async def test_the_command_shows_a_token_and_names_a_session(
         await server.drain(5)
         assert await watching == 0
     assert capsys.readouterr().out == "buenas noches\n"
+
+
+async def test_a_link_that_readers_were_sent_is_watched_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    hub = Hub("e")
+    hub.publish(SessionStart("night-1", ("en",), ("es", "de"), {}, "real", "hall-2"))
+    hub.publish(final(0, "es", "buenas noches"))
+    hub.publish(final(0, "de", "guten Abend"))
+    tokens = Tokens((Token("phone", "read", digest("secret"), "hall-2"),))
+    async with CaptionServer(Rooms(lambda: hub), port=0, tokens=lambda: tokens) as server:
+        link = f"{server.url}/read?session=hall-2&lang=de#token=secret"
+        assert await asyncio.to_thread(main, ["watch", link, "--session", "main"]) == 1, "a flag says otherwise"
+        assert "is good for session" in capsys.readouterr().err
+        watching = asyncio.create_task(asyncio.to_thread(main, ["watch", link]))
+        while not hub.viewers:  # noqa: ASYNC110 - a hub tells nobody who joins
+            await asyncio.sleep(0.01)
+        hub.publish(SessionEnd(2, 2, {}))
+        await server.drain(5)
+        assert await watching == 0
+    assert capsys.readouterr().out == "guten Abend\n"
