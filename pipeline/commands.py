@@ -251,6 +251,8 @@ def run_models(args: argparse.Namespace) -> None:
         case "verify":
             verify_models(store, args.names)
         case _:
+            if args.names:
+                raise UsageError(f"got list with the NAME {args.names[0]}, expected none: it lists every model")
             list_models(store, Printed())
 
 
@@ -260,6 +262,8 @@ def run_tokens(args: argparse.Namespace) -> None:
 
     if args.action != "list" and args.name is None:
         raise UsageError(f"got {args.action} without a NAME, expected the token's, such as obs")
+    if args.action == "list" and args.name is not None:
+        raise UsageError(f"got list with the NAME {args.name}, expected none: it lists every token")
     match args.action:
         case "add":
             if args.right is None:

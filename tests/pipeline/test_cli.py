@@ -472,6 +472,11 @@ def test_a_token_needs_a_name_and_a_right(arguments: list[str], said: str, run: 
     assert_said(run("tokens", tmp_path / "tokens.toml", *arguments), 2, said)
 
 
+def test_a_list_of_everything_is_not_given_where_one_was_named(run: Run, tmp_path: Path) -> None:
+    assert_said(run("models", "list", "whisper-base"), 2, "got list with the NAME whisper-base, expected none")
+    assert_said(run("tokens", tmp_path / "tokens.toml", "list", "obs"), 2, "got list with the NAME obs, expected none")
+
+
 def test_a_text_that_is_missing_is_said_in_one_line(run: Run, tmp_path: Path) -> None:
     assert_said(run("translate", "nowhere.txt", *PAIR, "--llm", tmp_path), 1, r"can't read nowhere\.txt")
 
