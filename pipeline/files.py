@@ -18,6 +18,7 @@ import numpy as np
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import SAMPLE_RATE, Samples
 from surtitle.pipeline.resample import Resampler
+from surtitle.pipeline.shortfalls import clock
 
 SHORTEST_HOLE_S, LONGEST_HOLE_S = 0.05, 600.0
 """Seconds. Less than this between two frames is how coarse a container's times are; more is no loss but times
@@ -28,6 +29,10 @@ FORMATS = (
     "dts,dtshd,dv,flv,gsm,loas,mp2,mpc,mpc8,mpeg,mpegts,mxf,nut,oma,rm,sox,spdif,tak,truehd,tta,voc,w64,wv,xwma"
 )
 """FFmpeg's names of containers and streams that hold sound themselves."""
+_HEADED = frozenset({"flac", "mov", "matroska", "aiff", "au"})
+"""Of those, the ones whose header says how long they are; of others FFmpeg guesses it, or measures what is there."""
+SHORTER_S, SHORTER = 1.0, 0.02
+"""Seconds, and share of what a recording says that it has, from which what is not there is missed: headers round."""
 
 # Of PyAV's containers, packets and frames the type checker sees nothing (`Any`): its stubs differ by release.
 
@@ -84,13 +89,27 @@ def decode(path: Path) -> Iterator[Samples]:
         except (av.FFmpegError, ValueError) as error:
             # the file ends too early, its disk fails, or it says what no recording has, such as a rate of 10 Hz
             broken = error.strerror if isinstance(error, av.FFmpegError) else str(error)
+        said = _said(container)
     if decoded:
         yield from converter.flush()
+        if said - converter.position > max(SHORTER_S, SHORTER * said):
+            broken = broken or f"it says that it has {clock(said)}, and ends at {clock(converter.position)}"
     if broken and decoded:
         raise UserError(f"{path}: cannot be read to its end ({broken}); everything before that was captioned")
     if not decoded:
         why = f" ({broken})" if broken else ""
         raise UserError(f"{path}: no sound could be decoded from it{why}, expected a recording; check that it plays")
+
+
+def _said(container: Any) -> float:
+    """Seconds of sound that the header says there are; 0: it says nothing that can be relied on."""
+    if _HEADED.isdisjoint(container.format.name.split(",")):
+        return 0.0
+    stream = container.streams.audio[0]
+    if stream.duration is not None:
+        return float(stream.duration * stream.time_base)
+    is_alone = len(container.streams) == 1  # a film may be longer than its sound
+    return float(container.duration / av.time_base) if is_alone and container.duration else 0.0
 
 
 def _frames(packet: Any) -> Sequence[Any]:
@@ -151,7 +170,8 @@ class _Converter:
         self._to_float: Any = None
         self._resampler = Resampler(SAMPLE_RATE)
         self._origin: float | None = None  # Seconds, by the container's clock, of the first frame.
-        self._position = 0.0  # Seconds since then that have been passed on.
+        self.position = 0.0
+        """Seconds since then that have been passed on."""
 
     def push(self, frame: Any) -> Iterator[Samples]:
         yield from self._fill(frame.time)
@@ -161,7 +181,7 @@ class _Converter:
             self._to_float = av.AudioResampler(format="flt", layout=_layout(frame.layout))
             self._resampler = Resampler(frame.sample_rate)
             self._shape = shape
-        self._position += frame.samples / frame.sample_rate
+        self.position += frame.samples / frame.sample_rate
         for out in self._to_float.resample(frame):
             # A packed frame is one row: [1, samples * channels].
             yield self._resampler.push(out.to_ndarray().reshape(-1, out.layout.nb_channels))
@@ -176,11 +196,11 @@ class _Converter:
             return
         if self._origin is None:
             self._origin = time
-            late = 0.0 if self._start is None or self._position else time - self._start
+            late = 0.0 if self._start is None or self.position else time - self._start
             if SHORTEST_HOLE_S < late < LONGEST_HOLE_S:
                 yield np.zeros(round(late * SAMPLE_RATE), np.float32)
-        missing = time - self._origin - self._position
+        missing = time - self._origin - self.position
         if SHORTEST_HOLE_S < missing < LONGEST_HOLE_S:
             yield from self.flush()
             yield np.full(round(missing * SAMPLE_RATE), np.nan, np.float32)
-            self._position += missing
+            self.position += missing

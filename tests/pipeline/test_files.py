@@ -137,6 +137,21 @@ def test_a_broken_recording_does_not_silence_the_next(tmp_path: Path) -> None:
         list(decode_all([broken[0], whole, broken[1]]))
 
 
+@pytest.mark.parametrize(("name", "codec"), [("t.flac", "flac"), ("t.mkv", "aac"), ("t.aiff", "pcm_s16be")])
+def test_where_a_recording_has_less_than_it_says_that_is_told_once_it_was_heard(
+    tmp_path: Path, name: str, codec: str
+) -> None:
+    noise = np.random.default_rng(0).integers(-9000, 9000, (SAMPLE_RATE * 8, 1)).astype(np.int16)
+    path = encode(tmp_path / name, codec, SAMPLE_RATE, noise)
+    assert len(read(path)) == pytest.approx(SAMPLE_RATE * 8, abs=SAMPLE_RATE / 10)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    heard = list[Samples]()
+    said = r"t\.\w+: cannot be read to its end \(it says that it has 0:08, and ends at 0:0[34]\).*was captioned$"
+    with pytest.raises(UserError, match=said):
+        heard.extend(decode(path))
+    assert len(np.concatenate(heard)) > SAMPLE_RATE * 3
+
+
 def test_a_bad_recording_is_found_before_the_first_one_is_heard(tmp_path: Path) -> None:
     good = write_wav(tmp_path / "good.wav", 8_000, tone(8_000, 1))
     with pytest.raises(UserError, match="no such file"):
