@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -43,6 +44,15 @@ async def listened(browser: BrowserContext, complaints: list[str]) -> Page:
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     return page
+
+
+async def until(page: Page, condition: str) -> None:
+    """Wait until a page says so. Playwright's `wait_for_function` looks again by evaluating text within the page, which
+    the pages' own policy forbids: it works where the first look finds it.
+    """
+    async with asyncio.timeout(20):
+        while not await page.evaluate(condition):  # noqa: ASYNC110 - no element shows it
+            await asyncio.sleep(0.05)
 
 
 async def opened(browser: BrowserContext, url: str, complaints: list[str]) -> Page:

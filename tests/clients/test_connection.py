@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from browsing import SESSION, caption, listened
+from browsing import SESSION, caption, listened, until
 from playwright.async_api import BrowserContext, Page, WebSocketRoute, expect
 from serving import Listener
 
@@ -166,8 +166,8 @@ async def test_of_several_microphones_that_were_asked_for_only_the_last_is_heard
         await start.click()
         await expect(state).to_have_text("You are being heard.")
         await page.evaluate("Promise.all(allow.map((each) => each()))")
-        await page.wait_for_function("opened.length === 2")
-        await page.wait_for_function("opened.filter((each) => each.getTracks()[0].readyState === 'live').length === 1")
+        await until(page, "opened.length === 2")
+        await until(page, "opened.filter((each) => each.getTracks()[0].readyState === 'live').length === 1")
         await page.close()
 
 
@@ -194,8 +194,7 @@ async def test_whose_other_microphone_can_not_be_had_is_heard_by_the_one_before(
         await expect(page.locator("#trouble")).to_be_empty()
         await expect(state).to_have_text("You are being heard.")
         async with asyncio.timeout(5):
-            while await page.evaluate("live()") != "false,true":  # noqa: ASYNC110 - no element shows it
-                await asyncio.sleep(0.05)
+            await until(page, "live() === 'false,true'")
         await page.close()
 
 
@@ -210,14 +209,16 @@ async def test_a_microphone_that_is_allowed_after_the_stop_is_closed_while_last_
 
     page = await with_microphone(browser, complaints, ASKS_LATER)
     async with CaptionServer(Rooms(lambda: Hub("e")), port=0, on_publish=captioning) as server:
-        await page.goto(f"{server.url}/speak")
-        await page.get_by_role("button", name="Start speaking").click()
-        await expect(page.locator("#state")).to_have_text("You are being heard.")
-        await page.get_by_role("button", name="Stop").click()
-        await expect(page.locator("#state")).to_have_text("Waiting for the last captions…")
-        await page.evaluate("allow[0]()")
-        await page.wait_for_function("opened[0]?.getTracks()[0].readyState === 'ended'")
-        over.set()
+        try:
+            await page.goto(f"{server.url}/speak")
+            await page.get_by_role("button", name="Start speaking").click()
+            await expect(page.locator("#state")).to_have_text("You are being heard.")
+            await page.get_by_role("button", name="Stop").click()
+            await expect(page.locator("#state")).to_have_text("Waiting for the last captions…")
+            await page.evaluate("allow[0]()")
+            await until(page, "opened[0]?.getTracks()[0].readyState === 'ended'")
+        finally:
+            over.set()  # the server waits for its sessions, and would wait for good
         await page.close()
 
 
