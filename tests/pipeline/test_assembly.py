@@ -155,6 +155,7 @@ class ScriptedEars:
         return [*words, Closed(second + 0.9)]
 
 
+@pytest.mark.slow
 async def test_a_session_goes_on_while_its_endpoint_fails_and_translates_again_after() -> None:
     chat = ChatServer(lambda messages: "Buenos días.")
     told: list[str] = []
@@ -197,6 +198,7 @@ async def test_a_session_goes_on_while_its_endpoint_fails_and_translates_again_a
     assert "cache_tokens" not in end.stats
 
 
+@pytest.mark.slow
 def test_the_end_waits_for_who_still_waits_for_an_answer() -> None:
     chat = ChatServer(lambda messages: "Buenos días.")
     chat.mode = "stalls"

@@ -411,6 +411,7 @@ def advance(translator: Translator, number: int, *, drafts: bool) -> dict[str, T
     return translated
 
 
+@pytest.mark.slow
 @settings(max_examples=3)
 @given(st.integers(0, 11), st.booleans())
 def test_a_run_that_is_cut_anywhere_says_what_one_does_that_is_not(engine: Engine, cut: int, drafts: bool) -> None:

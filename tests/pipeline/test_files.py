@@ -69,7 +69,7 @@ def test_a_wave_file_of_any_rate_and_channels_keeps_its_length_pitch_and_loudnes
     assert_is_the_tone(samples)
 
 
-@pytest.mark.parametrize("tracks", [3, 4, 6, 9, 32])
+@pytest.mark.parametrize("tracks", [3, 4, 6, 9, pytest.param(32, marks=pytest.mark.slow)])
 def test_of_tracks_without_places_each_is_heard_and_none_louder_than_the_others(tmp_path: Path, tracks: int) -> None:
     heard = []
     for spoken in range(tracks):

@@ -638,6 +638,7 @@ def said_in(translator: Translator, numbers: Sequence[int]) -> dict[str, list[st
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("window", [ROOMY, ROOMY + 60])
 def test_a_language_that_stays_goes_on_as_if_no_other_had_come_or_gone(talker: Engine, window: int) -> None:
     alone, changing = (Translator(talker, ENGLISH, [SPANISH], window=window) for _ in range(2))

@@ -70,6 +70,7 @@ def failures(results: list[conformance.Result]) -> dict[str, str]:
 # --- the real server ---
 
 
+@pytest.mark.slow
 async def test_the_real_server_conforms_in_every_sentence() -> None:
     tokens = Tokens((Token("reader", "read", digest("r" * 32)), Token("speaker", "publish", digest("p" * 32))))
     async with serving(tokens) as server:

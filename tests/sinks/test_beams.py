@@ -46,6 +46,7 @@ def score_of(decoder, ids, said) -> float:
     return float(losses.mean())
 
 
+@pytest.mark.slow
 @given(ids=st.lists(st.integers(0, FEW - 1), min_size=1, max_size=8), stop=st.integers(0, FEW - 1))
 @settings(max_examples=20)
 def test_a_search_as_wide_as_everything_finds_the_likeliest_of_all(small, ids: list[int], stop: int) -> None:

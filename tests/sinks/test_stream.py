@@ -97,6 +97,7 @@ def test_writing_ends_before_a_stop_token_which_is_not_read(decoder) -> None:
     assert stream.cache.length == len(PROMPT) + free.index(stop)
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(
     kept=st.integers(0, 6),
@@ -120,6 +121,7 @@ def written_behind(stream: TokenStream, ids: list[int], limit: int, stop=frozens
     return said
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(
     length=st.sampled_from((1, 5, SLICE - 5, SLICE, SLICE + 1)),
