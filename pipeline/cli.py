@@ -70,8 +70,6 @@ LIBRARY_SETTINGS = {
     "TOKENIZERS_PARALLELISM": "false",
     # models come from the store; nothing is fetched while running
     "HF_HUB_OFFLINE": "1",
-    # since 1.29 ONNX Runtime reports each model it loads to Microsoft, under a number that it keeps in the home folder
-    "ORT_DISABLE_TELEMETRY": "1",
 }
 """Of the environment, unless they are set there: libraries look at them once, when they are loaded."""
 

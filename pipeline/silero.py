@@ -7,13 +7,18 @@ Knows no thresholds.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from faster_whisper.utils import get_assets_path
 
 from surtitle.pipeline.events import Samples
+
+# since 1.29 it reports each model it loads to Microsoft, under a number that it keeps in the home folder, unless this
+# is set when it is imported
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+import onnxruntime
 
 FRAME = 512
 """Samples per probability: 32 ms."""
