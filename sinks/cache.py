@@ -282,7 +282,7 @@ class SinkCache:
 
     def _settle(self) -> None:
         """Bring positions back that would pass the horizon, and the prefix to where the others are."""
-        if self._offset + self.capacity > self._horizon:
+        if self._offset and self._offset + self.capacity > self._horizon:
             self._rotate_survivors(-self._offset)
             self._offset = 0
         for layer, rotation, keys in zip(self.layers, self._rotations, self._at_first, strict=False):
@@ -354,8 +354,7 @@ class SinkCache:
         self._rolling = bool(self._turn_ends or self.evicted)
         self._at_first = tuple(state[name] for name in at_first)
         self._ids = state.get("ids")
-        if self._offset:
-            self._settle()  # a wider window passes the horizon sooner
+        self._settle()  # a wider window passes the horizon sooner
 
     def take(self, other: SinkCache) -> None:
         """Hold what `other` holds, as `restore` does, in the storage that is here; what was held counts as evicted.
@@ -374,8 +373,7 @@ class SinkCache:
         self._at_first = tuple(keys.clone() for keys in other._at_first)
         self._turn_ends = list(other._turn_ends)
         self._ids = None if other._ids is None else other._ids.clone()
-        if self._offset:
-            self._settle()
+        self._settle()
 
     def tail(self, slot: int) -> Tail:
         """What is held from `slot` on."""
