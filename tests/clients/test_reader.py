@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from browsing import SESSION, caption, opened
-from playwright.async_api import BrowserContext, Page, ViewportSize, expect
+from playwright.async_api import BrowserContext, Locator, Page, ViewportSize, expect
 
 from surtitle.pipeline.events import Gap, SessionEnd, SessionStart, Status, Targets
 from surtitle.pipeline.hub import Hub
@@ -186,16 +186,22 @@ async def test_after_the_end_a_reader_may_still_choose_any_language(
     await expect(page.locator("#captions p").first).to_have_text(f"{ARABIC[0]} (0)")
 
 
-async def test_it_follows_until_somebody_scrolls_up_and_again_when_asked(
-    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
-) -> None:
-    hub.publish(SESSION)
-    page = await reader(browser, server, complaints)
+async def twenty_said(hub: Hub, page: Page) -> Locator:
+    """The newest caption, in sight below more of them than the page shows."""
     for cue in range(20):
         say(hub, cue)
     newest = page.locator("#captions p").last
     await expect(newest).to_contain_text("(19)")
     await expect(newest).to_be_in_viewport()
+    return newest
+
+
+async def test_it_follows_until_somebody_scrolls_up_and_again_when_asked(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    hub.publish(SESSION)
+    page = await reader(browser, server, complaints)
+    newest = await twenty_said(hub, page)
     await page.mouse.move(160, 300)
     await page.mouse.wheel(0, -500)
     button = page.get_by_role("button", name="New captions")
@@ -219,11 +225,7 @@ async def test_it_follows_who_reaches_for_the_menus_by_keyboard(
 ) -> None:
     hub.publish(SESSION)
     page = await reader(browser, server, complaints)
-    for cue in range(20):
-        say(hub, cue)
-    newest = page.locator("#captions p").last
-    await expect(newest).to_contain_text("(19)")
-    await expect(newest).to_be_in_viewport()
+    newest = await twenty_said(hub, page)
     await page.keyboard.press("Tab")
     await expect(page.get_by_label("Language")).to_be_focused()
     await page.keyboard.press("Tab")
@@ -239,10 +241,7 @@ async def test_who_chooses_a_size_sees_the_choice_and_the_newest_words(
     hub.publish(SESSION)
     page = await reader(browser, server, complaints)
     hub.publish(Status("device", None, 1, 1))
-    for cue in range(20):
-        say(hub, cue)
-    newest = page.locator("#captions p").last
-    await expect(newest).to_contain_text("(19)")
+    newest = await twenty_said(hub, page)
     await page.get_by_role("button", name="Aa").dispatch_event("click")  # scrolls to nothing
     choice = page.get_by_role("region", name="Size and colours")
     for cue in (20, 21):

@@ -290,6 +290,16 @@ async def test_the_command_pipes_each_final_as_soon_as_it_comes() -> None:
     assert (rest, notices.decode(), watching.returncode) == (b"", "── the session is over ──\n", 0)
 
 
+async def to_the_end(command: list[str], hub: Hub, server: CaptionServer) -> int:
+    """The status of a command that watches until the session is over, which it is once it watches."""
+    watching = asyncio.create_task(asyncio.to_thread(main, command))
+    while not hub.viewers:  # noqa: ASYNC110 - a hub tells nobody who joins
+        await asyncio.sleep(0.01)
+    hub.publish(SessionEnd(2, 2, {}))
+    await server.drain(5)
+    return await watching
+
+
 async def test_the_command_shows_a_token_and_names_a_session(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -307,12 +317,7 @@ async def test_the_command_shows_a_token_and_names_a_session(
             command = ["watch", server.url, "--token-file", str(token), "--session", session]
             assert await asyncio.to_thread(main, command) == 1
             assert re.match(f"surtitle: .*{said}", capsys.readouterr().err)
-        watching = asyncio.create_task(asyncio.to_thread(main, [*command[:-1], "hall-2", "--lang", "es"]))
-        while not hub.viewers:  # noqa: ASYNC110 - a hub tells nobody who joins
-            await asyncio.sleep(0.01)
-        hub.publish(SessionEnd(2, 2, {}))
-        await server.drain(5)
-        assert await watching == 0
+        assert await to_the_end([*command[:-1], "hall-2", "--lang", "es"], hub, server) == 0
     assert capsys.readouterr().out == "buenas noches\n"
 
 
@@ -326,10 +331,5 @@ async def test_a_link_that_readers_were_sent_is_watched_as_it_is(capsys: pytest.
         link = f"{server.url}/read?session=hall-2&lang=de#token=secret"
         assert await asyncio.to_thread(main, ["watch", link, "--session", "main"]) == 1, "a flag says otherwise"
         assert "is good for session" in capsys.readouterr().err
-        watching = asyncio.create_task(asyncio.to_thread(main, ["watch", link]))
-        while not hub.viewers:  # noqa: ASYNC110 - a hub tells nobody who joins
-            await asyncio.sleep(0.01)
-        hub.publish(SessionEnd(2, 2, {}))
-        await server.drain(5)
-        assert await watching == 0
+        assert await to_the_end(["watch", link], hub, server) == 0
     assert capsys.readouterr().out == "guten Abend\n"
