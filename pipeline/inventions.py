@@ -27,6 +27,8 @@ _FAST_WORDS = 6
 """Words in a row that take at least `_FAST` seconds to say; twice as many where they are pieces of words."""
 _FAST = 0.5
 """Seconds that `_FAST_WORDS` take at least."""
+_AGAIN = 0.1
+"""Seconds of speech that anybody takes at least to say something again."""
 _FEW = 2
 """Words that, alone before others that take no time, were not said either."""
 _INSTANT_WORDS = 5
@@ -78,6 +80,22 @@ def recites(words: Sequence[Word], after: Sequence[Word]) -> bool:
     begin = [bare(word.text) for word in words[:_RECITED]]
     said = [bare(word.text) for word in after]
     return any(said[at : at + len(begin)] == begin for at in range(len(said)))
+
+
+def said_once(words: Sequence[Word], after: Sequence[Word], *, until: float, spaced: bool = True) -> list[Word]:
+    """The first of `words`, up to those that say what comes just before them again and have no speech to lie on.
+
+    Speech ended at `until` (seconds, as the words have them), and the words begin behind those `after` which they come.
+    In the silence behind speech a model at times says once more what it heard. A piece of a word may be one twice.
+    """
+    every = [*after, *words]
+    texts = [bare(word.text) for word in every]
+    for at in range(len(after), len(every)):
+        for size in _sizes(spaced)[0 if spaced else 1 : min(at, len(every) - at)]:
+            spoken = min(every[at + size - 1].end, until) - every[at].start
+            if spoken < _AGAIN and texts[at - size : at] == texts[at : at + size]:
+                return every[len(after) : at]
+    return list(words)
 
 
 def _sizes(spaced: bool) -> range:

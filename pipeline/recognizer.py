@@ -18,7 +18,7 @@ from surtitle.pipeline.agreement import CommitPolicy
 from surtitle.pipeline.alignment import Alignment
 from surtitle.pipeline.events import SAMPLE_RATE, Samples, Word
 from surtitle.pipeline.gate import Closed, GateEvent, GateSettings, Opened, Quiet, SpeechGate
-from surtitle.pipeline.inventions import heard, loops, recites, sureness
+from surtitle.pipeline.inventions import heard, loops, recites, said_once, sureness
 from surtitle.pipeline.level import Level
 from surtitle.pipeline.sentences import ends_sentence
 from surtitle.pipeline.spoken import Speaks, SpokenLanguage
@@ -273,6 +273,8 @@ class Recognizer:
         """What is heard after the committed words. A model stops at times where a sentence ends: if somebody spoke on,
         it is asked what comes after that, and believed if it is sure of something new."""
         guess = self._ask(self._committed, last=last, can_wait=can_wait)
+        spaced = is_spaced(self._spoken.current)
+        guess = said_once(guess, self._committed, until=self._gate.spoke_until, spaced=spaced)
         known = [*self._committed, *guess]
         if not known or self._gate.spoke_until - known[-1].end <= self._settings.unheard:
             return guess

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from surtitle.pipeline.events import Word
-from surtitle.pipeline.inventions import heard, loops, recites
+from surtitle.pipeline.inventions import heard, loops, recites, said_once
 
 
 def said(text: str, seconds: float = 0.3, start: float = 0.0) -> list[Word]:
@@ -89,6 +89,44 @@ def test_what_is_said_once_more_in_no_time_is_cut_and_what_was_said_before_stays
     said_once = said("fellow Americans.", 0.4, start=-0.8)
     assert text_of(heard([*said_once, *again, Word("Americans.", 0.0, 0.14, 0.97)])) == "fellow Americans."
     assert text_of(heard([*said_once, *again[:3]])) == "fellow Americans. And so my", "a few may come at once"
+
+
+def at_once(text: str, at: float) -> list[Word]:
+    """Words without time."""
+    return [Word(each, at, at, 0.97) for each in text.split()]
+
+
+@pytest.mark.parametrize("known", range(3))
+@pytest.mark.parametrize(
+    "again",
+    [
+        # whisper-base behind "Ask not", in two of three alignments; and once more
+        at_once("Ask not.", 1.24),
+        [Word("Ask", 1.24, 1.96, 0.83), Word("not.", 1.96, 1.96, 0.97)],
+        at_once("ask not. Ask not.", 1.22),
+    ],
+)
+def test_what_is_said_again_where_nobody_speaks_any_more_was_said_once(again: list[Word], known: int) -> None:
+    guess = said("Ask not.", 0.62)
+    assert said_once([*guess[known:], *again], guess[:known], until=1.26) == guess[known:]
+
+
+@pytest.mark.parametrize("text", ["No. No.", "never, never", "Ask not. Ask not.", "we know what we know what we are"])
+def test_what_is_said_again_while_somebody_speaks_stays(text: str) -> None:
+    guess = said(text, 0.2)
+    assert said_once(guess, [], until=guess[-1].end - 0.05) == guess
+    assert said_once(guess, [], until=guess[-1].end + 2.0) == guess
+
+
+def test_other_words_behind_the_end_of_speech_stay_for_where_it_ended_is_guessed_too() -> None:
+    guess = [*said("ask what you can do", 0.2), *at_once("for your country.", 1.0)]
+    assert said_once(guess, [], until=1.0) == guess
+
+
+def test_a_piece_of_a_word_may_be_one_twice() -> None:
+    guess = [*said("そ れ は も", 0.2), *at_once("も", 0.8)]
+    assert said_once(guess, [], until=0.85, spaced=False) == guess
+    assert said_once([*guess, *at_once("も も", 0.8)], [], until=0.85, spaced=False) == guess
 
 
 def test_words_that_take_no_time_were_not_said() -> None:

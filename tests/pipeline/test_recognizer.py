@@ -247,6 +247,19 @@ def test_what_a_model_leaves_out_behind_a_sentence_is_heard_before_a_pause() -> 
     assert texts(ears.push(said) + ears.flush()) == [name(number) for number in range(5, 13)]
 
 
+def test_a_model_that_says_it_again_in_the_silence_behind_speech_is_heard_once() -> None:
+    def stammering(
+        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False, **_: object
+    ) -> list[Word]:
+        found = transcribe(samples, language=language, committed=committed)
+        is_silent = not samples[-LENGTH // 2 :].any()
+        return [*found, *(replace(word, start=found[-1].end, end=found[-1].end) for word in found if is_silent)]
+
+    ears = Recognizer(stammering, probability, languages=["en"])
+    said = np.concatenate((speech(1, 2), silence(3), speech(3, 4, 5), silence(3)))
+    assert texts(ears.push(said) + ears.flush()) == [name(number) for number in range(1, 6)]
+
+
 def hears_sentences(*, is_sure: bool) -> Recognizer:
     """Of a model that stops at the first full stop and is asked to go on, then; what it is made to say it may doubt."""
 

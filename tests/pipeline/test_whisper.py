@@ -151,6 +151,19 @@ def test_every_word_is_heard_wherever_the_looks_fall(before: float, speech: Samp
 
 
 @pytest.mark.weights
+@pytest.mark.parametrize("between", [2.5, 3.5, 4.5])  # seconds
+def test_who_says_the_same_again_is_heard_twice_and_no_more_where_looks_are_late(
+    between: float, speech: Samples
+) -> None:
+    """With the first time as context it is "Ask not. Ask not." here, the second in no time."""
+    ears = Ears(open_store(os.environ).path("whisper-base"), threads=1).recognizer(["en"])
+    silence = np.zeros(round(between * SAMPLE_RATE), np.float32)
+    heard = [*ears.push(np.concatenate((speech, silence, speech, silence)), backlog=1.0), *ears.flush()]
+    text = " ".join(bare(each.text) for each in heard if isinstance(each, Word))
+    assert [text.count(each) for each in ("ask not", "fellow americans")] == [2, 2]
+
+
+@pytest.mark.weights
 def test_the_smallest_size_hears_it_too(speech: Samples) -> None:
     tiny = Whisper(open_store(os.environ).path("whisper-tiny.en"), threads=1)
     assert tiny.knows_english_alone
