@@ -69,6 +69,7 @@ def held_by(stream: Spanish) -> list[torch.Tensor]:
 # --- the ledger ---
 
 
+@pytest.mark.slow
 @settings(max_examples=6)
 @given(st.lists(st.sampled_from(["translate", "join", "draft", "rest"]), min_size=8, max_size=30))
 def test_the_ledger_has_the_turns_of_the_cache_whatever_happens(engine: Engine, deeds: list[str]) -> None:

@@ -81,6 +81,7 @@ def test_what_holds_no_prompt_is_said(tmp_path: Path) -> None:
             generate(tmp_path, Wanted(prompt, prompts, None, 256, 4, 0.0, 0, None, None, None), threads=1)
 
 
+@pytest.mark.slow
 def test_a_model_that_was_not_made_to_chat_is_refused_in_one_line(tmp_path: Path) -> None:
     folder, file = chat_folder(tmp_path / "model", "one turn", "x"), tmp_path / "prompts.txt"
     file.write_text("One?\nTwo?\n")

@@ -235,6 +235,7 @@ def test_a_term_with_an_apostrophe_is_had_as_it_is_written(wanted: str) -> None:
     assert not missed([Rendering("x", wanted)], f"This is the {wanted}.", "en")
 
 
+@pytest.mark.slow
 def test_thousands_of_terms_are_compiled_once() -> None:
     glossary = Glossary(tuple({"en": f"term {number}", "es": f"palabra {number}"} for number in range(2000)))
     took = []

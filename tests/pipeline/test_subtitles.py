@@ -86,6 +86,7 @@ def test_right_to_left_text_is_written_as_it_is_said() -> None:
     assert "\nمرحبا بالجميع.\n" in to_srt([caption("مرحبا بالجميع.", 0.0, 2.0, language="ar")])
 
 
+@pytest.mark.slow
 @given(TIMED, SPOKEN_AT, LANGUAGES)
 @example(form="vtt", said=[("it was not before the end of the year that", 0.0, 1.0), ("2026", 2.0, 1.0)], language="en")
 def test_every_parser_reads_every_cue_after_every_piece(

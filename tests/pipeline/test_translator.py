@@ -491,6 +491,7 @@ def test_a_window_without_room_for_a_turn_is_refused_with_the_least_that_will_do
         Spanish(engine, 600)
 
 
+@pytest.mark.slow
 def test_the_least_window_holds_the_longest_turn(endless: Engine) -> None:
     assert Spanish(endless, SMALLEST).translate("x" * 280)
 
@@ -522,6 +523,7 @@ def test_a_model_as_its_makers_publish_it_translates_too(published: Path, identi
     assert len(theirs.conversation.turns) == len(ours.conversation.turns) > 0
 
 
+@pytest.mark.slow
 def test_a_published_model_that_can_not_bear_the_window_is_refused(published: Path) -> None:
     config = json.loads((published / "config.json").read_text())
     (published / "config.json").write_text(
@@ -616,6 +618,7 @@ def test_terms_that_were_said_and_missed_are_counted(engine: Engine) -> None:
     assert figures["terms"] == 10 - figures["untranslated"] == figures["terms_missed"]
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.lists(TEXT, min_size=1, max_size=6), st.sets(st.integers(0, 5)))
 def test_with_terms_drafts_leave_the_translation_as_it_is(engine: Engine, segments: list[str], said: set[int]) -> None:
@@ -662,6 +665,7 @@ def test_a_draft_outlives_a_change_of_languages(talker: Engine) -> None:
     assert translated_in(stream, numbered(1)) == 0
 
 
+@pytest.mark.slow
 def test_figures_count_what_is_translated_no_more(talker: Engine) -> None:
     translator = Translator(talker, ENGLISH, [SPANISH, GERMAN], window=ROOMY)
     said_in(translator, range(30))

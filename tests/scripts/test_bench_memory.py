@@ -60,6 +60,7 @@ def test_lines_without_text_are_left_out_of_both_files_and_a_short_text_is_said_
         read_between(source, reference)
 
 
+@pytest.mark.slow
 def test_names_are_recalled_with_the_memory_and_not_without(tmp_path: Path) -> None:
     engine = Engine(write_model(tmp_path, ending=3.0, seed=6), threads=1)
     options = argparse.Namespace(window=SMALLEST + TERMS, turns=30, pause_every=10)

@@ -59,6 +59,7 @@ def test_more_choices_make_an_interval_narrower() -> None:
     assert few[0] < many[0] < 0.75 < many[1] < few[1]
 
 
+@pytest.mark.slow
 @given(st.integers(1, 60), st.data())
 def test_who_ignores_the_sentence_before_is_right_in_a_half_without_doubt(choices: int, data: st.DataObject) -> None:
     pairs, likes = pairs_about(choices), data.draw(st.lists(st.sampled_from(["Il", "Elle"]), min_size=choices))

@@ -79,6 +79,7 @@ def test_other_kinds_are_the_stock_model_too_or_are_refused_before_anything_is_r
     assert caches[static].evictions > 3
 
 
+@pytest.mark.slow
 def test_in_16_bits_it_is_the_stock_model_in_16_bits(make_model) -> None:
     models = [make_model("qwen2").to(torch.bfloat16) for _ in range(3)]
     stock, static = StockDecoder(models[0]), StaticDecoder(models[1], sequences=1, capacity=64)

@@ -171,6 +171,7 @@ def test_a_right_draft_is_read_in_one_forward_and_met_again_after_an_error(decod
     assert counting.forwards < 12
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(draft=st.lists(TOKEN, min_size=1, max_size=8), stop=st.frozensets(TOKEN, max_size=3))
 def test_a_text_that_leans_on_its_draft_goes_on_as_the_draft_until_it_would_stop(decoder, draft, stop) -> None:
