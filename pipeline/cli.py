@@ -1,24 +1,19 @@
-"""The command line: words in, one of the program's verbs run, an exit status out.
+"""The command line: words in, one of the program's verbs run, an exit status (`process.py`) out.
 
 Arguments are read into values by `options.py` and `given.py`; behind `commands.py` nothing sees argparse or the
-environment. 0 is done, 1 a failure reported in one line, 2 wrong usage, 130 interrupted, or nobody reads the output any
-more. Models' libraries are imported by the verbs that need them, after the environment is set for two models on few
-cores.
+environment. Models' libraries are imported by the verbs that need them, after the environment is set for two models on
+few cores.
 """
 
 from __future__ import annotations
 
 import argparse
-import errno
-import os
 import sys
 from collections.abc import Callable, Sequence
-from io import TextIOWrapper
 from pathlib import Path
 from typing import TypeAlias
 
 from surtitle.pipeline.commands import (
-    INTERRUPTED,
     run_check,
     run_devices,
     run_generate,
@@ -30,7 +25,6 @@ from surtitle.pipeline.commands import (
     run_translate,
     run_watch,
 )
-from surtitle.pipeline.errors import UserError, first_error, one_line
 from surtitle.pipeline.flags import (
     PORT,
     SERVER,
@@ -55,40 +49,16 @@ from surtitle.pipeline.flags import (
     temperature,
 )
 from surtitle.pipeline.options import TOKEN_VARIABLE
+from surtitle.pipeline.process import exit_status, open_streams, set_up_libraries
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 """Where a command is added."""
-LIBRARY_SETTINGS = {
-    # two teams of threads that spin at barriers over the same cores are 3 to 16 times slower
-    "OMP_WAIT_POLICY": "passive",
-    "GOMP_SPINCOUNT": "0",
-    # numpy would share the features' small product among all cores: ten times slower where another model has them, and
-    # the threads it leaves spinning make the recogniser a third slower
-    "OPENBLAS_NUM_THREADS": "1",
-    # the recogniser's windows have hundreds of lengths, and code is kept for each: 175 MB more an hour, and no faster
-    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "0",
-    "TOKENIZERS_PARALLELISM": "false",
-    # models come from the store; nothing is fetched while running
-    "HF_HUB_OFFLINE": "1",
-}
-"""Of the environment, unless they are set there: libraries look at them once, when they are loaded."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status."""
-    _open_what_was_closed()
-    if isinstance(sys.stdout, TextIOWrapper):  # as on standard error: a letter that an old locale lacks ends no session
-        sys.stdout.reconfigure(errors="backslashreplace")
+    open_streams()
     return exit_status("surtitle", lambda: _run(arguments))
-
-
-def _open_what_was_closed() -> None:
-    """Lead standard streams nowhere that were closed (`>&-`): Python has None in their place, and the next file that is
-    opened, such as a log, would have their numbers.
-    """
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # each takes the lowest number that is free
-        if getattr(sys, name) is None:
-            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
 def _run(arguments: Sequence[str] | None) -> int | None:
@@ -97,54 +67,6 @@ def _run(arguments: Sequence[str] | None) -> int | None:
     if run is not run_models:
         set_up_libraries()
     return run(args)
-
-
-def set_up_libraries() -> None:
-    """Set the environment for two models on few cores, before their libraries are imported."""
-    for name, value in LIBRARY_SETTINGS.items():
-        os.environ.setdefault(name, value)
-
-
-_TYPED = (
-    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP
-)  # fmt: skip
-"""What is wrong with a path that somebody typed; with any other it is a mistake of ours."""
-
-
-def exit_status(program: str, work: Callable[[], int | None]) -> int:
-    """Do `work`, and say in one line of `program` what a user can mend; 130 if it was interrupted, or nobody reads
-    what it writes any more.
-    """
-    try:
-        status = work() or 0
-        sys.stdout.flush()
-        return status
-    except UserError as error:
-        return _fail(program, error)
-    except BaseExceptionGroup as group:
-        mine = group.subgroup(UserError)
-        if mine is None:
-            raise
-        return _fail(program, first_error(mine))
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
-        # what is still held would be written, and fail, when Python ends: its documentation's remedy
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return INTERRUPTED
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            return _fail(program, UserError(f"{error.strerror}: free some space, or write elsewhere"))
-        if error.filename is None or error.errno not in _TYPED:
-            raise
-        return _fail(
-            program, UserError(f"{error.filename}: {error.strerror}; choose another path, or change its permissions")
-        )
-
-
-def _fail(program: str, error: UserError) -> int:
-    print(f"{program}: {one_line(error)}", file=sys.stderr)
-    return error.exit_status
 
 
 def build_parser() -> argparse.ArgumentParser:

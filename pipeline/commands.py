@@ -43,6 +43,7 @@ from surtitle.pipeline.options import (
     single_pair_of,
     token_of,
 )
+from surtitle.pipeline.process import INTERRUPTED
 
 if TYPE_CHECKING:
     from surtitle.pipeline.glossary import Glossary
@@ -51,8 +52,6 @@ if TYPE_CHECKING:
     from surtitle.pipeline.store import ModelStore
     from surtitle.pipeline.translator import Translator
 
-INTERRUPTED = 130
-"""The exit status of what was not done to its end."""
 SAMPLE = "sample:"
 """`sample:jfk` as FILE is the recording of that name in the model store."""
 

@@ -19,9 +19,9 @@ from bench_context import scores_over, shown_gain
 from bench_quality import read_texts
 from score_quality import Quality, quality
 
-from surtitle.pipeline.cli import exit_status
 from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.languages import Language, find_language, parse_languages
+from surtitle.pipeline.process import exit_status
 from surtitle.pipeline.translator import Translator
 
 _ENGLISH = find_language("en")

@@ -25,12 +25,12 @@ from score_quality import Counts, Quality, bleu_of, chrf_of, quality, summed
 from suite_compare import difference
 
 from surtitle.pipeline.aside import Aside, PromptTokens, Told, source_tokens
-from surtitle.pipeline.cli import exit_status
 from surtitle.pipeline.conversation import Conversation
 from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.guards import Guards
 from surtitle.pipeline.languages import Language, find_language, parse_languages
 from surtitle.pipeline.memory import CAPACITY, TermMemory
+from surtitle.pipeline.process import exit_status
 from surtitle.sinks.cache import SinkCache
 from surtitle.sinks.lockstep import Steps, together
 from surtitle.sinks.stream import TokenStream

@@ -21,8 +21,8 @@ import numpy as np
 from bench_common import Panel, Row
 from engine_rivals import Prompt, costing
 
-from surtitle.pipeline.cli import exit_status
 from surtitle.pipeline.languages import find_language
+from surtitle.pipeline.process import exit_status
 from surtitle.sinks.cache import Mark
 from surtitle.sinks.lean import LeanDecoder
 from surtitle.sinks.load import load_model

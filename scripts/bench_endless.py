@@ -19,7 +19,7 @@ import numpy as np
 from bench_common import Row
 from numpy.typing import NDArray
 
-from surtitle.pipeline.cli import exit_status
+from surtitle.pipeline.process import exit_status
 from surtitle.sinks.decoder import Decoder
 from surtitle.sinks.sampling import Sampler
 from surtitle.sinks.tokenizer import Tokenizer

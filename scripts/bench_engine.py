@@ -35,8 +35,8 @@ from bench_common import Row
 from engine_rivals import LANGUAGES, LlamaCpp, Ours, Rival, Stock
 
 from surtitle.pipeline.check import SPEECH
-from surtitle.pipeline.cli import exit_status
 from surtitle.pipeline.languages import find_language
+from surtitle.pipeline.process import exit_status
 from surtitle.sinks.load import load_model
 from surtitle.sinks.static import StaticDecoder
 from surtitle.sinks.stock import StockDecoder, load_stock

@@ -31,8 +31,8 @@ from suite_run import PRODUCT
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from surtitle.pipeline.cli import exit_status
 from surtitle.pipeline.languages import ANY, parse_languages
+from surtitle.pipeline.process import exit_status
 
 _PATIENCE_S = 120.0
 """How long models may take to load."""

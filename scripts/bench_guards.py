@@ -20,10 +20,10 @@ import bench_common as common
 import text_files
 from bench_common import Row
 
-from surtitle.pipeline.cli import exit_status
 from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.languages import Language, find_language
+from surtitle.pipeline.process import exit_status
 from surtitle.pipeline.translator import Translator
 
 MODEL = "qwen2.5-coder-0.5b"

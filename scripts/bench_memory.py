@@ -21,12 +21,12 @@ import bench_common as common
 import text_files
 from bench_common import Row
 
-from surtitle.pipeline.cli import exit_status
 from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.languages import Language, find_language
 from surtitle.pipeline.memory import CAPACITY
 from surtitle.pipeline.names import names, same_name
+from surtitle.pipeline.process import exit_status
 from surtitle.pipeline.transcribed import transcribed
 from surtitle.pipeline.translator import Translator
 

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
-from surtitle.pipeline.cli import exit_status
+from surtitle.pipeline.process import exit_status
 from surtitle.sinks.stock import StockDecoder, load_stock
 from surtitle.sinks.tokenizer import Tokenizer
 

@@ -23,8 +23,8 @@ from score_quality import quality
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
-from surtitle.pipeline.cli import exit_status
 from surtitle.pipeline.languages import find_language, parse_languages
+from surtitle.pipeline.process import exit_status
 from surtitle.sinks.lean import LeanDecoder
 from surtitle.sinks.load import load_model
 from surtitle.sinks.lockstep import Steps, together

@@ -21,7 +21,7 @@ from statistics import median
 import bench_common as common
 from bench_common import Row
 
-from surtitle.pipeline.cli import exit_status
+from surtitle.pipeline.process import exit_status
 from surtitle.sinks.cache import LOW_WATER
 from surtitle.sinks.decoder import Decoder
 from surtitle.sinks.stream import SLICE, TokenStream

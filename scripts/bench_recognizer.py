@@ -32,12 +32,12 @@ from suite_plan import Case
 from surtitle.pipeline.agreement import CommitPolicy, LocalAgreement
 from surtitle.pipeline.alignment import Alignment
 from surtitle.pipeline.assembly import HOT_CHARACTERS
-from surtitle.pipeline.cli import exit_status
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import SAMPLE_RATE, Device, Samples, Word
 from surtitle.pipeline.files import decode
 from surtitle.pipeline.glossary import Glossary
 from surtitle.pipeline.glossary import parse as parse_glossary
+from surtitle.pipeline.process import exit_status
 from surtitle.pipeline.recognizer import Recognizer, RecognizerSettings
 from surtitle.pipeline.silero import SileroModel, SpeechProbability
 from surtitle.pipeline.text import bare, joined, shared

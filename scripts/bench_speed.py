@@ -30,7 +30,7 @@ from transformers import AttentionInterface, DynamicCache, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
-from surtitle.pipeline.cli import exit_status
+from surtitle.pipeline.process import exit_status
 from surtitle.sinks.decoder import Decoder
 from surtitle.sinks.rope import Rotation
 from surtitle.sinks.stock import StockDecoder, load_stock

@@ -18,7 +18,7 @@ from time import perf_counter, time
 import bench_common as common
 from bench_common import Row
 
-from surtitle.pipeline.cli import exit_status
+from surtitle.pipeline.process import exit_status
 from surtitle.sinks.blocks import WEIGHTS
 
 _MOMENTS = ("loaded", "prompt read", "first token")

@@ -32,9 +32,9 @@ import numpy as np
 from bench_common import Row
 from websockets.asyncio.server import ServerConnection, broadcast, serve
 
-from surtitle.pipeline.cli import exit_status
 from surtitle.pipeline.events import Caption
 from surtitle.pipeline.hub import Hub
+from surtitle.pipeline.process import exit_status
 from surtitle.pipeline.protocol import encode, to_message
 from surtitle.pipeline.rooms import Rooms
 from surtitle.pipeline.server import CaptionServer

@@ -26,8 +26,8 @@ from suite_row import Row, read_rows, to_lines
 from suite_run import Place, replay_of, run_case, without_folders
 from text_files import read
 
-from surtitle.pipeline.cli import exit_status
 from surtitle.pipeline.errors import UsageError, UserError
+from surtitle.pipeline.process import exit_status
 
 OUT = ROOT / "build" / "benchmark"
 

@@ -33,11 +33,11 @@ from conform_refusals import (
 from conform_scenes import NoCaptions, Stage, watch
 from websockets.exceptions import InvalidHandshake
 
-from surtitle.pipeline.cli import exit_status
 from surtitle.pipeline.commands import SAMPLE, recording
 from surtitle.pipeline.errors import UsageError, UserError
 from surtitle.pipeline.flags import number
 from surtitle.pipeline.options import token_of
+from surtitle.pipeline.process import exit_status
 from surtitle.pipeline.store import open_store
 
 Ask = Callable[[Stage], Awaitable[str | None]]

@@ -23,12 +23,12 @@ from score_segments import column, from_tsv
 from text_files import read
 from timed_words import ReferenceEars, from_table, of_talk, sample_of, spread
 
-from surtitle.pipeline.cli import exit_status, set_up_libraries
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import SAMPLE_RATE, Samples, Word
 from surtitle.pipeline.flags import captions_flag, llm_threads_flag, pair_flags
 from surtitle.pipeline.glossary import Glossary
 from surtitle.pipeline.options import single_pair_of
+from surtitle.pipeline.process import exit_status, set_up_libraries
 from surtitle.pipeline.store import open_store
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ class _Written(Exception):
 
 def moments(folder: Path, threads: int) -> Iterator[float]:
     """When each moment was: seconds since the epoch, which are another process's too."""
-    from surtitle.pipeline.cli import set_up_libraries
+    from surtitle.pipeline.process import set_up_libraries
 
     set_up_libraries()
     from surtitle.pipeline.engine import Engine

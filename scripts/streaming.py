@@ -24,9 +24,9 @@ from jinja2 import TemplateError
 from transformers import AutoTokenizer, DynamicCache, TextStreamer
 from transformers.cache_utils import Cache
 
-from surtitle.pipeline.cli import exit_status
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.flags import number
+from surtitle.pipeline.process import exit_status
 from surtitle.pipeline.store import open_store
 from surtitle.sinks import AutoModelForCausalLM
 from surtitle.sinks.stock import from_pretrained

@@ -20,11 +20,12 @@ from tiny_translator import WINDOW, write_model
 
 from surtitle.pipeline.assembly import available_cores
 from surtitle.pipeline.choice import FILE, remember, this_machine
-from surtitle.pipeline.cli import LIBRARY_SETTINGS, build_parser, exit_status, main
+from surtitle.pipeline.cli import build_parser, main
 from surtitle.pipeline.devices import InputDevice
 from surtitle.pipeline.given import tell_unknown_languages
 from surtitle.pipeline.languages import parse_pair
 from surtitle.pipeline.options import token_of
+from surtitle.pipeline.process import LIBRARY_SETTINGS, exit_status
 from surtitle.pipeline.store import _FORMAT, RECORD, _Record, open_store
 
 Run = Callable[..., tuple[int, str]]
@@ -309,7 +310,7 @@ def test_who_wants_english_may_measure_too(run: Run, capsys: pytest.CaptureFixtu
 def test_who_stops_reading_is_no_trouble_at_the_end(flush: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     program = (
-        "import sys; from surtitle.pipeline.cli import exit_status; sys.stdin.read();"
+        "import sys; from surtitle.pipeline.process import exit_status; sys.stdin.read();"
         f"sys.exit(exit_status('surtitle', lambda: print('said', flush={flush})))"
     )
     pipe = subprocess.PIPE

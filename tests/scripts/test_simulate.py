@@ -17,9 +17,9 @@ from simulate import EARS, Talk, main, play, read_talk, silence
 from timed_words import ReferenceEars
 
 from surtitle.pipeline.assembly import ModelNames
-from surtitle.pipeline.cli import LIBRARY_SETTINGS
 from surtitle.pipeline.events import Drafted, Translated
 from surtitle.pipeline.languages import Pair
+from surtitle.pipeline.process import LIBRARY_SETTINGS
 from surtitle.pipeline.runner import Run
 from surtitle.pipeline.workers import Workers
 

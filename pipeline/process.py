@@ -1,0 +1,93 @@
+"""The process around a command: its standard streams, its libraries' settings, its exit status.
+
+In: the work to be done. Out: what it returns, as a number for the shell. 0 is done, 1 a failure reported in one line, 2
+wrong usage, 130 interrupted, or nobody reads the output any more. Knows no command and no flag.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+from io import TextIOWrapper
+
+from surtitle.pipeline.errors import UserError, first_error, one_line
+
+INTERRUPTED = 130
+"""The exit status of what was not done to its end."""
+LIBRARY_SETTINGS = {
+    # two teams of threads that spin at barriers over the same cores are 3 to 16 times slower
+    "OMP_WAIT_POLICY": "passive",
+    "GOMP_SPINCOUNT": "0",
+    # numpy would share the features' small product among all cores: ten times slower where another model has them, and
+    # the threads it leaves spinning make the recogniser a third slower
+    "OPENBLAS_NUM_THREADS": "1",
+    # the recogniser's windows have hundreds of lengths, and code is kept for each: 175 MB more an hour, and no faster
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "0",
+    "TOKENIZERS_PARALLELISM": "false",
+    # models come from the store; nothing is fetched while running
+    "HF_HUB_OFFLINE": "1",
+}
+"""Of the environment, unless they are set there: libraries look at them once, when they are loaded."""
+
+
+def open_streams() -> None:
+    """Have all three standard streams, and lose no session to a letter that an old locale lacks.
+
+    Those that were closed (`>&-`) lead nowhere: Python has None in their place, and the next file that is opened, such
+    as a log, would have their numbers.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # each takes the lowest number that is free
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+    if isinstance(sys.stdout, TextIOWrapper):  # standard error is so already
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def set_up_libraries() -> None:
+    """Set the environment for two models on few cores, before their libraries are imported."""
+    for name, value in LIBRARY_SETTINGS.items():
+        os.environ.setdefault(name, value)
+
+
+_TYPED = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP
+)  # fmt: skip
+"""What is wrong with a path that somebody typed; with any other it is a mistake of ours."""
+
+
+def exit_status(program: str, work: Callable[[], int | None]) -> int:
+    """Do `work`, and say in one line of `program` what a user can mend; 130 if it was interrupted, or nobody reads
+    what it writes any more.
+    """
+    try:
+        status = work() or 0
+        sys.stdout.flush()
+        return status
+    except UserError as error:
+        return _fail(program, error)
+    except BaseExceptionGroup as group:
+        mine = group.subgroup(UserError)
+        if mine is None:
+            raise
+        return _fail(program, first_error(mine))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # what is still held would be written, and fail, when Python ends: its documentation's remedy
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return INTERRUPTED
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            return _fail(program, UserError(f"{error.strerror}: free some space, or write elsewhere"))
+        if error.filename is None or error.errno not in _TYPED:
+            raise
+        return _fail(
+            program, UserError(f"{error.filename}: {error.strerror}; choose another path, or change its permissions")
+        )
+
+
+def _fail(program: str, error: UserError) -> int:
+    print(f"{program}: {one_line(error)}", file=sys.stderr)
+    return error.exit_status
