@@ -1,0 +1,40 @@
+"""`surtitle.pipeline.process`: what the C library does in a process of ours. Streams and statuses: `test_cli.py`."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import sys
+
+import pytest
+
+NINE_THREADS = """
+import ctypes, os, threading
+from surtitle.pipeline.process import set_up_libraries
+
+set_up_libraries()
+nine = threading.Barrier(9)
+
+def work():
+    kept = [bytes(1000) for _ in range(1000)]
+    nine.wait()
+    nine.wait()
+
+for _ in range(8):
+    threading.Thread(target=work).start()
+nine.wait()
+libc = ctypes.CDLL(None)
+libc.fdopen.restype = ctypes.c_void_p
+libc.malloc_info(0, ctypes.c_void_p(libc.fdopen(1, b"w")))
+libc.fflush(None)
+nine.wait()
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_info"), reason="the C library is not glibc")
+@pytest.mark.parametrize(("wanted", "heaps"), [({}, 2), ({"MALLOC_ARENA_MAX": "4"}, 4)])
+def test_nine_threads_share_two_heaps_unless_the_environment_says_otherwise(wanted: dict[str, str], heaps: int) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "MALLOC_ARENA_MAX"} | wanted
+    command = [sys.executable, "-c", NINE_THREADS]
+    assert subprocess.check_output(command, env=environment, text=True).count("<heap nr=") == heaps
