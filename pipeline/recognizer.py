@@ -250,13 +250,18 @@ class Recognizer:
     def _recognise(self, *, last: bool) -> list[Heard]:
         end = self._window.end / SAMPLE_RATE
         is_short = len(self._window) / SAMPLE_RATE <= self._settings.short
-        guess = self._guess(last=last or self._is_full, can_wait=is_short)
+        spaced = is_spaced(self._spoken.current)
+        written = self._guess(last=last or self._is_full, can_wait=is_short)
+        until = self._gate.spoke_until
+        is_over = end - until > _EDGE  # else the same word may have just begun again
+        guess = said_once(written, self._committed, until=until, spaced=spaced) if is_over else written
         self._heard_until = end
-        is_loop = loops(guess, self._recent, spaced=is_spaced(self._spoken.current))
+        is_loop = loops(guess, self._recent, spaced=spaced)
         words = [] if is_loop else self._believed(guess, last=last)
         is_unsure = is_short and not self._committed and sureness(words) < self._settings.unsure
         self._waits = last and is_short and bool(guess) and (not words or is_unsure)
-        if self._waits or is_unsure:
+        is_lost = not last and len(guess) < len(written)  # and may hear the rest in another way at the next look
+        if self._waits or is_unsure or is_lost:
             self._policy.hold(words)
             out: list[Heard] = []
         else:
@@ -273,8 +278,6 @@ class Recognizer:
         """What is heard after the committed words. A model stops at times where a sentence ends: if somebody spoke on,
         it is asked what comes after that, and believed if it is sure of something new."""
         guess = self._ask(self._committed, last=last, can_wait=can_wait)
-        spaced = is_spaced(self._spoken.current)
-        guess = said_once(guess, self._committed, until=self._gate.spoke_until, spaced=spaced)
         known = [*self._committed, *guess]
         if not known or self._gate.spoke_until - known[-1].end <= self._settings.unheard:
             return guess

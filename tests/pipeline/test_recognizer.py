@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from surtitle.pipeline.alignment import Alignment
 from surtitle.pipeline.backlog import Backlog
 from surtitle.pipeline.events import SAMPLE_RATE, AudioChunk, Gap, Samples, Word
 from surtitle.pipeline.gate import Closed, Quiet
@@ -247,17 +248,30 @@ def test_what_a_model_leaves_out_behind_a_sentence_is_heard_before_a_pause() -> 
     assert texts(ears.push(said) + ears.flush()) == [name(number) for number in range(5, 13)]
 
 
-def test_a_model_that_says_it_again_in_the_silence_behind_speech_is_heard_once() -> None:
-    def stammering(
-        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False, **_: object
-    ) -> list[Word]:
-        found = transcribe(samples, language=language, committed=committed)
-        is_silent = not samples[-LENGTH // 2 :].any()
-        return [*found, *(replace(word, start=found[-1].end, end=found[-1].end) for word in found if is_silent)]
+def stammering(
+    samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False, **_: object
+) -> list[Word]:
+    """In silence behind speech it says all of it again."""
+    found = transcribe(samples, language=language, committed=committed)
+    is_silent = not samples[-LENGTH // 4 :].any()
+    return [*found, *(replace(word, start=found[-1].end, end=found[-1].end) for word in found if is_silent)]
 
+
+def test_a_model_that_says_it_again_in_the_silence_behind_speech_is_heard_once() -> None:
     ears = Recognizer(stammering, probability, languages=["en"])
     said = np.concatenate((speech(1, 2), silence(3), speech(3, 4, 5), silence(3)))
     assert texts(ears.push(said) + ears.flush()) == [name(number) for number in range(1, 6)]
+
+
+@pytest.mark.parametrize(("hearing", "committed"), [(transcribe, 3), (stammering, 0)])
+def test_while_a_model_says_things_again_nothing_is_committed_until_the_pause(
+    hearing: Callable[..., list[Word]], committed: int
+) -> None:
+    ears = Recognizer(hearing, probability, languages=["en"], policy=Alignment(margin=0.0))
+    begun = np.concatenate((speech(1, 2, 3, 4), silence(0.5)))
+    assert len(texts(ears.push(begun, backlog=0.5))) == 0, "no look yet"
+    assert len(texts(ears.push(silence(0.1)))) == committed
+    assert texts(ears.push(silence(1.0))) == [name(number) for number in range(committed + 1, 5)]
 
 
 def hears_sentences(*, is_sure: bool) -> Recognizer:
