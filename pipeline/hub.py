@@ -177,6 +177,8 @@ class Hub:
 
     def painted(self, seq: int) -> None:
         """A viewer has painted the caption numbered `seq`; of interest if it is a final and still in the ring."""
+        if seq <= self._began:  # of a session that is over: another caption has its cue now
+            return
         entry = next(self.after(seq - 1), None)
         if entry is not None and entry.seq == seq and entry.final and entry.slot is not None:
             self.on_painted(*entry.slot)

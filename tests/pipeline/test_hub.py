@@ -235,6 +235,19 @@ def test_what_was_painted_before_is_no_news_and_no_mistake() -> None:
     assert told == [5]
 
 
+def test_a_caption_of_the_session_before_is_not_taken_for_that_of_its_cue_now() -> None:
+    hub, told = Hub("e"), list[int]()
+    viewer = joined(hub)
+    for event in (SESSION, caption(0), SessionEnd(1.0, 1.0, {}), SESSION, caption(0)):
+        hub.publish(event)
+    hub.on_painted = lambda cue, language: told.append(cue)
+    take(viewer)
+    viewer.painted(2)
+    assert told == []
+    viewer.painted(5)
+    assert told == [0]
+
+
 def test_a_caption_that_has_left_the_ring_is_painted_without_telling() -> None:
     hub, told = Hub("e", ring=2), list[int]()
     hub.on_painted = lambda cue, language: told.append(cue)
