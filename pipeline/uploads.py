@@ -116,12 +116,12 @@ class Parts:
         return self._file_name
 
     def _end_header(self) -> None:
-        name, value = self._header
-        if bytes(name).lower() == b"content-disposition":
+        field, value = self._header
+        if bytes(field).lower() == b"content-disposition":
             _, options = parse_options_header(value.decode("latin-1"))  # as its own bytes, which come back
-            named = options.get(b"name", b"").decode("utf-8", "replace")
-            self._part = (named.removesuffix("[]"), bytearray())
-            if named == FILE:
+            name = options.get(b"name", b"").decode("utf-8", "replace").removesuffix("[]")
+            self._part = (name, bytearray())
+            if name == FILE:
                 if self._file_name is not None:
                     raise BadField(FILE, f"saw the field {FILE!r} twice, expected one file")
                 self._file_name = options.get(b"filename", b"").decode("utf-8", "replace") or FILE

@@ -43,6 +43,11 @@ def test_fields_are_kept_and_the_file_passed_on() -> None:
     assert read([FORM]) == WHOLE
 
 
+def test_a_file_in_a_field_that_may_come_several_times_is_the_file() -> None:
+    form = part("file[]", SOUND, '; filename="talk.wav"') + b"--x-y--\r\n"
+    assert read([form]) == ({}, SOUND, "talk.wav")
+
+
 @given(st.lists(st.integers(0, len(FORM)), max_size=12).map(sorted))
 def test_however_a_form_is_cut_it_is_the_same(cuts: list[int]) -> None:
     assert read([FORM[a:b] for a, b in zip([0, *cuts], [*cuts, len(FORM)], strict=True)]) == WHOLE
@@ -60,6 +65,7 @@ def test_a_form_that_is_cut_short_is_refused(end: int) -> None:
     [
         (part("model", b"m") + b"--x-y--\r\n", 400, "without a file"),
         (part("file", b"") * 2 + b"--x-y--\r\n", 400, "twice"),
+        (part("file", b"") + part("file[]", b"") + b"--x-y--\r\n", 400, "twice"),
         (b"--x-y\r\nContent-Type: text/plain\r\n\r\nx\r\n--x-y--\r\n", 400, "no name"),
         (part("prompt", b"x" * (FIELDS_BYTES + 1)), 413, "bytes"),
         (part("a", b"") * (FIELDS + 1), 413, "fields"),
