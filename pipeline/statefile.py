@@ -36,9 +36,9 @@ class StateFile:
 
     def read(self) -> SavedConversations | None:
         """What it holds; None where there is no file. Raises ValueError for what is damaged or does not fit."""
-        if not self._path.exists():
-            return None
         try:
+            if not self._path.exists():
+                return None
             with safe_open(self._path, framework="pt") as file:
                 text = (file.metadata() or {}).get(_TEXT, "")
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict

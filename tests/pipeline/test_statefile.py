@@ -123,6 +123,14 @@ def test_a_file_is_kept_where_nothing_can_be_made_without_it_either(tmp_path: Pa
     assert [each.name for each in tmp_path.iterdir()] == ["talk.state"]
 
 
+def test_a_file_that_cannot_even_be_looked_for_is_said(tmp_path: Path) -> None:
+    path = in_room(tmp_path / f"{'talk' * 50}.state", "x" * 64)
+    with pytest.raises(ValueError, match=r"not a saved state .*too long"):
+        state_file(path).read()
+    with pytest.raises(UserError, match="choose another file"):
+        state_file(path).resume(lambda kept: None, print)
+
+
 def test_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"can't write the state .*talk\.state"):
         state_file(tmp_path / "gone" / "talk.state").write(state())
