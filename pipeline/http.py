@@ -18,8 +18,8 @@ from surtitle.pipeline.messages import CloseCode, Refused
 
 Headers = tuple[tuple[str, str], ...]
 """Names in lower case, and values, in their order."""
-QUERY_FIELDS = 32
-"""How many fields the query of a request may have."""
+QUERY_FIELDS = 64
+"""How many fields the query of a request may have: `lang` for each language that a viewer may ask for, and others."""
 
 
 class HttpError(UserError):

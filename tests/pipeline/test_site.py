@@ -126,6 +126,14 @@ async def test_events_are_the_messages_of_the_websocket(building: Building, hub:
     assert hub.viewers == 0
 
 
+async def test_as_many_languages_may_be_repeated_as_a_hello_may_name(building: Building) -> None:
+    langs = sorted(f"q{a}{b}" for a in "abcd" for b in "stuvwxyz")
+    async with building.open() as server, at(server) as viewer, browser(server) as client:
+        asked = await hello(viewer, langs=langs)
+        async with listening(client, f"?session=main&access_token=any&lang={'&lang='.join(langs)}") as events:
+            assert (await heard(events))[1]["langs"] == asked[0]["langs"] == langs
+
+
 async def test_a_client_that_comes_back_gets_what_it_missed_once(building: Building, hub: Hub) -> None:
     async with building.open() as server, browser(server) as client:
         async with listening(client) as events:
