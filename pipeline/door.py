@@ -1,7 +1,7 @@
 """A TCP connection before it is known what is spoken on it.
 
 In: asyncio's callbacks. Out: bytes to read and a place to write for whoever speaks plain HTTP, or a connection of
-`websockets` that got every byte from its request on. Knows no request and no answer.
+`websockets` that got its request and every byte behind it. Knows no request and no answer.
 """
 
 from __future__ import annotations

@@ -199,7 +199,7 @@ class HttpConnection:
                     shown = head.secret is not None
                     why = self._web.access().refuse_upgrade(head.all("host"), head.all("origin"), token=shown)
                     if why is None:
-                        return self._pipe.become_websocket(self._wire.request_bytes, self._web.sockets[head.path])
+                        return self._pipe.become_websocket(self._wire.websocket_bytes, self._web.sockets[head.path])
                     await self._send(head, plain(HTTPStatus.FORBIDDEN, why))
                 else:
                     await self._send(head, await self._answer(head))

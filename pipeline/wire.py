@@ -15,6 +15,8 @@ from surtitle.pipeline.http import Head, Headers, HttpError
 
 HEAD_BYTES = 16 * 1024
 """The largest request line and header fields, together."""
+_HANDSHAKE = (b"host", b"origin", b"authorization", b"connection")
+"""What is read of a websocket's request, beside the fields that are its own."""
 
 
 class Wire:
@@ -24,6 +26,7 @@ class Wire:
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES)
         self._received = bytearray()
         self._declared: int | None = None
+        self._request: h11.Request | None = None
 
     def receive(self, data: bytes) -> None:
         """Take what came; empty at the end."""
@@ -46,7 +49,7 @@ class Wire:
             raise HttpError(
                 HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"saw a longer head, expected at most {HEAD_BYTES} bytes"
             )
-        head = _head(event)
+        head, self._request = _head(event), event
         lengths = head.all("content-length")
         if lengths and head.all("transfer-encoding"):
             # h11 would go by the latter, as RFC 9112 (6.3) allows; a proxy before us may not.
@@ -60,9 +63,17 @@ class Wire:
         return self._declared
 
     @property
-    def request_bytes(self) -> bytes:
-        """Everything received since the last answer, the request included: for who speaks another protocol."""
-        return bytes(self._received)
+    def websocket_bytes(self) -> bytes:
+        """The request, which asks for a websocket, and everything behind it: for who speaks that protocol.
+
+        It is written anew. Another parser might not read what this one did, such as cookies of ten kilobytes.
+        """
+        request, (rest, _) = self._request, self._h11.trailing_data
+        assert request is not None, "there is no request yet"
+        fields = [each for each in request.headers if each[0] in _HANDSHAKE or each[0].startswith(b"sec-websocket-")]
+        lines = (b"%s: %s" % each for each in (*fields, (b"upgrade", b"websocket")))
+        first = b"%s %s HTTP/%s" % (request.method, request.target, request.http_version)
+        return b"\r\n".join((first, *lines, b"", rest))
 
     @property
     def waits_for_go_on(self) -> bool:

@@ -267,6 +267,25 @@ async def test_a_websocket_has_its_first_messages_however_early_they_come(site: 
             assert await client.hear(b"hi") == b"\x81\x02hi"
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        "Cookie: " + "c" * 12_000,
+        "\r\n".join(f"X-{number}: of a proxy" for number in range(200)),
+        "X-Note: on\r\n two lines",
+    ],
+)
+async def test_a_websocket_may_be_asked_for_with_all_that_a_page_may_be(site: Site, more: str) -> None:
+    shake = ("Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
+    async with line(site) as client:
+        await client.say(asking(site, "/page", more))
+        assert status(await client.hear(b"page\n")) == 200
+        await client.say(asking(site, "/echo-socket", *shake, "Upgrade: h2c, WebSocket", more))
+        await client.say(b"\x81\x82\x00\x00\x00\x00hi")
+        assert status(await client.hear(b"\r\n\r\n")) == 101
+        assert await client.hear(b"hi") == b"\x81\x02hi"
+
+
 async def test_a_connection_that_was_used_for_pages_may_become_a_websocket(site: Site) -> None:
     # Reverse proxies do so: they keep connections and use them for whatever comes next.
     async with line(site) as client:
