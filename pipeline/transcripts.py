@@ -106,8 +106,7 @@ def failure(error: UserError) -> Page:
     plain = refusal(error)
     status = HTTPStatus.TOO_MANY_REQUESTS if _is_full(error) else plain.status
     param = error.param if isinstance(error, BadField) else None
-    kind = "rate_limit_error" if status is HTTPStatus.TOO_MANY_REQUESTS else "invalid_request_error"
-    body = {"error": {"message": str(error), "type": kind, "param": param, "code": _code(error, status)}}
+    body = {"error": {"message": str(error), "type": _kind(status), "param": param, "code": _code(error, status)}}
     headers: Headers = (("retry-after", "5"),) if _is_full(error) else plain.headers
     return Page(status, "application/json", msgspec.json.encode(body), headers)
 
@@ -241,6 +240,12 @@ _CODES = {
 def _is_full(error: UserError) -> bool:
     """OpenAI's clients come back after a 429, as they should here."""
     return isinstance(error, Refused) and error.close_code is CloseCode.FULL
+
+
+def _kind(status: HTTPStatus) -> str:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return "server_error"
+    return "rate_limit_error" if status is HTTPStatus.TOO_MANY_REQUESTS else "invalid_request_error"
 
 
 def _code(error: UserError, status: HTTPStatus) -> str | None:

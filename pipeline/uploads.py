@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import BinaryIO
+from typing import Protocol
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -42,17 +42,24 @@ class Form:
     """What its sender calls it."""
 
 
+class Writes(Protocol):
+    """A file without a buffer."""
+
+    def write(self, data: memoryview, /) -> int: ...
+
+
 @asynccontextmanager
 async def received(request: Request, limit: int) -> AsyncGenerator[Form]:
     """Read the form of `request`, of at most `limit` bytes; its file is gone afterwards.
 
     Raises:
-        HttpError: the body is no form (415), a broken one or one without a file (400), or too long (413).
+        HttpError: the body is no form (415), a broken one or one without a file (400), too long (413), or longer than
+            there is room for (507).
     """
     boundary = _boundary(request.head.header("content-type"))
     with TemporaryDirectory(prefix="surtitle-") as folder:
         path = Path(folder) / FILE
-        with path.open("wb") as file:
+        with path.open("wb", buffering=0) as file:  # what can't be written is said at once, and not when it is closed
             parts = Parts(boundary, file)
             async for chunk in request.body.chunks(limit):
                 parts.push(chunk)
@@ -74,7 +81,7 @@ def _boundary(content_type: str | None) -> bytes:
 class Parts:
     """One form as it comes: fields are kept, the file is passed on."""
 
-    def __init__(self, boundary: bytes, file: BinaryIO) -> None:
+    def __init__(self, boundary: bytes, file: Writes) -> None:
         """Begin; raises `HttpError` (400) for a boundary that can be none."""
         self.fields: dict[str, list[str]] = {}
         self._file = file
@@ -101,7 +108,7 @@ class Parts:
             raise _broken(str(error)) from error
 
     def push(self, data: bytes) -> None:
-        """Take the next bytes; raises `HttpError` (400, 413)."""
+        """Take the next bytes; raises `HttpError` (400, 413, 507)."""
         try:
             self._parser.write(data)
         except FormParserError as error:
@@ -138,12 +145,23 @@ class Parts:
     def _take(self, data: bytes, start: int, end: int) -> None:
         name, value = self._part
         if name == FILE:
-            self._file.write(data[start:end])
+            self._keep(memoryview(data)[start:end])
             return
         self._kept += end - start
         if self._kept > FIELDS_BYTES:
             raise _too_long(f"fields of more than {FIELDS_BYTES} bytes")
         value += data[start:end]
+
+    def _keep(self, data: memoryview) -> None:
+        try:
+            while data:
+                data = data[self._file.write(data) :]
+        except OSError as error:
+            raise HttpError(
+                HTTPStatus.INSUFFICIENT_STORAGE,
+                f"the server can't keep the file while it hears it ({error.strerror}), expected room in its folder for "
+                "temporary files (TMPDIR); try again later, or send a compressed one",
+            ) from error
 
     def _end_part(self) -> None:
         name, value = self._part

@@ -155,11 +155,12 @@ def test_captions_are_one_line_with_spaces_where_their_languages_have_them(
         (HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too large"), 413, "file_too_large"),
         (HttpError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "no form"), 415, "unsupported_media_type"),
         (Refused(CloseCode.FULL, "too many"), 429, "rate_limit_exceeded"),
+        (HttpError(HTTPStatus.INSUFFICIENT_STORAGE, "no room"), 507, None),
     ],
 )
 def test_a_failure_is_told_as_openais_clients_expect_it(error: UserError, status: int, code: str | None) -> None:
     page = failure(error)
-    kind = "rate_limit_error" if status == 429 else "invalid_request_error"
+    kind = {429: "rate_limit_error", 507: "server_error"}.get(status, "invalid_request_error")
     param = "to" if isinstance(error, BadField) else None
     assert page.status == status
     assert json.loads(page.body) == {"error": {"message": str(error), "type": kind, "param": param, "code": code}}

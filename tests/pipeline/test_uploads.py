@@ -48,6 +48,15 @@ def test_a_file_in_a_field_that_may_come_several_times_is_the_file() -> None:
     assert read([form]) == ({}, SOUND, "talk.wav")
 
 
+def test_a_file_that_the_disk_has_no_room_for_is_refused_in_a_line() -> None:
+    with (
+        open("/dev/full", "wb", buffering=0) as full,
+        pytest.raises(HttpError, match=r"No space left on device.* expected room") as caught,
+    ):
+        Parts(BOUNDARY, full).push(FORM)
+    assert caught.value.status == 507
+
+
 @given(st.lists(st.integers(0, len(FORM)), max_size=12).map(sorted))
 def test_however_a_form_is_cut_it_is_the_same(cuts: list[int]) -> None:
     assert read([FORM[a:b] for a, b in zip([0, *cuts], [*cuts, len(FORM)], strict=True)]) == WHOLE
