@@ -21,6 +21,7 @@ from surtitle.pipeline.glossary import Glossary, terms_of
 from surtitle.pipeline.languages import Language, find_language
 from surtitle.pipeline.memory import CAPACITY, TermMemory
 from surtitle.pipeline.state import Counts, SavedConversations
+from surtitle.pipeline.text import is_mute
 from surtitle.sinks.beams import Beams
 from surtitle.sinks.cache import SinkCache
 from surtitle.sinks.decoder import NoRoom
@@ -130,7 +131,8 @@ class Translator:
         where the translation is made again. Raises UserError for too long a segment: nothing is left of it.
         """
         try:
-            source_tokens(self._engine.tokenizer, text)
+            if not is_mute(text):  # marks alone are not read, however many: a line that was drawn in a text
+                source_tokens(self._engine.tokenizer, text)
         except UserError:
             self.abandon()
             raise

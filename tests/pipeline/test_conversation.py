@@ -97,6 +97,11 @@ def test_marks_alone_are_the_same_in_every_language_and_nobody_is_asked(engine: 
     assert_in_step(stream)
 
 
+def test_a_line_of_marks_may_be_longer_than_a_segment(engine: Engine) -> None:
+    line = 400 * "═"
+    assert Spanish(engine).translate(line) == line
+
+
 def test_the_ledger_tells_what_was_said_and_what_it_became(engine: Engine) -> None:
     stream = Spanish(engine)
     made_again = set()
