@@ -88,6 +88,7 @@ class Endpoint:
         """Connects when it is first asked."""
         self._address = address
         self._thinks = False  # as far as is known: Ollama's models do, until they are told not to
+        self._obeys = False  # it has answered when it was told so, and has not failed since
         headers = {"Authorization": f"Bearer {address.key}"} if address.key else {}
         self._client = httpx2.AsyncClient(
             headers=headers,
@@ -112,17 +113,28 @@ class Endpoint:
             body["stop"] = ask.stop
         if ask.variables:
             body["chat_template_kwargs"] = ask.variables
-        if self._thinks:
+        told = self._thinks
+        if told:
             body["reasoning_effort"] = "none"
         try:
             async with self._client.stream("POST", f"{self._address.url}/chat/completions", json=body) as response:
                 await _check(response)
-                return await _read(response, ask.limit, wrote)
+                reply = await _read(response, ask.limit, wrote)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise EndpointError(_shown(str(error)) or type(error).__name__) from error
-        except EndpointError as error:  # what a server refuses to be told, it is told no more
-            self._thinks = isinstance(error, _ThinksAloud)
+        except EndpointError as error:
+            self._note(error, told=told)
             raise
+        self._obeys = self._obeys or told
+        return reply
+
+    def _note(self, error: EndpointError, *, told: bool) -> None:
+        """What a server refuses to be told, it is told no more; of one that obeyed before the second failure counts."""
+        if isinstance(error, _ThinksAloud):
+            self._thinks = True
+        elif told:
+            self._thinks = self._obeys
+        self._obeys = False
 
     async def close(self) -> None:
         """Let go of its connections."""

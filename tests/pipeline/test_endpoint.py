@@ -12,7 +12,7 @@ from chat_server import ChatServer, Mode
 from surtitle.pipeline.address import Address
 from surtitle.pipeline.callbacks import ignore
 from surtitle.pipeline.dialogue import Ask, Reply
-from surtitle.pipeline.endpoint import Endpoint, EndpointError
+from surtitle.pipeline.endpoint import Endpoint, EndpointError, Refusal
 
 ASK = Ask([{"role": "user", "content": "Good morning."}], 40, (), {})
 
@@ -118,12 +118,40 @@ async def test_who_thinks_aloud_is_told_not_to_until_it_refuses(chat: ChatServer
         await endpoint.answer(ASK, ignore)
     assert (await endpoint.answer(ASK, ignore)).text == "Buenos días, señoras."
     chat.mode = "500"
-    with pytest.raises(EndpointError, match="500"):
-        await endpoint.answer(ASK, ignore)
+    for _ in range(2):  # the first may have any reason, since it did as it was told
+        with pytest.raises(EndpointError, match="500"):
+            await endpoint.answer(ASK, ignore)
     chat.mode = "well"
     await endpoint.answer(ASK, ignore)
     await endpoint.close()
-    assert [asked.get("reasoning_effort") for asked in chat.asked] == [None, "none", "none", None]
+    assert [asked.get("reasoning_effort") for asked in chat.asked] == [None, "none", "none", "none", None]
+
+
+async def test_who_was_told_not_to_think_is_told_so_behind_a_question_that_was_too_long(chat: ChatServer) -> None:
+    endpoint = Endpoint(Address(chat.url, "m"))
+    chat.mode = "thinks"
+    with pytest.raises(EndpointError, match="thinks aloud"):
+        await endpoint.answer(ASK, ignore)
+    for _ in range(2):
+        assert (await endpoint.answer(ASK, ignore)).text == "Buenos días, señoras."
+        chat.longest = 1
+        with pytest.raises(Refusal):
+            await endpoint.answer(ASK, ignore)
+        chat.longest = 10**9
+    assert (await endpoint.answer(ASK, ignore)).text == "Buenos días, señoras."
+    await endpoint.close()
+
+
+async def test_who_refuses_to_be_told_at_once_is_told_no_more(chat: ChatServer) -> None:
+    endpoint = Endpoint(Address(chat.url, "m"))
+    for mode in ("thinks", "500"):
+        chat.mode = mode
+        with pytest.raises(EndpointError):
+            await endpoint.answer(ASK, ignore)
+    chat.mode = "well"
+    await endpoint.answer(ASK, ignore)
+    await endpoint.close()
+    assert [asked.get("reasoning_effort") for asked in chat.asked] == [None, "none", None]
 
 
 @pytest.mark.parametrize(
