@@ -186,11 +186,11 @@ async def _read(response: httpx2.Response, limit: int, wrote: Callable[[int], No
             text += choice.delta.content
             pieces += 1
             wrote(pieces)
+        if len(text) > limit * _LONGEST_TOKEN:
+            raise EndpointError(f"it writes on beyond max_tokens ({limit})")
         if choice.finish_reason:  # some servers have an empty one in every chunk but the last
             await _drain(events)
             return Reply(_said(text, limit, thinks=thinks), choice.finish_reason not in _CUT)
-        if len(text) > limit * _LONGEST_TOKEN:
-            raise EndpointError(f"it writes on beyond max_tokens ({limit})")
     raise EndpointError("its answer broke off")
 
 

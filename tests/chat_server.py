@@ -33,6 +33,7 @@ Mode = Literal[
     "breaks off",
     "hangs up",
     "endless",
+    "at once",
     "loads",
     "thinks",
 ]
@@ -171,6 +172,9 @@ def _handler(chat: ChatServer) -> type[QuietHandler]:
                 yield nonsense[chat.mode]
                 return
             text = "" if chat.mode == "nothing" else chat.reply(body["messages"])
+            if chat.mode == "at once":
+                yield _chunk({"content": "x" * 10_000}, chat.finish)
+                return
             if chat.mode == "endless":
                 text = "x" * 10_000_000
             yield _chunk({"role": "assistant", "content": ""}, chat.open)

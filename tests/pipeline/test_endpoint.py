@@ -168,6 +168,7 @@ async def test_who_refuses_to_be_told_at_once_is_told_no_more(chat: ChatServer) 
         ("breaks off", "."),
         ("thinks", r"^it thinks aloud, and says nothing within max_tokens \(40\)"),
         ("endless", r"writes on beyond max_tokens \(40\)"),
+        ("at once", r"writes on beyond max_tokens \(40\)"),
     ],
 )
 async def test_what_is_no_answer_is_told_and_nothing_that_was_said(chat: ChatServer, mode: Mode, said: str) -> None:
