@@ -37,7 +37,7 @@ class Budget:
     hurry: float
     """The same for one whose words are old already: so lag stays bounded."""
     must_answer: bool = False
-    """Where there is no answer, the work ends with a UserError."""
+    """Where there is no answer, be it in one language of several, the work ends with a UserError."""
 
 
 LIVE = Budget(6.0, 1.5)
@@ -167,13 +167,13 @@ class Remote:
 
     def _note(self, segment: _Segment, budget: Budget, began: float) -> Fared:
         now = self._clock()
+        if budget.must_answer and segment.failed:
+            raise UserError(f"the translation server gives no translation: {segment.why}")
         if segment.answered:
             failed_for = self._breaker.succeeded(now)
             if failed_for is not None:
                 self._tell(f"the translation server answers again, after {failed_for:.0f} s")
             return Fared()
-        if budget.must_answer and segment.why:
-            raise UserError(f"the translation server gives no translation: {segment.why}")
         self._wake(segment.asked or _WORD)
         left_alone = self._breaker.failed(now, began=began)
         if left_alone:
@@ -209,12 +209,16 @@ class _Segment:
         self._seconds = seconds
         self.answered = False
         """There was something to read, in any language."""
+        self.failed = False
+        """There is a language without a translation for want of an answer."""
         self.asked: Ask | None = None
         """The last question."""
         self.why = ""
         """Why there was no answer, in any language."""
 
     async def drive(self, steps: Exchange[Translated], wrote: Callable[[int], None]) -> Translated:
+        """What `steps` return, asked in time."""
+        is_refused = False
         try:
             async with asyncio.timeout(self._seconds):
                 ask = next(steps)
@@ -223,20 +227,23 @@ class _Segment:
                     try:
                         answer = await self._endpoint.answer(ask, wrote)
                     except Refusal as error:
-                        self.why = str(error)
+                        self.why, is_refused = str(error), True
                         ask = steps.throw(TooMuch())
                     else:
-                        self.answered = self.answered or bool(answer.text.strip())
+                        self.answered, is_refused = self.answered or bool(answer.text.strip()), False
                         ask = steps.send(answer)
         except StopIteration as end:
             translated: Translated = end.value
             self.answered = self.answered or not translated.untranslated
+            self.failed = self.failed or (is_refused and translated.untranslated)
             return translated
         except TimeoutError:
             self.why = f"it took more than {self._seconds:g} s"
         except EndpointError as error:
             self.why = str(error)
-        return _unanswered(steps)
+        left = _unanswered(steps)
+        self.failed = self.failed or left.untranslated
+        return left
 
 
 def _unanswered(steps: Exchange[Translated]) -> Translated:

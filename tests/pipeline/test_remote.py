@@ -264,6 +264,32 @@ def test_where_an_answer_must_come_a_failure_ends_the_work_with_its_cause(chat: 
             booth.say("Two.")
 
 
+def test_where_an_answer_must_come_it_must_in_every_language(chat: ChatServer) -> None:
+    def hang_up(messages: list[dict[str, Any]]) -> str:
+        if "to Spanish" not in messages[0]["content"]:
+            raise ConnectionError
+        return interpret(messages)
+
+    chat.reply = hang_up
+    match = "the translation server gives no translation: "
+    with (
+        chat.listening(),
+        closing(Booth(chat, "es", "de", budget=TEXT)) as booth,
+        pytest.raises(UserError, match=match),
+    ):
+        booth.say("One.")
+
+
+def test_where_an_answer_must_come_what_is_refused_in_one_language_has_none(chat: ChatServer) -> None:
+    with chat.listening(), closing(Booth(chat, "es", "de", budget=TEXT)) as booth:
+        booth.say("One.")
+        sizes = [sum(len(message["content"]) for message in asked["messages"]) for asked in chat.asked]
+        chat.longest = min(sizes)  # without what was said before it is short enough in one of them
+        with pytest.raises(UserError, match="the translation server gives no translation: HTTP 400"):
+            booth.say("Two.")
+    assert len({*sizes}) == 2
+
+
 def test_a_translator_that_is_left_in_the_middle_leaves_nothing_behind(chat: ChatServer) -> None:
     chat.reply = lambda messages: interpret(messages)
     with chat.listening(), closing(Booth(chat, "es", "de")) as booth:
