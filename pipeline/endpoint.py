@@ -173,6 +173,7 @@ async def _explanation(response: httpx2.Response) -> str:
 
 async def _read(response: httpx2.Response, limit: int, wrote: Callable[[int], None]) -> Reply:
     text, pieces, thinks = "", 0, False
+    response.encoding = "utf-8"  # as event streams always are, whatever a proxy says of its texts
     events = aiter(httpx2.EventSource(response))
     async for event in events:
         if not event.data:  # a sign of life, such as `retry: 3000` alone

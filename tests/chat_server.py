@@ -58,6 +58,7 @@ class ChatServer:
         """The `finish_reason`."""
         self.open: str | None = None
         """And that of an answer that goes on."""
+        self.kind = "text/event-stream; charset=utf-8"
         self.longest = 10**9
         """Characters of messages that it takes."""
         self.over = threading.Event()
@@ -147,7 +148,7 @@ def _handler(chat: ChatServer) -> type[QuietHandler]:
 
         def _stream(self, body: dict[str, Any]) -> None:
             self.send_response(200)
-            self.send_header("Content-Type", "text/event-stream; charset=utf-8")
+            self.send_header("Content-Type", chat.kind)
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             for event in self._events(body):
@@ -207,5 +208,6 @@ def _handler(chat: ChatServer) -> type[QuietHandler]:
 def _chunk(delta: dict[str, str], finish: str | None = None) -> str:
     choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
     return json.dumps(
-        {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
+        {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]},
+        ensure_ascii=False,
     )
