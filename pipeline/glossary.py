@@ -156,7 +156,7 @@ def parse_toml(text: str) -> Glossary:
 
 def parse_csv(text: str) -> Glossary:
     """Raises UserError for what is no glossary, with the line."""
-    reader = csv.DictReader(io.StringIO(text))
+    reader = csv.DictReader(io.StringIO(text), strict=True)  # or a quote that is not closed takes all that follows
     terms = []
     try:
         _check_heading(reader.fieldnames or ())

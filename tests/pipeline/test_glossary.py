@@ -333,6 +333,8 @@ def test_a_recogniser_expects_whole_terms_up_to_a_length(glossary: Glossary) -> 
         (".csv", "en;es\na;b\n", "line 1: unknown language 'en;es'.*commas between"),
         (".csv", "attention sink,sumidero\n", "line 1: unknown language 'attention sink'"),
         (".csv", 'en,es\n"a,b\n' + "c,d\n" * 40_000, "line 2: field larger than field limit.*quotes to be closed"),
+        (".csv", 'en,es\na,b\nc,"d\ne,f\ng,h\n', "line 3: unexpected end of data.*quotes to be closed"),
+        (".csv", 'en,es\na,"b\nc,"d"\n', "line 2: .* expected after.*quotes to be closed"),
         (".csv", "en,es, es\na,b,c\n", "line 1: saw es 2 times, expected a column for each language"),
         (".csv", "en,es\na,b\nc,\n", "line 3: saw en, expected a term in two languages"),
     ],
