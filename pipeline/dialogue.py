@@ -191,8 +191,9 @@ class Dialogue:
         old = {turn for turn in self._told if turn not in _turns_of(self._terms(turn[0]))}
         if old:
             self._history.leave_out(old.__contains__)
-        for turn in _turns_of(terms):
-            self._told.add(turn)
+        told = _turns_of(terms)
+        self._told.update(told)
+        for turn in 2 * told:  # for one that is added, another that was there may be cut
             if turn not in self._history.turns:
                 self._history.add(turn)
 

@@ -168,6 +168,17 @@ def test_a_term_that_was_cut_is_told_again(identifier: Identifier) -> None:
     assert talk.contents()[-3:] == ["attention sink", "sumidero de atención", "The attention sink helps."]
 
 
+@pytest.mark.parametrize("between", range(8))
+def test_a_term_that_is_cut_for_another_is_told_again(identifier: Identifier, between: int) -> None:
+    both = Glossary((*SINK.terms, {"en": "key cache", "es": "caché de claves"}))
+    talk = Talk(identifier, glossary=both, window=80)
+    talk.say("The attention sink stays.", "El sumidero de atención se queda.")
+    for number in range(between):
+        talk.say(f"Train {number}.", f"Tren {number}.")
+    talk.say("The attention sink has a key cache.", "El sumidero de atención tiene una caché de claves.")
+    assert {"attention sink", "key cache"} <= {*talk.contents()}
+
+
 def test_a_term_that_the_glossary_has_no_longer_is_told_no_longer(identifier: Identifier) -> None:
     talk = Talk(identifier, glossary=SINK)
     talk.say("The attention sink stays.", "El sumidero de atención se queda.")
