@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from surtitle.pipeline.answers import Answer
-from surtitle.pipeline.text import goes_on, is_one, is_one_number, shared
+from surtitle.pipeline.text import goes_on, is_fraction, is_one, is_one_number, shared
 
 DRAFT_BIAS = 1.0
 """Nats by which a token of the draft before may be less likely than another, and stays where drafts are shown."""
@@ -111,7 +111,8 @@ class Promises:
             rest = text[len(before) :]
             if not (before and rest and text.startswith(before)):  # it ends within a character
                 continue
-            if is_one_number(before, rest.lstrip()):  # models set a space there too, and it is not shown
+            # models set a space behind a mark too, and it is not shown
+            if is_one_number(before, rest.lstrip()) or is_fraction(before, rest):
                 continue
             if rest[0].isspace() or not (self._spaced or is_one(before, rest)):
                 return length

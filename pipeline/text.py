@@ -58,7 +58,7 @@ def joined(words: Iterable[str], language: str) -> str:
     for word in words:
         if spaced:
             closes = is_punctuation(word) and word not in DASHES
-            apart = bool(text) and not (closes or is_rest(word, language) or _is_fraction(text, word))
+            apart = bool(text) and not (closes or is_rest(word, language) or is_fraction(text, word))
         else:
             apart = is_latin(text[-1:]) and is_latin(word[:1])
         text += f" {word}" if apart else word
@@ -85,7 +85,7 @@ def is_one_number(before: str, after: str) -> bool:
     return before[-1:] in _WITHIN_NUMBERS and before[-2:-1].isdigit() and after[:1].isdigit()
 
 
-def _is_fraction(before: str, after: str) -> bool:
+def is_fraction(before: str, after: str) -> bool:
     """Whether a number goes on with a mark: `3` with `.5`, `10` with `:30`. Nobody writes a space there."""
     return before[-1:].isdigit() and after[:1] in _WITHIN_NUMBERS and after[1:2].isdigit()
 

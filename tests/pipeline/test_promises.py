@@ -45,6 +45,10 @@ def test_and_no_half_of_a_latin_word_a_number_or_a_syllable() -> None:
     for one, other, agreed in [
         ("我们用OpenSource", "我们用OpenAI", "我们用"),
         ("增长10%", "增长100%", "增长"),
+        ("增长3%", "增长3.5%", "增长"),
+        ("约1,234人", "约1,234.5公斤", "约"),
+        ("在10点", "在10:30", "在"),
+        ("有10,", "有10,和20", "有10,"),
         ("ดื่มนม", "ดื่มน้ำ", "ดื่ม"),
     ]:
         assert text_of(drafted((HEARD, answer(one)), (MORE, answer(other)), spaced=False).tokens) == agreed
