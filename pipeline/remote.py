@@ -174,6 +174,8 @@ class Remote:
             if failed_for is not None:
                 self._tell(f"the translation server answers again, after {failed_for:.0f} s")
             return Fared()
+        if budget.must_answer:  # empty answers: a line of text has no captions, and the next is asked for anyway
+            return Fared(failed=True)
         self._wake(segment.asked or _WORD)
         left_alone = self._breaker.failed(now, began=began)
         if left_alone:

@@ -280,6 +280,16 @@ def test_where_an_answer_must_come_it_must_in_every_language(chat: ChatServer) -
         booth.say("One.")
 
 
+def test_where_an_answer_must_come_an_empty_one_is_marked_and_the_next_is_asked_for(chat: ChatServer) -> None:
+    chat.reply = lambda messages: ""
+    with chat.listening(), closing(Booth(chat, budget=TEXT)) as booth:
+        for _ in range(3):
+            assert booth.say("One.") == MARKED
+        chat.reply = interpret
+        assert booth.say("One.") == UNO
+        assert not booth.told
+
+
 def test_where_an_answer_must_come_what_is_refused_in_one_language_has_none(chat: ChatServer) -> None:
     with chat.listening(), closing(Booth(chat, "es", "de", budget=TEXT)) as booth:
         booth.say("One.")
