@@ -108,8 +108,10 @@ def _said(container: Any) -> float:
     stream = container.streams.audio[0]
     if stream.duration is not None:
         return float(stream.duration * stream.time_base)
-    is_alone = len(container.streams) == 1  # a film may be longer than its sound
-    return float(container.duration / av.time_base) if is_alone and container.duration else 0.0
+    if len(container.streams) > 1 or not container.duration:  # a film may be longer than its sound
+        return 0.0
+    # Matroska has the time at which it ends: what was cut out of a stream does not begin at 0
+    return float((container.duration - max(0, container.start_time or 0)) / av.time_base)
 
 
 def _frames(packet: Any) -> Sequence[Any]:

@@ -152,6 +152,18 @@ def test_where_a_recording_has_less_than_it_says_that_is_told_once_it_was_heard(
     assert len(np.concatenate(heard)) > SAMPLE_RATE * 3
 
 
+def test_a_recording_whose_times_do_not_begin_at_zero_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "cut.mka"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=SAMPLE_RATE, layout="mono")
+        frame = av.AudioFrame.from_ndarray(tone(SAMPLE_RATE, 1).T.copy(), format="s16", layout="mono")
+        frame.sample_rate = SAMPLE_RATE
+        frame.pts, frame.time_base = 3600 * SAMPLE_RATE, Fraction(1, SAMPLE_RATE)
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            container.mux(packet)
+    assert_is_the_tone(read(path))
+
+
 def test_a_bad_recording_is_found_before_the_first_one_is_heard(tmp_path: Path) -> None:
     good = write_wav(tmp_path / "good.wav", 8_000, tone(8_000, 1))
     with pytest.raises(UserError, match="no such file"):
