@@ -197,6 +197,7 @@ class _Listener:
         # PortAudio still knows those of its start
         others = {each.name for each in await asyncio.to_thread(list_devices)} - {self._device.name}
         await self.close()
+        self._count_loss(self._loop.time())  # a block may have come until then, as if nothing had been lost
         for wait in waits():
             try:
                 await asyncio.to_thread(restart)

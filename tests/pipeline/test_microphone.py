@@ -125,6 +125,41 @@ async def test_of_two_microphones_alike_the_one_that_was_lost_is_waited_for(monk
     assert told == ["the microphone 'Yeti (hw:2,0)' is gone; there are: 1: Yeti (hw:1,0)"]
 
 
+async def test_a_device_that_gives_a_last_block_while_it_is_given_up_keeps_the_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    device = InputDevice(0, "room", "ALSA", 1, SAMPLE_RATE, default=True)
+    listener, block = _Listener(device, (), ignore), np.zeros((1600, 1), np.float32)
+    began = now = listener._loop.time()
+
+    def gives() -> list[InputDevice]:  # what PortAudio held comes late
+        asyncio.run_coroutine_threadsafe(late(), listener._loop).result()
+        return [device]
+
+    async def late() -> None:
+        nonlocal now
+        if now == began + 2.0:
+            listener._on_loop(block, False)
+            now = began + 2.1
+
+    def restart() -> None:
+        nonlocal now
+        now = began + 5.0
+
+    monkeypatch.setattr(surtitle.pipeline.microphone, "list_devices", gives)
+    monkeypatch.setattr(surtitle.pipeline.microphone, "restart", restart)
+    monkeypatch.setattr(surtitle.pipeline.microphone, "_start", lambda *_: None)
+    monkeypatch.setattr(listener._loop, "time", lambda: now)
+    now = began + 2.0
+    listener._count_loss(now)
+    await listener._reopen()
+    now = began + 6.0
+    listener._on_loop(block, False)
+    *_, lost, last = drain(listener._intake)
+    assert isinstance(lost, Gap)
+    assert last.end == pytest.approx(6.0, abs=0.2)
+
+
 def tone(hertz: float, seconds: float) -> Samples:
     return (0.5 * np.sin(2 * np.pi * hertz * np.arange(seconds * SAMPLE_RATE) / SAMPLE_RATE)).astype(np.float32)
 
