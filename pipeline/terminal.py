@@ -105,7 +105,8 @@ class TerminalCaptions:
             self._lags[room] = lags
 
     def unfollow(self, room: str = "") -> None:
-        """The session of `room` is over: say no more how late it is."""
+        """The session of `room` is over, its end shown or not: say no more how late it is, or what it did not bring."""
+        self._shortfalls.pop(room, None)
         if self._lags.pop(room, None) is not None:
             self.close()  # whose line it is does not matter: the next caption brings that of its room
 

@@ -230,6 +230,15 @@ def test_gaps_changes_and_ends_say_of_which_room_they_are_where_there_are_severa
     ]
 
 
+def test_what_a_session_that_failed_did_not_bring_is_not_told_of_the_next_one() -> None:
+    screen = io.StringIO()
+    terminal = TerminalCaptions(Console(file=screen, width=100))
+    terminal.show(Gap(1.0, 31.0, "overload"), "hall")
+    terminal.unfollow("hall")  # its end could not be written, and so was not shown
+    terminal.show(SessionEnd(0.0, 0.0, {"segments": 0}), "hall")
+    assert screen.getvalue().splitlines()[1:] == ["hall 0.0 s of audio, 0 segments"]
+
+
 def test_an_address_in_brackets_is_shown_as_it_is() -> None:
     shown = io.StringIO()
     Terminal(shown).print("captions on http://[fd00:cd:ab::23]:8765/overlay", style="dim")
