@@ -9,6 +9,7 @@ begins without sound there is silence, since players count the time of subtitles
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def decode(path: Path) -> Iterator[Samples]:
     with _open(path) as container:
         converter = _Converter(None if container.start_time is None else container.start_time / av.time_base)
         try:
-            for packet in container.demux(audio=0):
+            for packet in _packets(container):
                 for frame in _frames(packet):
                     yield from converter.push(frame)
                     decoded += 1
@@ -112,6 +113,13 @@ def _said(container: Any) -> float:
         return 0.0
     # Matroska has the time at which it ends: what was cut out of a stream does not begin at 0
     return float((container.duration - max(0, container.start_time or 0)) / av.time_base)
+
+
+def _packets(container: Any) -> Iterator[Any]:
+    """The packets of its first sound. Where another stream, such as a picture, begins only later, PyAV looks for it
+    in vain when all was read."""
+    with suppress(IndexError):
+        yield from container.demux(audio=0)
 
 
 def _frames(packet: Any) -> Sequence[Any]:

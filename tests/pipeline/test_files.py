@@ -245,6 +245,22 @@ def film(path: Path, picture: float, sound: float) -> Path:
     return path
 
 
+def test_a_picture_that_begins_in_the_middle_ends_no_recording(tmp_path: Path) -> None:
+    alone, both = tmp_path / "alone.flv", tmp_path / "both.flv"
+    encode(alone, "aac", 44_100, np.tile(tone(44_100, 1), (15, 1)))
+    with av.open(str(both), "w") as container:
+        seen = container.add_stream("flv", rate=25)
+        seen.width = seen.height = 64
+        seen.pix_fmt = "yuv420p"
+        image = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
+        image.pts, image.time_base = round(15 * SECONDS * 25), Fraction(1, 25)
+        for packet in [*seen.encode(image), *seen.encode(None)]:
+            container.mux(packet)
+    header = 13  # bytes
+    both.write_bytes(alone.read_bytes() + both.read_bytes()[header:])
+    assert len(read(both)) == len(read(alone)) == pytest.approx(15 * SECONDS * SAMPLE_RATE, rel=0.01)
+
+
 @pytest.mark.parametrize(
     ("picture", "sound", "silence"),
     [
