@@ -76,9 +76,13 @@ def run_of(args: argparse.Namespace, models: Models, glossary: Callable[[], Glos
 def outputs_of(args: argparse.Namespace, pair: Pair, *recordings: Path) -> OutputPaths:
     """The files and services that were asked for. Raises UsageError for an address that is none, and a file for two."""
     from surtitle.pipeline.broadcast import OutputPaths
+    from surtitle.pipeline.outputs import beside
     from surtitle.pipeline.subtitles import Format
 
-    check_different(args, (*_WRITTEN, "text_now", *get_args(Format)), _READ, recordings)
+    shown = ("text_now", *get_args(Format))
+    first = [(name, vars(args)[name]) for name in shown if vars(args)[name]]
+    others = [(name, beside(path, language)) for name, path in first for language in pair.targets[1:]]
+    check_different(args, (*_WRITTEN, *shown), _READ, recordings, others)
     wanted: dict[Format, Path | None] = {form: vars(args)[form] for form in get_args(Format)}
     captions = {form: path for form, path in wanted.items() if path}
     return OutputPaths(

@@ -37,12 +37,19 @@ def room_of(args: argparse.Namespace, otherwise: str | None = None) -> str:
 
 
 def check_different(
-    args: argparse.Namespace, written: Sequence[str], read: Sequence[str], files: Sequence[Path] = ()
+    args: argparse.Namespace,
+    written: Sequence[str],
+    read: Sequence[str],
+    files: Sequence[Path] = (),
+    more: Sequence[tuple[str, Path]] = (),
 ) -> None:
-    """Raises UsageError where a file of a flag in `written` is that of another one, of one in `read`, or in `files`."""
+    """Raises UsageError where a file of a flag in `written` is that of another one, of one in `read`, or in `files`.
+
+    `more` are files that flags in `written` stand for too.
+    """
     taken = {path.resolve(): "FILE" for path in files}
-    for name in (*read, *written):
-        path: Path | None = vars(args)[name]
+    named: list[tuple[str, Path | None]] = [(name, vars(args)[name]) for name in (*read, *written)]
+    for name, path in (*named, *more):
         if path is None or (path.exists() and not path.is_file()):  # any number of outputs may go to /dev/null
             continue
         flag = f"--{name.replace('_', '-')}"

@@ -267,6 +267,16 @@ def test_what_is_written_is_not_what_is_read_unless_it_is_no_file(run: Run, reco
     assert_said(run("replay", recording, *PAIR, "--log", "/dev/null", "--srt", "/dev/null"), 1, "is not here")
 
 
+@pytest.mark.parametrize("other", ["--glossary", "--log", "--txt", "--text-now"])
+def test_the_file_of_another_language_is_no_other_flags_file(other: str, run: Run, recording: Path) -> None:
+    file, beside = recording.with_name("notes.srt"), recording.with_name("notes.de.srt")
+    beside.write_text('[[term]]\nkeep = "sink"\n')
+    command = ("replay", recording, "--from", "en", "--to", "es,de", "--srt", file, other, beside)
+    assert_said(run(*command), 2, rf"notes\.de\.srt for --srt and {other}, expected different files")
+    assert "sink" in beside.read_text()
+    assert_said(run(*command[:5], "de,es", *command[6:]), 1, "is not here")
+
+
 def test_a_folder_to_fetch_from_is_there(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         run("models", "fetch", "--from", "nowhere")
