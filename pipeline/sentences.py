@@ -23,7 +23,7 @@ def by_language(**texts: str) -> dict[str, frozenset[str]]:
 NONE = frozenset[str]()
 _ABBREVIATIONS_EVERYWHERE = frozenset({"mr", "mrs", "ms", "dr", "prof", "st", "vs", "nr", "vol", "fig"})
 _ABBREVIATIONS = by_language(
-    en="messrs gen col sgt lt capt rev hon sen rep gov figs vols approx cf pp al",
+    en="messrs gen col sgt lt capt rev hon sen rep gov mt figs vols approx cf pp al",
     de="hr fr bzw bspw ca ggf vgl evtl inkl sog mio mrd abs str bd hrsg",
     es="sr sra srta sres dra dña ud uds núm pág págs aprox av avda ej ee gral lic ing",
     fr="mm env ex av chap ste",
@@ -35,11 +35,17 @@ _ABBREVIATIONS = by_language(
 _WORDS_HERE = by_language(ca="fig vol", fr="prof vol", nl="vol")
 """Of those of everywhere, the words of a language: `J'ai raté mon vol.`"""
 _LAST_AT_TIMES = by_language(
-    en="no nos etc inc ltd co corp jr sr", de="etc usw", es="etc uu", fr="etc", it="ecc", pt="etc", nl="enz"
+    en="no nos jan feb aug sept oct nov dec etc inc ltd co corp jr sr",
+    de="etc usw",
+    es="etc uu",
+    fr="etc",
+    it="ecc",
+    pt="etc",
+    nl="enz",
 )
 """Abbreviations that a sentence can end with."""
-_NUMBERED = by_language(en="no nos")
-"""Of these, those that stand before numbers, and are words otherwise."""
+_NUMBERED = by_language(en="no nos jan feb aug sept oct nov dec")
+"""Of these, those that stand before numbers; before anything else they end a sentence, as words and names do."""
 _ORDINAL_STOP = frozenset({"de", "da", "no", "fi", "cs", "sk", "pl", "hu", "hr", "sl", "sr", "tr", "et", "lv", "is"})
 """Languages that write ordinal numbers with a stop: `am 3. Mai`."""
 _MONEY = "$€£"

@@ -46,7 +46,7 @@ def test_these_end_a_sentence(word: str, language: str) -> None:
     ("word", "language"),
     [
         *((word, "en") for word in ("end", "end,", "Mr.", "e.g.", "(Dr.", "J.", "U.S.", "3.", "3.5", "etc.", "", ")")),
-        *((word, "en") for word in ("No.", "well...", "well…", "p.m.", "1,000")),
+        *((word, "en") for word in ("No.", "well...", "well…", "p.m.", "1,000", "Mt.", "Jan.", "Sept.")),
         *((word, "de") for word in ("21.", "z.B.", "Nr.", "Mio.", "3.")),
         *((word, "es") for word in ("núm.", "EE.", "UU.", "Sra.", "(¿no?", "¿Qué")),
         ("av.", "fr"),
@@ -68,6 +68,7 @@ def test_these_do_not_end_a_sentence_for_certain(word: str, language: str) -> No
     [
         ("no.", "Then", "en"),
         ("No.", "it", "en"),
+        ("Jan.", "He", "en"),
         ("12.", "He", "en"),
         ("etc.", "But", "en"),
         ("well...", "Perhaps", "en"),
@@ -85,6 +86,8 @@ def test_the_next_word_tells_that_a_sentence_had_ended(word: str, following: str
     ("word", "following", "language"),
     [
         ("No.", "5", "en"),
+        ("Jan.", "5", "en"),
+        ("Mt.", "Everest", "en"),
         ("12.", "million", "en"),
         ("etc.", "and", "en"),
         ("well...", "I", "en"),
