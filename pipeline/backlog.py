@@ -1,6 +1,6 @@
 """Audio that waits for the recogniser, within a bound.
 
-In: chunks as they come. Out: what waits, as much at a time as is asked for; and past the bound a gap for the oldest
+In: chunks as they come. Out: what waits, as much at a time as is asked for; and past the bound gaps for the oldest
 chunks, which are skipped. Nothing is skipped silently. Knows no recogniser and no clock.
 """
 
@@ -37,12 +37,17 @@ class Backlog:
             self._samples += len(chunk.samples)
         if self.seconds <= BACKLOG:
             return []
-        start = self._waiting[0].start
+        gaps: list[Gap] = []
         # a single chunk may be longer than the bound: the newest is kept whatever its length
         while len(self._waiting) > 1 and self.seconds > BACKLOG / 2:
-            self._samples -= len(self._waiting.popleft().samples)
-        end = self._waiting[0].start
-        return [Gap(start, end, "overload")] if end > start else []
+            chunk = self._waiting.popleft()
+            self._samples -= len(chunk.samples)
+            # between chunks there may be what its source missed, which told that itself
+            after = self._waiting[0].start
+            end = after if after < chunk.end + 1 / SAMPLE_RATE else chunk.end
+            start = gaps.pop().start if gaps and gaps[-1].end == chunk.start else chunk.start
+            gaps.append(Gap(start, end, "overload"))
+        return [gap for gap in gaps if gap.end > gap.start]
 
     def take(self, seconds: float) -> list[AudioChunk]:
         """The first `seconds` of what waits, or all of it, which waits no more; a chunk that reaches further is cut."""

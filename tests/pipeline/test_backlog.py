@@ -41,6 +41,15 @@ def test_however_much_is_taken_at_a_time_all_of_it_comes_in_order(lengths: list[
     assert not backlog
 
 
+def test_what_a_lost_device_did_not_give_is_not_skipped_a_second_time() -> None:
+    backlog = Backlog()
+    assert backlog.push(chunks_of(numbered(40.0))) == []
+    back = [AudioChunk(chunk.samples, chunk.start + 340.0) for chunk in chunks_of(numbered(35.0))]
+    before, after = backlog.push(back)
+    assert (before.start, before.end) == (0.0, pytest.approx(40.0))
+    assert (after.start, after.end) == (340.0, backlog.take(0.1)[0].start)
+
+
 def test_past_the_bound_the_oldest_half_is_skipped_and_a_gap_says_so() -> None:
     backlog = Backlog()
     (gap,) = backlog.push(chunks_of(numbered(BACKLOG + 0.1)))
