@@ -6,6 +6,7 @@ it. Knows no connection: who connects says what is wrong with an address.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,8 +16,8 @@ class Link:
     """What an address says beside where the server is; None for what it does not say."""
 
     session: str | None = None
-    lang: str | None = None
-    """Languages, with commas between."""
+    langs: tuple[str, ...] = ()
+    """Languages, each once."""
     token: str | None = None
     """Behind `#`, where a browser tells it to no server."""
 
@@ -28,6 +29,6 @@ def link_of(address: str) -> Link:
     except ValueError:
         return Link()
     query, fragment = parse_qs(parts.query), parse_qs(parts.fragment)
-    (session, *_), (lang, *_) = query.get("session", [None]), query.get("lang", [None])
-    (token, *_) = fragment.get("token", [None])
-    return Link(session, lang, token)
+    (session, *_), (token, *_) = query.get("session", [None]), fragment.get("token", [""])
+    codes = re.split(r"[\s,]+", ",".join(query.get("lang", [])))
+    return Link(session, tuple(dict.fromkeys(filter(None, codes))), token.strip() or None)  # phones add spaces

@@ -140,8 +140,8 @@ def run_watch(args: argparse.Namespace) -> None:
     from surtitle.clients.watch import watch
 
     link = link_of(args.url)
-    wanted, room = args.lang or link.lang, room_of(args, link.session)
-    langs = parse_languages(wanted) if wanted else ()
+    room = room_of(args, link.session)
+    langs = parse_languages(args.lang) if args.lang else link.langs  # a link may name a region, as pages may
     token = link.token if link.token and not args.token_file else token_of(args.token_file, os.environ)
     try:
         asyncio.run(watch(args.url, langs, Printed(), Console(stderr=True), session=room, token=token))

@@ -12,8 +12,10 @@ from surtitle.clients.link import Link, link_of
     [
         ("http://127.0.0.1:8765", Link()),
         ("captions.example:8765", Link()),
-        ("http://h/read?session=hall&lang=es,de#token=a%20b", Link("hall", "es,de", "a b")),
-        ("https://h/overlay?lang=es&size=3", Link(lang="es")),
+        ("http://h/read?session=hall&lang=es,de#token=a%20b", Link("hall", ("es", "de"), "a b")),
+        ("https://h/overlay?lang=es&size=3", Link(langs=("es",))),
+        ("https://h/overlay?lang=pt-BR,es%20de+es&lang=fr&lang=", Link(langs=("pt-BR", "es", "de", "fr"))),
+        ("https://h/read#token=abc%20", Link(token="abc")),
         ("h:8765/read?session=hall#token=abc", Link(session="hall", token="abc")),
         ("http://h/?session=#token=", Link()),
         ("http://h/?token=abc", Link()),

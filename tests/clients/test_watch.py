@@ -321,15 +321,20 @@ async def test_the_command_shows_a_token_and_names_a_session(
     assert capsys.readouterr().out == "buenas noches\n"
 
 
-async def test_a_link_that_readers_were_sent_is_watched_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("asked", "seen"), [("de", "guten Abend\n"), ("de-AT%20es", "es: buenas noches\nde: guten Abend\n")]
+)
+async def test_a_link_that_readers_were_sent_is_watched_as_it_is(
+    asked: str, seen: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     hub = Hub("e")
     hub.publish(SessionStart("night-1", ("en",), ("es", "de"), {}, "real", "hall-2"))
     hub.publish(final(0, "es", "buenas noches"))
     hub.publish(final(0, "de", "guten Abend"))
     tokens = Tokens((Token("phone", "read", digest("secret"), "hall-2"),))
     async with CaptionServer(Rooms(lambda: hub), port=0, tokens=lambda: tokens) as server:
-        link = f"{server.url}/read?session=hall-2&lang=de#token=secret"
+        link = f"{server.url}/read?session=hall-2&lang={asked}#token=secret"
         assert await asyncio.to_thread(main, ["watch", link, "--session", "main"]) == 1, "a flag says otherwise"
         assert "is good for session" in capsys.readouterr().err
         assert await to_the_end(["watch", link], hub, server) == 0
-    assert capsys.readouterr().out == "guten Abend\n"
+    assert capsys.readouterr().out == seen
