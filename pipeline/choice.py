@@ -73,7 +73,7 @@ def recall(root: Path, machine: str) -> Found:
         return Found(machine, {})
     try:
         found = msgspec.json.decode(file.read_bytes(), type=Found)
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise UserError(f"can't read {file} ({error}): remove it, and run `surtitle check` again") from error
     return found if found.machine == machine else Found(machine, {})
 

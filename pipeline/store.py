@@ -214,7 +214,7 @@ class ModelStore:
     def _record(self, model: Model) -> _Record | None:
         try:
             return msgspec.json.decode((self.root / model.name / RECORD).read_bytes(), type=_Record)
-        except (FileNotFoundError, msgspec.DecodeError):
+        except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
             return None
 
     def _require_space(self, model: Model, staging: Path) -> None:

@@ -86,10 +86,17 @@ def test_what_was_found_out_on_another_machine_is_not_known_here(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{}", '{"machine": 1, "translators": {}}', '{"machine": "A", "translators": {"x": "y"}}']
+    "content",
+    [
+        b"",
+        b"{}",
+        b'{"machine": 1, "translators": {}}',
+        b'{"machine": "A", "translators": {"x": "y"}}',
+        b'{"machine": "\xff", "translators": {}}',
+    ],
 )
-def test_a_damaged_file_is_said_with_what_to_do(tmp_path: Path, text: str) -> None:
-    (tmp_path / FILE).write_text(text)
+def test_a_damaged_file_is_said_with_what_to_do(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / FILE).write_bytes(content)
     with pytest.raises(UserError, match=r"choice\.json .*: remove it, and run `surtitle check` again"):
         recall(tmp_path, MACHINE)
 

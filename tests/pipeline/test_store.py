@@ -266,11 +266,13 @@ def test_a_damaged_model_is_named_with_its_cure_and_mended(store: ModelStore) ->
     assert path.read_bytes() == WEIGHTS
 
 
-@pytest.mark.parametrize("damage", ["shorten", "remove", "forget"])
+@pytest.mark.parametrize("damage", ["shorten", "remove", "forget", "scramble"])
 def test_use_notices_what_is_missing_or_short(store: ModelStore, damage: str) -> None:
     folder = store.fetch("ear")
     if damage == "shorten":
         (folder / "model.bin").write_bytes(WEIGHTS[:-1])
+    elif damage == "scramble":
+        (folder / RECORD).write_bytes(b'{"format": 1, "model": "\xff"}')
     else:
         (folder / {"remove": "model.bin", "forget": RECORD}[damage]).unlink()
     with pytest.raises(UserError, match=r"ear is damaged: .* Run: surtitle models fetch ear"):
