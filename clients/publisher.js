@@ -40,6 +40,11 @@ export class Publisher {
     return this.#socket.readyState === 1 && !this.#stopped && !this.#full;
   }
 
+  // Whether nothing more is heard: the last captions may still come.
+  get stopped() {
+    return this.#stopped;
+  }
+
   // Milliseconds of sound that wait for the network.
   get backlog() {
     return (this.#socket.bufferedAmount / 2 / RATE) * 1000;

@@ -45,7 +45,7 @@ function press() {
   for (const field of [fields.from, fields.also, fields.session, fields.token]) field.disabled = busy;
   find("file").disabled = busy || !settings.to.length || !fields.session.validity.valid;
   find("start").disabled = find("file").disabled || !navigator.mediaDevices;
-  find("stop").disabled = !publisher;
+  find("stop").disabled = !publisher || publisher.stopped;
 }
 
 find("to").addEventListener("click", ({ target: { value } }) => {
@@ -78,7 +78,8 @@ async function listDevices() {
 
 find("device").addEventListener("change", async () => {
   settings.keep({ device: find("device").value });
-  if (publisher && (!source || source.deviceId)) await listen(); // not over a recording
+  const hears = publisher && !publisher.stopped; // one that waits for the last captions needs no microphone
+  if (hears && (!source || source.deviceId)) await listen(); // not over a recording
 });
 
 // --- sending ---
@@ -199,8 +200,8 @@ function stop(words) {
   source = undefined;
   level(0);
   find("trouble").textContent = words;
-  find("stop").disabled = true;
   publisher?.stop();
+  press();
 }
 
 find("start").addEventListener("click", () => {

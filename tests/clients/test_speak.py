@@ -18,10 +18,11 @@ from playwright.async_api import Browser, BrowserContext, Page, expect
 from serving import Listener
 
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.events import Samples, Targets
+from surtitle.pipeline.events import Samples, Sound, Targets
 from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.languages import LANGUAGES
-from surtitle.pipeline.rooms import Rooms
+from surtitle.pipeline.messages import PublishStart
+from surtitle.pipeline.rooms import Ready, Room, Rooms
 from surtitle.pipeline.server import CaptionServer
 from surtitle.pipeline.tokens import Tokens
 
@@ -421,6 +422,42 @@ async def test_a_speaker_whose_network_changed_is_back_soon_after_the_server_has
         await page.evaluate("sockets.at(-1).onopen()")
         await page.clock.run_for(1_000)
         assert await page.evaluate("told.at(-1)") == "Getting ready. You can already speak."
+
+
+async def test_who_has_stopped_opens_no_microphone_while_the_last_captions_come(
+    serve: Serve, browser: BrowserContext, complaints: list[str]
+) -> None:
+    captioned = asyncio.Event()
+
+    class Slow(Listener):
+        async def __call__(self, start: PublishStart, audio: AsyncIterator[Sound], room: Room, ready: Ready) -> None:
+            await super().__call__(start, audio, room, ready)
+            await captioned.wait()
+
+    listener = Slow()
+    async with serve(listener) as server:
+        page = await speaker(browser, server, complaints)
+        await page.evaluate(
+            """() => {
+                const { mediaDevices } = navigator;
+                const open = mediaDevices.getUserMedia.bind(mediaDevices);
+                window.opened = 0;
+                mediaDevices.getUserMedia = (wanted) => (window.opened++, open(wanted));
+            }"""
+        )
+        await page.get_by_role("button", name="Start speaking").click()
+        await hears(listener, 0.5)
+        await page.get_by_role("button", name="Stop").click()
+        await expect(page.locator("#state")).to_have_text("Waiting for the last captions…")
+        try:
+            await page.get_by_label("Microphone").select_option(index=1)
+            await page.get_by_role("button", name="Français").click()
+            await expect(page.get_by_role("button", name="Stop")).to_be_disabled()
+            assert await page.evaluate("opened") == 1
+        finally:  # or the server waits for it
+            captioned.set()
+        await expect(page.locator("#state")).to_have_text("Done: everything that was said has been captioned.")
+        await expect(page.get_by_role("button", name="Start speaking")).to_be_enabled()
 
 
 async def test_who_has_stopped_does_not_wait_for_ever_for_a_network_that_is_gone(
