@@ -26,6 +26,8 @@ from surtitle.sinks.endless_cache import SHARE, EndlessCache
 from surtitle.sinks.stock import StockDecoder, from_pretrained, next_positions
 
 _IMAGES = ("pixel_values", "pixel_values_videos", "image_embeds")
+_FURTHER = tuple(inspect.signature(GenerationMixin.generate).parameters)[3:]
+"""What `generate` takes by place behind its inputs and its configuration."""
 
 
 class Endless(GenerationMixin):  # type: ignore[misc]
@@ -121,10 +123,11 @@ class Endless(GenerationMixin):  # type: ignore[misc]
         `penalty_alpha` with `top_k` is contrastive search. Raises ValueError for what does not go on from the cache,
         and as a forward does.
         """
-        config = deepcopy(generation_config or self.generation_config)
-        config.update(**kwargs)
+        kwargs = dict(zip(_FURTHER, args, strict=False)) | kwargs
+        generation_config = _contrastive_if_asked(generation_config, kwargs)
+        config, _ = self._prepare_generation_config(generation_config, **kwargs)  # the model's own settings among them
         if config.use_cache is False:
-            return super().generate(inputs, generation_config, *args, **kwargs)
+            return super().generate(inputs, generation_config, **kwargs)
         if config.cache_implementation is not None:
             raise ValueError(
                 f"cache_implementation is {config.cache_implementation!r}, expected none: leave it out, there is one"
@@ -148,7 +151,7 @@ class Endless(GenerationMixin):  # type: ignore[misc]
             kwargs["custom_generate"] = ContrastiveSearch(
                 alpha=config.penalty_alpha, candidates=config.top_k, streamer=kwargs.get("streamer")
             )
-        return super().generate(inputs, generation_config, *args, **kwargs)
+        return super().generate(inputs, generation_config, **kwargs)
 
     def prepare_inputs_for_generation(
         self,
@@ -221,6 +224,21 @@ def _endless_class(model_class: type[PreTrainedModel]) -> type[PreTrainedModel]:
     # the stock class's own names: a saved model must say what transformers knows it by
     names = {"__module__": model_class.__module__, "__qualname__": model_class.__qualname__}
     return type(model_class.__name__, (Endless, model_class), names)
+
+
+def _contrastive_if_asked(config: Any, kwargs: dict[str, Any]) -> Any:
+    """`config`, or None; it or `kwargs` says not to sample where a call weighs contrastive search's penalty and doesn't
+    say: what a chat model's makers have it do would be sampling, or another search than the equation's.
+    """
+    said = ({} if config is None else config.to_dict()) | kwargs
+    if not said.get("penalty_alpha") or said.get("do_sample") is not None:
+        return config
+    if config is None:
+        kwargs["do_sample"] = False
+        return None
+    config = deepcopy(config)
+    config.do_sample = False
+    return config
 
 
 def _check(given: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from copy import deepcopy
 import pytest
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel, StoppingCriteriaList
+from transformers import GenerationConfig, PreTrainedModel, StoppingCriteriaList
 
 from surtitle.sinks import ContrastiveSearch, endless
 from surtitle.sinks.contrastive import _Step
@@ -44,6 +44,23 @@ def test_it_chooses_what_the_equation_says(alpha: float, k: int, stock: PreTrain
         )
     with torch.no_grad():
         assert torch.equal(ours, by_hand(stock, PROMPT, alpha=alpha, k=k, new=15))
+
+
+@pytest.mark.parametrize("way", ["settings", "configuration"])
+def test_a_model_whose_makers_have_it_sample_is_searched_by_the_equation_too(way: str, stock: PreTrainedModel) -> None:
+    model = endless(deepcopy(stock), sinks=4, window=60)
+    makers = model.generation_config  # as of many chat models
+    makers.do_sample, makers.temperature, makers.top_p, makers.top_k = True, 0.7, 0.8, 20
+    asked = {"penalty_alpha": 0.6, "top_k": 5, "max_new_tokens": 15, "min_new_tokens": 15}
+    config = GenerationConfig(**asked)
+    ours = model.generate(PROMPT, **asked) if way == "settings" else model.generate(PROMPT, config)
+    assert config.do_sample is None  # it is the caller's
+    with torch.no_grad():
+        assert torch.equal(ours, by_hand(stock, PROMPT, alpha=0.6, k=5, new=15))
+    torch.manual_seed(0)
+    sampled = model.generate(PROMPT, **asked, do_sample=True)
+    torch.manual_seed(0)
+    assert torch.equal(sampled, model.generate(PROMPT, **asked | {"penalty_alpha": None}))
 
 
 def test_rows_are_searched_alone_and_their_cache_goes_on(stock: PreTrainedModel) -> None:

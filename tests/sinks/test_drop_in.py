@@ -332,6 +332,27 @@ def test_a_streamer_gets_every_token(how: dict[str, object], model: PreTrainedMo
     assert words.ids == ids[0].tolist()
     assert words.ended == 1
     assert 98 <= ids.shape[1] <= 108
+    by_place = Words()
+    assert torch.equal(model.generate(PROMPT, config, None, None, None, None, None, by_place), ids)
+    assert (by_place.ids, by_place.ended) == (words.ids, 1)
+
+
+def test_a_models_own_settings_hold_where_a_call_says_nothing_of_them(stock: PreTrainedModel) -> None:
+    model, few = endless(deepcopy(stock), sinks=4, window=52), GenerationConfig(max_new_tokens=9)
+    alone = model.generate(PROMPT, few)
+    searched = generated(model, max_new_tokens=9, penalty_alpha=0.6, top_k=5)
+    assert not torch.equal(searched, alone)
+    model.generation_config.penalty_alpha, model.generation_config.top_k = 0.6, 5
+    assert torch.equal(model.generate(PROMPT, few), searched)
+    model.generation_config.penalty_alpha, model.generation_config.num_beams = None, 3
+    cache = model.new_cache()
+    model(PROMPT[:, :5], past_key_values=cache)
+    cache.batch_repeat_interleave(3)
+    assert torch.equal(
+        model.generate(PROMPT, few, past_key_values=cache), generated(stock, num_beams=3, max_new_tokens=9)
+    )
+    model.generation_config.num_beams, model.generation_config.use_cache = 1, False
+    assert torch.equal(model.generate(PROMPT, few), alone)
 
 
 def test_the_loss_of_a_long_text_is_that_of_its_logits(model: PreTrainedModel) -> None:

@@ -137,6 +137,16 @@ def test_a_decoding_method_is_called_with_these_arguments(model: PreTrainedModel
     assert isinstance(seen["config"], GenerationConfig)
 
 
+def test_a_models_own_settings_are_those_that_a_configuration_leaves_open(model: PreTrainedModel) -> None:
+    # drop_in.py asks what generate will go by
+    given = GenerationConfig(num_beams=2)
+    config, rest = model._prepare_generation_config(given, top_k=7, past_key_values=None)
+    assert (config.num_beams, config.top_k, config.use_cache, rest) == (2, 7, True, {"past_key_values": None})
+    assert given.top_k is None
+    places = list(inspect.signature(GenerationMixin.generate).parameters)
+    assert places[:3] == ["self", "inputs", "generation_config"]
+
+
 def test_contrastive_search_is_known_by_its_settings_and_gone_from_the_core() -> None:
     config = GenerationConfig(penalty_alpha=0.6, top_k=4)
     assert config.get_generation_mode() == GenerationMode.CONTRASTIVE_SEARCH
