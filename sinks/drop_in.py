@@ -66,6 +66,7 @@ class Endless(GenerationMixin):  # type: ignore[misc]
                     "use_cache=True, or eval(), or no cache"
                 )
             return super().__call__(*args, **kwargs)
+        given |= {name: True for name in self._shown() if given.get(name) is None}
         _check(given)
         cache = given.pop("past_key_values", None)
         cache = self.new_cache() if cache is None else _checked(cache)
@@ -76,6 +77,14 @@ class Endless(GenerationMixin):  # type: ignore[misc]
             output = self._read(cache, given)
         output.past_key_values = cache
         return output.to_tuple() if as_dict is False else output
+
+    def _shown(self) -> list[str]:
+        """What the model's configuration has every forward show, of what a text in parts does not give."""
+        settings = self.config.get_text_config(decoder=True)
+        shown = ["output_attentions"] if settings.output_attentions else []
+        # of a model without experts the configuration says nothing of them
+        has_experts = "output_router_logits" in self._accepted
+        return [*shown, "output_router_logits"] if has_experts and settings.output_router_logits else shown
 
     def _read(self, cache: EndlessCache, given: dict[str, Any]) -> Any:
         inputs = given["input_ids"] if given.get("input_ids") is not None else given["inputs_embeds"]
@@ -168,6 +177,7 @@ class Endless(GenerationMixin):  # type: ignore[misc]
         if ours and kwargs.get("is_first_iteration") and next_sequence_length is None and past_key_values.repeated:
             next_sequence_length = input_ids.shape[1] - past_key_values.repeated
         kwargs |= {"next_sequence_length": next_sequence_length, "inputs_embeds": inputs_embeds}
+        kwargs = dict.fromkeys(self._shown(), False) | kwargs  # generate() hands on only what it was asked for itself
         prepared = super().prepare_inputs_for_generation(input_ids, past_key_values=past_key_values, **kwargs)
         if ours and prepared.get("past_key_values") is None:
             return GenerationMixin.prepare_inputs_for_generation(

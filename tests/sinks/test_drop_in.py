@@ -377,6 +377,20 @@ def test_what_experts_were_asked_is_told_as_by_the_stock_model_or_not_at_all() -
     for more in ({"labels": PROMPT, "input_ids": PROMPT}, {"input_ids": TEXT}):
         with pytest.raises(ValueError, match=r"output_router_logits is set: .* expected it unset, or use_cache=False"):
             model(**more, **asked)
+    model.config.output_router_logits = True
+    for more in ({"labels": PROMPT, "input_ids": PROMPT}, {"input_ids": TEXT}):
+        with pytest.raises(ValueError, match=r"output_router_logits is set"):
+            model(**more)
+    assert generated(model, TEXT, max_new_tokens=3).shape == (1, 203)
+
+
+def test_attention_weights_are_not_shown_either_where_the_configuration_asks_for_them(make_model) -> None:
+    model = endless(make_model("llama", attn_implementation="eager"), sinks=4, window=52)
+    model.config.output_attentions = True
+    with pytest.raises(ValueError, match="output_attentions is set"):
+        model(TEXT)
+    assert model(TEXT, output_attentions=False).logits.shape[:2] == (1, 200)
+    assert generated(model, TEXT, max_new_tokens=3, min_new_tokens=3).shape == (1, 203)
 
 
 def test_hidden_states_and_tuples_come_as_from_the_stock_model(model: PreTrainedModel) -> None:
