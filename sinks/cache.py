@@ -310,7 +310,7 @@ class SinkCache:
         if self.length == self.pinned:  # it is a sink, just pinned
             for keys in self._at_first:
                 keys[:, :, -1] = keys[rows.to(keys.device), :, -1]
-        if self._ids is not None:
+        if self._ids is not None and self.knows_ids:
             self._ids[:, -1] = self._ids[rows.to(self._ids.device), -1]
 
     def state(self) -> dict[str, Tensor]:

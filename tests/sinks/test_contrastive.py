@@ -129,6 +129,22 @@ def test_new_ids_alone_are_searched_as_with_all_before_them(stock: PreTrainedMod
         assert torch.equal(ours, expected[:, 8:])
 
 
+@pytest.mark.parametrize("sinks", [0, 4])
+def test_a_search_goes_on_behind_embeddings_once_all_that_is_known_in_ids_is_gone(
+    sinks: int, stock: PreTrainedModel
+) -> None:
+    model = endless(deepcopy(stock), sinks=sinks, window=24)
+    text = torch.arange(60)[None]
+    searched = []
+    for read in ({"input_ids": text[:, 8:]}, {"inputs_embeds": model.get_input_embeddings()(text[:, 8:])}):
+        cache = model.new_cache()
+        for each in ({"input_ids": text[:, :8]}, read):
+            model(past_key_values=cache, **each)
+        ids = torch.cat((text, PROMPT), dim=1)
+        searched.append(model.generate(ids, past_key_values=cache, penalty_alpha=0.6, top_k=3, max_new_tokens=9))
+    assert torch.equal(*searched)
+
+
 def test_a_search_that_ends_with_the_last_sink_is_gone_on_with(stock: PreTrainedModel) -> None:
     model = endless(deepcopy(stock), sinks=10, window=50)
     cache, how = model.new_cache(), {"penalty_alpha": 0.6, "top_k": 4}
