@@ -56,10 +56,10 @@ def generate(folder: Path, wanted: Wanted, *, threads: int) -> None:
     interrupted. Raises UserError for what can't be read."""
     prompts = _prompts(wanted)
     with ExitStack() as stack:
-        outputs: list[TextIO] = [sys.stdout]
-        if wanted.log is not None:
-            outputs.append(stack.enter_context(_open(wanted.log)))
         stream, chat = _begin(folder, wanted, threads)
+        outputs: list[TextIO] = [sys.stdout]
+        if wanted.log is not None:  # only now: what can't begin leaves an earlier log as it was
+            outputs.append(stack.enter_context(_open(wanted.log)))
         try:
             if prompts is None:
                 _show(chat.tell(wanted.prompt or "", limit=wanted.limit), outputs)

@@ -37,7 +37,10 @@ class Sampler:
 
     def __call__(self, logits: Tensor) -> int:
         """Draw a token, on the processor wherever the logits are: one seed gives the same choices on every device."""
-        shares, ids = torch.softmax(logits.float().cpu() / self._temperature, dim=-1).sort(descending=True)  # (V,) each
+        logits = logits.double().cpu()
+        # below the likeliest, and in fp64: a temperature near 0, which fp32 takes for 0, leaves that one alone
+        cooled = (logits - logits.max()) / self._temperature  # (V,)
+        shares, ids = torch.softmax(cooled.float(), dim=-1).sort(descending=True)  # (V,) each
         # the token that crosses the bound belongs to the nucleus: there is always one
         outside = shares.cumsum(-1) - shares >= self._nucleus  # (V,)
         chosen = torch.multinomial(shares.masked_fill(outside, 0.0), 1, generator=self._random)

@@ -15,6 +15,7 @@ from chat_folders import chat_folder
 from surtitle.pipeline import generate as module
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.generate import Wanted, generate
+from surtitle.sinks.stream import TokenStream
 
 
 class Scripted:
@@ -79,6 +80,19 @@ def test_what_holds_no_prompt_is_said(tmp_path: Path) -> None:
     for prompt, prompts, said in ((None, file, "prompts.txt holds no prompt"), ("\udcff", None, "--prompt is no text")):
         with pytest.raises(UserError, match=said):
             generate(tmp_path, Wanted(prompt, prompts, None, 256, 4, 0.0, 0, None, None, None), threads=1)
+
+
+def test_what_can_not_begin_leaves_the_log_of_an_earlier_run_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "talk.txt"
+    log.write_text("what was said")
+    monkeypatch.setattr(module, "Engine", lambda *_, **__: SimpleNamespace(model=None, tokenizer=None))
+    monkeypatch.setattr(module, "TokenStream", lambda *_, **__: TokenStream.__new__(TokenStream))
+    wanted = Wanted(None, None, 9, 256, 4, 0.0, 0, log, None, tmp_path / "mistyped")
+    with pytest.raises(UserError, match=r"can't read .*mistyped"):
+        generate(tmp_path, wanted, threads=1)
+    assert log.read_text() == "what was said"
 
 
 @pytest.mark.slow

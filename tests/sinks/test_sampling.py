@@ -26,7 +26,8 @@ def test_what_lies_outside_the_nucleus_is_never_drawn() -> None:
 
 
 def test_a_narrow_nucleus_and_a_low_temperature_are_greedy() -> None:
-    for sampler in (Sampler(temperature=1.0, nucleus=0.01), Sampler(temperature=0.01)):
+    cold = [Sampler(temperature=temperature) for temperature in (0.01, 1e-38, 5e-324)]  # the last is the smallest float
+    for sampler in (Sampler(temperature=1.0, nucleus=0.01), *cold):
         assert {sampler(LOGITS) for _ in range(100)} == {1}
 
 
