@@ -183,7 +183,7 @@ class TokenStream:
             raise ValueError(f"{path} holds {len(state)} tensors and no logits among them: expected a saved stream")
         logits = state.pop("logits")
         if not self.cache.length:  # where it has read something, what comes must be like that
-            self.append([0])
+            self._decoder.decode([0], self.cache, keep=1)
             self.cache.clear()
         self.cache.restore(state)
         self._logits = logits

@@ -177,8 +177,11 @@ def test_what_does_not_fit_is_not_restored(
     stream, chat = begun(model, folder)
     list(chat.tell("once upon a time", limit=100))
     stream.save(tmp_path / "story")
+    small = TokenStream(model, capacity=50)
     with pytest.raises(ValueError, match="for a window of 50: expected no more than fit"):
-        TokenStream(model, capacity=50).load(tmp_path / "story")
+        small.load(tmp_path / "story")
+    with pytest.raises(ValueError, match="append something first"):
+        next(small.write(stop=(), limit=1))
     with pytest.raises(ValueError, match="expected the 8 tensors of a cache of 3 layers"):
         TokenStream(make_lean("qwen2", num_hidden_layers=3), capacity=WINDOW).load(tmp_path / "story")
     with pytest.raises(ValueError, match=f"a cache that holds {stream.cache.length} tokens"):
