@@ -234,9 +234,9 @@ def glossary_flag(command: argparse.ArgumentParser) -> None:
 
 
 def file_to_be(text: str) -> Path:
-    """A file that will be written."""
+    """A file that will be written anew and put in its place: what isn't one, such as /dev/null, would be gone."""
     path = Path(text)
-    if path.is_dir() or not path.parent.is_dir():
+    if (path.exists() and not path.is_file()) or not path.parent.is_dir():
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a file in a folder that exists")
     return path
 

@@ -638,10 +638,10 @@ def test_what_runs_on_cores_translates_without_transformers(tmp_path: Path, monk
     assert ran.stdout.strip()
 
 
-def test_a_state_where_no_file_can_be_is_wrong_usage(
+def test_a_state_where_no_file_can_be_or_what_is_no_file_would_be_replaced_is_wrong_usage(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for path in (tmp_path, tmp_path / "nowhere" / "talk.state"):
+    for path in (tmp_path, tmp_path / "nowhere" / "talk.state", Path("/dev/null")):
         with pytest.raises(SystemExit, match="2"):
             run("live", *PAIR, "--state", path)
         assert "expected a file in a folder that exists" in capsys.readouterr().err
