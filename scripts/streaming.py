@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -51,34 +50,43 @@ class FileStreamer(TextStreamer):  # type: ignore[misc]
 def main() -> None:
     args = parse()
     folder = args.model_name_or_path
-    with ExitStack() as stack:
+    try:
+        store = open_store(os.environ)
+        if not os.path.isdir(folder) and folder in {row.model.name for row in store.list()}:
+            folder = str(store.path(folder))
+        prompts = prompts_of(args.dataset_name)
+        if not prompts:
+            raise UserError(f"{args.dataset_name} holds no prompt")
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError, UserError) as error:
+        raise UserError(
+            f"{error}: expected a fetched model or a folder, and a UTF-8 file with a prompt a line, or a .jsonl"
+        ) from error
+    log = args.log_file or Path("demo/streaming_logs") / args.experiment / f"{Path(folder).name}.txt"
+    if log.resolve() == args.dataset_name.resolve():
+        raise UserError(f"got {log} for --log_file and --dataset_name, expected different files")
+    try:
+        model, cache = load(args, folder)
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, revision=args.revision, trust_remote_code=args.trust_remote_code
+        )
+    except (OSError, ValueError) as error:
+        raise UserError(str(error)) from error
+    if tokenizer.chat_template is None:
+        raise UserError(f"{folder} has no chat template: expected a model that was trained to chat")
+    with opened(log) as file:  # only now: what can't begin leaves the log of another run as it was
         try:
-            store = open_store(os.environ)
-            if not os.path.isdir(folder) and folder in {row.model.name for row in store.list()}:
-                folder = str(store.path(folder))
-            prompts = prompts_of(args.dataset_name)
-            if not prompts:
-                raise UserError(f"{args.dataset_name} holds no prompt")
-            log = args.log_file or Path("demo/streaming_logs") / args.experiment / f"{Path(folder).name}.txt"
-            log.parent.mkdir(parents=True, exist_ok=True)
-            files = [sys.stdout, stack.enter_context(log.open("w", encoding="utf-8"))]
-        except (OSError, UnicodeDecodeError, msgspec.DecodeError, UserError) as error:
-            raise UserError(
-                f"{error}: expected a fetched model or a folder, and a UTF-8 file with a prompt a line, or a .jsonl"
-            ) from error
-        try:
-            model, cache = load(args, folder)
-            tokenizer = AutoTokenizer.from_pretrained(
-                folder, revision=args.revision, trust_remote_code=args.trust_remote_code
-            )
-        except (OSError, ValueError) as error:
-            raise UserError(str(error)) from error
-        if tokenizer.chat_template is None:
-            raise UserError(f"{folder} has no chat template: expected a model that was trained to chat")
-        try:
-            chat(model, cache, tokenizer, prompts, files, limit=args.max_new_tokens)
+            chat(model, cache, tokenizer, prompts, [sys.stdout, file], limit=args.max_new_tokens)
         except TemplateError as error:
             raise UserError(f"the chat template of {folder} refuses the prompt: {error}") from error
+
+
+def opened(log: Path) -> TextIO:
+    """A new file, in a new folder if there is none."""
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        return log.open("w", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"can't write {log} ({error.strerror}): choose another --log_file") from error
 
 
 class Prompts(msgspec.Struct):

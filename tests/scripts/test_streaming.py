@@ -59,6 +59,25 @@ def test_a_file_without_a_prompt_is_refused_before_the_log_of_another_run_is_los
     assert (tmp_path / "log.txt").read_text() == "USER: One?"
 
 
+def test_what_can_not_begin_leaves_the_log_of_another_run_and_the_prompts_as_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompts, log = tmp_path / "prompts.txt", tmp_path / "log.txt"
+    prompts.write_text("One?")
+    log.write_text("USER: Two?")
+    options = ("--model_name_or_path", str(chat_folder(tmp_path / "model", "gemma", "x")), "--dataset_name")
+    given(monkeypatch, *options, str(prompts), "--log_file", str(log), "--attention_sink_size", "400")
+    with pytest.raises(UserError, match="400 sinks and a window of 0 tokens, expected"):
+        main()
+    given(monkeypatch, *options, str(prompts), "--log_file", str(prompts))
+    with pytest.raises(UserError, match=r"prompts.txt for --log_file and --dataset_name, expected different files"):
+        main()
+    given(monkeypatch, *options, str(prompts), "--log_file", str(log / "below"))
+    with pytest.raises(UserError, match=r"can't write .*below \(.*\): choose another --log_file"):
+        main()
+    assert (prompts.read_text(), log.read_text()) == ("One?", "USER: Two?")
+
+
 def test_an_answer_of_no_tokens_is_refused_in_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
