@@ -3,10 +3,10 @@ import { captions, languages as wanted, means, query } from "/connection.js";
 
 const withSource = query.get("source") === "1";
 const rowCount = Math.min(Math.max(parseInt(query.get("lines")) || 2, 1), 12);
-const hold = 1000 * (query.get("hold") ?? 20); // 0: while the session runs
+const hold = 1000 * parseFloat(query.get("hold") ?? 20); // 0: while the session runs
 const drafts = query.get("partial") !== "0";
 const debug = query.get("debug") === "1";
-const delay = 1000 * query.get("delay") || 0;
+const delay = 1000 * parseFloat(query.get("delay")) || 0;
 const [stage, notice] = document.querySelectorAll("#stage, #notice");
 
 const style = document.documentElement.style;

@@ -318,10 +318,11 @@ async def test_the_address_sets_the_looks_and_nothing_else(
     await expect(page.locator("body")).to_have_css("display", "block")
 
 
+@pytest.mark.parametrize("hold", ["0.3", "0.3s"])
 async def test_silence_clears_the_screen(
-    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str], hold: str
 ) -> None:
-    page = await overlay(browser, server, "hold=0.3", complaints)
+    page = await overlay(browser, server, f"hold={hold}", complaints)
     hub.publish(caption(0, SENTENCES[0]))
     await shows(page, SENTENCES[0])
     await shows(page)
