@@ -147,7 +147,7 @@ async def _check(response: httpx2.Response) -> None:
         seen = f"HTTP {response.status_code} {_shown(response.reason_phrase)}"
         raise failure(f"{seen}{await _explanation(response)}")
     kind = response.headers.get("Content-Type", "nothing")
-    if kind.partition(";")[0].strip() != "text/event-stream":
+    if kind.partition(";")[0].strip().lower() != "text/event-stream":
         raise EndpointError(f"it sends {_shown(kind)}, expected text/event-stream")
 
 
