@@ -173,7 +173,7 @@ def _timed(lines: Iterable[Line], name: str, source: str) -> Iterator[Line]:
             if msgspec.json.decode(line.text, type=_Kind).type != "caption":
                 continue
             segment = msgspec.json.decode(line.text, type=_Timed)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise UserError(f"{name}, line {line.number}: {error}, {_EXPECTED}") from error
         if not segment.final or (segment.role != "source" and not (segment.words and segment.lang == source)):
             continue

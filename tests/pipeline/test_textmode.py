@@ -175,6 +175,7 @@ def test_of_a_log_what_was_said_in_a_language_that_is_wanted_is_translated_too(t
         ({"text": "One.", "start_ms": -1, "end_ms": 2}, ">= 0"),
         ({"text": "One.", "start_ms": 0.5, "end_ms": 2}, "`int`"),
         ({"text": "One.", "start_ms": 3, "end_ms": 2}, "saw end_ms 2, before start_ms 3"),
+        pytest.param(f'{{"words": {"[" * 100_000}', "recursion", id="deep"),
     ],
 )
 def test_a_line_that_is_no_segment_is_named_before_a_model_is_loaded(line: object, said: str, tmp_path: Path) -> None:
