@@ -250,13 +250,10 @@ class Recognizer:
     def _recognise(self, *, last: bool) -> list[Heard]:
         end = self._window.end / SAMPLE_RATE
         is_short = len(self._window) / SAMPLE_RATE <= self._settings.short
-        spaced = is_spaced(self._spoken.current)
         written = self._guess(last=last or self._is_full, can_wait=is_short)
-        until = self._gate.spoke_until
-        is_over = end - until > _EDGE  # else the same word may have just begun again
-        guess = said_once(written, self._committed, until=until, spaced=spaced) if is_over else written
+        guess = self._once(written, end)
         self._heard_until = end
-        is_loop = loops(guess, self._recent, spaced=spaced)
+        is_loop = loops(guess, self._recent, spaced=is_spaced(self._spoken.current))
         words = [] if is_loop else self._believed(guess, last=last)
         is_unsure = is_short and not self._committed and sureness(words) < self._settings.unsure
         self._waits = last and is_short and bool(guess) and (not words or is_unsure)
@@ -284,6 +281,14 @@ class Recognizer:
         more = self._ask(known, goes_on=True)
         is_said = sureness(more) >= self._settings.unsure and not recites(more, known)
         return guess + more if is_said else guess
+
+    def _once(self, guess: list[Word], end: float) -> list[Word]:
+        """`guess` without what is said again behind the end of speech, if the audio goes on beyond that to its `end`:
+        while somebody speaks the same word may have just begun again."""
+        until = self._gate.spoke_until
+        if end - until <= _EDGE:
+            return guess
+        return said_once(guess, self._committed, until=until, spaced=is_spaced(self._spoken.current))
 
     def _ask(
         self, known: Sequence[Word], *, last: bool = False, can_wait: bool = False, goes_on: bool = False
