@@ -24,20 +24,20 @@ class Wire:
 
     def __init__(self) -> None:
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES)
-        self._received = bytearray()
+        self._received = 0  # bytes since the last answer, until the request has begun
         self._declared: int | None = None
         self._request: h11.Request | None = None
 
     def receive(self, data: bytes) -> None:
         """Take what came; empty at the end."""
         if self._h11.their_state is h11.IDLE:
-            self._received += data
+            self._received += len(data)
         self._h11.receive_data(data)
 
     @property
     def began(self) -> bool:
         """Whether a byte of the next request is there."""
-        return bool(self._received)
+        return self._received > 0
 
     def head(self) -> Head | None:
         """Return the next request, None while it is not all there; raises `HttpError` for what is none."""
@@ -45,7 +45,7 @@ class Wire:
         if not isinstance(event, h11.Request):
             return None
         rest, _ = self._h11.trailing_data
-        if len(self._received) - len(rest) > HEAD_BYTES:
+        if self._received - len(rest) > HEAD_BYTES:
             raise HttpError(
                 HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"saw a longer head, expected at most {HEAD_BYTES} bytes"
             )
@@ -128,7 +128,7 @@ class Wire:
         if self._h11.our_state is not h11.DONE or self._h11.their_state is not h11.DONE:
             return False
         rest, _ = self._h11.trailing_data
-        self._received = bytearray(rest)
+        self._received = len(rest)
         self._h11.start_next_cycle()
         return True
 
