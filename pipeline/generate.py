@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 
 from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.errors import UsageError, UserError
+from surtitle.pipeline.options import new_log
 from surtitle.sinks.chat import Chat
 from surtitle.sinks.sampling import Sampler, likeliest
 from surtitle.sinks.stream import TokenStream
@@ -59,7 +60,7 @@ def generate(folder: Path, wanted: Wanted, *, threads: int) -> None:
         stream, chat = _begin(folder, wanted, threads)
         outputs: list[TextIO] = [sys.stdout]
         if wanted.log is not None:  # only now: what can't begin leaves an earlier log as it was
-            outputs.append(stack.enter_context(_open(wanted.log)))
+            outputs.append(stack.enter_context(new_log(wanted.log, "--log")))
         try:
             if prompts is None:
                 _show(chat.tell(wanted.prompt or "", limit=wanted.limit), outputs)
@@ -118,14 +119,6 @@ def _begin(folder: Path, wanted: Wanted, threads: int) -> tuple[TokenStream, Cha
         raise UserError(f"can't read {wanted.resume} ({error}): expected a file that --save wrote") from error
     except ValueError as error:
         raise UsageError(str(error)) from error
-
-
-def _open(path: Path) -> TextIO:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("w", encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"can't write {path} ({error.strerror}): choose another --log") from error
 
 
 def _show(pieces: Iterable[str], outputs: list[TextIO]) -> None:

@@ -1,7 +1,7 @@
 """What was typed behind the flags of `flags.py`, as values.
 
-In: what argparse read, and the environment. Out: rooms, pairs, addresses, services, tokens, or a UsageError that says
-what was seen. Knows no command and no model.
+In: what argparse read, and the environment. Out: rooms, pairs, addresses, services, tokens, new logs, or a UsageError
+that says what was seen. Knows no command and no model.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import argparse
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from surtitle.pipeline.address import KEY, Address, parse_address
 from surtitle.pipeline.errors import UsageError, UserError
@@ -56,6 +56,15 @@ def check_different(
         other = taken.setdefault(path.resolve(), flag)
         if other != flag and name in written:
             raise UsageError(f"got {path} for {flag} and {other}, expected different files")
+
+
+def new_log(path: Path, flag: str) -> TextIO:
+    """The file that `flag` names, empty, in a new folder if there is none. Raises UserError where none can be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"can't write {path} ({error.strerror}): choose another {flag}") from error
 
 
 def asks_for_viewers(args: argparse.Namespace) -> bool:

@@ -25,6 +25,7 @@ from transformers.cache_utils import Cache
 
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.flags import number
+from surtitle.pipeline.options import new_log
 from surtitle.pipeline.process import exit_status
 from surtitle.pipeline.store import open_store
 from surtitle.sinks import AutoModelForCausalLM
@@ -73,20 +74,11 @@ def main() -> None:
         raise UserError(str(error)) from error
     if tokenizer.chat_template is None:
         raise UserError(f"{folder} has no chat template: expected a model that was trained to chat")
-    with opened(log) as file:  # only now: what can't begin leaves the log of another run as it was
+    with new_log(log, "--log_file") as file:  # only now: what can't begin leaves the log of another run as it was
         try:
             chat(model, cache, tokenizer, prompts, [sys.stdout, file], limit=args.max_new_tokens)
         except TemplateError as error:
             raise UserError(f"the chat template of {folder} refuses the prompt: {error}") from error
-
-
-def opened(log: Path) -> TextIO:
-    """A new file, in a new folder if there is none."""
-    try:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        return log.open("w", encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"can't write {log} ({error.strerror}): choose another --log_file") from error
 
 
 class Prompts(msgspec.Struct):
