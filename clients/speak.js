@@ -35,6 +35,9 @@ function offer() {
   press();
 }
 
+// Whether what is said is sent, and not the last captions waited for.
+const speaks = () => Boolean(publisher) && !publisher.stopped;
+
 function press() {
   const busy = Boolean(publisher) || reading;
   for (const chip of find("to").children) {
@@ -45,7 +48,7 @@ function press() {
   for (const field of [fields.from, fields.also, fields.session, fields.token]) field.disabled = busy;
   find("file").disabled = busy || !settings.to.length || !fields.session.validity.valid;
   find("start").disabled = find("file").disabled || !navigator.mediaDevices;
-  find("stop").disabled = !publisher || publisher.stopped;
+  find("stop").disabled = !speaks();
 }
 
 find("to").addEventListener("click", ({ target: { value } }) => {
@@ -78,8 +81,7 @@ async function listDevices() {
 
 find("device").addEventListener("change", async () => {
   settings.keep({ device: find("device").value });
-  const hears = publisher && !publisher.stopped; // one that waits for the last captions needs no microphone
-  if (hears && (!source || source.deviceId)) await listen(); // not over a recording
+  if (speaks() && (!source || source.deviceId)) await listen(); // not over a recording
 });
 
 // --- sending ---
