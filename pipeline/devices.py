@@ -45,17 +45,29 @@ class InputDevice:
 
 
 def portaudio() -> Any:
-    """Load the sounddevice module.
+    """Load the sounddevice module, which starts PortAudio.
 
     Raises:
-        UserError: The PortAudio library is missing.
+        UserError: The PortAudio library is missing, or can not be started.
     """
     try:
         import sounddevice
     except OSError as error:
         cure = INSTALL.get(sys.platform, "install it: pip install --force-reinstall sounddevice")
         raise UserError(f"the microphone needs the PortAudio library, which was not found; {cure}") from error
+    except Exception as error:
+        if type(error).__name__ != "PortAudioError":  # a class of the module that is not there
+            raise
+        raise _unreached(error) from error
     return sounddevice
+
+
+def _unreached(error: Exception) -> UserError:
+    """A PortAudio that was built for PulseAudio does not start without it, whatever microphones there are."""
+    return UserError(
+        f"the sound system cannot be reached ({error}): is it running, and as this user? A service, or who comes by "
+        "ssh, may need XDG_RUNTIME_DIR=/run/user/UID"
+    )
 
 
 def restart() -> None:
@@ -71,14 +83,14 @@ def restart() -> None:
     try:
         sounddevice._initialize()
     except sounddevice.PortAudioError as error:
-        raise UserError(f"the sound system cannot be reached ({error.args[0]}); is it running?") from error
+        raise _unreached(error) from error
 
 
 def list_devices() -> list[InputDevice]:
     """The devices that can be listened to, in PortAudio's order.
 
     Raises:
-        UserError: The PortAudio library is missing.
+        UserError: The PortAudio library is missing, or can not be started.
     """
     sounddevice = portaudio()
     hosts = sounddevice.query_hostapis()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from surtitle.pipeline.devices import InputDevice, check_channels, find_again, pick
+from surtitle.pipeline.devices import InputDevice, check_channels, find_again, list_devices, pick
 from surtitle.pipeline.errors import UsageError, UserError
 
 
@@ -123,3 +124,15 @@ def test_a_machine_without_portaudio_is_told_what_to_install() -> None:
     assert child.returncode == 1
     assert "needs the PortAudio library, which was not found" in child.stderr
     assert "apt-get install libportaudio2" in child.stderr
+
+
+def test_a_machine_whose_sound_server_does_not_run_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    why = "Error initializing PortAudio: Unanticipated host error: 'PulseAudio_Initialize: Can't connect to server'"
+    # as of a PortAudio that was built for PulseAudio: the module starts it when it is imported
+    (tmp_path / "sounddevice.py").write_text(
+        f'class PortAudioError(Exception):\n    pass\n\nraise PortAudioError("{why}")\n'
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
+    with pytest.raises(UserError, match=rf"the sound system cannot be reached \({why}\): is it running"):
+        list_devices()
