@@ -25,10 +25,12 @@ def own_addresses(version: int) -> list[str]:
         return []
     try:
         found = {name: [each.address for each in all_of] for name, all_of in psutil.net_if_addrs().items()}
-        up = [name for name, state in psutil.net_if_stats().items() if state.isup]
+        states = psutil.net_if_stats()
     except OSError:  # some systems tell programs nothing of this
         return []
-    return outward(found, up, version, _on_the_way_out(version))
+    up = [name for name, state in states.items() if state.isup]
+    tunnels = [name for name, state in states.items() if "pointopoint" in state.flags.split(",")]
+    return outward(found, up, version, _on_the_way_out(version), tunnels)
 
 
 def _on_the_way_out(version: int) -> str | None:

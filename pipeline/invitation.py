@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import zip_longest
 
 import segno
@@ -22,7 +22,13 @@ WITHIN = re.compile(r"docker|br-[0-9a-f]{12}|virbr|lxc|lxd|cni|podman|veth|vEthe
 _BLOCKS = {(0, 0): " ", (1, 0): "▀", (0, 1): "▄", (1, 1): "█"}
 
 
-def outward(found: Mapping[str, Iterable[str]], up: Iterable[str], version: int, likeliest: str | None) -> list[str]:
+def outward(
+    found: Mapping[str, Iterable[str]],
+    up: Iterable[str],
+    version: int,
+    likeliest: str | None,
+    tunnels: Collection[str] = (),
+) -> list[str]:
     """Return the addresses that other machines may know this one by.
 
     Args:
@@ -30,12 +36,18 @@ def outward(found: Mapping[str, Iterable[str]], up: Iterable[str], version: int,
         up: The interfaces that work.
         version: Of the Internet Protocol: 4 or 6.
         likeliest: What comes first, if it is among them. Those that only containers know come last.
+        tunnels: The interfaces that lead to one other machine, as those of a VPN do: no reader is there, though all
+            that leaves this machine may go that way.
     """
     working = set(up)
-    names = sorted((name for name in found if name in working), key=lambda name: WITHIN.match(name) is not None)
+    names = sorted(
+        (name for name in found if name in working),
+        key=lambda name: name in tunnels or WITHIN.match(name) is not None,
+    )
     texts = [text for name in names for text in found[name]]
     usable = [text for text in dict.fromkeys(texts) if _reaches(text, version)]
-    return sorted(usable, key=lambda text: text != likeliest)
+    behind = {text for name in tunnels for text in found.get(name, ())}
+    return sorted(usable, key=lambda text: text != likeliest or text in behind)
 
 
 def _reaches(text: str, version: int) -> bool:

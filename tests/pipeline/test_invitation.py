@@ -33,6 +33,13 @@ def test_a_code_leads_to_no_container_where_no_way_leads_out() -> None:
     assert outward(found, found, 4, None) == ["10.1.0.1", "10.42.0.1", "172.17.0.1", "172.18.0.1"]
 
 
+def test_a_code_leads_to_no_tunnel_though_all_that_leaves_this_machine_may_go_that_way() -> None:
+    """A notebook whose VPN is on: nobody in the hall reaches it there."""
+    found = {"office": ["10.8.0.2"], "docker0": ["172.17.0.1"], "wlan0": ["192.168.178.23"]}
+    assert outward(found, found, 4, "10.8.0.2", ["office"]) == ["192.168.178.23", "10.8.0.2", "172.17.0.1"]
+    assert outward(found, ["office"], 4, "10.8.0.2", ["office"]) == ["10.8.0.2"]
+
+
 @pytest.mark.parametrize(("host", "version"), [("0.0.0.0", 4), ("::", 6), ("192.0.2.1", None), ("stage.local", None)])
 def test_every_address_of_this_machine_is_told_from_one(host: str, version: int | None) -> None:
     assert wildcard(host) == version
