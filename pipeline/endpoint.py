@@ -19,6 +19,7 @@ from msgspec import Struct
 from surtitle.pipeline.access import is_loopback
 from surtitle.pipeline.address import Address
 from surtitle.pipeline.dialogue import Ask, Reply
+from surtitle.pipeline.outgoing import client_of
 from surtitle.pipeline.protocol import clean_text
 
 _KEEP_ALIVE = 4.0
@@ -85,12 +86,12 @@ class Endpoint:
     """One model of one server; used on one event loop."""
 
     def __init__(self, address: Address) -> None:
-        """Connects when it is first asked."""
+        """Connects when it is first asked. Raises UserError where a proxy on the way can't be used."""
         self._address = address
         self._thinks = False  # as far as is known: Ollama's models do, until they are told not to
         self._obeys = False  # it has answered when it was told so, and has not failed since
         headers = {"Authorization": f"Bearer {address.key}"} if address.key else {}
-        self._client = httpx2.AsyncClient(
+        self._client = client_of(
             headers=headers,
             timeout=None,
             limits=httpx2.Limits(keepalive_expiry=_KEEP_ALIVE),

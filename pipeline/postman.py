@@ -18,6 +18,7 @@ from typing import Self
 import httpx2
 
 from surtitle.pipeline.events import Caption, Event
+from surtitle.pipeline.outgoing import client_of
 from surtitle.pipeline.posting import FIRST_RETRY, LAST_RETRY, Outbox, Service, ServiceRequest
 
 
@@ -65,7 +66,7 @@ class Postman:
                 self._woken[box].set()
 
     async def __aenter__(self) -> Self:
-        self._client = httpx2.AsyncClient(timeout=self._patience.answer, headers={"Content-Type": "text/plain"})
+        self._client = client_of(timeout=self._patience.answer, headers={"Content-Type": "text/plain"})
         await self._group.__aenter__()
         self._tasks = [self._group.create_task(self._deliver(box)) for box in self._boxes]
         return self
