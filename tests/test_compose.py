@@ -8,6 +8,7 @@ that it keeps the container locked in is asserted key by key.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shlex
 import sys
@@ -91,7 +92,10 @@ async def health(services: dict[str, dict[str, object]], port: int) -> int:
     how, python, *arguments = check["test"]
     assert (how, python) == ("CMD", "python")
     moved = [each.replace(":8765/", f":{port}/") for each in arguments]
-    ran = await asyncio.create_subprocess_exec(sys.executable, *moved, stderr=asyncio.subprocess.DEVNULL)
+    # of all containers, where Docker is told of one
+    proxied = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9", "no_proxy": ""}
+    nowhere = asyncio.subprocess.DEVNULL
+    ran = await asyncio.create_subprocess_exec(sys.executable, *moved, env={**os.environ, **proxied}, stderr=nowhere)
     return await ran.wait()
 
 
