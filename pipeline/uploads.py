@@ -57,7 +57,11 @@ async def received(request: Request, limit: int) -> AsyncGenerator[Form]:
             there is room for (507).
     """
     boundary = _boundary(request.head.header("content-type"))
-    with TemporaryDirectory(prefix="surtitle-") as folder:
+    try:
+        made = TemporaryDirectory(prefix="surtitle-")
+    except OSError as error:  # where every disk is full, Python knows no folder for them
+        raise _no_room(error) from error
+    with made as folder:
         path = Path(folder) / FILE
         with path.open("wb", buffering=0) as file:  # what can't be written is said at once, and not when it is closed
             parts = Parts(boundary, file)
@@ -157,11 +161,7 @@ class Parts:
             while data:
                 data = data[self._file.write(data) :]
         except OSError as error:
-            raise HttpError(
-                HTTPStatus.INSUFFICIENT_STORAGE,
-                f"the server can't keep the file while it hears it ({error.strerror}), expected room in its folder for "
-                "temporary files (TMPDIR); try again later, or send a compressed one",
-            ) from error
+            raise _no_room(error) from error
 
     def _end_part(self) -> None:
         name, value = self._part
@@ -171,6 +171,14 @@ class Parts:
 
     def _end(self) -> None:
         self._over = True
+
+
+def _no_room(error: OSError) -> HttpError:
+    return HttpError(
+        HTTPStatus.INSUFFICIENT_STORAGE,
+        f"the server can't keep the file while it hears it ({error.strerror}), expected room in its folder for "
+        "temporary files (TMPDIR); try again later, or send a compressed one",
+    )
 
 
 def _broken(why: str) -> HttpError:

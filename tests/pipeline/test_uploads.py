@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surtitle.pipeline.http import HttpError
-from surtitle.pipeline.uploads import FIELDS, FIELDS_BYTES, Parts
+from surtitle.pipeline.http import Body, Head, HttpError, Request
+from surtitle.pipeline.uploads import FIELDS, FIELDS_BYTES, Parts, received
 
 BOUNDARY = b"x-y"
 SOUND = b"\r\n--x-\r\n\x00\xff--x-z\r\n" * 3
@@ -54,6 +55,20 @@ def test_a_file_that_the_disk_has_no_room_for_is_refused_in_a_line() -> None:
         pytest.raises(HttpError, match=r"No space left on device.* expected room") as caught,
     ):
         Parts(BOUNDARY, full).push(FORM)
+    assert caught.value.status == 507
+
+
+async def test_a_file_for_which_there_is_no_folder_is_refused_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing() -> bytes:
+        return b""
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    head = Head.of("POST", "/v1/audio/transcriptions", (("content-type", "multipart/form-data; boundary=x-y"),))
+    with pytest.raises(HttpError, match=r"No such file or directory.* expected room in its folder") as caught:
+        async with received(Request(head, Body(nothing, None), "127.0.0.1"), 1000):
+            pass
     assert caught.value.status == 507
 
 
