@@ -7,6 +7,7 @@ measured at once, on the cores they would have, because alone they are faster. K
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import socket
@@ -177,8 +178,14 @@ def _port_state(port: int) -> str:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            return f"in use ({error.strerror}); choose another with --port"
+            return _why_not(error)
     return "free"
+
+
+def _why_not(error: OSError) -> str:
+    """Why a port is not free: one below 1024 may be for root alone, though nobody uses it."""
+    state = "in use" if error.errno == errno.EADDRINUSE else f"cannot be listened on ({error.strerror})"
+    return f"{state}; choose another with --port"
 
 
 def _measure(

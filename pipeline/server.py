@@ -259,7 +259,8 @@ class CaptionServer:
                 f"port {self._port} of {self._host} is in use, expected a free one; "
                 "stop the program that uses it or choose another with --port"
             )
-        return UserError(f"cannot listen on {where} ({error.strerror}); choose another --host or --port")
+        why = error.strerror or error  # newer Pythons tell an address that is not ours in words alone
+        return UserError(f"cannot listen on {where} ({why}); choose another --host or --port")
 
     # --- websockets ---
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 
-from surtitle.pipeline.check import HEADROOM, Load, _port_state, choose, pair_for
+from surtitle.pipeline.check import HEADROOM, Load, _port_state, _why_not, choose, pair_for
 from surtitle.pipeline.languages import Pair
 
 
@@ -45,3 +46,9 @@ def test_a_port_is_free_while_connections_of_a_server_that_stopped_time_out() ->
             taken, _ = server.accept()
             taken.close()  # who closes first waits
     assert _port_state(port) == "free"
+
+
+def test_a_port_that_nobody_uses_and_one_may_not_use_is_not_called_in_use() -> None:
+    assert _why_not(PermissionError(errno.EACCES, "Permission denied")) == (
+        "cannot be listened on (Permission denied); choose another with --port"
+    )

@@ -310,6 +310,12 @@ async def test_an_address_that_is_not_ours_is_named(hub: Hub) -> None:
             pass
 
 
+async def test_why_an_address_can_not_be_had_is_told_where_python_says_it_in_words_alone(hub: Hub) -> None:
+    server = CaptionServer(Rooms(lambda: hub), host="192.0.2.1", port=0)
+    error = server._cannot_bind(OSError("could not bind on any address out of [('192.0.2.1', 0)]"))  # Python 3.13
+    assert str(error).startswith("cannot listen on 192.0.2.1:0 (could not bind on any address")
+
+
 async def test_an_ipv6_address_stands_in_brackets(hub: Hub) -> None:
     if not socket.has_ipv6:
         pytest.skip("no IPv6 here")
