@@ -6,6 +6,16 @@ which the server turns into an `error` message. Knows nothing of how it is shown
 
 from __future__ import annotations
 
+import errno
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says where a disk is full, or one's part of it."""
+
+
+def cure(error: OSError, otherwise: str) -> str:
+    """What to do about a file that can't be written: `otherwise`, where there is room for it."""
+    return "free some space" if error.errno in NO_ROOM else otherwise
+
 
 class UserError(Exception):
     """Something a user can mend: the message says what was seen, what was expected and what to do.

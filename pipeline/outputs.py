@@ -17,7 +17,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import TypeAlias, get_args
 
-from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.errors import UserError, cure
 from surtitle.pipeline.events import Caption, Event, SessionEnd, SessionStart, Status
 from surtitle.pipeline.lines import LineWriter
 from surtitle.pipeline.subtitles import Format, subtitles
@@ -208,7 +208,8 @@ def _create(path: Path, mode: int, keep: Keep) -> FileIO:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror}); choose another file") from error
+        how = cure(error, "choose another file")
+        raise UserError(f"{path}: cannot be written ({error.strerror}); {how}") from error
     # A file that was there keeps its mode through open(). Only a plain file: this may be /dev/null or a pipe.
     if mode == 0o600 and stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.chmod(path, mode)
@@ -220,4 +221,5 @@ def _write(file: FileIO, path: Path, data: bytes) -> int:
     try:
         return file.write(data)
     except OSError as error:
-        raise UserError(f"{path}: can no longer be written ({error.strerror}); free some space") from error
+        how = cure(error, "see what is wrong with its disk")
+        raise UserError(f"{path}: can no longer be written ({error.strerror}); {how}") from error

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from io import TextIOWrapper
 
-from surtitle.pipeline.errors import UserError, first_error, one_line
+from surtitle.pipeline.errors import NO_ROOM, UserError, first_error, one_line
 
 INTERRUPTED = 130
 """The exit status of what was not done to its end."""
@@ -84,20 +84,26 @@ def exit_status(program: str, work: Callable[[], int | None]) -> int:
         if mine is None:
             raise
         return _fail(program, first_error(mine))
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
-        # what is still held would be written, and fail, when Python ends: its documentation's remedy
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (KeyboardInterrupt, BrokenPipeError):
         return INTERRUPTED
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in NO_ROOM:
             return _fail(program, UserError(f"{error.strerror}: free some space, or write elsewhere"))
         if error.filename is None or error.errno not in _TYPED:
             raise
         return _fail(
             program, UserError(f"{error.filename}: {error.strerror}; choose another path, or change its permissions")
         )
+    finally:
+        _let_go()
+
+
+def _let_go() -> None:
+    """What standard output still holds would be written, and fail, when Python ends: its documentation's remedy."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(program: str, error: UserError) -> int:

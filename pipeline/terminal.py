@@ -20,6 +20,7 @@ from rich.live import Live
 from rich.text import Text
 
 from surtitle.pipeline.access import Access
+from surtitle.pipeline.errors import NO_ROOM
 from surtitle.pipeline.events import MAIN_ROOM, Caption, Event, Gap, SessionEnd, Targets
 from surtitle.pipeline.interfaces import own_addresses
 from surtitle.pipeline.invitation import code_of, is_sure, lines_of, origins_of, wildcard
@@ -40,7 +41,8 @@ WHY = {
 
 class Terminal(Console):
     """A console whose reader may leave, as `head` does, or whose window is closed: then nothing is shown any more, and
-    the session goes on. So it does while a terminal is held, by Ctrl-S or a lost network: what would be shown is not.
+    the session goes on. So it does while a terminal is held, by Ctrl-S or a lost network, or a file has no room: what
+    would be shown is not.
     """
 
     def __init__(self, file: IO[str] | None = None) -> None:
@@ -61,9 +63,12 @@ class Terminal(Console):
         try:
             super()._check_buffer()
         except OSError as error:
-            if error.errno != errno.EIO:
+            if error.errno in NO_ROOM:  # a file on a full disk: what comes when there is room again is in it
+                self._buffer.clear()
+            elif error.errno == errno.EIO:
+                self.on_broken_pipe()
+            else:
                 raise
-            self.on_broken_pipe()
 
 
 def show_invitation(console: Console, access: Access, room: str, *, asks_readers: bool) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.errors import UserError, cure
 from surtitle.pipeline.events import Caption, Event
 from surtitle.pipeline.outputs import beside
 from surtitle.pipeline.protocol import clean_text
@@ -70,4 +70,5 @@ class TextNow:
             new.write_text(text, encoding="utf-8")
             new.replace(path)
         except OSError as error:
-            raise UserError(f"{path}: cannot be written ({error.strerror}); choose another file") from error
+            how = cure(error, "choose another file")
+            raise UserError(f"{path}: cannot be written ({error.strerror}); {how}") from error

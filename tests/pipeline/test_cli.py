@@ -676,6 +676,22 @@ def test_a_disk_that_is_full_is_said_in_a_line(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().err == "surtitle: No space left on device: free some space, or write elsewhere\n"
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux that is always full")
+@pytest.mark.parametrize("flush", [True, False])
+def test_where_standard_output_is_on_a_full_disk_the_status_and_the_line_are_those_of_a_failure(
+    flush: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    program = (
+        "import sys; from surtitle.pipeline.process import exit_status;"
+        f"sys.exit(exit_status('surtitle', lambda: print('said', flush={flush})))"
+    )
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, text=True)
+    said = "surtitle: No space left on device: free some space, or write elsewhere\n"
+    assert (done.returncode, done.stderr) == (1, said)
+
+
 LONG = "x" * 300  # no file's name may be so long
 
 

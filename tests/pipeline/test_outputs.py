@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import stat
 from collections.abc import Iterator
@@ -102,9 +103,20 @@ def test_a_path_that_can_not_be_written_is_refused_at_the_start(tmp_path: Path) 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux that is always full")
 def test_a_full_disk_is_said_and_not_passed_over() -> None:
-    full = r"/dev/full: can no longer be written \(No space left on device\)"
+    full = r"/dev/full: can no longer be written \(No space left on device\); free some space"
     with closing(JsonLog(Path("/dev/full"))) as log, pytest.raises(UserError, match=full):
         log.write({"type": "end"})
+
+
+def test_a_file_that_is_gone_is_not_said_to_lack_space(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with closing(JsonLog(path)) as log:
+        os.close(reader)
+        gone = r"can no longer be written \(Broken pipe\); see what is wrong with its disk"
+        with pytest.raises(UserError, match=gone):
+            log.write({"type": "end"})
 
 
 @pytest.mark.parametrize(("room", "between"), [(5, ['{"typ']), (0, [])])

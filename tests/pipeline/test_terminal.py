@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import math
 import os
@@ -158,6 +159,23 @@ def test_a_terminal_that_is_closed_ends_no_session(monkeypatch: pytest.MonkeyPat
             terminal.show(FINAL)
             terminal.show_level(-20.0)
         terminal.close()
+
+
+def test_a_file_on_a_full_disk_ends_no_session_and_has_what_comes_when_there_is_room() -> None:
+    class File(io.StringIO):
+        full = True
+
+        def write(self, text: str) -> int:
+            if self.full:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().write(text)
+
+    file = File()
+    terminal = TerminalCaptions(Terminal(file))
+    terminal.show(replace(FINAL, text="lost"))
+    file.full = False
+    terminal.show(FINAL)
+    assert file.getvalue() == "  1:01 es  hola\n"
 
 
 def test_a_file_has_no_level() -> None:
