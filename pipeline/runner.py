@@ -128,12 +128,12 @@ class Run:
 
         Return whether they were heard to their end.
         """
-        async with AsyncExitStack() as stack:
-            operations = server.operations if server else None
-            opened = await self._outputs(stack, outputs, pair.targets, operations)
+        async with AsyncExitStack() as last, AsyncExitStack() as stack:
             rooms = _rooms()
             room = rooms.speak(session)
             serving = await self._serving(stack, rooms, server) if server else None
+            operations = server.operations if server else None
+            opened = await self._outputs(last, outputs, pair.targets, operations)
             self._stop_on_signals()
             chosen: Clock = RealClock() if clock == "real" else VirtualClock()
             audio = until_stopped(paced(blocks, chosen), self._stop)
@@ -161,11 +161,11 @@ class Run:
         session: str = MAIN_ROOM,
     ) -> None:
         """Caption what `microphone` gives while it is entered, in the room `session`, until Ctrl-C; `check` it."""
-        async with AsyncExitStack() as stack:
-            opened = await self._outputs(stack, outputs, pair.targets, server.operations)
+        async with AsyncExitStack() as last, AsyncExitStack() as stack:
             rooms = _rooms()
             room = rooms.speak(session)
             serving = await self._serving(stack, rooms, server)
+            opened = await self._outputs(last, outputs, pair.targets, server.operations)
             self._stop_on_signals()
             heard = await stack.enter_async_context(microphone)
             clock = RealClock()
@@ -177,8 +177,7 @@ class Run:
 
     async def serve(self, *, outputs: OutputPaths, server: ServerOptions, max_sessions: int) -> None:
         """Caption whoever publishes audio, each in a room of its own, until Ctrl-C."""
-        async with AsyncExitStack() as stack:
-            opened = await self._outputs(stack, outputs, (), server.operations)
+        async with AsyncExitStack() as last, AsyncExitStack() as stack:
 
             async def on_publish(start: PublishStart, samples: AsyncIterator[Sound], room: Room, ready: Ready) -> None:
                 pair = pair_of_codes(start.sources, start.targets)
@@ -195,6 +194,7 @@ class Run:
             rooms = _rooms(max_sessions)
             routes = Transcriptions(rooms, server.tokens, on_recording).routes()
             serving = await self._serving(stack, rooms, server, on_publish, routes)
+            opened = await self._outputs(last, outputs, (), server.operations)  # before anybody is heard
             self._console.print(f"waiting for speakers at {serving.url}/speak until Ctrl-C", style="dim")
             self._stop_on_signals()
             await self._stop.wait()
@@ -320,7 +320,10 @@ class Run:
     async def _outputs(
         self, stack: AsyncExitStack, outputs: OutputPaths, targets: tuple[str, ...], operations: Operations | None
     ) -> Outputs:
-        """All outputs, until `stack` is left: then what is to be posted still has a few seconds."""
+        """All outputs, until `stack` is left: then what is to be posted still has a few seconds.
+
+        Opened once the server listens: if its port is that of another run, so may the files be.
+        """
         post = None
         if outputs.services:
             from surtitle.pipeline.postman import Postman  # half a second for an HTTP client that few need

@@ -6,8 +6,10 @@ import asyncio
 import json
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from io import StringIO
 from pathlib import Path
@@ -301,3 +303,25 @@ async def test_a_state_that_can_not_be_kept_does_not_hide_why_the_session_ended(
             blocks, Pair(("en",), ("es",)), clock="virtual", outputs=OutputPaths(), server=None, stay=False
         )
     assert str(state) in printed.getvalue()
+
+
+async def test_a_run_whose_port_is_taken_leaves_the_files_of_the_one_that_has_it_as_they_are(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("log.jsonl", "talk.srt", "now.txt")]
+    for path in paths:
+        path.write_text("of the run before")
+    log, srt, now = paths
+    outputs = OutputPaths(log=log, captions={"srt": srt}, text_now=now)
+    run = Run(cast(Models, ScriptedModels()), window=SMALLEST, console=Console(quiet=True))
+    check, pair = Soundcheck("usb", ignore), Pair(("en",), ("es",))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        server = ServerOptions(port=taken.getsockname()[1])
+        for second in (
+            run.replay([], pair, clock="real", outputs=outputs, server=server, stay=False),
+            run.live(cast(Any, nullcontext()), check, pair, outputs=replace(outputs, keeps=True), server=server),
+            run.serve(outputs=OutputPaths(log=log, keeps=True), server=server, max_sessions=1),
+        ):
+            with pytest.raises(UserError, match="is in use"):
+                await second
+    assert sorted(os.listdir(tmp_path)) == sorted(path.name for path in paths)
+    assert {path.read_text() for path in paths} == {"of the run before"}
+
