@@ -25,7 +25,7 @@ from surtitle.pipeline.assembly import Models
 from surtitle.pipeline.broadcast import Broadcast, CollectedEvents, OutputPaths, Outputs, WayOut
 from surtitle.pipeline.callbacks import ignore
 from surtitle.pipeline.descriptors import OWN, allow
-from surtitle.pipeline.errors import UserError, first_error
+from surtitle.pipeline.errors import UsageError, UserError, first_error
 from surtitle.pipeline.events import (
     MAIN_ROOM,
     AudioChunk,
@@ -183,7 +183,12 @@ class Run:
                 pair = pair_of_codes(start.sources, start.targets)
                 clock = RealClock()
                 audio = until_stopped(begun(resampled(samples, start.sample_rate, pair.sources), clock), self._stop)
-                await self._session(pair, clock, audio, Broadcast(room, opened, shared=True), ready)
+                try:
+                    await self._session(pair, clock, audio, Broadcast(room, opened, shared=True), ready)
+                except UserError as error:
+                    if not isinstance(error, UsageError):  # which its speaker can mend, who is told in any case
+                        self._say(f"this session ended: {error}", room.name)
+                    raise
 
             async def on_recording(path: Path, pair: Pair) -> list[Event]:
                 recordings = await asyncio.to_thread(decode_all, [path])

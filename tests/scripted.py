@@ -156,11 +156,15 @@ async def scripted_server(
     tokens: Callable[[], Tokens] = Tokens,
     captions: CaptionMode = "final",
     max_sessions: int = 4,
+    outputs: OutputPaths | None = None,
+    console: Console | None = None,
 ) -> AsyncIterator[str]:
     """`surtitle serve` with scripted models, in this process: its address."""
-    run = Run(cast(Models, models or ScriptedModels()), window=1024, console=Console(quiet=True), captions=captions)
+    console = console or Console(quiet=True)
+    run = Run(cast(Models, models or ScriptedModels()), window=1024, console=console, captions=captions)
     options = ServerOptions(port=free_port(), tokens=tokens)
-    serving = asyncio.create_task(run.serve(outputs=OutputPaths(), server=options, max_sessions=max_sessions))
+    serve = run.serve(outputs=outputs or OutputPaths(), server=options, max_sessions=max_sessions)
+    serving = asyncio.create_task(serve)
     for _ in range(1000):
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", options.port)

@@ -21,10 +21,12 @@ import numpy as np
 import pytest
 from e2e_running import free_port
 from rich.console import Console
-from scripted import ScriptedModels
+from scripted import ScriptedModels, scripted_server
 from timed_words import ReferenceEars
 from tiny_translator import SMALLEST, write_model
 
+from surtitle.clients.publisher import publish
+from surtitle.clients.viewer import ViewerError
 from surtitle.pipeline.assembly import ModelNames, Models
 from surtitle.pipeline.broadcast import OutputPaths
 from surtitle.pipeline.callbacks import ignore
@@ -325,3 +327,17 @@ async def test_a_run_whose_port_is_taken_leaves_the_files_of_the_one_that_has_it
     assert sorted(os.listdir(tmp_path)) == sorted(path.name for path in paths)
     assert {path.read_text() for path in paths} == {"of the run before"}
 
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux that is always full")
+async def test_who_runs_a_server_is_told_why_a_session_ended() -> None:
+    async def speech() -> AsyncIterator[bytes]:
+        yield bytes(2 * SAMPLE_RATE)
+
+    printed = StringIO()
+    outputs, console = OutputPaths(log=Path("/dev/full")), Console(file=printed, width=200)
+    async with scripted_server(outputs=outputs, console=console) as url:
+        with pytest.raises(ViewerError, match="No space left on device"):
+            await publish(url, "en", ["es"], speech(), session="hall")
+    assert "hall: this session ended: /dev/full: can no longer be written (No space left on device)" in (
+        printed.getvalue()
+    )
