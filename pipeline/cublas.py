@@ -37,7 +37,7 @@ def load_cublas(name: str = CUBLAS, places: Sequence[Path] | None = None) -> Non
             return
     raise UserError(
         f"--asr-device cuda: CTranslate2 needs {name} (CUDA 12), which can't be loaded ({failed[-1]}): get it with "
-        "`pip install nvidia-cublas-cu12`, or leave the flag out"
+        f"`{sys.executable} -m pip install nvidia-cublas-cu12`, or leave the flag out"
     ) from failed[-1]
 
 

@@ -118,7 +118,9 @@ def server_of(args: argparse.Namespace) -> ServerOptions:
         allow_origins=tuple(args.allow_origin),
         tokens=(lambda: Tokens(public_read=public))
         if path is None
-        else Reread(path, partial(parse, public_read=public), tell, what="a tokens file").current,
+        else Reread(
+            path, partial(parse, public_read=public), tell, what="a tokens file (`surtitle tokens FILE add` makes one)"
+        ).current,
         max_viewers=args.max_viewers or MAX_VIEWERS,
         tls=_tls_of(args),
         operations=Operations(None if args.access_log is None else AccessLog(args.access_log)),

@@ -218,7 +218,7 @@ class Run:
         if able < options.max_viewers:
             self._console.print(
                 f"this system's limit on open files allows {able} connections, not {options.max_viewers}; "
-                f"raise it with `ulimit -n {options.max_viewers + SPARE + OWN}`"
+                f"root may raise it to {options.max_viewers + SPARE + OWN} (`ulimit -n`, or a service's LimitNOFILE)"
             )
         server = CaptionServer(
             rooms,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,9 +29,9 @@ def a_library(folder: Path, name: str) -> str:
 
 
 def test_a_library_that_is_nowhere_is_named_with_what_gets_it(tmp_path: Path) -> None:
-    with pytest.raises(
-        UserError, match=r"needs libno\.so\.12 .*cannot open shared object file.*pip install nvidia-cublas-cu12"
-    ):
+    python = re.escape(sys.executable)
+    said = rf"needs libno\.so\.12 .*cannot open shared object file.*{python} -m pip install nvidia-cublas-cu12"
+    with pytest.raises(UserError, match=said):
         load_cublas("libno.so.12", [tmp_path])
 
 

@@ -341,3 +341,14 @@ async def test_who_runs_a_server_is_told_why_a_session_ended() -> None:
     assert "hall: this session ended: /dev/full: can no longer be written (No space left on device)" in (
         printed.getvalue()
     )
+
+
+async def test_who_lacks_room_for_viewers_is_told_who_may_raise_the_limit(
+    models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("surtitle.pipeline.runner.allow", lambda wanted: wanted // 2)  # the hard limit
+    printed = StringIO()
+    run = Run(models, window=SMALLEST, console=Console(file=printed, width=400))
+    pair, server = Pair(("en",), ("es",)), ServerOptions(port=free_port())
+    await run.replay([], pair, clock="virtual", outputs=OutputPaths(), server=server, stay=False)
+    assert "limit on open files allows 950 connections, not 2000; root may raise it to 2356 (" in printed.getvalue()
