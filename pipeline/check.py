@@ -149,7 +149,15 @@ def _remember(store: ModelStore, best: Mapping[int, Load | None], console: Conso
     except UserError as error:
         console.print(f"the choice was not saved: {error}", style="yellow")
     else:
-        console.print("Sessions use this choice from now on, unless --llm names another.", style="dim")
+        taken = _taken(best, store.manifest.defaults.llm)
+        console.print(f"Sessions use {taken} from now on, unless --llm names another.", style="dim")
+
+
+def _taken(best: Mapping[int, Load | None], default: str) -> str:
+    """What that is, in words: where none keeps up, they use the `default` all the same."""
+    if not any(best.values()):
+        return default
+    return "this choice" if all(best.values()) else f"this choice, and {default} where none keeps up,"
 
 
 def _show_machine(cores: Cores, console: Console) -> None:

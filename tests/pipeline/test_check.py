@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 
-from surtitle.pipeline.check import HEADROOM, Load, _port_state, _why_not, choose, pair_for
+from surtitle.pipeline.check import HEADROOM, Load, _port_state, _taken, _why_not, choose, pair_for
 from surtitle.pipeline.languages import Pair
 
 
@@ -52,3 +52,10 @@ def test_a_port_that_nobody_uses_and_one_may_not_use_is_not_called_in_use() -> N
     assert _why_not(PermissionError(errno.EACCES, "Permission denied")) == (
         "cannot be listened on (Permission denied); choose another with --port"
     )
+
+
+def test_what_sessions_use_is_told_where_nothing_keeps_up_too() -> None:
+    load = Load("large", 0.5, 0.3)
+    assert _taken({1: load, 4: load}, "small") == "this choice"
+    assert _taken({1: load, 4: None}, "small") == "this choice, and small where none keeps up,"
+    assert _taken({1: None, 4: None}, "small") == "small"
