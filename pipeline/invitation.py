@@ -14,6 +14,7 @@ from itertools import zip_longest
 import segno
 
 from surtitle.pipeline.access import Access, elsewhere, is_loopback, netloc
+from surtitle.pipeline.events import MAIN_ROOM
 
 QUIET = 2
 """Modules around a code that are light. The standard wants four; cameras do with two, and terminals are small."""
@@ -84,6 +85,11 @@ def origins_of(access: Access, here: Sequence[str]) -> list[str]:
 def is_sure(origins: Sequence[str], access: Access) -> bool:
     """Whether the first of `origins_of` is the server, and not perhaps a site that shows its captions."""
     return len(origins) == 1 or (len(origins) > 1 and origins[0] not in access.allow_origins)
+
+
+def page_of(path: str, room: str) -> str:
+    """Return where, below the server's address, the page at `path` shows `room`."""
+    return path if room == MAIN_ROOM else f"{path}?session={room}"
 
 
 def lines_of(origins: Sequence[str], path: str, *, asks_readers: bool, sure: bool = True) -> list[str]:

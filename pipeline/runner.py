@@ -42,6 +42,7 @@ from surtitle.pipeline.glossary import Glossary
 from surtitle.pipeline.http import Handler
 from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.interpreter import Interpreter
+from surtitle.pipeline.invitation import page_of
 from surtitle.pipeline.languages import Pair, pair_of_codes
 from surtitle.pipeline.messages import PublishStart
 from surtitle.pipeline.operations import Operations
@@ -144,9 +145,8 @@ class Run:
                     rooms.hush(room)
                 is_whole = not self._stop.is_set()
                 if serving and stay and is_whole:
-                    self._console.print(
-                        f"the recording is over; still serving {serving.url}/overlay until Ctrl-C", style="dim"
-                    )
+                    page = f"{serving.url}{page_of('/overlay', session)}"
+                    self._console.print(f"the recording is over; still serving {page} until Ctrl-C", style="dim")
                     await self._stop.wait()
             return is_whole
 
@@ -233,8 +233,8 @@ class Run:
             routes=routes,
         )
         serving = await stack.enter_async_context(server)
-        self._console.print(f"captions on {serving.url}/overlay", style="dim")
         room = next((room.name for room in rooms), MAIN_ROOM)  # of who speaks here; publishers come later
+        self._console.print(f"captions on {serving.url}{page_of('/overlay', room)}", style="dim")
         show_invitation(self._console, serving.access, room, asks_readers=options.tokens().asks_readers)
         return serving
 

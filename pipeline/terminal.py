@@ -21,9 +21,9 @@ from rich.text import Text
 
 from surtitle.pipeline.access import Access
 from surtitle.pipeline.errors import NO_ROOM
-from surtitle.pipeline.events import MAIN_ROOM, Caption, Event, Gap, SessionEnd, Targets
+from surtitle.pipeline.events import Caption, Event, Gap, SessionEnd, Targets
 from surtitle.pipeline.interfaces import own_addresses
-from surtitle.pipeline.invitation import code_of, is_sure, lines_of, origins_of, wildcard
+from surtitle.pipeline.invitation import code_of, is_sure, lines_of, origins_of, page_of, wildcard
 from surtitle.pipeline.protocol import clean_text
 from surtitle.pipeline.shortfalls import Shortfalls, clock
 from surtitle.pipeline.stats import LagStats
@@ -75,7 +75,7 @@ def show_invitation(console: Console, access: Access, room: str, *, asks_readers
     """Say where readers of `room` on other machines find the server, if they do, and show it to their cameras."""
     version = wildcard(access.host)
     origins = origins_of(access, own_addresses(version) if version else ())
-    path = "/read" if room == MAIN_ROOM else f"/read?session={room}"
+    path = page_of("/read", room)
     sure = is_sure(origins, access)
     for line in lines_of(origins, path, asks_readers=asks_readers, sure=sure):
         console.print(Text(line, style="dim"), soft_wrap=True)

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from e2e_running import free_port
 from rich.console import Console
-from scripted import ScriptedModels, scripted_server
+from scripted import ScriptedModels, eventually, scripted_server
 from timed_words import ReferenceEars
 from tiny_translator import SMALLEST, write_model
 
@@ -238,21 +238,21 @@ async def test_under_nohup_it_goes_on_when_its_terminal_is_closed(models: Models
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-async def test_readers_on_other_machines_are_told_where_the_room_is(models: Models) -> None:
+async def test_people_here_and_on_other_machines_are_told_where_the_room_is(models: Models) -> None:
     printed = StringIO()
     run = Run(models, window=SMALLEST, console=Console(file=printed, width=400))
     server = ServerOptions(port=free_port(), allow_origins=("https://captions.example.org",))
-    silence = [np.zeros(SAMPLE_RATE, np.float32)]
-    await run.replay(
-        silence,
-        Pair(("en",), ("es",)),
-        clock="virtual",
-        outputs=OutputPaths(),
-        server=server,
-        stay=False,
-        session="hall",
+    silence, pair = [np.zeros(SAMPLE_RATE, np.float32)], Pair(("en",), ("es",))
+    replaying = asyncio.create_task(
+        run.replay(silence, pair, clock="virtual", outputs=OutputPaths(), server=server, stay=True, session="hall")
     )
+    await eventually(lambda: "still serving" in printed.getvalue())
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert await replaying
     assert "readers open https://captions.example.org/read?session=hall\n" in printed.getvalue()
+    overlay = f"http://127.0.0.1:{server.port}/overlay?session=hall"
+    for line in (f"captions on {overlay}\n", f"still serving {overlay} until Ctrl-C\n"):
+        assert line in printed.getvalue()
 
 
 async def test_viewers_have_what_was_heard_before_a_microphone_was_lost() -> None:
