@@ -12,9 +12,9 @@ import json
 from collections.abc import AsyncIterable, Sequence
 
 from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.exceptions import ConnectionClosed
 
-from surtitle.clients.viewer import VERSION, Message, connecting_to, introduction, refusal, unreachable
+from surtitle.clients.viewer import UNREACHED, VERSION, Message, connecting_to, introduction, refusal, unreachable
 
 Chunk = bytes | list[str] | tuple[str, ...]
 """PCM, or the languages of the translations from here on."""
@@ -55,7 +55,7 @@ async def publish(
     start["sample_rate"] = sample_rate
     try:
         connection = await connecting_to(url, "/publish")
-    except (OSError, TimeoutError, InvalidHandshake) as error:
+    except UNREACHED as error:
         raise unreachable(url, error) from error
     async with connection:  # where `chunks` fails, that is no failure of the server's
         await _speak(connection, start, chunks)

@@ -19,7 +19,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.typing import Origin
 
 VERSION = 1
@@ -39,6 +39,8 @@ _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 _PORTS = {"ws": 80, "wss": 443}
 _COME_BACK = frozenset({408, 429})
 """HTTP refusals below 500 that are over soon."""
+UNREACHED = (OSError, TimeoutError, InvalidHandshake, InvalidURI)
+"""What connecting raises; the last of these where a server leads elsewhere, as one does that wants https."""
 
 Message = dict[str, Any]
 
@@ -129,7 +131,7 @@ class Viewer:
                 if 4500 <= code < 5000:
                     raise refusal(code, self._place.complaint) from closed
                 why = self._place.complaint.get("message") or f"the connection was closed ({code})"
-            except (OSError, TimeoutError, InvalidHandshake) as error:
+            except UNREACHED as error:
                 if self._place.epoch is None or is_refusal(error):
                     raise unreachable(self._url, error) from error
                 why = "the server does not answer"
@@ -255,6 +257,8 @@ def is_refusal(error: Exception) -> bool:
 
 def unreachable(url: str, error: Exception) -> ViewerError:
     """Return what to tell of a failed attempt."""
+    if isinstance(error, InvalidURI):  # not `url`, which was read before
+        return ViewerError(f"{url} leads to {error.uri}: if that is where the captions are, give that address")
     if isinstance(error, InvalidStatus) and is_refusal(error):
         reason = error.response.body.decode("utf-8", "replace").strip() if error.response.body else ""
         return ViewerError(f"{url} refuses this client: {reason or error}")

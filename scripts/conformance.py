@@ -31,7 +31,7 @@ from conform_refusals import (
     the_future,
 )
 from conform_scenes import NoCaptions, Stage, watch
-from websockets.exceptions import InvalidHandshake
+from websockets.exceptions import InvalidHandshake, InvalidURI
 
 from surtitle.pipeline.commands import SAMPLE, recording
 from surtitle.pipeline.errors import UsageError, UserError
@@ -189,7 +189,7 @@ async def _report(stage: Stage) -> int:
         async for result in conformance(stage):
             print(result.line, flush=True)
             results.append(result)
-    except (OSError, InvalidHandshake) as error:
+    except (OSError, InvalidHandshake, InvalidURI) as error:  # the last where it leads elsewhere
         raise UserError(f"{stage.url} does not answer ({error}); start the server, or give its address") from error
     failed = [result.sentence for result in results if result.skipped is None and result.seen is not None]
     skipped = [result.sentence for result in results if result.skipped is not None]

@@ -102,3 +102,17 @@ async def wire(server: CaptionServer, cuts: Sequence[int]) -> AsyncIterator[str]
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     while data := await reader.read(4096):
         writer.write(data)
+
+
+@asynccontextmanager
+async def answering(status: str, *headers: str, port: int = 0) -> AsyncIterator[str]:
+    """The address of what answers everybody like this, as proxies do that have no server behind them, or want https."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write("\r\n".join([f"HTTP/1.1 {status}", "Content-Length: 0", *headers, "", ""]).encode())
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", port) as listening:
+        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"

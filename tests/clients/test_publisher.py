@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from serving import Listener
+from serving import Listener, answering
 
 from surtitle.clients.publisher import publish
 from surtitle.clients.viewer import ViewerError
@@ -137,3 +137,9 @@ async def test_a_server_that_is_not_there_is_an_error_that_says_what_to_do() -> 
     with pytest.raises(ViewerError, match="start one with `surtitle serve`") as caught:
         await publish(url, "en", ["es"], half())
     assert caught.value.retry
+
+
+async def test_a_server_that_leads_to_https_is_told_with_the_address_to_give() -> None:
+    async with answering("308 Permanent Redirect", "Location: https://captions.example.org/publish") as url:
+        with pytest.raises(ViewerError, match=r"leads to https://captions\.example\.org/publish"):
+            await publish(url, "en", ["es"], half())

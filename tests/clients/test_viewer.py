@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from serving import wire
+from serving import answering, wire
 from taken import taken
 
 from surtitle.clients.viewer import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Place, ViewerError, captions, pause
@@ -147,6 +147,12 @@ async def test_a_refusal_ends_the_iteration_with_the_servers_words() -> None:
 async def test_a_wrong_address_is_shown(url: str) -> None:
     with pytest.raises(ViewerError, match="saw address"):
         await anext(captions(url))
+
+
+async def test_a_server_that_leads_to_https_is_told_with_the_address_to_give() -> None:
+    async with answering("308 Permanent Redirect", "Location: https://captions.example.org/captions") as url:
+        with pytest.raises(ViewerError, match=r"leads to https://captions\.example\.org/captions: .*give that"):
+            await anext(captions(url))
 
 
 async def test_any_page_of_the_server_names_it() -> None:

@@ -14,6 +14,7 @@ import conformance
 import pytest
 from conform_refusals import FOREIGN, foreign, opaque
 from conform_scenes import Stage
+from serving import answering
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -223,3 +224,11 @@ async def test_audio_that_is_none_is_said_in_one_line(tmp_path: Path, capsys: py
     (tmp_path / "talk.wav").write_bytes(b"RIFF")
     assert await run("ws://127.0.0.1:1", "--audio", str(tmp_path / "talk.wav")) == 1
     assert "expected a WAV file" in capsys.readouterr().err
+
+
+async def test_a_server_that_leads_elsewhere_is_said_in_one_line(
+    speech: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with answering("308 Permanent Redirect", "Location: https://captions.example.org/captions") as url:
+        assert await run(url, "--audio", str(speech)) == 1
+    assert "https://captions.example.org/captions" in capsys.readouterr().err
