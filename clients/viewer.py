@@ -37,8 +37,8 @@ LARGEST_BYTES = 16 * 1024 * 1024
 
 _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 _PORTS = {"ws": 80, "wss": 443}
-_COME_BACK = frozenset({408, 429})
-"""HTTP refusals below 500 that are over soon."""
+_COME_BACK = frozenset({404, 408, 429})
+"""HTTP refusals below 500 that are over soon: 404 is what some proxies say while the server behind them restarts."""
 UNREACHED = (OSError, TimeoutError, InvalidHandshake, InvalidURI)
 """What connecting raises; the last of these where a server leads elsewhere, as one does that wants https."""
 

@@ -72,6 +72,21 @@ async def test_a_viewer_resumes_after_the_server_was_gone_and_sees_nothing_twice
         assert numbers(rest + await following(messages, 1)) == [3, 4]
 
 
+async def test_a_viewer_resumes_though_a_proxy_knew_no_such_page_while_the_server_was_away() -> None:
+    hub = Hub("e")
+    async with CaptionServer(Rooms(lambda: hub), port=0) as server:
+        messages = captions(server.url)
+        await following(messages, 1)
+        port = server.port
+    async with answering("404 Not Found", port=port), asyncio.timeout(5):
+        lost = [(await anext(messages))["message"] for _ in range(2)]
+    hub.publish(caption(0))
+    async with CaptionServer(Rooms(lambda: hub), port=port):
+        welcome, shown = await following(messages, 2)
+    assert lost == ["the connection was closed (1001)", "the server does not answer"]
+    assert (welcome["recovered"], shown["cue"]) == (True, 0)
+
+
 @pytest.mark.slow
 async def test_wherever_the_wire_breaks_every_final_comes_once_and_in_order() -> None:
     hub = Hub("e")
