@@ -141,8 +141,8 @@ class Head:
     def wants_websocket(self) -> bool:
         """Whether this asks for a websocket (RFC 6455, 4.2.1); one with a body asks for nothing we know."""
         upgrades = {token.strip().lower() for value in self.all("upgrade") for token in value.split(",")}
-        body = self.all("transfer-encoding") or self.all("content-length")
-        return self.method == "GET" and "websocket" in upgrades and not body
+        empty = set(self.all("content-length")) <= {"0"}  # some clients say so
+        return self.method == "GET" and "websocket" in upgrades and empty and not self.all("transfer-encoding")
 
 
 class Body:

@@ -273,6 +273,7 @@ async def test_a_websocket_has_its_first_messages_however_early_they_come(site: 
         "Cookie: " + "c" * 12_000,
         "\r\n".join(f"X-{number}: of a proxy" for number in range(200)),
         "X-Note: on\r\n two lines",
+        "Content-Length: 0",
     ],
 )
 async def test_a_websocket_may_be_asked_for_with_all_that_a_page_may_be(site: Site, more: str) -> None:

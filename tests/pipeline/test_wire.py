@@ -134,6 +134,7 @@ def test_a_query_is_decoded_and_its_fields_may_be_repeated() -> None:
         ([], b"GET", False),
         ([b"Upgrade: h2c"], b"GET", False),
         ([b"Upgrade: websocket"], b"POST", False),
+        ([b"Upgrade: websocket", b"Content-Length: 0"], b"GET", True),
         ([b"Upgrade: websocket", b"Content-Length: 3"], b"GET", False),
         ([b"Upgrade: websocket", b"Transfer-Encoding: chunked"], b"GET", False),
     ],
