@@ -45,7 +45,7 @@ async function refresh() {
     list.ariaBusy = "false";
   } catch (error) {
     trouble.textContent = error instanceof TypeError ? "The server does not answer." : error.message;
-    ask.hidden = error instanceof TypeError;
+    ask.hidden = !error.refused;
   }
 }
 

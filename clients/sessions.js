@@ -1,13 +1,14 @@
 // What the pages for people share: who speaks where, what languages are called, and links that keep session and token.
 import { query, session, token } from "/connection.js";
 
-// The sessions that this token may read. Throws an Error with words for people.
+// The sessions that this token may read. Throws an Error with words for people, and `refused`: it takes another token.
 export async function sessions(withToken = token) {
   const headers = withToken ? { Authorization: `Bearer ${withToken}` } : {};
   const answer = await fetch("/sessions", { headers });
   if (answer.ok) return answer.json();
   const refused = answer.status === 401 || answer.status === 403;
-  throw new Error(refused ? "This needs a token, or a different one." : `The server answered ${answer.status}.`);
+  const why = refused ? "This needs a token, or a different one." : `The server answered ${answer.status}.`;
+  throw Object.assign(new Error(why), { refused });
 }
 
 // What a language calls itself, or its code.

@@ -70,3 +70,19 @@ async def test_a_token_is_asked_for_and_goes_along_in_links_but_not_in_requests(
     assert not [url for url in asked if "secret" in urlsplit(url)._replace(fragment="").geturl()]
     # The browser itself reports what was refused.
     complaints[:] = [said for said in complaints if "401" not in said]
+
+
+async def test_nobody_is_asked_for_a_token_because_a_proxy_answers_while_the_server_restarts(
+    rooms: Rooms, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    rooms.speak("main")
+    page = await listened(browser, complaints)
+    await page.route("**/sessions", lambda route: route.fulfill(status=502))
+    await page.goto(server.url)
+    await expect(page.get_by_role("status")).to_have_text("The server answered 502.")
+    await expect(page.get_by_label("Token")).to_be_hidden()
+    await page.unroute("**/sessions")
+    await expect(page.get_by_role("link", name="Read: main")).to_be_visible()
+    await expect(page.locator("#trouble")).to_be_empty()
+    # The browser itself reports what was refused.
+    complaints[:] = [said for said in complaints if "502" not in said]
