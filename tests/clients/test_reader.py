@@ -255,6 +255,22 @@ async def test_who_chooses_a_size_sees_the_choice_and_the_newest_words(
     await expect(page.get_by_label("Show the original, too")).to_be_in_viewport(ratio=1)
 
 
+async def test_on_a_phone_that_is_turned_nothing_stands_behind_its_camera(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    hub.publish(SESSION)
+    say(hub, 0)
+    page = await reader(browser, server, complaints)
+    await page.set_viewport_size(ViewportSize(width=780, height=360))
+    inside = await browser.new_cdp_session(page)
+    await inside.send("Emulation.setSafeAreaInsetsOverride", {"insets": {"left": 59, "right": 59}})
+    await page.get_by_role("button", name="Aa").click()
+    for seen in ("#room", "#sized", "[name=theme]", "#original", "#captions p"):
+        box = await page.locator(seen).first.bounding_box()
+        assert box is not None
+        assert box["x"] >= 59, seen
+
+
 async def test_size_and_colours_are_remembered(
     hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
 ) -> None:
