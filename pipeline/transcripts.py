@@ -116,7 +116,7 @@ def failure(error: UserError) -> Page:
 
 def _given(fields: Fields) -> Given:
     given = msgspec.convert(fields, Given)
-    if "true" in given.stream:
+    if {each.lower() for each in given.stream} & {"true", "1"}:  # as Python and PHP write it, too
         raise BadField("stream", "saw stream set, expected it false: the answer comes as a whole")
     return given
 

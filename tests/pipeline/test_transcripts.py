@@ -65,6 +65,8 @@ def test_what_is_said_in_the_language_that_is_wanted_alone_needs_no_translation(
         ({"languages": ("en", "klingon")}, "languages"),
         ({"response_format": ("json", "srt")}, "response_format"),
         ({"stream": ("false", "true")}, "stream"),
+        ({"stream": ("True",)}, "stream"),
+        ({"stream": ("1",)}, "stream"),
     ],
 )
 def test_a_field_that_is_wrong_is_named(fields: Fields, param: str) -> None:
