@@ -23,6 +23,12 @@ README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 CUES = "document.querySelector('track').track.cues?.length"
 
 
+def watch_page(url: str) -> str:
+    """README's page, of the server at `url`."""
+    (found,) = re.findall(r"^    <!-- watch.html, .*\n(?:    .*\n|\n)+", README, re.M)
+    return textwrap.dedent(found).replace("https://captions.example.org", url)
+
+
 @asynccontextmanager
 async def site(pages: dict[str, str]) -> AsyncIterator[str]:
     """The origin of a site that has these pages."""
@@ -42,7 +48,6 @@ async def site(pages: dict[str, str]) -> AsyncIterator[str]:
 async def test_the_page_of_the_readme_shows_captions_on_a_site_that_is_allowed_to_and_on_no_other(
     hub: Hub, browser: BrowserContext, complaints: list[str]
 ) -> None:
-    (found,) = re.findall(r"^    <!-- watch.html, .*\n(?:    .*\n|\n)+", README, re.M)
     for event in (SESSION, caption(0, "Buenas noches.")):
         hub.publish(event)
     pages: dict[str, str] = {}
@@ -51,7 +56,7 @@ async def test_the_page_of_the_readme_shows_captions_on_a_site_that_is_allowed_t
         site(pages) as stranger,
         CaptionServer(Rooms(lambda: hub), port=0, allow_origins=[friend]) as server,
     ):
-        pages["/"] = textwrap.dedent(found).replace("https://captions.example.org", server.url)
+        pages["/"] = watch_page(server.url)
         page = await listened(browser, complaints)
         await page.goto(friend)
         await expect(page.locator("#line")).to_have_text("Buenas noches.")
@@ -67,5 +72,27 @@ async def test_the_page_of_the_readme_shows_captions_on_a_site_that_is_allowed_t
             while [sum(why in said for said in complaints) for why in ("CORS", "frame-ancestors")] != [2, 1]:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         await expect(page.locator("#line")).to_be_empty()
+        await page.close()
+    complaints.clear()
+
+
+async def test_the_page_of_the_readme_comes_back_though_a_proxy_answered_for_the_server(
+    hub: Hub, browser: BrowserContext, complaints: list[str]
+) -> None:
+    for event in (SESSION, caption(0, "Buenas noches.")):
+        hub.publish(event)
+    pages: dict[str, str] = {}
+    async with site(pages) as friend, CaptionServer(Rooms(lambda: hub), port=0, allow_origins=[friend]) as server:
+        pages["/"] = watch_page(server.url)
+        page = await listened(browser, complaints)
+        shared = {"access-control-allow-origin": friend}
+        await page.route("**/events?*", lambda route: route.fulfill(status=502, headers=shared), times=1)
+        await page.clock.install()
+        async with page.expect_response(lambda response: response.status == 502):
+            await page.goto(friend)
+        async with asyncio.timeout(20):
+            while not await page.locator("#line").text_content():
+                await page.clock.run_for(1000)
+        await expect(page.locator("#line")).to_have_text("Buenas noches.")
         await page.close()
     complaints.clear()
