@@ -7,6 +7,7 @@ import io
 import os
 import re
 import tempfile
+import textwrap
 import threading
 import wave
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -28,6 +29,7 @@ from surtitle.pipeline.transcriptions import UPLOAD_BYTES
 
 # OpenAI has said that it will retire the endpoint.
 pytestmark = pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")
+README = Path(__file__).parents[2] / "README.md"
 SAID = "We will meet again."
 FORM = "multipart/form-data"
 
@@ -274,3 +276,20 @@ async def test_a_file_that_is_too_large_is_refused_before_it_is_sent() -> None:
         writer.close()
     assert answer.startswith("HTTP/1.1 413")
     assert '"code":"file_too_large"' in answer
+
+
+async def test_the_program_of_the_readme_waits_for_its_answer_however_long_that_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (found,) = re.findall(r"^    from openai import OpenAI\n(?:    .*\n|\n)+", README.read_text("utf-8"), re.M)
+    (tmp_path / "talk.mp4").write_bytes(recording()[1])
+    monkeypatch.chdir(tmp_path)
+    made: dict[str, openai.OpenAI] = {}
+    async with scripted_server() as url:
+        program = textwrap.dedent(found).replace("http://127.0.0.1:8765", url)
+        await asyncio.to_thread(exec, compile(program, "README.md", "exec"), made)
+    assert [line.plaintext for line in pysubs2.SSAFile.from_string(capsys.readouterr().out, format_="srt")] == [
+        SAID
+    ] * 2
+    with made["client"] as client:
+        assert client.timeout is None
