@@ -6,6 +6,7 @@ import asyncio
 import io
 import os
 import re
+import shlex
 import tempfile
 import textwrap
 import threading
@@ -293,3 +294,17 @@ async def test_the_program_of_the_readme_waits_for_its_answer_however_long_that_
     ] * 2
     with made["client"] as client:
         assert client.timeout is None
+
+
+async def test_the_command_of_the_readme_writes_subtitles_or_nothing(tmp_path: Path) -> None:
+    (command,) = re.findall(r"^    (curl .*/v1/audio/translations)$", README.read_text("utf-8"), re.M)
+    async with scripted_server() as url:
+        asked = shlex.split(command.replace("http://127.0.0.1:8765", url))
+        for sound, is_heard in ((b"no sound at all", False), (recording()[1], True)):
+            (tmp_path / "talk.mp4").write_bytes(sound)
+            curl = await asyncio.create_subprocess_exec(
+                *asked, "--noproxy", "*", cwd=tmp_path, stderr=asyncio.subprocess.DEVNULL
+            )
+            assert (await curl.wait() == 0) is is_heard
+            assert (tmp_path / "talk.es.srt").exists() is is_heard
+    assert [line.plaintext for line in pysubs2.load(str(tmp_path / "talk.es.srt"))] == [SAID.upper()] * 2
