@@ -35,6 +35,9 @@ _HEADED = frozenset({"flac", "mov", "matroska", "aiff", "au"})
 SHORTER_S, SHORTER = 1.0, 0.02
 """Seconds, and share of what a recording says that it has, from which what is not there is missed: headers round."""
 
+CAPTIONED = "; everything before that was captioned"
+"""What is said of a recording that ends too early, to those who have what was captioned."""
+
 # Of PyAV's containers, packets and frames the type checker sees nothing (`Any`): its stubs differ by release.
 
 
@@ -96,7 +99,7 @@ def decode(path: Path) -> Iterator[Samples]:
         if said - converter.position > max(SHORTER_S, SHORTER * said):
             broken = broken or f"it says that it has {clock(said)}, and ends at {clock(converter.position)}"
     if broken and decoded:
-        raise UserError(f"{path}: cannot be read to its end ({broken}); everything before that was captioned")
+        raise UserError(f"{path}: cannot be read to its end ({broken}){CAPTIONED}")
     if not decoded:
         why = f" ({broken})" if broken else ""
         raise UserError(f"{path}: no sound could be decoded from it{why}, expected a recording; check that it plays")

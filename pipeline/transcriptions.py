@@ -14,6 +14,7 @@ from pathlib import Path
 
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import MAIN_ROOM, Event
+from surtitle.pipeline.files import CAPTIONED
 from surtitle.pipeline.http import Answer, BadField, Handler, Request
 from surtitle.pipeline.languages import Pair
 from surtitle.pipeline.rooms import Rooms
@@ -65,5 +66,6 @@ class Transcriptions:
         except UserError as error:
             if str(form.file) not in str(error):
                 raise
-            # The sender knows its file by its own name.
-            raise BadField(FILE, str(error).replace(str(form.file), form.name)) from error
+            # The sender knows its file by its own name, and is given all of it or nothing.
+            why = str(error).replace(str(form.file), form.name).replace(CAPTIONED, ", expected a whole recording")
+            raise BadField(FILE, why) from error

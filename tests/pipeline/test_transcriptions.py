@@ -15,7 +15,9 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import av
 import httpx2
+import numpy as np
 import openai
 import pysubs2
 import pytest
@@ -171,6 +173,22 @@ async def test_a_field_that_is_wrong_is_named(client: AsyncOpenAI, fields: dict[
     assert tempfile.gettempdir() not in caught.value.message
 
 
+async def test_a_recording_that_broke_off_is_refused_and_not_said_to_have_been_captioned(
+    client: AsyncOpenAI, tmp_path: Path
+) -> None:
+    with av.open(tmp_path / "talk.flac", "w") as whole:
+        stream = whole.add_stream("flac", rate=16_000, layout="mono")
+        noise = np.random.default_rng(1).integers(-9000, 9000, (1, 8 * 16_000), np.int16)
+        frame = av.AudioFrame.from_ndarray(noise, format="s16", layout="mono")
+        frame.rate = 16_000
+        for packet in (*stream.encode(frame), *stream.encode(None)):
+            whole.mux(packet)
+    sound = (tmp_path / "talk.flac").read_bytes()
+    with pytest.raises(openai.BadRequestError, match=r"talk.flac: cannot .*, expected a whole recording") as caught:
+        await client.audio.transcriptions.create(file=("talk.flac", sound[: len(sound) // 2]), model="m", language="en")
+    assert (caught.value.param, "captioned" in caught.value.message) == ("file", False)
+
+
 async def test_only_who_may_publish_may_have_recordings_captioned() -> None:
     guests = Tokens((Token("stage", "publish", digest("p")), Token("hall", "read", digest("r"))))
     async with scripted_server(tokens=lambda: guests) as url:
@@ -289,9 +307,8 @@ async def test_the_program_of_the_readme_waits_for_its_answer_however_long_that_
     async with scripted_server() as url:
         program = textwrap.dedent(found).replace("http://127.0.0.1:8765", url)
         await asyncio.to_thread(exec, compile(program, "README.md", "exec"), made)
-    assert [line.plaintext for line in pysubs2.SSAFile.from_string(capsys.readouterr().out, format_="srt")] == [
-        SAID
-    ] * 2
+    printed = pysubs2.SSAFile.from_string(capsys.readouterr().out, format_="srt")
+    assert [line.plaintext for line in printed] == [SAID] * 2
     with made["client"] as client:
         assert client.timeout is None
 
