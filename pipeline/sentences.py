@@ -48,7 +48,6 @@ _NUMBERED = by_language(en="no nos jan feb aug sept oct nov dec")
 """Of these, those that stand before numbers; before anything else they end a sentence, as words and names do."""
 _ORDINAL_STOP = frozenset({"de", "da", "no", "fi", "cs", "sk", "pl", "hu", "hr", "sl", "sr", "tr", "et", "lv", "is"})
 """Languages that write ordinal numbers with a stop: `am 3. Mai`."""
-_MONEY = "$€£"
 _GREEK_QUESTION = (";", "\N{GREEK QUESTION MARK}")
 _WORDS_OF_ONE_LETTER = frozenset({"i", "é", "è"})
 """With which a sentence can end: `So do I.`, `Não sei o que é.`"""
@@ -109,10 +108,12 @@ def _is_always_followed(stem: str, language: str) -> bool:
 
 def _is_dotted(stem: str, language: str) -> bool:
     """True for what is short for several words (`U.S`), and for a date where ordinals have stops (`3.5`, in May): not
-    for other numbers, `3.5` or `1.000`, and for addresses (`example.com`), behind which a stop ends a sentence."""
-    parts = stem.lstrip(_MONEY).split(".")
-    is_number = all(part.isdigit() for part in parts if part)  # `.5` may be all that was left of `3.5`
-    return len(parts) > 1 and len(parts[-1]) < 3 and (language in _ORDINAL_STOP or not is_number)
+    for other numbers (`2.5%`, `1.000`) and addresses (`example.com`, `example.de`), behind which a stop ends a
+    sentence."""
+    parts = stem.split(".")
+    is_date = language in _ORDINAL_STOP and all(part.isdigit() for part in parts if part)  # `.5` may be left of `3.5`
+    is_number = any(map(str.isdigit, parts[-1]))
+    return len(parts) > 1 and max(map(len, parts)) < 3 and (is_date or not is_number)
 
 
 def _stem(bare: str) -> str:

@@ -135,6 +135,8 @@ def test_abbreviations_numbers_and_hesitations_end_no_segment(text: str, languag
         ("It was on May 12. He left then.", ["It was on May 12.", "He left then."]),
         ("I do not know... Perhaps we will.", ["I do not know...", "Perhaps we will."]),
         ("He said: “It is over.” We all left.", ["He said: “It is over.”", "We all left."]),
+        ("Inflation was 2.5%. Rents rose too.", ["Inflation was 2.5%.", "Rents rose too."]),
+        ("We all use Node.js. It is fast.", ["We all use Node.js.", "It is fast."]),
     ],
 )
 def test_what_may_have_ended_a_sentence_did_if_the_next_word_begins_one(text: str, segments: list[str]) -> None:

@@ -35,6 +35,8 @@ from surtitle.pipeline.sentences import ended_after_all, ends_clause, ends_sente
         ("vol.", "nl"),
         ("prof.", "fr"),
         ("ώρα\N{GREEK QUESTION MARK}»", "el"),
+        *((word, "en") for word in ("2.5%.", "$3.5M.", "v2.0.", "Node.js.", "bbc.co.uk.")),
+        *((word, "de") for word in ("example.de.", "2.5%.")),
     ],
 )
 def test_these_end_a_sentence(word: str, language: str) -> None:
