@@ -51,7 +51,9 @@ _ORDINAL_STOP = frozenset({"de", "da", "no", "fi", "cs", "sk", "pl", "hu", "hr",
 _GREEK_QUESTION = (";", "\N{GREEK QUESTION MARK}")
 _WORDS_OF_ONE_LETTER = frozenset({"i", "é", "è"})
 """With which a sentence can end: `So do I.`, `Não sei o que é.`"""
-_SMALL_WORDS_OF_ONE_LETTER = by_language(fr="a", hu="ő", ro="e", ru="я", tr="o", uk="я є", vi="à á ạ ô ơ ồ ờ ở ư ừ")
+_SMALL_WORDS_OF_ONE_LETTER = by_language(
+    da="å ø", fr="a", hu="ő", nl="u", no="å", ro="e", ru="я", sv="å ö", tr="o", uk="я є", vi="à á ạ ô ơ ồ ờ ở ư ừ y ý"
+)
 """The same, where a capital is an initial: `Xin cảm ơn ạ.`, `Il y en a.`"""
 
 

@@ -37,6 +37,9 @@ from surtitle.pipeline.sentences import ended_after_all, ends_clause, ends_sente
         ("ώρα\N{GREEK QUESTION MARK}»", "el"),
         *((word, "en") for word in ("2.5%.", "$3.5M.", "v2.0.", "Node.js.", "bbc.co.uk.")),
         *((word, "de") for word in ("example.de.", "2.5%.")),
+        ("u.", "nl"),
+        ("ý.", "vi"),
+        ("ø.", "da"),
     ],
 )
 def test_these_end_a_sentence(word: str, language: str) -> None:
@@ -59,6 +62,7 @@ def test_these_end_a_sentence(word: str, language: str) -> None:
         ("e.", "en"),
         ("EE.UU.", "es"),
         ("hora;", "es"),
+        ("U.", "nl"),
     ],
 )
 def test_these_do_not_end_a_sentence_for_certain(word: str, language: str) -> None:
