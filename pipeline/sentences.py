@@ -48,6 +48,7 @@ _NUMBERED = by_language(en="no nos jan feb aug sept oct nov dec")
 """Of these, those that stand before numbers; before anything else they end a sentence, as words and names do."""
 _ORDINAL_STOP = frozenset({"de", "da", "no", "fi", "cs", "sk", "pl", "hu", "hr", "sl", "sr", "tr", "et", "lv", "is"})
 """Languages that write ordinal numbers with a stop: `am 3. Mai`."""
+_ROMAN = frozenset("ivx")
 _GREEK_QUESTION = (";", "\N{GREEK QUESTION MARK}")
 _WORDS_OF_ONE_LETTER = frozenset({"i", "é", "è"})
 """With which a sentence can end: `So do I.`, `Não sei o que é.`"""
@@ -69,7 +70,7 @@ def ends_sentence(word: str, language: str) -> bool:
     is_word = is_small or stem in _WORDS_OF_ONE_LETTER
     is_initial = len(stem) == 1 and stem.lower() != stem.upper() and not is_word
     is_known = _is_always_followed(stem, language) or stem in _LAST_AT_TIMES.get(language, NONE)
-    is_short_number = stem.isdigit() and len(stem) < 3
+    is_short_number = (stem.isdigit() and len(stem) < 3) or _is_roman_ordinal(_written(bare), language)
     return bare[-1] != "." or not (is_initial or is_known or is_short_number or _is_dotted(stem, language))
 
 
@@ -118,8 +119,17 @@ def _is_dotted(stem: str, language: str) -> bool:
     return len(parts) > 1 and max(map(len, parts)) < 3 and (is_date or not is_number)
 
 
+def _is_roman_ordinal(written: str, language: str) -> bool:
+    """True for `XIV` of `Ludwig XIV. war`."""
+    return language in _ORDINAL_STOP and len(written) > 1 and written.isupper() and _ROMAN.issuperset(written.lower())
+
+
 def _stem(bare: str) -> str:
-    return bare.rstrip(".").lstrip(OPENERS).lower()
+    return _written(bare).lower()
+
+
+def _written(bare: str) -> str:
+    return bare.rstrip(".").lstrip(OPENERS)
 
 
 def _hesitates(bare: str) -> bool:

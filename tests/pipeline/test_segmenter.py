@@ -122,6 +122,7 @@ def test_a_very_short_sentence_joins_the_next() -> None:
         ("Ayer vimos en EE. UU. muchas casas.", "es"),
         ("Yo le pregunté ¿cuándo llega el tren?", "es"),
         ("I was so... tired of it.", "en"),
+        ("König Ludwig XIV. war sehr reich.", "de"),
     ],
 )
 def test_abbreviations_numbers_and_hesitations_end_no_segment(text: str, language: str) -> None:

@@ -36,7 +36,8 @@ from surtitle.pipeline.sentences import ended_after_all, ends_clause, ends_sente
         ("prof.", "fr"),
         ("ώρα\N{GREEK QUESTION MARK}»", "el"),
         *((word, "en") for word in ("2.5%.", "$3.5M.", "v2.0.", "Node.js.", "bbc.co.uk.")),
-        *((word, "de") for word in ("example.de.", "2.5%.")),
+        *((word, "de") for word in ("example.de.", "2.5%.", "XL.", "CD.")),
+        ("II.", "en"),
         ("u.", "nl"),
         ("ý.", "vi"),
         ("ø.", "da"),
@@ -62,6 +63,8 @@ def test_these_end_a_sentence(word: str, language: str) -> None:
         ("e.", "en"),
         ("EE.UU.", "es"),
         ("hora;", "es"),
+        ("XIV.", "de"),
+        ("II.", "hu"),
         ("U.", "nl"),
     ],
 )
