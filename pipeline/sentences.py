@@ -23,25 +23,45 @@ def by_language(**texts: str) -> dict[str, frozenset[str]]:
 NONE = frozenset[str]()
 _ABBREVIATIONS_EVERYWHERE = frozenset({"mr", "mrs", "ms", "dr", "prof", "st", "vs", "nr", "vol", "fig"})
 _ABBREVIATIONS = by_language(
-    en="messrs gen col sgt lt capt rev hon sen rep gov mt figs vols approx cf pp al",
-    de="hr fr bzw bspw ca ggf vgl evtl inkl sog mio mrd abs str bd hrsg",
+    en="messrs figs vols approx cf pp",
+    de="hr fr bzw bspw ca ggf vgl evtl inkl mio mrd abs str bd hrsg",
     es="sr sra srta sres dra dña ud uds núm pág págs aprox av avda ej ee gral lic ing",
-    fr="mm env ex av chap ste",
-    it="sig sigg dott ing avv geom es pag",
-    pt="sr sra srs dra profa av núm pág págs aprox ex",
+    fr="mm env av chap ste",
+    it="sig sigg dott ssa ing avv geom es pag",
+    pt="sr sra srs dra profa av núm pág págs aprox",
     nl="dhr mevr ir blz ca bijv evt",
+    cs="např tzv tzn tj resp cca",
+    da="ca kl eks dvs",
+    fi="esim mm ns",
+    hi="डॉ",
+    hu="pl kb ún ill",
+    no="ca kl eks dvs",
+    pl="np tzn tzw tj św ul tys godz",
+    ru="тыс ул",
+    sv="ca kl dvs",
+    uk="тис вул",
+    vi="tp ts gs pgs",
 )
-"""Without their stop: something always follows them."""
+"""Without their stop, the last one of several: something always follows them."""
+_AS_WRITTEN = by_language(da="mio mia", de="sog", en="Gen Col Sgt Lt Capt Rev Hon Sen Rep Gov Mt al")
+"""The same, in these letters alone: others are words and names (`Ask our sales rep.`, `Thank you, Al.`)."""
 _WORDS_HERE = by_language(ca="fig vol", fr="prof vol", nl="vol")
 """Of those of everywhere, the words of a language: `J'ai raté mon vol.`"""
 _LAST_AT_TIMES = by_language(
     en="no nos jan feb aug sept oct nov dec etc inc ltd co corp jr sr",
-    de="etc usw",
+    de="etc usw chr",
     es="etc uu",
-    fr="etc",
+    fr="etc ex",
     it="ecc",
-    pt="etc",
+    pt="etc ex",
     nl="enz",
+    cs="atd apod",
+    da="osv",
+    fi="jne yms",
+    hu="stb",
+    no="osv",
+    pl="itd itp",
+    sv="osv",
 )
 """Abbreviations that a sentence can end with."""
 _NUMBERED = by_language(en="no nos jan feb aug sept oct nov dec")
@@ -69,7 +89,7 @@ def ends_sentence(word: str, language: str) -> bool:
     is_small = not bare.isupper() and stem in _SMALL_WORDS_OF_ONE_LETTER.get(language, NONE)
     is_word = is_small or stem in _WORDS_OF_ONE_LETTER
     is_initial = len(stem) == 1 and stem.lower() != stem.upper() and not is_word
-    is_known = _is_always_followed(stem, language) or stem in _LAST_AT_TIMES.get(language, NONE)
+    is_known = _is_always_followed(_written(bare), language) or stem in _LAST_AT_TIMES.get(language, NONE)
     is_short_number = (stem.isdigit() and len(stem) < 3) or _is_roman_ordinal(_written(bare), language)
     return bare[-1] != "." or not (is_initial or is_known or is_short_number or _is_dotted(stem, language))
 
@@ -104,9 +124,11 @@ def leads_on(word: str, language: str) -> bool:
     return is_abbreviation or is_opening or bare[-1:].isdigit() or _may_be_longer(bare)
 
 
-def _is_always_followed(stem: str, language: str) -> bool:
+def _is_always_followed(written: str, language: str) -> bool:
+    stem = written.lower().rpartition(".")[2]
     is_known = stem in _ABBREVIATIONS_EVERYWHERE and stem not in _WORDS_HERE.get(language, NONE)
-    return is_known or stem in _ABBREVIATIONS.get(language, NONE)
+    is_here = stem in _ABBREVIATIONS.get(language, NONE) or written in _AS_WRITTEN.get(language, NONE)
+    return is_known or is_here
 
 
 def _is_dotted(stem: str, language: str) -> bool:

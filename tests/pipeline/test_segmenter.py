@@ -123,6 +123,8 @@ def test_a_very_short_sentence_joins_the_next() -> None:
         ("Yo le pregunté ¿cuándo llega el tren?", "es"),
         ("I was so... tired of it.", "en"),
         ("König Ludwig XIV. war sehr reich.", "de"),
+        ("Lubię jeść owoce, np. jabłka i gruszki.", "pl"),
+        ("Der er mange f.eks. i Norge.", "da"),
     ],
 )
 def test_abbreviations_numbers_and_hesitations_end_no_segment(text: str, language: str) -> None:
