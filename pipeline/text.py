@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from surtitle.pipeline.sentences import CLAUSE_ENDS, CLOSERS, DASHES, SENTENCE_ENDS
+from surtitle.pipeline.sentences import CLAUSE_ENDS, CLOSERS, DASHES, SENTENCE_ENDS, ends_clause
 
 EXCLAMATIONS = frozenset("!！¡")
 _SPACED = re.compile(r"\s+(?=[!！])")
@@ -51,14 +51,15 @@ def letters_in(text: str) -> int:
 
 def joined(words: Iterable[str], language: str) -> str:
     """One line of text: spaces between words where the language has them, none before closing punctuation nor within a
-    number that was recognised in parts; a dash that is a word of its own was written with one. In others there are some
-    between Latin words.
+    number that was recognised in parts; a dash that is a word of its own was written with one, and so was one before
+    what somebody else says (`-Sure? -Yes.`). In others there are some between Latin words.
     """
     spaced, text = is_spaced(language), ""
     for word in words:
         if spaced:
             closes = is_punctuation(word) and word not in DASHES
-            apart = bool(text) and not (closes or is_rest(word, language) or is_fraction(text, word))
+            goes_on = is_rest(word, language) and not ends_clause(text.rpartition(" ")[2], language)
+            apart = bool(text) and not (closes or goes_on or is_fraction(text, word))
         else:
             apart = is_latin(text[-1:]) and is_latin(word[:1])
         text += f" {word}" if apart else word

@@ -60,6 +60,13 @@ def test_a_dash_that_was_written_with_spaces_has_them() -> None:
     assert joined(["Это", "—", "моя", "книга."], "ru") == "Это — моя книга."
 
 
+def test_what_two_people_say_is_apart_though_a_hyphen_begins_it() -> None:
+    assert (
+        joined(["-Are", "you", "sure?", "-Yes.", "-Well...", "-What?"], "en") == "-Are you sure? -Yes. -Well... -What?"
+    )
+    assert joined(["the", "U.S.", "-based", "firm"], "en") == "the U.S.-based firm"
+
+
 def test_dutch_has_words_that_are_what_english_contracts() -> None:
     assert joined(["hij", "komt", "'s", "avonds", "in", "’t", "huis"], "nl") == "hij komt 's avonds in ’t huis"
 
