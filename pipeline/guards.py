@@ -36,6 +36,8 @@ _ALIKE = ({"da", "no"},)
 _UNCASED = 8
 """Letters without capitals, numbers left out, of which a copy is suspect: fewer may be a name."""
 _WORD = re.compile(r"[^\W\d_]{2,}")
+_CALL = 4
+"""Letters of a word that is called again and again, and may be the same in both languages."""
 _FEW_WORDS, _SURE, _LIKELY_IF_NEAR, _LIKELY, _POSSIBLE, _UNLIKELY = 4, 0.9, 0.7, 0.5, 0.1, 0.05
 """Words without a capital below which the language has to be sure, and otherwise more likely than not, or a little more
 where the other one is near."""
@@ -173,7 +175,7 @@ class Guards:
         if _letters(source) == _letters(translation) and self._is_no_copy(source):
             return True
         words = [word for word in _ANY_WORD.findall(source) if word.islower() and len(word) >= _LONG]
-        if len(words) < _ECHO_WORDS or _kept(words, translation) < _ECHO_SHARE * len(words):
+        if len(words) < _ECHO_WORDS or _is_call(source) or _kept(words, translation) < _ECHO_SHARE * len(words):
             return False
         if self._in_source(translation) > (_LIKELY if self._near else _POSSIBLE):
             return True
@@ -191,7 +193,7 @@ class Guards:
 
     def _is_in_the_source_language(self, source: str, translation: str) -> bool:
         words = sum(word.islower() for word in _WORD.findall(translation))
-        if self._alike:
+        if self._alike or _is_call(translation):
             return False
         is_short = words < _FEW_WORDS and translation.casefold() != source.casefold()  # a copy is suspect however short
         likely = _LIKELY_IF_NEAR if self._near else _LIKELY
@@ -227,6 +229,12 @@ def repeats(source: str, translation: str, said: str, made: str) -> bool:
         return False
     words, other = ({*_SAID.findall(text.casefold())} for text in (source, said))
     return len(words & other) < _ALIKE_SHARE * min(len(words), len(other))
+
+
+def _is_call(text: str) -> bool:
+    """Whether a short word is said again and again, and no other: `No, no, no.`, `Ha, ha, ha.`"""
+    words = {*_ANY_WORD.findall(text.casefold())}
+    return len(words) == 1 and len(min(words)) <= _CALL
 
 
 def _kept(words: Sequence[str], translation: str) -> int:

@@ -211,6 +211,20 @@ def test_who_laughs_does_not_loop(identifier: Identifier, pair: str, source: str
     assert guards_of(identifier, *pair.split("-")).fault(source, translation, finished=True) is None
 
 
+@pytest.mark.parametrize("pair", ["es-en", "it-en", "en-de", "en-fr", "es-fr", "en-pl"])
+@pytest.mark.parametrize("said", ["No, no, no.", "Okay, okay, okay.", "Ha, ha, ha.", "Amen, amen, amen, amen."])
+def test_a_short_word_that_is_called_again_and_again_may_be_the_same(
+    identifier: Identifier, pair: str, said: str
+) -> None:
+    assert guards_of(identifier, *pair.split("-")).fault(said, said, finished=True) is None
+
+
+def test_a_longer_word_that_is_said_again_and_again_is_translated(identifier: Identifier) -> None:
+    said = "Gracias, gracias, gracias."
+    assert guards_of(identifier, "es", "en").fault(said, said, finished=True) == "language"
+    assert guards_of(identifier, "en", "ru").fault("Ha, ha, ha.", "Ha, ha, ha.", finished=True) == "echo"
+
+
 def test_what_did_not_end_by_itself_is_runaway(spanish: Guards) -> None:
     assert spanish.fault(SOURCE, "El comité discutirá", finished=False) == "runaway"
 
