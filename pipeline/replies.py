@@ -36,10 +36,10 @@ _OPENINGS = (
             "de": r"leid|schuld|verzeih|bedau|sorry|pardon|leider|schade|schlimm|bitte|spür|fühl|fürcht|angst",
             "en": r"sorry|apolog|regret|pity|fortun|afraid|excuse|pardon|forgiv|shame|sad|what\?|beg your|alas|condol"
             r"|feel|felt|fear|hurt|my bad|oops|sympath",
-            "es": r"siento|sient|disculp|lament|perd[oó]n|pena|lástima|triste|desgracia|fortun|tem[eo]|miedo",
-            "fr": r"désol|excus|pardon|regret|navr|dommage|triste|hélas|malheur|\bsens\b|crain|peur",
-            "it": r"dispiac|scus|spiac|perdon|purtroppo|peccato|triste|sfortun|sento|tem[eo]|paura",
-            "pt": r"desculp|sinto|lament|perd|infeliz|pena|triste|tem[eo]|medo",
+            "es": r"siento|sient|disculp|lament|perd[oó]n|pena|lástima|triste|desgracia|fortun|tem[eo]|miedo|p[ée]same",
+            "fr": r"désol|excus|pardon|regret|navr|dommage|triste|hélas|malheur|\bsens\b|crain|peur|condol",
+            "it": r"dispiac|scus|spiac|perdon|purtroppo|peccato|triste|sfortun|sento|tem[eo]|paura|condogl",
+            "pt": r"desculp|sinto|lament|perd|infeliz|pena|triste|tem[eo]|medo|pêsames",
         },
     ),
     _Opening(  # does as it is told
@@ -55,12 +55,12 @@ _OPENINGS = (
             "de": r"natürlich|selbstverständlich|sicher|klar|gewiss|gern|freilich|bestimmt|unbedingt|absolut|schon"
             r"|jeden\b|^\W*eben\W*$|sowieso|aber hallo|genau|durchaus|alle fälle|total|doch|logisch|logo"
             r"|richtig|jawohl|zwar|allerdings|vergnügen"
-            r"|freude|ja\b",
+            r"|freude|ja\b|zweifel|definitiv",
             "en": r"course|sure|certain|absolut|natural|obvious|definite|clear|indeed|glad|happ|pleas|yes|exactly|love"
             r"|by all means|total|doubt|for real|right|why not|true|saying|needless|granted|\bbet\b"
             r"|no question|think so",
             "es": r"supuesto|luego|claro|segur|ciert|natural|gust|absolut|obvi|definitiv|efectiv|sí\b|cómo no|total"
-            r"|duda|exact|así es|eso es|encantad|evident|l[oó]gic|vale\b|faltaba|ya lo creo|dale\b|venga\b",
+            r"|duda|exact|así es|eso es|encantad|evident|l[oó]gic|vale\b|falta(?:ba|ría)|ya lo creo|dale\b|venga\b",
             "fr": r"sûr|cert|entendu|évid|définitiv|naturel|plaisir|absolu|clair|oui|effet|volontiers|tout à fait"
             r"|exact|doute|carrément|totale|ravi|pourquoi pas|forcé|logiq|et comment|grave|pense bien",
             "it": r"cert|sicur|natural|ovvi|definitiv|volentieri|piacere|assolut|chiar|sì\b|effett|altro|esatt"
@@ -98,12 +98,12 @@ _OPENINGS = (
             "pt": r"aqui (?:tens|tem|está (?:a (?:lista|tradução|resposta)|o texto))\b",
         },
         said={
-            "de": r"hier|\bda (?:hast|haben|ist|sind)|bitte ?schön|\bdas (?:ist|sind)|\bdies",
+            "de": r"hier|\bda (?:hast|haben|ist|sind|s(?:ie|e)h|kann|könn)|bitte ?schön|\bdas (?:ist|sind)|\bdies",
             "en": r"\bhere\b|there (?:you|is|are)|\bth(?:is|at) is|\bth[eo]se are|take this|ago\b",
-            "es": r"aqu[íi]|\bten\b|\btom[ae]|\best[aeo]s? (?:es|son)|ah[íi]\b",
-            "fr": r"ici|voilà|\bten(?:ez|s)\b|\btiens|c'est|\bce sont",
+            "es": r"aqu[íi]|\bac[áa]\b|\bten\b|\btom[ae]|\best[aeo]s? (?:es|son)|ah[íi]\b",
+            "fr": r"ici|voilà|(?<!-)\blà\b|\bten(?:ez|s)\b|\btiens|c'est|\bce sont",
             "it": r"ecco|\btieni|\btenga|\bquest\w+ (?:è|sono)|\bqui\b",
-            "pt": r"aqui|\beis\b|\btom[ae]|\best[ae]s? (?:é|são)",
+            "pt": r"aqui|\bcá\b|\beis\b|\btom[ae]|\best[ae]s? (?:é|são)",
         },
     ),
     _Opening(  # takes thanks
@@ -137,25 +137,32 @@ _OPENINGS = (
             "pt": r"por favor,? (?:forne|especifi|insir|indi[cq]|informe)",
         },
         said={
-            "de": r"geb|gib|gab|stell|liefer|bereit|nenn|teil|schick|reich|trag|bring|biet|sorg|zeig|sag|mitteil",
+            "de": r"geb|gib|gab|stell|liefer|bereit|nenn|teil|schick|reich|trag|bring|biet|sorg|zeig|sag|mitteil"
+            r"|tret|tritt|herein",
             "en": r"provid|giv|gave|suppl|shar|enter|specif|\bstat(?:e|ing)\b|indicat|\bhand\b|send|submit|tell|fill"
             r"|offer|suggest|\btype|show|detail|\blet\b|deliver|contribut|point (?:to|out)|\bsay|\bname|put in|input"
-            r"|insert|\bgo (?:in|ahead)",
+            r"|insert|\b(?:go|come|step|log|sign) in|\bgo ahead",
             "es": r"proporcion|\b(?:da|dé|dar\w*|d[aeéií](?:me|nos|le|les)|den|dan|doy)\b|ofr|facilit|especific"
-            r"|indi[cq]|ingres|introdu|env[ií]|suministr|compart|mand|pon|dec|dig|apor|rellen|señal|m[uo]e?str|entr|traig|trae",
+            r"|indi[cq]|ingres|introdu|env[ií]|suministr|compart|mand|pon|dec|dig|apor|rellen|señal|m[uo]e?str|entr|traig|trae"
+            r"|pase",
             "fr": r"fourn|donn|indiqu|précis|saisi|entr|rempl|envoy|partag|appor|dites|\bdis|communiqu|présent|laiss"
             r"|spécif|montr|\bmett",
             "it": r"forn|\bd(?:ai|à|ia|iano|are|ate|ammi|ateci|atemi|icci|immi)\b|indic|specific|inser|invi|condivid"
-            r"|comunic|port|dica|mostr|mett",
+            r"|comunic|port|dica|mostr|mett|entr|accomod",
             "pt": r"forn|\b(?:dar|deem|dão|dou|d[áê]\w*)|indi[cq]|especific|ins[ie]r|envi|compartilh|partilh|inform"
             r"|mostr|entr|traz|po[nr]",
         },
     ),
     _Opening(  # says what it will do
-        begins={"de": r"ich werde\b", "en": r"i(?:'ll| will)\b(?! see you)|let me explain", "fr": r"je vais\b"},
+        begins={
+            "de": r"ich werde\b",
+            "en": r"i(?:'ll| will)\b(?! see you)|let me explain",
+            "fr": r"je vais\b(?!(?: très)? bien\b(?! sûr))",
+        },
         said={
-            "de": r"\b(?:ich|wir|man|m[ei]r|mich|mein\w*|uns\w*|wird (?:gemacht|erledigt)|mal (?:schauen|sehen))\b",
-            "en": r"\b(?:i|me|my|mine|myself|we|us|our|ours|one|im|ill|gonna|gotta)\b",
+            "de": r"\b(?:ich|wir|man|m[ei]r|mich|mein\w*|uns\w*|wird (?:gemacht|erledigt)|mal (?:schauen|sehen))\b"
+            r"|^\W*(?:bin|komme|gehe|rufe)\b",
+            "en": r"\b(?:i|me|my|mine|myself|we|us|our|ours|one|im|ill|gonna|gotta|going|will do|right back)\b",
             "es": r"\b(?:yo|me|mi|mí|mis|nos|nuestr\w+|(?:d[eé]j|perm[ií]t)\w*me|\w+(?:o|é|í|oy|emos|amos|imos))\b",
             "fr": r"\b(?:je|j|me|m|moi|mon|ma|mes|nous|notre|nos|on)\b",
             "it": r"\b(?:io|mi|m|me|mi[oae]\w*|noi|ci|nostr\w+|(?:lasci|fat|permett)\w*mi|\w+(?:o|ò|iamo))\b",
@@ -200,7 +207,8 @@ _ASKS = {
     )
     for language, words in {
         "de": r"warum|wann|welche[mnrs]?|wieso|weshalb|wer war|wer ist|wie ?viele?(?! andere)",
-        "es": r"(?<!por )qué (?!bien|va\b|pena|lástima)|quién(?:es)?|cuál(?:es)?|cuánt[oa]s?|cómo|dónde|cuándo",
+        "es": r"(?<!por )qué (?!bien|va\b|pena|lástima|buen|gusto|ric[oa]|lind|bonit|rar[oa]|suerte|alegr|honor|placer)"
+        r"|quién(?:es)?|cuál(?:es)?|cuánt[oa]s?(?! (?:me alegr|lo s))|cómo|dónde|cuándo",
         "fr": r"quel(?:le)?s? (?:est|sont)|combien|comment|pourquoi|qui (?:peut|sait)",
     }.items()
 }
