@@ -11,7 +11,7 @@ import re
 
 _TRANSLATING = (
     "translat|traduc|traduz|tradu[iï]|tradut|übersetz|vertal|przetł|(?<!wy)tłumaczeni"
-    "|перевод|перевед|переклад|翻译|翻訳|번역|ترجم"
+    "|перевод|перевед|переклад(?!ин)|翻译|翻訳|번역|ترجم"
 )
 _MODEL = "language model|modelo de lenguaje|modèle de langage|sprachmodell"
 _AS_ONE = (

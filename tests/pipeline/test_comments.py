@@ -41,6 +41,7 @@ def test_who_talks_of_translating_or_of_being_a_model_comments(source: str, tran
         ("Convert metres to feet.", "Переведите метры в футы."),
         ("Let me explain how this works.", "Pozwól, że wytłumaczę, jak to działa."),
         ("He tried to explain himself.", "Próbował się tłumaczyć."),
+        ("The ball hit the crossbar.", "Мяч попал в перекладину."),
         ("That resulted in higher prices.", "Cela s'est traduit par une hausse des prix."),
         ("This will result in job losses.", "Esto se traducirá en pérdidas de empleo."),
         ("That has resulted in losses.", "Eso se ha traducido finalmente en pérdidas."),
