@@ -38,8 +38,9 @@ def numbers_as(text: str, said: str, source: str, target: str) -> str:
 
 
 def _put(number: str, wanted: str, text: str) -> str:
-    """`text` with what is `wanted` where `number` stands, with whatever marks."""
-    there = _ALONE.format("[.,:] ?".join(_MARK.split(number)))
+    """`text` with what is `wanted` where `number` stands, with whatever marks; but no time or verse (`3:16`) is a
+    fraction."""
+    there = _ALONE.format(_MARK.sub(lambda mark: "[.,:] ?" if mark[0] == ":" else "[.,] ?", number))
     return re.sub(there, lambda found: wanted or found[0].replace(" ", ""), text)
 
 

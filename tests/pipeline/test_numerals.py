@@ -53,6 +53,7 @@ def test_a_number_that_was_copied_is_read_as_the_same(
         ("de", "en", "rufen Sie 030.123.456 an", "call 030.123.456"),
         ("es", "en", "costó 3,499 pesos", "it cost 3,499 pesos"),  # as in Mexico, or not even four
         ("en", "de", "1,2,3", "1,2,3"),
+        ("de", "en", "Johannes 3,16", "John 3:16"),
         ("en", "de", "In 1989, 4 men came.", "1989, 4 Männer kamen."),
         ("en", "fr", "It cost 3,499 euros.", "Cela a coûté 3 499 euros."),
         ("en", "de", "in 2020,300 people", "in 2020,300 Leute"),
