@@ -132,7 +132,9 @@ def _pieces(text: str, language: str) -> list[_Piece]:
     for word, after in zip_longest(words, words[1:], fillvalue=""):
         parts = list(_parts(word, language))
         pieces += [_Piece(part, cost) for part, cost in parts[:-1]]
-        space = _CLAUSE if _base(language) in PARSERS else _LINK if after.strip().lower() in links else _SPACE
+        is_within = bool(_LETTER.match(word.strip()[-1]) and _LETTER.match(after))  # a name of other letters
+        is_clause = _base(language) in PARSERS and not is_within
+        space = _CLAUSE if is_clause else _LINK if after.strip().lower() in links else _SPACE
         pieces.append(_Piece(parts[-1][0], min(_cost(word.strip(), language), space)))
     return pieces
 

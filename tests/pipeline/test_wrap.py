@@ -54,6 +54,14 @@ def test_chinese_and_thai_words_stay_whole() -> None:
     assert lines == ("เมื่อวานเพื่อนบ้านถามฉันว่า", '"รถไฟขบวนต่อไปจะมาถึงเมื่อไหร่"')
 
 
+def test_a_name_of_other_letters_is_not_broken_where_a_phrase_ends_as_near() -> None:
+    assert blocks("我们今天用Google Cloud来训练这个新模型和系统", "zh") == [
+        ("我们今天用Google Cloud", "来训练这个新模型和系统")
+    ]
+    thai = "เขาเรียนที่ New York University ในสาขาคณิตศาสตร์"
+    assert blocks(thai, "th") == [("เขาเรียนที่ New York University", "ในสาขาคณิตศาสตร์")]
+
+
 def test_french_marks_stay_with_their_words_though_spaces_are_between() -> None:
     text = "Alors il nous a demandé tout simplement « est-ce que vous viendrez\N{NO-BREAK SPACE}? » et puis : oui"
     assert blocks(text, "fr") == [
