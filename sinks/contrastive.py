@@ -14,11 +14,12 @@ search out of its core.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers.generation import GenerateDecoderOnlyOutput
+from transformers.generation import GenerateDecoderOnlyOutput, StoppingCriteriaList, StopStringCriteria
 
 
 class ContrastiveSearch:
@@ -48,13 +49,14 @@ class ContrastiveSearch:
         step = _Step(model, cache, self._alpha, self._candidates)
         ids, logits = input_ids, step.begin(input_ids[:, cache.repeated :])
         unfinished = torch.ones(len(ids), dtype=torch.long, device=ids.device)
-        pad = generation_config.pad_token_id if generation_config.pad_token_id is not None else 0
+        pad = generation_config._pad_token_tensor  # where no padding is named, what ends a text
         try:
             while bool(unfinished.any()):
                 scores = logits_processor(ids, logits)  # (B, V)
                 told.add(logits, scores)
                 tokens, logits = step.choose(scores)  # (B,), (B, V)
-                tokens = tokens * unfinished + pad * (1 - unfinished)
+                if pad is not None:
+                    tokens = tokens * unfinished + pad * (1 - unfinished)
                 ids = torch.cat((ids, tokens[:, None]), dim=1)
                 if self._streamer is not None:
                     self._streamer.put(tokens.cpu())
@@ -68,6 +70,18 @@ class ContrastiveSearch:
                 sequences=ids, scores=told.scores, logits=told.logits, past_key_values=cache
             )
         return ids
+
+
+def searching(config: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What `generate` is told beside what it was `given`, to search as its `config` has it."""
+    search = ContrastiveSearch(alpha=config.penalty_alpha, candidates=config.top_k, streamer=given.get("streamer"))
+    told: dict[str, Any] = {"custom_generate": search}
+    if config.stop_strings is not None and given.get("tokenizer") is not None:
+        # beside a method of one's own transformers loses the tokenizer, and asks for it
+        stop = StopStringCriteria(given["tokenizer"], config.stop_strings)
+        told["stopping_criteria"] = StoppingCriteriaList([*(given.get("stopping_criteria") or ()), stop])
+        told["stop_strings"] = None
+    return told
 
 
 class _Told:

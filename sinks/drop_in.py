@@ -21,7 +21,7 @@ from torch import Tensor
 from transformers import GenerationMixin, PreTrainedModel
 from transformers.generation import GenerationMode
 
-from surtitle.sinks.contrastive import ContrastiveSearch
+from surtitle.sinks.contrastive import searching
 from surtitle.sinks.endless_cache import SHARE, EndlessCache
 from surtitle.sinks.stock import StockDecoder, from_pretrained, next_positions
 
@@ -157,9 +157,7 @@ class Endless(GenerationMixin):  # type: ignore[misc]
         if mode == GenerationMode.CONTRASTIVE_SEARCH and kwargs.get("custom_generate") is None:
             if ids is None:
                 raise ValueError("contrastive search goes on from ids: expected input_ids, not inputs_embeds")
-            kwargs["custom_generate"] = ContrastiveSearch(
-                alpha=config.penalty_alpha, candidates=config.top_k, streamer=kwargs.get("streamer")
-            )
+            kwargs |= searching(config, kwargs)
         return super().generate(inputs, generation_config, **kwargs)
 
     def prepare_inputs_for_generation(

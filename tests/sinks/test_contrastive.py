@@ -1,11 +1,19 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from pathlib import Path
 
 import pytest
 import torch
+from chat_folders import chat_folder
 from torch import Tensor
-from transformers import GenerationConfig, PreTrainedModel, StoppingCriteriaList
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedModel,
+    StoppingCriteriaList,
+)
 
 from surtitle.sinks import ContrastiveSearch, endless
 from surtitle.sinks.contrastive import _Step
@@ -201,3 +209,29 @@ def test_its_scores_and_logits_are_returned_and_shown_to_what_stops_it(stock: Pr
     torch.testing.assert_close(torch.cat(output.scores), expected, atol=1e-4, rtol=0)
     with pytest.raises(ValueError, match="contrastive search returns no states"):
         model.generate(PROMPT, **how, **asked, output_hidden_states=True)
+
+
+def test_a_row_that_has_ended_is_filled_up_as_by_other_searches(stock: PreTrainedModel) -> None:
+    model = endless(deepcopy(stock), sinks=4, window=60)
+    rows = torch.cat((PROMPT, PROMPT + 9))
+    how = {"penalty_alpha": 0.6, "top_k": 4, "max_new_tokens": 12}
+    model.generation_config.pad_token_id = None  # as Llama's makers have it
+    free = model.generate(rows, min_new_tokens=12, **how)
+    end = next(token for token in free[0, 9:14].tolist() if token not in free[1])
+    found = model.generate(rows, eos_token_id=end, **how)
+    length = free[0].tolist().index(end) + 1
+    assert torch.equal(found[0, :length], free[0, :length])
+    assert found[0, length:].tolist() == [end] * (20 - length)
+    assert torch.equal(found[1], free[1])
+
+
+def test_it_stops_at_a_text_as_other_searches_do(tmp_path: Path) -> None:
+    folder = chat_folder(tmp_path, "chatml", "x")
+    model, tokenizer = endless(AutoModelForCausalLM.from_pretrained(folder)), AutoTokenizer.from_pretrained(folder)
+    how = {"penalty_alpha": 0.1, "top_k": 4, "max_new_tokens": 12}
+    ids, stop = tokenizer("One?", return_tensors="pt").input_ids, {"stop_strings": "xxx", "tokenizer": tokenizer}
+    assert tokenizer.decode(model.generate(ids, **how)[0]) == "One?" + 12 * "x"
+    for given in ({}, {"stopping_criteria": StoppingCriteriaList([lambda ids, scores: ids[:, -1] == 300])}):
+        assert tokenizer.decode(model.generate(ids, **how, **stop, **given)[0]) == "One?xxx"
+    with pytest.raises(ValueError, match="could not locate a tokenizer"):
+        model.generate(ids, **how, stop_strings="xxx")
