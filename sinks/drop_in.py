@@ -158,6 +158,8 @@ class Endless(GenerationMixin):  # type: ignore[misc]
             if ids is None:
                 raise ValueError("contrastive search goes on from ids: expected input_ids, not inputs_embeds")
             kwargs |= searching(config, kwargs)
+        elif mode != GenerationMode.ASSISTED_GENERATION and kwargs.get("custom_generate") is None:
+            cache.repeated = 0  # transformers leaves it out itself, before it reads a prompt in chunks
         return super().generate(inputs, generation_config, **kwargs)
 
     def prepare_inputs_for_generation(

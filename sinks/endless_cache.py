@@ -33,7 +33,7 @@ class EndlessCache(Cache):  # type: ignore[misc]
         self.slots = slots
         """What is held."""
         self.repeated = 0
-        """Of what `generate` was given last, how many were read before."""
+        """Of what `generate` was given last, how many were read before, where who reads it has to leave them out."""
         self._sinks = sinks
         self._seen = 0
         self._pinned = not sinks
@@ -45,7 +45,7 @@ class EndlessCache(Cache):  # type: ignore[misc]
     def parts(self, tokens: int) -> Iterator[int]:
         """Cut a forward of `tokens` into such that fit, making room for each just before it is yielded."""
         slots = self.slots
-        step = max(1, (slots.capacity - self._sinks) // SHARE)
+        step = round((slots.capacity - self._sinks) / SHARE)  # what goes at once: no less, or a forward has a token
         while tokens:
             part = min(tokens, slots.free or step)
             slots.make_room(part, low_water=1 - 1 / SHARE, whole_turns=False)

@@ -119,6 +119,29 @@ def test_a_prompt_may_be_read_in_chunks(model: PreTrainedModel) -> None:
     assert torch.equal(generated(model, TEXT, prefill_chunk_size=16), generated(model, TEXT))
 
 
+@pytest.mark.parametrize("chunk", [3, 8, 16])
+@pytest.mark.parametrize("how", [{}, {"num_beams": 3}], ids=str)
+def test_a_conversation_goes_on_with_a_prompt_that_is_read_in_chunks(
+    how: dict[str, int], chunk: int, model: PreTrainedModel
+) -> None:
+    cache, ids = model.new_cache(), torch.cat((PROMPT, TEXT[:, :30]), dim=1)
+    model(PROMPT, past_key_values=cache)
+    cache.batch_repeat_interleave(how.get("num_beams", 1))
+    ours = generated(model, ids, past_key_values=cache, prefill_chunk_size=chunk, **how)
+    assert torch.equal(ours, generated(model, ids, **how))
+    assert cache.get_seq_length() == 38 + 20 - 1
+
+
+@pytest.mark.parametrize("window", [52, 60, 84])
+def test_a_text_beyond_the_window_is_read_in_forwards_as_long_as_what_goes(window: int, stock: PreTrainedModel) -> None:
+    model, lengths = endless(deepcopy(stock), sinks=4, window=window), []
+    model.get_input_embeddings().register_forward_hook(lambda module, args, output: lengths.append(args[0].shape[1]))
+    cache = model.new_cache()
+    model(TEXT, past_key_values=cache)
+    assert lengths[0] == window + 4
+    assert set(lengths[1:-1]) == {cache.slots.evicted // cache.slots.evictions}
+
+
 def test_the_window_is_full_before_anything_goes(model: PreTrainedModel) -> None:
     cache = model.new_cache()
     for count in range(1, 57):
