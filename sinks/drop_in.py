@@ -108,7 +108,8 @@ class Endless(GenerationMixin):  # type: ignore[misc]
         if labels is not None:
             vocabulary = self.config.get_text_config(decoder=True).vocab_size
             others = {name: value for name, value in given.items() if name not in self._accepted}  # num_items_in_batch
-            output.loss = self.loss_function(logits=output.logits, labels=labels, vocab_size=vocabulary, **others)
+            loss = self.loss_function(logits=output.logits, labels=labels, vocab_size=vocabulary, **others)
+            output = type(output)(**{"loss": loss, **output})  # made anew, for it comes first in a tuple
         return output
 
     def _forward_part(self, cache: EndlessCache, given: dict[str, Any], keep: int) -> Any:

@@ -385,6 +385,18 @@ def test_the_loss_of_a_long_text_is_that_of_its_logits(model: PreTrainedModel) -
     torch.testing.assert_close(output.loss, expected)
 
 
+@pytest.mark.parametrize("ids", [PROMPT, TEXT[:, :40]], ids=["a few", "more"])
+@torch.no_grad()
+def test_a_loss_comes_before_all_else_as_from_the_stock_model(
+    ids: Tensor, model: PreTrainedModel, stock: PreTrainedModel
+) -> None:
+    ours, theirs = (each(ids, labels=ids) for each in (model, stock))
+    assert list(ours) == list(theirs) == ["loss", "logits", "past_key_values"]
+    torch.testing.assert_close(ours[:2], theirs[:2])
+    loss, logits, cache = model(TEXT, labels=TEXT, return_dict=False)
+    assert (loss.shape, logits.shape[:2], cache.get_seq_length()) == ((), (1, 200), 200)
+
+
 def test_a_loss_is_shared_out_as_the_stock_model_shares_it(model: PreTrainedModel, stock: PreTrainedModel) -> None:
     share = {"labels": PROMPT, "num_items_in_batch": torch.tensor(4)}  # as a Trainer has it
     torch.testing.assert_close(model(PROMPT, **share).loss, stock(PROMPT, **share).loss)
