@@ -38,6 +38,13 @@ class EndlessCache(Cache):  # type: ignore[misc]
         self._seen = 0
         self._pinned = not sinks
 
+    def update(self, *args: Any, **kwargs: Any) -> Any:
+        """Raises ValueError: layers see `inner`, and of what they read past it nothing is counted."""
+        raise ValueError(
+            "a forward would read into an endless cache past its model: expected a call of the endless model itself, "
+            "not of its forward() nor of another model"
+        )
+
     def get_seq_length(self, layer_idx: int = 0) -> int:
         """Tokens read so far, the evicted ones included."""
         return self._seen

@@ -643,6 +643,16 @@ def test_a_model_with_learned_positions_is_refused_by_name(make_model) -> None:
         endless(model)
 
 
+def test_a_forward_that_would_read_past_the_endless_model_is_refused(
+    model: PreTrainedModel, stock: PreTrainedModel
+) -> None:
+    for forward in (model.forward, stock, partial(generated, stock)):
+        cache = model.new_cache()
+        with pytest.raises(ValueError, match="past its model: expected a call of the endless model itself"):
+            forward(PROMPT, past_key_values=cache)
+        assert cache.slots.length == 0
+
+
 def test_what_it_can_not_do_is_said(model: PreTrainedModel, stock: PreTrainedModel) -> None:
     with pytest.raises(ValueError, match=r"attention_mask of shape \(1, 8\) that hides something"):
         model(PROMPT, attention_mask=torch.tensor([[0] + [1] * 7]))
