@@ -161,7 +161,7 @@ class SinkCache:
         if self._rolling:
             raise ValueError("the prefix is pinned before the first turn ends, and one already has")
         self.pinned = tokens
-        anchors = self.layers if self.anchored and tokens else ()
+        anchors = [layer for layer in self.layers if layer.rows] if self.anchored and tokens else ()
         self._at_first = tuple(layer.held()[0][:, :, :tokens].clone() for layer in anchors)
 
     def end_turn(self, slot: int | None = None) -> None:

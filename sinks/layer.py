@@ -86,7 +86,8 @@ class SinkLayer:
 
     def truncate(self, length: int) -> None:
         """Forget everything from slot `length` on. What stays is untouched, bit for bit."""
-        self.length = length
+        if self._stores is not None:  # a model that exits early reads nothing into its last layers
+            self.length = length
 
     @torch.no_grad()
     def remove(self, start: int, end: int) -> None:

@@ -102,6 +102,17 @@ def test_an_assistant_changes_nothing_of_what_is_written_but_how_early_a_full_wi
     assert torch.equal(together[:, : 8 + fits], alone[:, : 8 + fits])
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_model_that_drafts_by_its_first_layers_goes_on_beyond_its_window(
+    dtype: torch.dtype, stock: PreTrainedModel
+) -> None:
+    model = endless(deepcopy(stock).to(dtype), sinks=4, window=52)
+    ids = generated(model, assistant_early_exit=1, max_new_tokens=120)
+    assert ids.shape == (1, 128)
+    if dtype == torch.float32:  # or a rounding decides
+        assert torch.equal(ids[:, : 8 + 32], generated(stock, max_new_tokens=32))
+
+
 @pytest.mark.parametrize("way", ["lookup", "stock", "endless"])
 def test_an_assisted_conversation_reads_nothing_twice(way: str, model: PreTrainedModel, stock: PreTrainedModel) -> None:
     small = {"stock": stock, "endless": model}.get(way)
