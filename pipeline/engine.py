@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 from weakref import WeakValueDictionary
 
 import psutil
@@ -62,16 +63,30 @@ def convert_gguf(gguf: Path, out_dir: Path, progress: Callable[[float], None]) -
         ) from error
 
 
+def _as_made(folder: Path, dtype: torch.dtype) -> Any:
+    """The model in `folder` as transformers loads it. Raises UserError where it wants a library or a GPU that is not
+    here, as those do that were published in a few bits (AWQ, GPTQ, bitsandbytes).
+    """
+    from surtitle.sinks.stock import from_pretrained
+
+    try:
+        return from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True)
+    except (ImportError, RuntimeError) as error:
+        raise UserError(
+            f"{folder} can't be loaded here ({one_line(error)}): install what it wants, or choose one that was "
+            f"published in 16 or 32 bits"
+        ) from error
+
+
 def on_gpu(folder: Path, device: str, *, window: int) -> Decoder:
     """The model in `folder` on torch's `device`, for up to `GPU_ROWS` conversations of `window` tokens each.
 
     Raises UserError for a GPU that is too small, or not torch's, and for a model that can't be run there.
     """
-    # imported here: they need transformers, which takes seconds, and a session on processor cores does not
+    # imported here: it needs transformers, which takes seconds, and a session on processor cores does not
     from surtitle.sinks.static import StaticDecoder, row_bytes
-    from surtitle.sinks.stock import from_pretrained
 
-    model = from_pretrained(folder, dtype=torch.bfloat16, use_safetensors=True, local_files_only=True)
+    model = _as_made(folder, torch.bfloat16)
     try:
         model = model.to(torch.device(device))
         capacity = window + _MORE
@@ -106,7 +121,7 @@ def as_published(folder: Path, *, window: int) -> Decoder:
     the machine's memory: the system would end the process, or stand still, without a word.
     """
     from surtitle.sinks.positions import UnsupportedModel
-    from surtitle.sinks.stock import StockDecoder, from_pretrained
+    from surtitle.sinks.stock import StockDecoder
 
     needed, memory = bytes_on_cores(folder), psutil.virtual_memory().total
     if needed > memory:
@@ -114,7 +129,7 @@ def as_published(folder: Path, *, window: int) -> Decoder:
             f"{folder} takes {needed / 1e9:.1f} GB of memory on cores, where it runs in fp32, and this machine has "
             f"{memory / 1e9:.1f}: choose a smaller one, one that `surtitle models fetch` puts in 8 bits, or a GPU"
         )
-    model = from_pretrained(folder, dtype=torch.float32, use_safetensors=True, local_files_only=True)
+    model = _as_made(folder, torch.float32)
     try:
         decoder = StockDecoder(model)
     except UnsupportedModel as error:

@@ -70,7 +70,7 @@ def main() -> None:
         tokenizer = AutoTokenizer.from_pretrained(
             folder, revision=args.revision, trust_remote_code=args.trust_remote_code
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ImportError, RuntimeError) as error:  # a library or a GPU that few bits want
         raise UserError(str(error)) from error
     if tokenizer.chat_template is None:
         raise UserError(f"{folder} has no chat template: expected a model that was trained to chat")

@@ -47,3 +47,23 @@ def test_weights_of_which_only_the_beginning_was_downloaded_are_said_in_words(fo
     weights.write_bytes(weights.read_bytes()[:-1000])
     with pytest.raises(UserError, match="holds no translator that can be loaded"):
         Engine(tmp_path, threads=1)
+
+
+@pytest.mark.parametrize(
+    "few",
+    [
+        {"quant_method": "gptq", "bits": 4},
+        {"quant_method": "awq"},
+        {"quant_method": "bitsandbytes", "load_in_4bit": True},
+    ],
+    ids=str,
+)
+def test_a_model_in_few_bits_says_in_one_line_what_it_wants(
+    few: dict[str, object], folder: Path, tmp_path: Path
+) -> None:
+    for path in folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"quantization_config": few}))
+    with pytest.raises(UserError, match=r"can't be loaded here \(.* requires .*\): install what it wants, or choose"):
+        Engine(tmp_path, threads=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from argparse import Namespace
 from io import StringIO
@@ -76,6 +77,17 @@ def test_what_can_not_begin_leaves_the_log_of_another_run_and_the_prompts_as_the
     with pytest.raises(UserError, match=r"can't write .*below \(.*\): choose another --log_file"):
         main()
     assert (prompts.read_text(), log.read_text()) == ("One?", "USER: Two?")
+
+
+def test_a_model_in_few_bits_says_in_one_line_what_it_wants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = chat_folder(tmp_path / "model", "gemma", "x")
+    config = json.loads((folder / "config.json").read_text())
+    few = {"quantization_config": {"quant_method": "gptq", "bits": 4}}
+    (folder / "config.json").write_text(json.dumps(config | few))
+    (tmp_path / "prompts.txt").write_text("One?")
+    given(monkeypatch, "--model_name_or_path", str(folder), "--dataset_name", str(tmp_path / "prompts.txt"))
+    with pytest.raises(UserError, match="GPTQ quantized model requires"):
+        main()
 
 
 def test_an_answer_of_no_tokens_is_refused_in_one_line(
