@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from datetime import date
 from itertools import takewhile
 from operator import itemgetter
 from pathlib import Path
@@ -19,6 +20,9 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer as _Tokenizer
 from tokenizers.decoders import DecodeStream
+
+_TODAY = date(2024, 7, 26)
+"""The day that Llama's own template writes where it is told none."""
 
 
 class TemplateRefusal(ValueError):
@@ -134,7 +138,9 @@ class _Generation(Extension):
 
 
 def _environment() -> ImmutableSandboxedEnvironment:
-    """What transformers gives to templates, but no date: a prompt that changes at midnight can't stay in a cache."""
+    """What transformers gives to templates, but one day for ever: a prompt that changes at midnight can't stay in a
+    cache, nor be gone on with another day.
+    """
 
     def raise_exception(message: str) -> None:
         raise TemplateError(message)
@@ -143,6 +149,7 @@ def _environment() -> ImmutableSandboxedEnvironment:
         trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, "jinja2.ext.loopcontrols"]
     )
     environment.globals["raise_exception"] = raise_exception
+    environment.globals["strftime_now"] = _TODAY.strftime
     return environment
 
 

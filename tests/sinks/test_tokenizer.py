@@ -123,6 +123,25 @@ def test_a_template_may_use_what_transformers_adds_to_jinja(folder: Path, tmp_pa
     assert Tokenizer(tmp_path).render(chat) == theirs.apply_chat_template(chat, tokenize=False)
 
 
+@pytest.mark.parametrize(
+    ("template", "written"),
+    [
+        ('{%- set today = strftime_now("%Y-%m-%d") %}The current date is {{ today }}.', "2024-07-26."),  # Mistral Small
+        ("{{- 'Today Date: ' ~ strftime_now('%d %B %Y') -}}", "26 July 2024"),  # SmolLM 3
+        (
+            '{%- if strftime_now is defined %}{{ strftime_now("%d %b %Y") }}{%- else %}{{ "26 Jul 2024" }}{%- endif %}',
+            "26 Jul 2024",  # Llama 3.2
+        ),
+    ],
+)
+def test_a_template_that_asks_for_the_day_gets_the_same_one_for_ever(
+    template: str, written: str, folder: Path, tmp_path: Path
+) -> None:
+    put(folder, tmp_path, "tokenizer.json", "tokenizer_config.json")
+    (tmp_path / "chat_template.jinja").write_text(template)
+    assert Tokenizer(tmp_path).render(CHAT).endswith(written)
+
+
 def test_a_template_that_can_not_be_read_is_refused(folder: Path, tmp_path: Path) -> None:
     put(folder, tmp_path, "tokenizer.json", "tokenizer_config.json")
     (tmp_path / "chat_template.jinja").write_text("{% unheard %}")
