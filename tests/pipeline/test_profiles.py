@@ -1,6 +1,6 @@
 """`surtitle.pipeline.profiles`: each family's prompt as its makers document it, through its own chat template.
 
-The templates are those of the models' repositories, without their tools, images and date.
+The templates are those of the models' repositories, shortened: without their tools and images, and a date in one alone.
 """
 
 from __future__ import annotations
@@ -27,6 +27,17 @@ QWEN3 = CHATML.replace(
     "{{ '<|im_start|>assistant\n' }}",
     "{{ '<|im_start|>assistant\n' }}"
     "{% if enable_thinking is defined and enable_thinking is false %}{{ '<think>\n\n</think>\n\n' }}{% endif %}",
+)
+SMOLLM3 = (
+    "{%- set thinks = enable_thinking is not defined or enable_thinking -%}"
+    "{{ '<|im_start|>system\n## Metadata\n\nToday Date: ' ~ strftime_now('%d %B %Y') ~ '\nReasoning Mode: ' }}"
+    "{{ ('/think' if thinks else '/no_think') ~ '\n\n## Custom Instructions\n\n' ~ messages[0].content }}"
+    "{{ '\n\n<|im_end|>\n' }}"
+    "{%- for message in messages[1:] -%}{{ '<|im_start|>' + message.role + '\n' }}"
+    "{{ ('' if thinks or message.role == 'user' else '<think>\n\n</think>\n') + message.content + '<|im_end|>\n' }}"
+    "{%- endfor -%}"
+    "{%- if add_generation_prompt -%}"
+    "{{ '<|im_start|>assistant\n' + ('' if thinks else '<think>\n\n</think>\n') }}{%- endif -%}"
 )
 GEMMA = (
     "{{ bos_token }}"
@@ -137,6 +148,7 @@ INSTRUCTION = (
         ("qwen2.5-coder-0.5b", "instruct"),
         ("meta-llama/Llama-3.2-3B-Instruct", "instruct"),
         ("HuggingFaceTB/SmolLM2-135M-Instruct", "instruct"),
+        ("HuggingFaceTB/SmolLM3-3B", "smollm3"),
         ("gpt-oss", "instruct"),
     ],
 )
@@ -206,8 +218,9 @@ def test_qwen_llama_and_smollm_have_the_instruction_in_a_system_turn(tmp_path: P
     )
 
 
-def test_qwen3_is_told_not_to_think(tmp_path: Path) -> None:
+def test_qwen3_and_smollm3_are_told_not_to_think(tmp_path: Path) -> None:
     assert rendered("Qwen3-4B", QWEN3, "Hello.", tmp_path).endswith("assistant\n<think>\n\n</think>\n\n")
+    assert rendered("SmolLM3-3B", SMOLLM3, "Hello.", tmp_path).endswith("assistant\n<think>\n\n</think>\n")
 
 
 def test_gemma_and_mistral_have_the_instruction_in_their_first_user_turn_alone(tmp_path: Path) -> None:
@@ -230,6 +243,7 @@ TEMPLATES = {
     "gemma": GEMMA,
     "mistral": MISTRAL,
     "qwen3": QWEN3,
+    "smollm3": SMOLLM3,
     "instruct": LLAMA3,
 }
 
