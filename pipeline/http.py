@@ -12,6 +12,8 @@ from http import HTTPStatus
 from typing import Self
 from urllib.parse import parse_qs
 
+import msgspec
+
 from surtitle.pipeline.callbacks import ignore
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.messages import CloseCode, Refused
@@ -70,9 +72,9 @@ def plain(status: HTTPStatus, text: str, headers: Headers = ()) -> Page:
     return Page(status, "text/plain; charset=utf-8", f"{text}\n".encode("utf-8", "replace"), headers)
 
 
-def json_page(body: bytes) -> Page:
+def json_page(body: object) -> Page:
     """Return a page of JSON."""
-    return Page(HTTPStatus.OK, "application/json", body)
+    return Page(HTTPStatus.OK, "application/json", msgspec.json.encode(body))
 
 
 _STATUSES = {

@@ -120,7 +120,7 @@ class Site:
             "viewers": sum(room.hub.viewers for room in self._rooms),
             "session": session.session if session is not None else None,
         }
-        return json_page(msgspec.json.encode(health))
+        return json_page(health)
 
     async def _metrics(self, request: Request) -> Page:
         forwarded = any(request.head.header(name) is not None for name in FORWARDED)
@@ -134,7 +134,7 @@ class Site:
         # the name of a room in which nobody has spoken is what some reader wrote: not for everybody's first page
         known = [room for room in self._rooms if room.spoken or not self._tokens().public_read]
         rooms = [_listed(room) for room in known if self._may_read(request.head, room.name)]
-        return json_page(msgspec.json.encode(rooms))
+        return json_page(rooms)
 
     async def _targets(self, request: Request) -> Page:
         head = request.head
@@ -149,7 +149,7 @@ class Site:
             room.retarget(targets)
         except UserError as error:
             raise HttpError(HTTPStatus.BAD_REQUEST, str(error)) from error
-        return json_page(msgspec.json.encode({"targets": targets}))
+        return json_page({"targets": targets})
 
     async def _vtt(self, request: Request) -> Page:
         wanted = _wanted(request.head)

@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Caption, Event, SessionEnd, Word
-from surtitle.pipeline.http import BadField, Headers, Page, refusal
+from surtitle.pipeline.http import BadField, Headers, Page, json_page, refusal
 from surtitle.pipeline.languages import ALL, ANY, LANGUAGES, Pair, find_language, parse_languages
 from surtitle.pipeline.messages import CloseCode, Refused
 from surtitle.pipeline.protocol import clean_text
@@ -87,9 +87,9 @@ def answer(asked: Asked, events: Sequence[Event]) -> Page:
         case "vtt":
             return _page("text/vtt", to_vtt(captions))
         case "json":
-            return _json({"text": text_of(captions), "usage": _usage(events)})
+            return json_page({"text": text_of(captions), "usage": _usage(events)})
         case "verbose_json":
-            return _json(_verbose(asked, captions, events))
+            return json_page(_verbose(asked, captions, events))
 
 
 def text_of(captions: Sequence[Caption]) -> str:
@@ -161,10 +161,6 @@ def _granularities(given: Given) -> frozenset[Granularity]:
 
 def _page(kind: str, text: str) -> Page:
     return Page(HTTPStatus.OK, f"{kind}; charset=utf-8", text.encode("utf-8", "replace"))
-
-
-def _json(body: Mapping[str, Any]) -> Page:
-    return Page(HTTPStatus.OK, "application/json", msgspec.json.encode(body))
 
 
 def _seconds(events: Sequence[Event]) -> float:

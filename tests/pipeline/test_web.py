@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import subprocess
 import urllib.request
@@ -60,7 +59,7 @@ class Site:
         )
 
     async def _echo(self, request: Request) -> Answer:
-        return json_page(json.dumps(b"".join([chunk async for chunk in request.body.chunks(LIMIT)]).decode()).encode())
+        return json_page(b"".join([chunk async for chunk in request.body.chunks(LIMIT)]).decode())
 
     async def _stream(self, request: Request) -> Answer:
         return Stream("text/plain", self._chunks())
