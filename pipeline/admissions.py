@@ -68,7 +68,7 @@ class Admissions:
             except Refused as refused:
                 self.release(connection)
                 # Not by cancelling: the session of a publisher that has to go says what it has still to say.
-                goodbye = refuse(connection, refused, EXPEL_SECONDS / 2, self._writer(connection))
+                goodbye = refuse(connection, refused, self._writer(connection), EXPEL_SECONDS / 2)
                 expelling = asyncio.create_task(in_time(connection, EXPEL_SECONDS, goodbye))
                 self._expelling.add(expelling)
                 expelling.add_done_callback(self._expelling.discard)

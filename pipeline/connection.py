@@ -29,8 +29,6 @@ SOCKET_BYTES = 64 * 1024
 """What the kernel may hold for a viewer that does not read, beside our own small buffer."""
 WRITE_LIMIT = 8 * 1024
 """Bytes that we may hold for a viewer that does not read; beyond that drafts give way to newer ones."""
-
-
 LAST_MESSAGES = 1000
 """What a client that is being refused may still have on its way."""
 
@@ -167,16 +165,12 @@ def error_message(refused: Refused) -> str:
 
 
 async def refuse(
-    connection: ServerConnection,
-    error: UserError,
-    patience: float = CLOSE_SECONDS,
-    write: Callable[[Refused], str] = error_message,
+    connection: ServerConnection, refused: Refused, write: Callable[[Refused], str], patience: float = CLOSE_SECONDS
 ) -> None:
     """Tell the client why, then close; one that does not listen for `patience` seconds is closed all the same.
 
     `write` says it in the client's protocol.
     """
-    refused = as_refused(error)
     try:
         async with asyncio.timeout(patience):
             await connection.send(write(refused))

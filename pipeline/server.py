@@ -283,7 +283,7 @@ class CaptionServer:
         except* UserError as group:
             refused = as_refused(first_error(group))
             visit.code = refused.close_code
-            refusing = refuse(connection, refused, write=writer(connection))
+            refusing = refuse(connection, refused, writer(connection))
             await asyncio.gather(refusing, hear_goodbye(connection))
         except* ConnectionClosed:
             # A client that leaves is no failure.
