@@ -82,7 +82,7 @@ class Wire:
 
     def go_on(self) -> bytes:
         """Return what tells it to."""
-        return self._send(h11.InformationalResponse(status_code=100, headers=[]))
+        return self._h11.send(h11.InformationalResponse(status_code=100, headers=[]))
 
     def body(self) -> bytes | None:
         """Return the next piece of the body, empty at its end, None while it is not there; raises `HttpError`."""
@@ -106,15 +106,15 @@ class Wire:
 
     def begin(self, status: HTTPStatus, headers: Headers) -> bytes:
         """Return the head of the answer. Without a Content-Length it is chunked, or ends with the connection."""
-        return self._send(h11.Response(status_code=status, reason=status.phrase, headers=list(headers)))
+        return self._h11.send(h11.Response(status_code=status, reason=status.phrase, headers=list(headers)))
 
     def data(self, chunk: bytes) -> bytes:
         """Return a piece of the answer."""
-        return self._send(h11.Data(data=chunk))
+        return self._h11.send(h11.Data(data=chunk))
 
     def end(self) -> bytes:
         """Return the end of the answer."""
-        return self._send(h11.EndOfMessage())
+        return self._h11.send(h11.EndOfMessage())
 
     def again(self) -> bool:
         """Go on with the next request; False where the connection has to be closed instead."""
@@ -131,9 +131,6 @@ class Wire:
         self._received = len(rest)
         self._h11.start_next_cycle()
         return True
-
-    def _send(self, event: h11.InformationalResponse | h11.Response | h11.Data | h11.EndOfMessage) -> bytes:
-        return self._h11.send(event)
 
     def _next(self) -> h11.Event | None:
         try:
