@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, TextIO
 
 from surtitle.pipeline.address import KEY, Address, parse_address
 from surtitle.pipeline.errors import UsageError, UserError
+from surtitle.pipeline.events import MAIN_ROOM, CaptionMode
 from surtitle.pipeline.languages import Pair, parse_pair
+from surtitle.pipeline.messages import ROOM_PATTERN
 
 if TYPE_CHECKING:
-    from surtitle.pipeline.events import CaptionMode
     from surtitle.pipeline.posting import Service
 
 TOKEN_VARIABLE = "SURTITLE_TOKEN"
@@ -26,10 +27,6 @@ TOKEN_VARIABLE = "SURTITLE_TOKEN"
 
 def room_of(args: argparse.Namespace, otherwise: str | None = None) -> str:
     """What `session_flag` read, `otherwise` where nothing was typed. Raises UsageError for what is no name."""
-    # not at the top: these bring numpy, whose settings are made after the flags are read
-    from surtitle.pipeline.events import MAIN_ROOM
-    from surtitle.pipeline.messages import ROOM_PATTERN
-
     name: str = args.session or otherwise or MAIN_ROOM
     if not re.fullmatch(ROOM_PATTERN, name):
         raise UsageError(f"got --session {name!r}, expected 1 to 64 of the characters A-Z a-z 0-9 _ -")
