@@ -25,7 +25,7 @@ _NOUNS_HAVE_CAPITALS = frozenset({"de"})
 _WORD = re.compile(r"[^\W_]+(?:[-'’.][^\W_]+)*")
 _OF_A_SCRIPT_WITHOUT_CAPITALS = re.compile(r"[A-Z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)*|[ァ-ヺー]{3,}")
 _KATAKANA = re.compile(r"[ァ-ヺー]")
-_POSSESSIVE = re.compile(r"['’]s?$|(?<=\w)['’]s$")
+_POSSESSIVE = re.compile(r"['’]s?$")
 _ELIDED = re.compile(r"^[a-zàè]{1,5}['’](?=\w)")
 _ELIDE, _ARTICLE = frozenset({"fr", "it", "ca"}), re.compile(r"[A-ZÀ][a-zàè]{0,4}['’](?=\w)")
 """L'Europe, where a sentence begins so; elsewhere the name does (L'Oréal)."""
