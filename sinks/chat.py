@@ -62,12 +62,8 @@ class Chat:
         self._end_turn()
 
     def _turn(self, prompt: str) -> list[int]:
-        if not self._stream.cache.length:
-            opening, _, _ = self._render(_ASKED).partition(_ASKED)
-            before = opening
-        else:
-            before = self._behind_answer
-        _, _, after = self._render(_ASKED).partition(_ASKED)
+        opening, _, after = self._render(_ASKED).partition(_ASKED)
+        before = self._behind_answer if self._stream.cache.length else opening
         return self._tokenizer.encode_between(before, prompt, after)
 
     @cached_property
