@@ -96,7 +96,7 @@ def read_between(source: Path, reference: Path | None) -> Between:
 
 
 def render(
-    translator: Translator, target: Language, rows: Sequence[dict[str, str]], say_between: Callable[[], None]
+    translator: Translator, rows: Sequence[dict[str, str]], say_between: Callable[[], None]
 ) -> Iterator[tuple[dict[str, str], str, str]]:
     """Each row with the translations of its introduction and of its mention."""
     introduced = [_translated(translator, row["introduction"]) for row in rows]
@@ -158,7 +158,7 @@ def run(
 
         found = [
             judged(row, introduced, mentioned, target, remembered=remembered)
-            for row, introduced, mentioned in render(translator, target, rows, say_between)
+            for row, introduced, mentioned in render(translator, rows, say_between)
         ]
         after = translator.figures()
         yield (
