@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from itertools import groupby
-from typing import Any
 
 from bench_common import shown
 from suite_row import Row
@@ -132,13 +131,9 @@ def _drawn(points: Points, along: str, label: str) -> str:
     axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
     axes.grid(alpha=0.3)
     axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
-    return _svg(figure.savefig, lambda: pyplot.close(figure))
-
-
-def _svg(save: Callable[..., Any], close: Callable[[], None]) -> str:
     file = io.StringIO()
-    save(file, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
-    close()
+    figure.savefig(file, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
+    pyplot.close(figure)
     return re.sub(r"^.*?(?=<svg)", "", file.getvalue(), flags=re.S)  # within HTML it needs no head of its own
 
 
