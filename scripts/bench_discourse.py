@@ -19,7 +19,7 @@ from pathlib import Path
 import bench_common as common
 import numpy as np
 from bench_common import Panel, Row
-from engine_rivals import Prompt, costing
+from engine_rivals import Prompt, costing, pinned
 
 from surtitle.pipeline.languages import find_language
 from surtitle.pipeline.process import exit_status
@@ -112,19 +112,10 @@ def weigh(
     """For each pair by how much its right translation is the likelier."""
     for start in range(0, len(pairs), ROWS):
         group = pairs[start : start + ROWS]
-        streams = _pinned(decoder, prompt, len(group), window)
+        streams = pinned(decoder, prompt, len(group), window)
         steps = [weighing(stream, prompt, pair, between) for stream, pair in zip(streams, group, strict=True)]
         yield from (margin for _, margin in sorted(together(decoder, steps)))
         common.say(f"{start + len(group)} of {len(pairs)}")
-
-
-def _pinned(decoder: LeanDecoder, prompt: Prompt, count: int, window: int) -> list[TokenStream]:
-    caches = decoder.caches(count, window)
-    streams = [TokenStream(decoder, cache) for cache in caches]
-    streams[0].pin(prompt.prefix)
-    for cache in caches[1:]:
-        cache.restore(caches[0].state())
-    return streams
 
 
 def by_choice(pairs: Sequence[Pair]) -> list[list[int]]:

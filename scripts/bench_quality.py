@@ -18,7 +18,7 @@ import bench_common as common
 import numpy as np
 import torch
 from bench_common import Losses, Row
-from engine_rivals import Prompt, costing, losses_of
+from engine_rivals import Prompt, costing, losses_of, pinned
 from score_quality import quality
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
@@ -54,7 +54,8 @@ class Ours:
     def translate(self, prompt: Prompt, sources: Sequence[str]) -> list[str]:
         turns = [prompt.turn(source) for source in sources]
         written: list[list[int]] = [[] for _ in sources]
-        streams = self._pinned(prompt, len(sources), max(len(ids) + limit for ids, limit in turns))
+        capacity = len(prompt.prefix) + max(len(ids) + limit for ids, limit in turns) + 1
+        streams = pinned(self._decoder, prompt, len(sources), capacity)
 
         def writing(stream: TokenStream, turn: tuple[list[int], int], out: list[int]) -> Steps[None]:
             yield from stream.reading(turn[0])
@@ -66,7 +67,8 @@ class Ours:
 
     def losses(self, prompt: Prompt, sources: Sequence[str], targets: Sequence[str]) -> Losses:
         pairs = list(_said(prompt, sources, targets))
-        streams = self._pinned(prompt, len(pairs), max(len(turn) + len(said) for turn, said in pairs))
+        capacity = len(prompt.prefix) + max(len(turn) + len(said) for turn, said in pairs) + 1
+        streams = pinned(self._decoder, prompt, len(pairs), capacity)
 
         def reading(stream: TokenStream, turn: list[int], said: list[int]) -> Steps[Losses]:
             yield from stream.reading(turn[:-1])
@@ -76,14 +78,6 @@ class Ours:
             together(self._decoder, [reading(stream, *pair) for stream, pair in zip(streams, pairs, strict=True)])
         )
         return np.concatenate([found[index] for index in range(len(pairs))])
-
-    def _pinned(self, prompt: Prompt, count: int, room: int) -> list[TokenStream]:
-        caches = self._decoder.caches(count, len(prompt.prefix) + room + 1)
-        streams = [TokenStream(self._decoder, cache) for cache in caches]
-        streams[0].pin(prompt.prefix)
-        for cache in caches[1:]:
-            cache.restore(caches[0].state())
-        return streams
 
 
 class Fp32:

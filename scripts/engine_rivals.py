@@ -288,6 +288,16 @@ def to_int8(model: PreTrainedModel) -> PreTrainedModel:
     return model
 
 
+def pinned(decoder: Decoder, prompt: Prompt, count: int, capacity: int) -> list[TokenStream]:
+    """So many streams that begin with the prompt, which is read once."""
+    caches = decoder.caches(count, capacity)
+    streams = [TokenStream(decoder, cache) for cache in caches]
+    streams[0].pin(prompt.prefix)
+    for cache in caches[1:]:
+        cache.restore(caches[0].state())
+    return streams
+
+
 def costing(cache: SinkCache, before: int, said: Sequence[int]) -> Steps[Tensor]:
     """-log of the probability (n,) of each of `said` behind `before`, which is read here: more than a forward takes."""
     ids, found = [before, *said[:-1]], []
