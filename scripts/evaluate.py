@@ -32,6 +32,7 @@ from score_segments import by_record, column, from_tsv, from_yaml, with_referenc
 from text_files import read
 
 from surtitle.pipeline.errors import UsageError, UserError
+from surtitle.pipeline.process import exit_status
 
 _LIBRARIES = ("sacrebleu", "jiwer", "whisper-normalizer", "OmniSTEval", "mweralign")
 _EPILOG = """
@@ -72,14 +73,13 @@ def main(arguments: Sequence[str]) -> int:
     options = parse(arguments)
     # mweralign sets up logging for the whole process, in which others then tell of every child they start.
     logging.getLogger().setLevel(logging.WARNING)
-    try:
-        evaluation = evaluate(options)
-    except UserError as error:
-        print(f"scripts/evaluate: {error}", file=sys.stderr)
-        return error.exit_status
-    _print_table(evaluation.report)
-    print(json.dumps(evaluation.report, ensure_ascii=False))
-    return 0
+
+    def work() -> None:
+        report = evaluate(options).report
+        _print_table(report)
+        print(json.dumps(report, ensure_ascii=False))
+
+    return exit_status("scripts/evaluate", work)
 
 
 def evaluate(options: argparse.Namespace) -> Evaluation:
