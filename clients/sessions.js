@@ -1,5 +1,5 @@
 // What the pages for people share: who speaks where, what languages are called, and links that keep session and token.
-import { query, session, token } from "/connection.js";
+import { session, token } from "/connection.js";
 
 // The sessions that this token may read. Throws an Error with words for people, and `refused`: it takes another token.
 export async function sessions(withToken = token) {
@@ -69,5 +69,5 @@ export function remembered(key, initial) {
 }
 
 for (const link of document.querySelectorAll("a[data-keep]")) {
-  link.href = address(link.getAttribute("href"), { session: query.get("session") && session });
+  link.href = address(link.getAttribute("href"), { session });
 }

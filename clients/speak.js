@@ -1,5 +1,5 @@
 // The microphone page: what is said here, or a recording, goes to /publish; what becomes of it is shown below.
-import { captions, query, session, token } from "/connection.js";
+import { captions, session, token } from "/connection.js";
 import { HEARD, Publisher } from "/publisher.js";
 import { address, element, languageName, remembered, stayAwake } from "/sessions.js";
 import { decode, openMicrophone, play } from "/sound.js";
@@ -26,7 +26,7 @@ function offer() {
   fields.also.value = settings.also;
   const chip = (code) => element("button", { type: "button", value: code, lang: code }, languageName(code));
   find("to").append(...LANGUAGES.map(chip));
-  fields.session.value = query.get("session") ?? "";
+  fields.session.value = session ?? "";
   fields.token.value = token ?? "";
   find("readers").href = address("/read", { session }, ""); // readers are not given the right to speak
   find("readers").textContent = find("readers").href;
