@@ -125,12 +125,12 @@ def _part(weights: dict[str, Tensor], config: PretrainedConfig) -> None:
     shares = {"self_attn.qkv_proj": heads, "mlp.gate_up_proj": [1, 1]}
     for name in list(weights):
         stem, _, leaf = name.rpartition(".")
-        prefix, joined = stem[: -len(".".join(stem.split(".")[-2:]))], ".".join(stem.split(".")[-2:])
+        joined = ".".join(stem.split(".")[-2:])
         if joined in JOINED:
             whole = weights.pop(name)
             rows = [len(whole) * share // sum(shares[joined]) for share in shares[joined]]
             for part, tensor in zip(JOINED[joined], torch.split(whole, rows), strict=True):
-                weights[f"{prefix}{part}.{leaf}"] = tensor
+                weights[f"{stem.removesuffix(joined)}{part}.{leaf}"] = tensor
 
 
 def from_pretrained(name: str | Path, *args: Any, **kwargs: Any) -> PreTrainedModel:
