@@ -8,7 +8,6 @@ measured at once, on the cores they would have, because alone they are faster. K
 from __future__ import annotations
 
 import errno
-import os
 import platform
 import socket
 import time
@@ -181,8 +180,8 @@ def _show_devices(console: Console) -> None:
 
 def _port_state(port: int) -> str:
     with socket.socket() as probe:
-        if os.name == "posix":  # as servers do, whom connections of one that stopped don't keep out
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # as servers do, whom connections of one that stopped don't keep out
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:

@@ -6,7 +6,7 @@ with 1,024, and say nothing until a newcomer hangs or a file can't be opened. Kn
 
 from __future__ import annotations
 
-import sys
+import resource
 from contextlib import suppress
 
 OWN = 256
@@ -15,10 +15,6 @@ OWN = 256
 
 def allow(connections: int) -> int:
     """Make room for `connections` and `OWN` more, as far as the system lets us; how many connections there may be."""
-    if sys.platform == "win32":  # it counts none
-        return connections
-    import resource
-
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + OWN
     if soft != resource.RLIM_INFINITY and soft < wanted:

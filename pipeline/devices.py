@@ -35,7 +35,7 @@ class InputDevice:
     """PortAudio's number; changes when devices come and go."""
     name: str
     host: str
-    """The system's sound interface: `ALSA`, `Core Audio`, `Windows WASAPI`, ..."""
+    """The system's sound interface: `ALSA`, `Core Audio`, ..."""
     channels: int
     """As many as it says; a sound server claims some that no microphone has."""
     rate: int

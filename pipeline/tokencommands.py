@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-import sys
 import tempfile
 from pathlib import Path
 
@@ -82,17 +81,16 @@ def _write(path: Path, text: str) -> None:
 
 def _keep(before: os.stat_result, name: str) -> None:
     """Give the file `name` the owner and mode that the one `before` it had: a server that runs as another reads it."""
-    if sys.platform != "win32":
-        mode = stat.S_IMODE(before.st_mode)
+    mode = stat.S_IMODE(before.st_mode)
+    try:
+        os.chown(name, before.st_uid, before.st_gid)
+    except OSError:
         try:
-            os.chown(name, before.st_uid, before.st_gid)
-        except OSError:
-            try:
-                os.chown(name, -1, before.st_gid)
-            except OSError:  # another group is not to read what that one might
-                mode &= ~stat.S_IRWXG
-            print(
-                "the file has another owner or group now, as only root can keep those it had: check that the server "
-                "may read it"
-            )
-        os.chmod(name, mode)
+            os.chown(name, -1, before.st_gid)
+        except OSError:  # another group is not to read what that one might
+            mode &= ~stat.S_IRWXG
+        print(
+            "the file has another owner or group now, as only root can keep those it had: check that the server "
+            "may read it"
+        )
+    os.chmod(name, mode)
