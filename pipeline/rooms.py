@@ -134,5 +134,5 @@ class Rooms:
         deserted = [room for room in self._rooms.values() if room.deserted]
         silent = [room for room in deserted if room.spoken]
         unused = [room for room in deserted if not room.spoken]
-        for room in [*unused, *silent[: max(0, len(silent) - SPARE)]]:
+        for room in [*unused, *silent[:-SPARE]]:
             del self._rooms[room.name]
