@@ -6,7 +6,6 @@ import asyncio
 import re
 import wave
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import browsing
@@ -29,7 +28,7 @@ from surtitle.pipeline.tokens import Tokens
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 RATE = 16_000
-Serve = Callable[[Listener], AbstractAsyncContextManager[CaptionServer]]
+Serve = Callable[[Listener], CaptionServer]
 
 
 def recording(seconds: float) -> Samples:
@@ -72,12 +71,7 @@ async def chromium(voice: Path) -> AsyncIterator[Browser]:
 
 @pytest.fixture
 def serve(hub: Hub) -> Serve:
-    @asynccontextmanager
-    async def serving(listener: Listener, port: int = 0) -> AsyncIterator[CaptionServer]:
-        async with CaptionServer(Rooms(lambda: hub), port=port, on_publish=listener) as server:
-            yield server
-
-    return serving
+    return lambda listener: CaptionServer(Rooms(lambda: hub), port=0, on_publish=listener)
 
 
 async def speaker(browser: BrowserContext, server: CaptionServer, complaints: list[str], asks: str = "") -> Page:

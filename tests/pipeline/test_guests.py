@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -34,10 +34,8 @@ QUIET = base64.b64encode(bytes(2 * 4_800)).decode()
 GUESTS = Tokens((Token("stage", "publish", digest("p"), "hall"), Token("seat", "read", digest("r"))))
 
 
-@asynccontextmanager
-async def socket(url: str, path: str, **more: Any) -> AsyncIterator[ClientConnection]:
-    async with connect(url.replace("http", "ws", 1) + path, proxy=None, **more) as connection:
-        yield connection
+def socket(url: str, path: str, **more: Any) -> connect:
+    return connect(url.replace("http", "ws", 1) + path, proxy=None, **more)
 
 
 async def translated(client: AsyncOpenAI, seconds: float, **query: str) -> list[Any]:

@@ -47,10 +47,8 @@ class Building:
         self.hubs.append(Hub(f"epoch-{len(self.hubs)}"))
         return self.hubs[-1]
 
-    @asynccontextmanager
-    async def open(self, **kwargs: Any) -> AsyncIterator[CaptionServer]:
-        async with CaptionServer(self.rooms, port=0, tokens=lambda: self.tokens, **kwargs) as server:
-            yield server
+    def open(self, **kwargs: Any) -> CaptionServer:
+        return CaptionServer(self.rooms, port=0, tokens=lambda: self.tokens, **kwargs)
 
 
 @pytest.fixture
@@ -69,10 +67,8 @@ def token(name: str, right: Right = "read", session: str | None = None) -> Token
     return Token(name, right, hashlib.sha256(f"secret-of-{name}".encode()).hexdigest(), session)
 
 
-@asynccontextmanager
-async def browser(server: CaptionServer, **kwargs: Any) -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(base_url=server.url, trust_env=False, timeout=10, **kwargs) as client:
-        yield client
+def browser(server: CaptionServer, **kwargs: Any) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(base_url=server.url, trust_env=False, timeout=10, **kwargs)
 
 
 async def parsed(answer: httpx2.Response) -> AsyncGenerator[Event | str]:

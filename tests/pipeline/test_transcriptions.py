@@ -12,7 +12,6 @@ import textwrap
 import threading
 import wave
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import av
@@ -45,10 +44,8 @@ def recording(seconds: float = 4.0, rate: int = 8_000) -> tuple[str, bytes]:
     return "talk.wav", held.getvalue()
 
 
-@asynccontextmanager
-async def client_of(url: str, key: str = "none") -> AsyncIterator[AsyncOpenAI]:
-    async with AsyncOpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0) as client:
-        yield client
+def client_of(url: str, key: str = "none") -> AsyncOpenAI:
+    return AsyncOpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0)
 
 
 @pytest.fixture
