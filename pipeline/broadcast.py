@@ -52,7 +52,7 @@ class Outputs:
         self,
         paths: OutputPaths,
         targets: tuple[str, ...],
-        terminal: TerminalCaptions | None,
+        terminal: TerminalCaptions,
         post: Callable[[Event], None] | None = None,
         operations: Operations | None = None,
     ) -> None:
@@ -60,8 +60,7 @@ class Outputs:
         self._post = post
         self._terminal = terminal
         self._operations = operations
-        self._files = ExitStack()
-        keep = (terminal.tell if terminal else ignore) if paths.keeps else None
+        keep = terminal.tell if paths.keeps else None
         with ExitStack() as opened:
             self._log = opened.enter_context(closing(JsonLog(paths.log, keep=keep))) if paths.log else None
             self._captions: list[CaptionFiles | TextNow] = [
@@ -94,23 +93,19 @@ class Outputs:
             self._operations.published(event, room)
         if self._post:
             self._post(event)
-        if self._terminal:
-            self._terminal.show(event, _shown(room))
+        self._terminal.show(event, _shown(room))
 
     def follow(self, lags: LagStats, room: str) -> None:
         """Show how late the session is that begins in `room`."""
-        if self._terminal:
-            self._terminal.follow(lags, _shown(room))
+        self._terminal.follow(lags, _shown(room))
 
     def show_level(self, level: float) -> None:
         """Show how loud the microphone is, in decibels below full scale."""
-        if self._terminal:
-            self._terminal.show_level(level)
+        self._terminal.show_level(level)
 
     def leave(self, room: str) -> None:
         """The session of `room` is over: where its end could not be written, its files are closed here."""
-        if self._terminal:
-            self._terminal.unfollow(_shown(room))
+        self._terminal.unfollow(_shown(room))
         if room in self._recorders:
             self._recorders.pop(room).close()
 
@@ -121,8 +116,7 @@ class Outputs:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with ExitStack() as last:  # each, also where another's disk is full
-            if self._terminal:
-                last.callback(self._terminal.close)
+            last.callback(self._terminal.close)
             for recorder in self._recorders.values():
                 last.callback(recorder.close)
             last.callback(self._files.close)

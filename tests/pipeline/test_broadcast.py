@@ -48,6 +48,10 @@ def room(name: str = "main") -> Room:
     return Room(name, Hub("e"))
 
 
+def silent() -> TerminalCaptions:
+    return TerminalCaptions(Console(quiet=True))
+
+
 def taken(viewer: Viewer) -> list[dict[str, Any]]:
     """The messages that wait for `viewer`."""
     return [json.loads(message) for message in iter(viewer.next, None)]
@@ -55,7 +59,7 @@ def taken(viewer: Viewer) -> list[dict[str, Any]]:
 
 def test_a_final_is_in_the_log_before_a_viewer_is_woken_for_it(tmp_path: Path) -> None:
     log, seen = tmp_path / "log.jsonl", list[bool]()
-    with Outputs(OutputPaths(log=log), ("es",), None) as outputs:
+    with Outputs(OutputPaths(log=log), ("es",), silent()) as outputs:
         here = room()
         here.hub.join(wake=lambda: seen.append("hola" in log.read_text()))
         Broadcast(here, outputs).publish(final("es", "hola"))
@@ -64,7 +68,7 @@ def test_a_final_is_in_the_log_before_a_viewer_is_woken_for_it(tmp_path: Path) -
 
 def test_the_log_holds_what_viewers_get_with_the_same_numbers(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
-    with Outputs(OutputPaths(log=log), ("es",), None) as outputs:
+    with Outputs(OutputPaths(log=log), ("es",), silent()) as outputs:
         broadcast = Broadcast(room(), outputs)
         viewer = broadcast.room.hub.join()
         taken(viewer)
@@ -77,7 +81,7 @@ def test_the_log_holds_what_viewers_get_with_the_same_numbers(tmp_path: Path) ->
 
 async def test_the_newest_caption_is_in_its_file_while_the_run_lasts(tmp_path: Path) -> None:
     now = tmp_path / "now.txt"
-    with Outputs(OutputPaths(text_now=now), ("es",), None) as outputs:
+    with Outputs(OutputPaths(text_now=now), ("es",), silent()) as outputs:
         Broadcast(room(), outputs).publish(final("es", "hola"))
         assert now.read_text() == "hola"
     assert now.read_text() == ""
@@ -91,7 +95,7 @@ def test_a_session_that_is_over_is_held_by_nobody(tmp_path: Path) -> None:
 
     session = Session()
     held = weakref.ref(session)
-    with Outputs(OutputPaths(), ("es",), None) as outputs:
+    with Outputs(OutputPaths(), ("es",), silent()) as outputs:
         broadcast = Broadcast(room(), outputs)
         broadcast.follow(LagStats(), session.painted, session.want)
         del session
@@ -101,7 +105,7 @@ def test_a_session_that_is_over_is_held_by_nobody(tmp_path: Path) -> None:
 
 
 def test_viewers_are_told_of_an_end_that_can_not_be_written() -> None:
-    with Outputs(OutputPaths(log=Path("/dev/full")), (), None) as outputs:
+    with Outputs(OutputPaths(log=Path("/dev/full")), (), silent()) as outputs:
         broadcast = Broadcast(room("hall"), outputs)
         broadcast.room.hub.publish(START)
         viewer = broadcast.room.hub.join()
@@ -113,7 +117,7 @@ def test_viewers_are_told_of_an_end_that_can_not_be_written() -> None:
 
 
 def test_the_files_of_a_session_that_failed_are_closed(tmp_path: Path) -> None:
-    with Outputs(OutputPaths(record=tmp_path), (), None) as outputs:
+    with Outputs(OutputPaths(record=tmp_path), (), silent()) as outputs:
         broadcast = Broadcast(room("hall"), outputs)
         for event in (START, final("es", "hola")):
             broadcast.publish(event)
@@ -144,12 +148,13 @@ def test_each_target_gets_its_subtitles_and_the_terminal_all(tmp_path: Path) -> 
 
 
 def test_a_path_that_cannot_be_written_is_said_before_any_work(tmp_path: Path) -> None:
+    paths = OutputPaths(log=tmp_path / "log", captions={"srt": tmp_path / "missing" / "talk.srt"})
     with pytest.raises(UserError, match="missing"):
-        Outputs(OutputPaths(log=tmp_path / "log", captions={"srt": tmp_path / "missing" / "talk.srt"}), ("es",), None)
+        Outputs(paths, ("es",), silent())
 
 
 def test_without_outputs_viewers_still_get_everything() -> None:
-    with Outputs(OutputPaths(), (), None) as outputs:
+    with Outputs(OutputPaths(), (), silent()) as outputs:
         here = room()
         viewer = here.hub.join(["es"])
         Broadcast(here, outputs).publish(final("es", "hola"))
@@ -158,7 +163,7 @@ def test_without_outputs_viewers_still_get_everything() -> None:
 
 def test_sessions_that_share_a_log_can_be_told_apart_and_each_is_whole(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
-    with Outputs(OutputPaths(log=log), (), None) as outputs:
+    with Outputs(OutputPaths(log=log), (), silent()) as outputs:
         rooms = [Broadcast(room(name), outputs, shared=True) for name in ("hall", "cellar")]
         for turn in ("first", "second"):
             for broadcast in rooms:

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from quiet_handler import QuietHandler
+from rich.console import Console
 from said import caption
 
 from surtitle.pipeline.broadcast import Broadcast, OutputPaths, Outputs
@@ -23,6 +24,7 @@ from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.posting import QUEUE, Service, YouTube, Zoom
 from surtitle.pipeline.postman import Patience, Postman
 from surtitle.pipeline.rooms import Room
+from surtitle.pipeline.terminal import TerminalCaptions
 
 SECRET = "nYtXJqRKCW"
 
@@ -253,7 +255,7 @@ async def test_the_secret_is_in_nothing_that_is_told_or_logged(
 
 async def test_a_broadcast_has_its_captions_posted(endpoint: Endpoint) -> None:
     async with Postman([Zoom(endpoint.url, "de")], print, patience=HASTY) as man:
-        with Outputs(OutputPaths(), ("de", "es"), None, man.publish) as outputs:
+        with Outputs(OutputPaths(), ("de", "es"), TerminalCaptions(Console(quiet=True)), man.publish) as outputs:
             broadcast = Broadcast(Room("main", Hub("e")), outputs)
             for text in ("eins", "zwei"):
                 broadcast.publish(german(text))
