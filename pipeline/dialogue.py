@@ -59,7 +59,7 @@ class Reply:
 
 
 class NoAnswer(Exception):
-    """Thrown into steps whose question nobody answers; the message says why."""
+    """Thrown into steps whose question nobody answers."""
 
 
 class TooMuch(NoAnswer):
