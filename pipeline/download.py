@@ -30,8 +30,7 @@ _BLOCK = 1 << 18
 _ATTEMPTS = 4
 _NETWORK = (URLError, HTTPException, ConnectionError, TimeoutError, ssl.SSLError)
 _AGAIN = (408, 416, 425, 429, 500, 502, 503, 504)
-"""HTTP statuses that a later attempt may not meet (416: the part was longer than the file, and was dropped).
-"""
+"""HTTP statuses that a later attempt may not meet (416: the part was longer than the file, and was dropped)."""
 
 
 class DownloadError(UserError):

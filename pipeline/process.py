@@ -31,8 +31,6 @@ LIBRARY_SETTINGS = {
     "HF_HUB_OFFLINE": "1",
 }
 """Of the environment, unless they are set there: libraries look at them once, when they are loaded."""
-
-
 _HEAPS = 2
 """For all threads, instead of eight for each core: each keeps what is free in it, and a dozen threads at work come and
 go in the libraries of two models. A tenth less memory."""

@@ -19,8 +19,6 @@ ZERO = 128
 """The byte that stands for 0."""
 WEIGHTS = "weights.safetensors"
 """The file of a converted model's folder that holds them, and what stays wider."""
-
-
 JOINED = {
     "self_attn.qkv_proj": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
     "mlp.gate_up_proj": ("mlp.gate_proj", "mlp.up_proj"),
