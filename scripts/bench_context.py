@@ -156,7 +156,7 @@ def both_ways(
 def gained(with_context: Counts, without: Counts, score: Score) -> tuple[float, float, float]:
     """How much higher the first scores on the same sentences, and the bounds of 95 % around that."""
     counts = [np.array(each, dtype=np.int64) for each in (without, with_context)]  # (sentences, columns) each
-    low, high = difference(counts[0], counts[1], score, np.random.default_rng(0).integers)
+    low, high = difference(counts[0], counts[1], score, np.random.default_rng(0))
     return score(summed(with_context)) - score(summed(without)), low, high
 
 

@@ -79,7 +79,7 @@ class Comparison:
     """Cases that were not compared, and why."""
 
 
-def compare(old: Sequence[Row], new: Sequence[Row], *, resamples: int = RESAMPLES, seed: int = 0) -> Comparison:
+def compare(old: Sequence[Row], new: Sequence[Row]) -> Comparison:
     """Pair the rows by case, in the order of `new`."""
     before = {row.case: row for row in old}
     now = {row.case: row for row in new}
@@ -89,8 +89,7 @@ def compare(old: Sequence[Row], new: Sequence[Row], *, resamples: int = RESAMPLE
         if why:
             left_out.append((case, why))
         else:
-            changes = tuple(_changes(before[case], now[case], np.random.default_rng(seed), resamples))
-            cases.append(CaseChange(case, changes))
+            cases.append(CaseChange(case, tuple(_changes(before[case], now[case]))))
     return Comparison(tuple(cases), tuple(left_out))
 
 
@@ -102,7 +101,8 @@ def _why_not(old: Row | None, new: Row | None) -> str:
     return ""
 
 
-def _changes(old: Row, new: Row, chance: np.random.Generator, resamples: int) -> Iterator[Change]:
+def _changes(old: Row, new: Row) -> Iterator[Change]:
+    chance = np.random.default_rng(0)
     for name in new.figures | old.figures:
         then, now = old.figures.get(name), new.figures.get(name)
         floor = next((floor for start, floor in _FLOORS.items() if name.startswith(start)), None)
@@ -111,7 +111,7 @@ def _changes(old: Row, new: Row, chance: np.random.Generator, resamples: int) ->
         if then is None or now is None:
             yield Change(name, then, now, "new" if then is None else "gone")
         elif name in _SCORES:
-            yield _drawn(name, old, new, then, now, chance.integers, resamples)
+            yield _drawn(name, old, new, then, now, chance)
         elif old.hardware != new.hardware and _is_of_the_machine(name, new.clock):
             yield Change(name, then, now, "not comparable")
         else:
@@ -129,15 +129,7 @@ def _is_of_the_machine(name: str, clock: str) -> bool:
     return name.startswith(_TIMED) or (is_computed and name.startswith(_LATENCIES))
 
 
-def _drawn(
-    name: str,
-    old: Row,
-    new: Row,
-    then: float,
-    now: float,
-    draw: Callable[..., NDArray[np.int64]],
-    resamples: int,
-) -> Change:
+def _drawn(name: str, old: Row, new: Row, then: float, now: float, chance: np.random.Generator) -> Change:
     """A score judged by drawing the segments that it is made of."""
     counts = [np.array(_counts(row, name), dtype=np.int64) for row in (old, new)]  # (segments, columns) each
     if counts[0].shape != counts[1].shape:
@@ -145,7 +137,7 @@ def _drawn(
     size = len(counts[0])
     if size < FEWEST:
         return Change(name, then, now, "same" if then == now else "not comparable")
-    low, high = difference(counts[0], counts[1], _SCORES[name], draw, resamples)
+    low, high = difference(counts[0], counts[1], _SCORES[name], chance)
     if low <= 0 <= high:
         return Change(name, then, now, "same", (low, high))
     return Change(name, then, now, "better" if (low > 0) == (name in _HIGHER) else "worse", (low, high))
@@ -155,12 +147,11 @@ def difference(
     old: NDArray[np.int64],
     new: NDArray[np.int64],
     score: Callable[[Sequence[int]], float],
-    draw: Callable[..., NDArray[np.int64]],
-    resamples: int = RESAMPLES,
+    chance: np.random.Generator,
 ) -> tuple[float, float]:
     """The bounds of 95 % around how much higher `new` scores than `old`: counts (segments, columns) of the same."""
     size = len(old)
-    chosen = draw(0, size, (resamples, size))
+    chosen = chance.integers(0, size, (RESAMPLES, size))
     times = np.stack([np.bincount(each, minlength=size) for each in chosen])  # (resamples, segments): how often each
     scores = [np.array([score(sums) for sums in (times @ each).tolist()]) for each in (old, new)]
     low, high = np.percentile(scores[1] - scores[0], (2.5, 97.5)).tolist()
