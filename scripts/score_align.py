@@ -122,7 +122,6 @@ class _Likeness:
 
     def __init__(self, reference: Sequence[str], hypothesis: Sequence[str], *, characters: bool) -> None:
         self._reference = reference
-        self._hypothesis = hypothesis
         self._characters = characters
         self._distinct = {word: place for place, word in enumerate(dict.fromkeys(hypothesis))}
         self._places = np.array([self._distinct[word] for word in hypothesis], dtype=np.intp)
