@@ -1,7 +1,8 @@
 """Scores logs: the shell around `score_*.py`.
 
 In: paths on the command line. Out: a table for people, then one JSON object as the last line of stdout; logs in the
-formats of others, if asked. Exit status 0 done, 1 a failure said in one line, 2 wrong usage. Knows no metric.
+formats of others, if asked. Exit status 0 done, 1 a failure said in one line, 2 wrong usage, 130 interrupted. Knows no
+metric.
 """
 
 from __future__ import annotations
