@@ -408,6 +408,7 @@ async def test_a_client_that_does_not_read_is_cut_off() -> None:
         await asyncio.wait_for(site.web.drain(), 10)
 
 
+@pytest.mark.slow
 async def test_a_client_that_reads_slowly_gets_a_long_answer_whole() -> None:
     async with serving(HttpPatience(write=0.3)) as site:
         site.listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)  # a network that holds little

@@ -75,6 +75,7 @@ def test_clips_with_references_become_segments_one_after_the_other(tmp_path: Pat
         texts_for(case_of("c", references=references), tmp_path, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_process_is_watched_until_it_ends(tmp_path: Path) -> None:
     program = "import sys, time; time.sleep(1.2); print('no such file', file=sys.stderr); sys.exit(3)"
     ran = watched([sys.executable, "-c", program], tmp_path / "said")

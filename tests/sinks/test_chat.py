@@ -80,6 +80,7 @@ def test_a_short_beginning_pins_what_follows_it(pieces: int, model: LeanDecoder,
     assert stream.cache.pinned == (6 if pieces > 4 else pieces + len(Tokenizer(folder).encode("o")))
 
 
+@pytest.mark.slow
 def test_many_sinks_are_pinned_before_a_turn_ends(model: LeanDecoder, folder: Path) -> None:
     stream, chat = begun(model, folder, 4 * WINDOW, pick=sampler(), sinks=2 * WINDOW)
     list(chat.tell("once upon a time", limit=8 * WINDOW))

@@ -102,6 +102,7 @@ def test_an_assistant_changes_nothing_of_what_is_written_but_how_early_a_full_wi
     assert torch.equal(together[:, : 8 + fits], alone[:, : 8 + fits])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_model_that_drafts_by_its_first_layers_goes_on_beyond_its_window(
     dtype: torch.dtype, stock: PreTrainedModel
