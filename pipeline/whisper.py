@@ -41,7 +41,8 @@ _WHOLE = 30.0
 BEAMS = 5
 """Beginnings that the decoder keeps: a tenth fewer errors than with one, in a tenth more time."""
 _SURE = 0.65
-"""Mean probability below which the greedy guess is looked at too: of what is no speech beams make a likely phrase."""
+"""Mean probability below which the greedy guess is looked at too, where nothing is committed yet: of what is no speech
+beams make a likely phrase."""
 _PATIENCE = 1.4
 """Ends for each beam that a patient decoder finds before it stops: with one, it stops at times before it found the
 likeliest, as it finds an end behind every word before. While somebody speaks that does no harm, and takes a third less
@@ -220,15 +221,15 @@ class Whisper:
         return _without(encoded, positions) if positions else encoded
 
     def _guess(self, encoded: Any, asked: _Asked) -> list[Word]:
-        """What is said. Where a word is hardly believed, patiently, if none is then; where beams are unsure, greedily,
-        if that is what nobody can have said."""
+        """What is said. Where a word is hardly believed, patiently, if none is then; where beams are unsure at the very
+        beginning, greedily, if that is what nobody can have said."""
         words = self._written(encoded, asked, self._beams)
         if self._beams == 1:
             return words
         if not asked.patient and _strays(words):
             patient = self._written(encoded, replace(asked, patient=True), self._beams)
             words = words if _strays(patient) else patient
-        if words and sureness(words) < _SURE:
+        if words and not asked.prefix and sureness(words) < _SURE:
             greedy = self._written(encoded, asked, 1)
             return words if heard(greedy, spaced=is_spaced(asked.tokenizer.language_code)) else greedy
         return words

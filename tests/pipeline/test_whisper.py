@@ -94,6 +94,15 @@ def test_where_a_word_is_hardly_believed_a_likelier_end_is_looked_for(first: str
     assert " ".join(word.text for word in guess) == expected
 
 
+@pytest.mark.parametrize(("committed", "is_said"), [([], False), ([7], True)])
+def test_where_nothing_is_committed_an_unsure_guess_is_none_if_greedily_nothing_is_heard(
+    committed: list[int], is_said: bool
+) -> None:
+    beams, greedy = [Word("Thank", 0.0, 0.3, 0.5), Word("you.", 0.3, 0.6, 0.5)], [Word("Oh", 0.0, 0.3, 0.04)]
+    asked = _Asked(SimpleNamespace(language_code="en"), [], committed, 1.0, patient=False, goes_on=True)  # type: ignore[arg-type]
+    assert Written(beams, greedy)._guess(None, asked) == (beams if is_said else greedy)
+
+
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a model of 128 bands, as large-v3 is, in which no file says so; of no use but for its shape."""
