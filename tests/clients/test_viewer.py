@@ -72,6 +72,7 @@ async def test_a_viewer_resumes_after_the_server_was_gone_and_sees_nothing_twice
         assert numbers(rest + await following(messages, 1)) == [3, 4]
 
 
+@pytest.mark.slow
 async def test_a_viewer_resumes_though_a_proxy_knew_no_such_page_while_the_server_was_away() -> None:
     hub = Hub("e")
     async with CaptionServer(Rooms(lambda: hub), port=0) as server:

@@ -49,6 +49,7 @@ def test_weights_of_which_only_the_beginning_was_downloaded_are_said_in_words(fo
         Engine(tmp_path, threads=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "few",
     [

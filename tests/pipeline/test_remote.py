@@ -216,6 +216,7 @@ def test_one_session_finds_out_for_all_whether_the_server_answers_again(chat: Ch
             assert sum(room.figures()["endpoint_failures"] for room in rooms) == 1
 
 
+@pytest.mark.slow
 def test_a_server_that_loads_its_model_when_it_is_asked_is_given_the_time(chat: ChatServer) -> None:
     chat.mode = "loads"
     with chat.listening(), closing(Booth(chat, budget=Budget(LOADING / 4, LOADING / 4))) as booth:

@@ -35,6 +35,7 @@ async def test_a_page_over_tls_is_served_without_complaints(tmp_path: Path, capl
     assert not caplog.records
 
 
+@pytest.mark.slow
 async def test_an_answer_over_tls_that_is_the_last_ends_its_connection_at_once(tmp_path: Path) -> None:
     trusting = ssl.create_default_context()
     trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE

@@ -122,6 +122,7 @@ def test_a_talk_becomes_a_log_of_the_products_own(table: Path, workers: Workers,
     assert [caption.text for caption in log.captions if caption.lang == "de"] == [row[2].upper() for row in ROWS]
 
 
+@pytest.mark.slow
 def test_on_the_real_clock_words_come_when_they_are_spoken(table: Path, workers: Workers, tmp_path: Path) -> None:
     words = tmp_path / "words.tsv"
     words.write_text("start_s\tend_s\tword\n0.1\t0.3\tGood\n0.3\t0.6\tmorning\n0.6\t0.8\tall.\n")

@@ -71,6 +71,7 @@ def test_the_first_tokens_stay_bit_for_bit(model: LeanDecoder, folder: Path) -> 
     assert all(torch.equal(a, b) for a, b in zip(first, now, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pieces", [1, 2, 40])
 def test_a_short_beginning_pins_what_follows_it(pieces: int, model: LeanDecoder, folder: Path) -> None:
     stream, chat = begun(model, folder, pick=sampler(), sinks=6)

@@ -70,6 +70,7 @@ def test_while_everything_fits_it_generates_what_the_stock_model_does(
     assert torch.equal(generated(model, **how), generated(stock, **how))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [8, 200], ids=["before the window is full", "after"])
 @pytest.mark.parametrize("how", [{"num_beams": 3}, {"do_sample": True, "num_return_sequences": 3}], ids=str)
 def test_beams_and_several_sequences_go_on_from_a_cache_whose_rows_were_repeated(
@@ -114,6 +115,7 @@ def test_a_model_that_drafts_by_its_first_layers_goes_on_beyond_its_window(
         assert torch.equal(ids[:, : 8 + 32], generated(stock, max_new_tokens=32))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["lookup", "stock", "endless"])
 def test_an_assisted_conversation_reads_nothing_twice(way: str, model: PreTrainedModel, stock: PreTrainedModel) -> None:
     small = {"stock": stock, "endless": model}.get(way)
@@ -131,6 +133,7 @@ def test_a_prompt_may_be_read_in_chunks(model: PreTrainedModel) -> None:
     assert torch.equal(generated(model, TEXT, prefill_chunk_size=16), generated(model, TEXT))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk", [3, 8, 16])
 @pytest.mark.parametrize("how", [{}, {"num_beams": 3}], ids=str)
 def test_a_conversation_goes_on_with_a_prompt_that_is_read_in_chunks(
@@ -486,6 +489,7 @@ def embedded(model: PreTrainedModel, ids: Tensor, **kwargs: object) -> Tensor:
     return model.generate(inputs_embeds=embeddings, **{"max_new_tokens": 20, "do_sample": False} | kwargs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [{}, {"max_new_tokens": 120}, {"num_beams": 3}], ids=str)
 @pytest.mark.parametrize("ids", [PROMPT, TEXT], ids=["short", "longer than the window"])
 def test_embeddings_are_gone_on_from_as_ids_are(how: dict[str, int], ids: Tensor, model: PreTrainedModel) -> None:

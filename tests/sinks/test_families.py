@@ -179,6 +179,7 @@ def test_after_evictions_the_model_sees_what_the_papers_algorithm_shows_it(subje
     assert max(differences.values()) < TOLERANCE, differences
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("subject", ["llama", "gptj", "gemma3"], indirect=True)
 def test_it_sees_so_in_every_other_way_to_read_and_to_evict(subject: Subject) -> None:
     differences = {way: subject.difference(way) for way in OTHERS}

@@ -99,6 +99,7 @@ def test_in_16_bits_it_is_the_stock_model_in_16_bits(make_model) -> None:
     assert apart[static] < 1.5 * apart[stock]
 
 
+@pytest.mark.slow
 @given(data=st.data())
 @settings(max_examples=25, deadline=None)
 def test_rows_read_side_by_side_are_what_the_stock_model_reads_alone(
