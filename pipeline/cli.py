@@ -49,7 +49,7 @@ from surtitle.pipeline.flags import (
     temperature,
 )
 from surtitle.pipeline.options import TOKEN_VARIABLE
-from surtitle.pipeline.process import exit_status, open_streams, set_up_libraries
+from surtitle.pipeline.process import exit_status, set_up_libraries
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 """Where a command is added."""
@@ -57,7 +57,6 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status."""
-    open_streams()
     return exit_status("surtitle", lambda: _run(arguments))
 
 

@@ -69,8 +69,9 @@ _TYPED = (
 
 def exit_status(program: str, work: Callable[[], int | None]) -> int:
     """Do `work`, and say in one line of `program` what a user can mend; 130 if it was interrupted, or nobody reads
-    what it writes any more.
+    what it writes any more. See `open_streams` for where it writes.
     """
+    open_streams()
     try:
         status = work() or 0
         sys.stdout.flush()

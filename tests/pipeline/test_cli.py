@@ -621,6 +621,16 @@ def test_standard_streams_that_are_closed_lead_nowhere_and_end_no_command(closed
     assert path.with_suffix(".toml.said").read_text() == "0 False"
 
 
+def test_a_script_may_be_run_with_its_output_closed_too() -> None:
+    program = (
+        "import sys; from surtitle.pipeline.process import exit_status;"
+        "sys.exit(exit_status('scripts/evaluate', lambda: print('said')))"
+    )
+    words = [sys.executable, "-P", "-c", program]
+    done = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", *words], stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 @pytest.mark.slow
 def test_what_runs_on_cores_translates_without_transformers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SURTITLE_HOME", str(tmp_path / "models"))
