@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.errors import unwritable
 from surtitle.pipeline.lines import LineWriter
 
 Field = str | int | float | None
@@ -35,7 +35,7 @@ class AccessLog:
         try:
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         except OSError as error:
-            raise UserError(f"{path}: cannot be written ({error.strerror}); choose another file") from error
+            raise unwritable(path, error) from error
         self._lines = LineWriter(partial(os.write, self._file))
 
     def write(self, event: str, **fields: Field) -> None:

@@ -7,6 +7,7 @@ which the server turns into an `error` message. Knows nothing of how it is shown
 from __future__ import annotations
 
 import errno
+from pathlib import Path
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 """What the system says where a disk is full, or one's part of it."""
@@ -15,6 +16,11 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 def cure(error: OSError, otherwise: str) -> str:
     """What to do about a file that can't be written: `otherwise`, where there is room for it."""
     return "free some space" if error.errno in NO_ROOM else otherwise
+
+
+def unwritable(path: Path, error: OSError) -> UserError:
+    """What to raise for a file that can't be begun."""
+    return UserError(f"{path}: cannot be written ({error.strerror}); {cure(error, 'choose another file')}")
 
 
 class UserError(Exception):

@@ -17,7 +17,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import TypeAlias, get_args
 
-from surtitle.pipeline.errors import UserError, cure
+from surtitle.pipeline.errors import UserError, cure, unwritable
 from surtitle.pipeline.events import Caption, Event, SessionEnd, SessionStart, Status
 from surtitle.pipeline.lines import LineWriter
 from surtitle.pipeline.subtitles import Format, subtitles
@@ -208,8 +208,7 @@ def _create(path: Path, mode: int, keep: Keep) -> FileIO:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     except OSError as error:
-        how = cure(error, "choose another file")
-        raise UserError(f"{path}: cannot be written ({error.strerror}); {how}") from error
+        raise unwritable(path, error) from error
     # A file that was there keeps its mode through open(). Only a plain file: this may be /dev/null or a pipe.
     if mode == 0o600 and stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.chmod(path, mode)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from surtitle.pipeline.errors import UserError, cure
+from surtitle.pipeline.errors import UserError, unwritable
 from surtitle.pipeline.events import Caption, Event
 from surtitle.pipeline.outputs import beside
 from surtitle.pipeline.protocol import clean_text
@@ -70,5 +70,4 @@ class TextNow:
             new.write_text(text, encoding="utf-8")
             new.replace(path)
         except OSError as error:
-            how = cure(error, "choose another file")
-            raise UserError(f"{path}: cannot be written ({error.strerror}); {how}") from error
+            raise unwritable(path, error) from error
