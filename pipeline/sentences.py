@@ -85,19 +85,20 @@ def ends_sentence(word: str, language: str) -> bool:
         return True
     if not bare or bare[-1] not in SENTENCE_ENDS or _hesitates(bare):
         return False
-    stem = _stem(bare)
+    written = _written(bare)
+    stem = written.lower()
     is_small = not bare.isupper() and stem in _SMALL_WORDS_OF_ONE_LETTER.get(language, NONE)
     is_word = is_small or stem in _WORDS_OF_ONE_LETTER
     is_initial = len(stem) == 1 and stem.lower() != stem.upper() and not is_word
-    is_known = _is_always_followed(_written(bare), language) or stem in _LAST_AT_TIMES.get(language, NONE)
-    is_short_number = (stem.isdigit() and len(stem) < 3) or _is_roman_ordinal(_written(bare), language)
+    is_known = _is_always_followed(written, language) or stem in _LAST_AT_TIMES.get(language, NONE)
+    is_short_number = (stem.isdigit() and len(stem) < 3) or _is_roman_ordinal(written, language)
     return bare[-1] != "." or not (is_initial or is_known or is_short_number or _is_dotted(stem, language))
 
 
 def ended_after_all(word: str, following: str, language: str) -> bool:
     """True if `word` ended a sentence after all, as the one after it tells: `I said no. Then`, `Well... But`."""
     bare = word.rstrip(_CLOSING_QUOTES)
-    stem = _stem(bare)
+    stem = _written(bare).lower()
     is_number = stem.isdigit() and language not in _ORDINAL_STOP
     if not (_hesitates(bare) or (bare[-1:] == "." and (is_number or stem in _LAST_AT_TIMES.get(language, NONE)))):
         return False
@@ -144,10 +145,6 @@ def _is_dotted(stem: str, language: str) -> bool:
 def _is_roman_ordinal(written: str, language: str) -> bool:
     """True for `XIV` of `Ludwig XIV. war`."""
     return language in _ORDINAL_STOP and len(written) > 1 and written.isupper() and _ROMAN.issuperset(written.lower())
-
-
-def _stem(bare: str) -> str:
-    return _written(bare).lower()
 
 
 def _written(bare: str) -> str:
