@@ -39,7 +39,7 @@ _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 _PORTS = {"ws": 80, "wss": 443}
 _COME_BACK = frozenset({404, 408, 429})
 """HTTP refusals below 500 that are over soon: 404 is what some proxies say while the server behind them restarts."""
-UNREACHED = (OSError, TimeoutError, InvalidHandshake, InvalidURI)
+UNREACHED = (OSError, InvalidHandshake, InvalidURI)
 """What connecting raises; the last of these where a server leads elsewhere, as one does that wants https."""
 
 Message = dict[str, Any]
