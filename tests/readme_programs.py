@@ -11,5 +11,10 @@ README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8"
 
 def program(name: str) -> str:
     """The indented block that begins with a comment of this name."""
-    (found,) = re.findall(rf"^    # {re.escape(name)} .*\n(?:    .*\n|\n)+", README, re.M)
+    return block(f"# {name} ")
+
+
+def block(beginning: str) -> str:
+    """The indented block whose first line begins so."""
+    (found,) = re.findall(rf"^    {re.escape(beginning)}.*\n(?:    .*\n|\n)+", README, re.M)
     return textwrap.dedent(found)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import re
-import textwrap
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 from browsing import SESSION, caption, listened
 from playwright.async_api import BrowserContext, expect
+from readme_programs import block
 
 from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.rooms import Rooms
@@ -19,14 +17,12 @@ from surtitle.pipeline.server import CaptionServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 CUES = "document.querySelector('track').track.cues?.length"
 
 
 def watch_page(url: str) -> str:
     """README's page, of the server at `url`."""
-    (found,) = re.findall(r"^    <!-- watch.html, .*\n(?:    .*\n|\n)+", README, re.M)
-    return textwrap.dedent(found).replace("https://captions.example.org", url)
+    return block("<!-- watch.html, ").replace("https://captions.example.org", url)
 
 
 @asynccontextmanager

@@ -8,7 +8,6 @@ import os
 import re
 import shlex
 import tempfile
-import textwrap
 import threading
 import wave
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -22,6 +21,7 @@ import pysubs2
 import pytest
 import webvtt
 from openai import AsyncOpenAI
+from readme_programs import README, block
 from scripted import ScriptedModels, ScriptedTranslator, eventually, scripted_server
 
 from surtitle.pipeline.events import CaptionMode
@@ -31,7 +31,6 @@ from surtitle.pipeline.transcriptions import UPLOAD_BYTES
 
 # OpenAI has said that it will retire the endpoint.
 pytestmark = pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")
-README = Path(__file__).parents[2] / "README.md"
 SAID = "We will meet again."
 FORM = "multipart/form-data"
 
@@ -297,12 +296,11 @@ async def test_a_file_that_is_too_large_is_refused_before_it_is_sent() -> None:
 async def test_the_program_of_the_readme_waits_for_its_answer_however_long_that_takes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (found,) = re.findall(r"^    from openai import OpenAI\n(?:    .*\n|\n)+", README.read_text("utf-8"), re.M)
     (tmp_path / "talk.mp4").write_bytes(recording()[1])
     monkeypatch.chdir(tmp_path)
     made: dict[str, openai.OpenAI] = {}
     async with scripted_server() as url:
-        program = textwrap.dedent(found).replace("http://127.0.0.1:8765", url)
+        program = block("from openai import OpenAI").replace("http://127.0.0.1:8765", url)
         await asyncio.to_thread(exec, compile(program, "README.md", "exec"), made)
     printed = pysubs2.SSAFile.from_string(capsys.readouterr().out, format_="srt")
     assert [line.plaintext for line in printed] == [SAID] * 2
@@ -311,7 +309,7 @@ async def test_the_program_of_the_readme_waits_for_its_answer_however_long_that_
 
 
 async def test_the_command_of_the_readme_writes_subtitles_or_nothing(tmp_path: Path) -> None:
-    (command,) = re.findall(r"^    (curl .*/v1/audio/translations)$", README.read_text("utf-8"), re.M)
+    (command,) = re.findall(r"^    (curl .*/v1/audio/translations)$", README, re.M)
     async with scripted_server() as url:
         asked = shlex.split(command.replace("http://127.0.0.1:8765", url))
         for sound, is_heard in ((b"no sound at all", False), (recording()[1], True)):
