@@ -83,17 +83,19 @@ def recites(words: Sequence[Word], after: Sequence[Word]) -> bool:
 
 
 def said_once(words: Sequence[Word], after: Sequence[Word], *, until: float, spaced: bool = True) -> list[Word]:
-    """The first of `words`, up to those that say what comes just before them again and have no speech to lie on.
+    """The first of `words`, up to those that say what comes just before them again, with no speech to lie on, or less
+    of it than so many words take.
 
     Speech ended at `until` (seconds, as the words have them), and the words begin behind those `after` which they come.
     In the silence behind speech a model at times says once more what it heard. A piece of a word may be one twice.
     """
     every = [*after, *words]
     texts = [bare(word.text) for word in every]
+    a_word = _FAST / (_FAST_WORDS if spaced else 2 * _FAST_WORDS)
     for at in range(len(after), len(every)):
         for size in _sizes(spaced)[0 if spaced else 1 : min(at, len(every) - at)]:
             spoken = min(every[at + size - 1].end, until) - every[at].start
-            if spoken < _AGAIN and texts[at - size : at] == texts[at : at + size]:
+            if spoken < max(_AGAIN, size * a_word) and texts[at - size : at] == texts[at : at + size]:
                 return every[len(after) : at]
     return list(words)
 

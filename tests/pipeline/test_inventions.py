@@ -111,6 +111,17 @@ def test_what_is_said_again_where_nobody_speaks_any_more_was_said_once(again: li
     assert said_once([*guess[known:], *again], guess[:known], until=1.26) == guess[known:]
 
 
+@pytest.mark.parametrize(("spaced", "least"), [(True, 5 * 0.5 / 6), (False, 5 * 0.5 / 12)])
+def test_several_words_said_again_in_less_than_they_take_were_said_once(least: float, *, spaced: bool) -> None:
+    def again(seconds: float) -> list[Word]:  # whisper-base had it in 0.28 s, where speech seemed to go on until 2.22
+        return [*at_once("And so my fellow", 1.76), Word("Americans.", 1.76, 1.76 + seconds, 0.96)]
+
+    guess = said("And so my fellow Americans.", 0.35)
+    in_no_time, in_time = [*guess, *again(least - 0.01)], [*guess, *again(least + 0.01)]
+    assert said_once(in_no_time, [], until=2.22, spaced=spaced) == guess
+    assert said_once(in_time, [], until=2.22, spaced=spaced) == in_time
+
+
 @pytest.mark.parametrize("text", ["No. No.", "never, never", "Ask not. Ask not.", "we know what we know what we are"])
 def test_what_is_said_again_while_somebody_speaks_stays(text: str) -> None:
     guess = said(text, 0.2)
