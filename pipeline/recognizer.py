@@ -28,6 +28,8 @@ from surtitle.pipeline.window import AudioWindow
 _FRAME = 512
 _RECENT = 80
 """Committed words, or pieces of them, since the last pause, in which a loop may have begun."""
+_FIRST = 2
+"""Words that a beginning is."""
 _EDGE = 0.05
 """Seconds before the end of the audio: a word that reaches into them was cut short, unless it ends there by chance."""
 
@@ -81,6 +83,8 @@ class RecognizerSettings:
     unsure: float = 0.6
     """Mean probability of its words below which nothing of a short speech is committed: it waits for more, over a pause
     too; if nothing follows, it was said so. Also the probability below which a word that was cut short is not shown."""
+    soft: float = 0.5
+    """The same for the mean of its first two words: at a beginning a model knows least, and what follows is surer."""
     unheard: float = 1.0
     """Seconds of speech after the last word of a guess from which the model is asked what was said in them."""
     context: int = 120
@@ -255,7 +259,7 @@ class Recognizer:
         self._heard_until = end
         is_loop = loops(guess, self._recent, spaced=is_spaced(self._spoken.current))
         words = [] if is_loop else self._believed(guess, last=last)
-        is_unsure = is_short and not self._committed and sureness(words) < self._settings.unsure
+        is_unsure = is_short and not self._committed and self._is_unsure(words)
         self._waits = last and is_short and bool(guess) and (not words or is_unsure)
         is_lost = not last and len(guess) < len(written)  # and may hear the rest in another way at the next look
         if self._waits or is_unsure or is_lost:
@@ -281,6 +285,9 @@ class Recognizer:
         more = self._ask(known, goes_on=True)
         is_said = sureness(more) >= self._settings.unsure and not recites(more, known)
         return guess + more if is_said else guess
+
+    def _is_unsure(self, words: Sequence[Word]) -> bool:
+        return sureness(words) < self._settings.unsure or sureness(words[:_FIRST]) < self._settings.soft
 
     def _once(self, guess: list[Word], end: float) -> list[Word]:
         """`guess` without what is said again behind the end of speech, if the audio goes on beyond that to its `end`:

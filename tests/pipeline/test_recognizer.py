@@ -522,11 +522,15 @@ def test_a_last_word_that_was_guessed_beside_others_is_kept_though_it_is_doubted
     assert texts(heard) == [name(number) for number in range(1, count + 1)]
 
 
-def test_first_words_that_are_unsure_wait_for_the_next_look() -> None:
+@pytest.mark.parametrize(("first", "others"), [(0.5, 0.5), (0.45, 1.0)])
+def test_first_words_that_are_unsure_wait_for_the_next_look(first: float, others: float) -> None:
     def wrong_of_little(samples: Samples, *, committed: str = "", **asked: object) -> list[Word]:
         words = transcribe(samples, language="en", committed=committed)
         is_little = len(samples) < 2.5 * SAMPLE_RATE and not committed
-        return [replace(word, text="what?", probability=0.5) for word in words] if is_little else words
+        sure = [first, first, *[others] * len(words)]
+        return (
+            [replace(word, text="what?", probability=sure[i]) for i, word in enumerate(words)] if is_little else words
+        )
 
     ears = Recognizer(wrong_of_little, probability, languages=["en"])
     assert texts(ears.push(speech(1, 2, 3, 4, 5))) == []
