@@ -19,7 +19,6 @@ from jinja2.ext import Extension
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer as _Tokenizer
-from tokenizers.decoders import DecodeStream
 
 _TODAY = date(2024, 7, 26)
 """The day that Llama's own template writes where it is told none."""
@@ -185,8 +184,22 @@ class TextDecoder:
 
     def __init__(self, tokenizer: _Tokenizer) -> None:
         self._tokenizer = tokenizer
-        self._stream = DecodeStream(skip_special_tokens=True)
+        self._ids: list[int] = []  # those whose text came out last, since a text begins in its own way, and what waits
+        self._given = 0  # how many of them came out
+        self._text = ""  # of those
 
     def push(self, token: int) -> str:
         """The text that `token` completes: often one word, sometimes nothing."""
-        return self._stream.step(self._tokenizer, token) or ""
+        self._ids.append(token)
+        text = self._decode(self._ids)
+        if text == self._text or text.endswith("\N{REPLACEMENT CHARACTER}"):
+            return ""
+        waited = self._ids[self._given :]
+        # bytes that are no character spoil those before them too where a tokenizer falls back on bytes
+        piece = text[len(self._text) :] if text.startswith(self._text) else self._decode(waited)
+        self._ids, self._given, self._text = waited, len(waited), self._decode(waited)
+        return piece
+
+    def _decode(self, ids: list[int]) -> str:
+        text: str = self._tokenizer.decode(ids, skip_special_tokens=True)
+        return text

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import AddedToken, models, normalizers
+from tokenizers import AddedToken, decoders, models, normalizers
 from tokenizers import Tokenizer as Made
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from surtitle.sinks.convert import convert_gguf
-from surtitle.sinks.tokenizer import Tokenizer
+from surtitle.sinks.tokenizer import TextDecoder, Tokenizer
 
 CHAT = [{"role": "system", "content": "Translate."}, {"role": "user", "content": "the sea ☀"}]
 
@@ -39,6 +39,33 @@ def test_text_comes_back_from_its_ids(tokenizer: Tokenizer, text: str) -> None:
     # the library's own composition knows fewer characters than Python's, U+2F800 for one
     back = tokenizer.decode(tokenizer.encode_plain(text))
     assert unicodedata.normalize("NFC", back) == unicodedata.normalize("NFC", text)
+
+
+@given(text=st.text())
+def test_text_comes_back_token_by_token(tokenizer: Tokenizer, text: str) -> None:
+    ids, decoder = tokenizer.encode_plain(text), tokenizer.decoder()
+    assert "".join(map(decoder.push, ids)) == tokenizer.decode(ids).rstrip("\ufffd")  # it may be half a character
+
+
+BYTES = st.lists(st.sampled_from([*"😀\n".encode(), 0xFF]), max_size=6).map(bytes)
+
+
+@given(said=st.lists(st.tuples(st.sampled_from("ab"), st.one_of(st.just(b""), st.just("😀".encode()), BYTES))))
+def test_bytes_that_are_no_character_take_nothing_else_with_them(said: list[tuple[str, bytes]]) -> None:
+    """As Gemma and Llama 2 write what they have no token for."""
+    pieces = ["<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁a", "▁b"]
+    made = Made(models.BPE({piece: index for index, piece in enumerate(pieces)}, [], unk_token="<unk>"))
+    made.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    decoder, shown = TextDecoder(made), ""
+    for word, more in [*said, ("a", b"")]:
+        shown += decoder.push(pieces.index(f"▁{word}"))
+        shown += "".join(decoder.push(pieces.index(f"<0x{byte:02X}>")) for byte in more)
+    words = " ".join([*(word + more.decode(errors="ignore") for word, more in said), "a"])
+    assert [letter for letter in shown if letter in " ab"] == [letter for letter in words if letter in " ab"]
+    if all(more in (b"", "😀".encode()) for _, more in said):
+        assert shown == words
 
 
 def test_ids_and_templates_are_those_of_transformers(folder: Path) -> None:
