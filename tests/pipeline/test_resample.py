@@ -47,10 +47,12 @@ def test_what_is_above_hearing_range_of_the_pipeline_is_removed_and_not_folded_d
 
 
 def test_after_flush_a_new_stream_begins() -> None:
-    resampler = Resampler(48_000)
-    once = np.concatenate([resampler.push(noise(9_000)), resampler.flush()])
-    again = np.concatenate([resampler.push(noise(9_000)), resampler.flush()])
-    np.testing.assert_array_equal(once, again)
+    resampler, sound = Resampler(44_100), noise(9_001)
+    sound[5_000] = np.nan
+    once = np.concatenate([resampler.push(sound), resampler.flush()])
+    for _ in range(9):
+        np.testing.assert_array_equal(np.concatenate([resampler.push(sound), resampler.flush()]), once)
+    assert not len(resampler.flush())
 
 
 def test_channels_are_mixed_by_their_mean_so_that_full_scale_does_not_clip() -> None:
@@ -86,3 +88,12 @@ def test_what_is_no_number_is_none_where_it_was_and_nowhere_else(rate: int, cuts
     for place in places:
         near[max(0, place - 400) : place + 400] = True
     np.testing.assert_allclose(out[~near], clean[~near], atol=1e-3)
+
+
+@pytest.mark.parametrize("rate", [4_000, 11_025, 16_000, 44_100])
+def test_what_comes_sample_by_sample_is_the_same_and_no_number_where_that_is_none(rate: int) -> None:
+    sound = noise(600)
+    sound[[0, 1, 300, *range(310, 340), 599]] = np.nan
+    whole = resampled(rate, [sound])
+    np.testing.assert_allclose(resampled(rate, np.split(sound, 600)), whole, atol=1e-6)
+    assert np.isnan(whole[[0, -1]]).all()
