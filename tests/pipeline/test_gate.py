@@ -97,6 +97,7 @@ def test_padding_reaches_neither_before_the_audio_nor_behind_it() -> None:
 
 def test_a_click_does_not_open_it() -> None:
     assert events_of(frames(1.0, 1.0, 0.2, 3.0)) == []
+    assert [type(event) for event in events_of(frames(1.0, 0.0, 1.0, 0.5, 0.2, 3.0))] == [Opened, Closed, Quiet]
 
 
 def test_a_breath_does_not_close_it() -> None:
@@ -106,6 +107,13 @@ def test_a_breath_does_not_close_it() -> None:
 def test_a_pause_closes_it_but_is_not_yet_quiet() -> None:
     gate = SpeechGate(SETTINGS)
     assert [type(event) for event in gate.push(frames(0.9, 0.0, 1.0, 1.0, 1.0))] == [Opened, Closed, Opened]
+
+
+def test_it_is_quiet_as_soon_as_nobody_has_spoken_for_long_enough() -> None:
+    gate = SpeechGate(SETTINGS)
+    assert [type(event) for event in gate.push(frames(0.9, 0.0, 1.0, 1.4))] == [Opened, Closed]
+    assert kinds_and_times(gate.push([0.0])) == [(Quiet, 1.2)]
+    assert gate.push([0.0] * 30) == []
 
 
 def test_a_murmur_neither_opens_nor_closes_it() -> None:
