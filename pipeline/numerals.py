@@ -19,7 +19,10 @@ _BARE = frozenset({"es", "pl"})
 """They write 1234 without a space."""
 _ALONE = r"(?<![0-9A-Za-z.,])(?:{})(?![0-9A-Za-z]|[.,][0-9])"
 _MARK = re.compile("[.,:]")
-_NUMBER = re.compile(_ALONE.format("[0-9]+(?:[.,:][0-9]+)+"))
+_GAP = re.compile("[ \N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}]")
+_MARKED = "[0-9]+(?:[.,:][0-9]+)+"
+_NUMBER = re.compile(_ALONE.format(_MARKED))
+_NUMBER_WITH_GAPS = re.compile(_ALONE.format(f"[1-9][0-9]{{0,2}}(?:{_GAP.pattern}[0-9]{{3}})+(?:,[0-9]+)?|{_MARKED}"))
 _BY_COMMAS = re.compile(r"[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 # three digits behind a comma may be thousands: who speaks Spanish may write as in Mexico
 _BY_POINTS = re.compile(r"[1-9][0-9]{0,2}(?:\.[0-9]{3})+(?:,[0-9]+)?|[0-9]+,(?:[0-9]{1,2}|[0-9]{4,})|0,[0-9]{3}")
@@ -32,16 +35,22 @@ def numbers_as(text: str, said: str, source: str, target: str) -> str:
     `source` and `target` are ISO 639-1 codes; where it is not known what is usual in one of them, the marks stay. So
     does a point before a fraction: it may be a version's (Python 3.11), and nobody takes it for another number.
     """
-    for number in dict.fromkeys(_NUMBER.findall(said)):
+    numbers = _NUMBER_WITH_GAPS if source in _SPACE else _NUMBER
+    for number in dict.fromkeys(_GAP.sub(".", found) for found in numbers.findall(said)):
         text = _put(number, _as_usual(number, source, target), text)
     return text
 
 
 def _put(number: str, wanted: str, text: str) -> str:
     """`text` with what is `wanted` where `number` stands, with whatever marks; but no time or verse (`3:16`) is a
-    fraction."""
-    there = _ALONE.format(_MARK.sub(lambda mark: "[.,:] ?" if mark[0] == ":" else "[.,] ?", number))
-    return re.sub(there, lambda found: wanted or found[0].replace(" ", ""), text)
+    fraction, and what has no mark is read everywhere, or may be a telephone's number."""
+    mark = "(?:[.,] ?| ?)" if wanted else "[.,] ?"
+    there = re.compile(_ALONE.format(_MARK.sub(lambda found: "[.,:] ?" if found[0] == ":" else mark, number)))
+
+    def written(found: re.Match[str]) -> str:
+        return (wanted or found[0].replace(" ", "")) if _MARK.search(found[0]) else found[0]
+
+    return there.sub(written, text)
 
 
 def _as_usual(number: str, source: str, target: str) -> str:

@@ -111,8 +111,9 @@ class Promises:
             rest = text[len(before) :]
             if not (before and rest and text.startswith(before)):  # it ends within a character
                 continue
-            # models set a space behind a mark too, and it is not shown
-            if is_one_number(before, rest.lstrip()) or is_fraction(before, rest):
+            # models set a space behind a mark too, and it is not shown; languages set one between thousands
+            is_between_digits = before[-1].isdigit() and rest.lstrip()[:1].isdigit()
+            if is_between_digits or is_one_number(before, rest.lstrip()) or is_fraction(before, rest):
                 continue
             if rest[0].isspace() or not (self._spaced or is_one(before, rest)):
                 return length

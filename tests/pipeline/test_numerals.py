@@ -34,6 +34,15 @@ NB = "\N{NO-BREAK SPACE}"
         ("en", "es", "It cost 3,499 euros.", "Costó 3.499 euros.", "Costó 3499 euros."),
         ("en", "ja", "1,250 people", "約1,250人", "約1,250人"),
         ("de", "zh", "1.250 Leute", "约1.250人", "约1,250人"),
+        # where a space stands between the thousands, in what was said or in what is written
+        ("fr", "en", "1 847,60 euros", "1,847,60 euros", "1,847.60 euros"),
+        ("fr", "en", "1 847,60 euros", "1 847,60 euros", "1,847.60 euros"),
+        ("fr", "en", f"1{NB}847,60 euros", "1.847,60 euros", "1,847.60 euros"),
+        ("ru", "en", "1 847,60 евро", "1847,60 euros", "1,847.60 euros"),
+        ("pl", "de", "1 250 000 ludzi", "1,250,000 Menschen", "1.250.000 Menschen"),
+        ("fr", "en", "20 000 personnes", "20.000 people", "20,000 people"),
+        ("en", "fr", "It cost 1,847.60 euros", "Cela a coûté 1 847.60 euros", f"Cela a coûté 1{NB}847,60 euros"),
+        ("de", "fr", "1.250.000,50 Euro", "1 250 000,50 euros", f"1{NB}250{NB}000,50 euros"),
     ],
 )
 def test_a_number_that_was_copied_is_read_as_the_same(
@@ -57,6 +66,11 @@ def test_a_number_that_was_copied_is_read_as_the_same(
         ("en", "de", "In 1989, 4 men came.", "1989, 4 Männer kamen."),
         ("en", "fr", "It cost 3,499 euros.", "Cela a coûté 3 499 euros."),
         ("en", "de", "in 2020,300 people", "in 2020,300 Leute"),
+        ("fr", "en", "20 000 personnes", "20 000 people"),
+        ("pl", "en", "Mój numer to 612 345 678.", "My number is 612 345 678."),
+        ("fr", "en", "le 01 72 34 56 78", "01 72 34 56 78"),
+        ("fr", "en", "en 2020 300 personnes", "in 2020, 300 people"),
+        ("en", "de", "1,2,3", "1 2 3"),
         ("ar", "en", "3.499", "3.499"),
         ("de", "ar", "3.499", "3.499"),
     ],
@@ -65,7 +79,22 @@ def test_what_is_no_large_number_or_may_be_another_stays(source: str, target: st
     assert numbers_as(translation, said, source, target) == translation
 
 
-PARTS = st.sampled_from(["3.499", "3,499", "16,4", "1.250.000", "0,125", "euros", "3.11", "12,500.75", "(7,5)", "und"])
+PARTS = st.sampled_from(
+    [
+        "3.499",
+        "3,499",
+        "16,4",
+        "1.250.000",
+        "0,125",
+        "euros",
+        "3.11",
+        "12,500.75",
+        "(7,5)",
+        "und",
+        "1 847,60",
+        "1,847,60",
+    ]
+)
 
 
 @given(

@@ -59,6 +59,8 @@ def test_and_none_of_a_number_that_is_written_with_a_space_in_it() -> None:
     assert text_of(
         drafted((HEARD, answer("es sind 10. 000 Leute")), (MORE, answer("es sind 10. 500 Leute"))).tokens
     ) == ("es sind")
+    thousands = ((HEARD, answer("es sind 1 847 Leute")), (MORE, answer("es sind 1 600 Leute")))
+    assert text_of(drafted(*thousands).tokens) == "es sind"
     two = ((HEARD, answer("es war 1989. Er kam")), (MORE, answer("es war 1989. Sie kam")))
     assert text_of(drafted(*two).tokens) == "es war 1989."
 
