@@ -64,7 +64,7 @@ _SAID = re.compile("[\u0e00-\u0eff\u3040-\u9fff\uac00-\ud7a3]|[^\\W\u0e00-\u0eff
 _REPEATED, _REPEATED_SHARE, _ALIKE_SHARE = 24, 0.6, 0.5
 """Letters, and the share of a translation, that it begins with as an earlier one does, where it says that again; and
 the share of the shorter source's words that both have, where both may be translated alike."""
-_LOOP = re.compile(r"(.{2,60}?)\1{3,}")
+_LOOP, _LOOP_IN_SOURCE = re.compile(r"(.{2,60}?)\1{3,}"), re.compile(r"([^\W\d_])\1{3,}")
 _LOOP_LENGTH = 16
 """Characters of a loop at least: who laughs ("jajajaja"), and what sounds (ドキドキドキドキ), stops before."""
 _PROMPT_SHARE = 24
@@ -279,7 +279,9 @@ def _has_notes(source: str, translation: str) -> bool:
 
 
 def _loops(source: str, translation: str) -> bool:
-    return _longest_loop(translation) >= _LOOP_LENGTH and not _longest_loop(source)
+    """In Chinese and Korean a word may be one letter (对对对对, 네네네네), and in Thai the mark that repeats it."""
+    is_said = bool(_LOOP_IN_SOURCE.search(source)) or _longest_loop(source) > 0
+    return not is_said and _longest_loop(translation) >= _LOOP_LENGTH
 
 
 def _longest_loop(text: str) -> int:

@@ -211,6 +211,23 @@ def test_who_laughs_does_not_loop(identifier: Identifier, pair: str, source: str
     assert guards_of(identifier, *pair.split("-")).fault(source, translation, finished=True) is None
 
 
+@pytest.mark.parametrize(
+    ("pair", "source", "translation"),
+    [
+        ("zh-en", "对对对对对，就是这样。", "Right, right, right, right, right, exactly."),
+        ("zh-de", "不不不不不！", "Nein, nein, nein, nein, nein!"),
+        ("ko-en", "네네네네네.", "Yes, yes, yes, yes, yes."),
+        ("th-en", "ใช่ๆๆๆๆ", "Yes, yes, yes, yes, yes."),
+    ],
+)
+def test_a_word_of_one_letter_that_is_said_again_and_again_is_no_loop(
+    identifier: Identifier, pair: str, source: str, translation: str
+) -> None:
+    guards = guards_of(identifier, *pair.split("-"))
+    assert guards.fault(source, translation, finished=True) is None
+    assert not guards.is_lost(source, translation)
+
+
 @pytest.mark.parametrize("pair", ["es-en", "it-en", "en-de", "en-fr", "es-fr", "en-pl"])
 @pytest.mark.parametrize("said", ["No, no, no.", "Okay, okay, okay.", "Ha, ha, ha.", "Amen, amen, amen, amen."])
 def test_a_short_word_that_is_called_again_and_again_may_be_the_same(
