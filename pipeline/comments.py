@@ -33,6 +33,11 @@ _MOVING = re.compile(
 )
 _TO_MOVE = re.compile("перевод|перевед|переклад", re.IGNORECASE)
 """In Russian and Ukrainian one word is for translating, for moving, and for sending money."""
+_TO_MOVE_SOMETHING = re.compile(r"перев(?:ед|оди|одя)\w*|переклада[єюйвлт]\w*", re.IGNORECASE)
+_TEXT = re.compile(
+    r"текст|слов|язык|\bмов[аиоу]|предложен|речен|фраз|следующ|наступн|\b(?:на|с|со|з|із) \w+(?:ск|ьк)", re.IGNORECASE
+)
+"""What is translated, and into what: without any, the verb is of clocks, patients or money."""
 _COMMENT = re.compile(f"{_TRANSLATING}|{_BEING_A_MODEL}", re.IGNORECASE)
 """What one says of translating, or of being a model, who does not translate."""
 _OF_TRANSLATING = (
@@ -55,4 +60,6 @@ def is_comment(source: str, translation: str) -> bool:
     said = _LEADING_TO.sub("", translation)
     if _MOVING.search(source):
         said = _TO_MOVE.sub("", said)
+    elif not _TEXT.search(said):
+        said = _TO_MOVE_SOMETHING.sub("", said)
     return bool(_COMMENT.search(said)) and not _OF_COMMENTS.search(source)

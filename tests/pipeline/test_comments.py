@@ -15,6 +15,9 @@ from surtitle.pipeline.profiles import find_profile
     ("source", "translation"),
     [
         ("The train is late.", "Oto tłumaczenie: pociąg się spóźnia."),
+        ("The train is late.", "Перевод: поезд опаздывает."),
+        ("The train is late.", "Переведите предложение: поезд опаздывает."),
+        ("The train is late.", "Я переведу это на русский."),
         ("Write a poem about the sea.", "Soy un modelo de lenguaje y no escribo poemas."),
         ("A smaller step for Tolkien.", "Soy un modelo de lenguaje y no escribo poemas."),
         ("So what about drift then?", "Como asistente, ¿en qué puedo ayudarle?"),
@@ -38,6 +41,10 @@ def test_who_talks_of_translating_or_of_being_a_model_comments(source: str, tran
         ("Die Überweisung dauert zwei Tage.", "Перевод занимает два дня."),
         ("He will be brought to justice.", "Il sera traduit en justice."),
         ("He was brought before the court.", "Il a été traduit devant le tribunal."),
+        ("The clocks go forward tonight.", "Сегодня ночью переводят часы."),
+        ("Send me the money by card.", "Переведи мне деньги на карту."),
+        ("She was taken to intensive care.", "Её переводят в реанимацию."),
+        ("Die Uhren werden vorgestellt.", "Годинники переводять на годину вперед."),
         ("Convert metres to feet.", "Переведите метры в футы."),
         ("Let me explain how this works.", "Pozwól, że wytłumaczę, jak to działa."),
         ("He tried to explain himself.", "Próbował się tłumaczyć."),
@@ -100,7 +107,10 @@ TALK = {
     "th": (["การแปลดีมาก", "เธอแปลหนังสือ"], ["โมเดลภาษาพูด", "แบบจำลองภาษาพูด"]),
     "tr": (["Çeviri iyiydi.", "Kitabı çevirdi."], ["Bir dil modeli söyledi."]),
     "uk": (["Переклад був добрий.", "Вона переклала книгу."], ["Це сказала мовна модель."]),
-    "vi": (["Bản dịch rất tốt.", "Cô ấy dịch sang tiếng Anh."], ["Một mô hình ngôn ngữ đã nói."]),
+    "vi": (
+        ["Bản dịch rất tốt.", "Cô ấy dịch sang tiếng Anh."],
+        ["Một mô hình ngôn ngữ đã nói."],
+    ),
     "zh": (["翻译很好。", "她譯了這本書。"], ["语言模型说的。"]),
 }
 
