@@ -44,7 +44,7 @@ _OF_TRANSLATING = (
     r"(?<![a-z])[ns]?mt(?![a-z])|subtit|caption|untertit|sous-titr|sottotit|ondertit|字幕|자막|субтитр"  # ترجمة
     r"|interpret|dolmetsch|tolk(?!ien)|\brender|\bversion|tradu|trado[tc]|verta+l|przekł|перев[её]|перекла|[öo]vers[aeäæ]t"
     r"|fordít|kään(?:nö|nt|tä)|přel(?:ož|oz)|překl|μετ[αάέ]φρ|תו?רג[וםמ]|(?<!申し)(?<!言い)訳|译|譯|통역|अनुवाद|अनूदित|ट्रांसलेट"
-    r"|แปล(?![กง])|çevir|çevri|tercüme|erjemah|(?:bản|phiên|thông|biên) dịch|dịch (?:sang|ra|thuật|máy|giả)"
+    r"|แปล(?![กง])|çevir|çevri|tercüme|erjemah|(?<!giao )(?<!đại )\bdịch\b(?! (?:vụ|bệnh|tễ|chuyển|covid))"
 )
 _OF_MODELS = (
     r"(?<![a-z])llms?(?![a-z])"

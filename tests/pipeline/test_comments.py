@@ -18,6 +18,7 @@ from surtitle.pipeline.profiles import find_profile
         ("The train is late.", "Перевод: поезд опаздывает."),
         ("The train is late.", "Переведите предложение: поезд опаздывает."),
         ("The train is late.", "Я переведу это на русский."),
+        ("Dịch vụ này rất tốt.", "I can translate that for you."),
         ("Write a poem about the sea.", "Soy un modelo de lenguaje y no escribo poemas."),
         ("A smaller step for Tolkien.", "Soy un modelo de lenguaje y no escribo poemas."),
         ("So what about drift then?", "Como asistente, ¿en qué puedo ayudarle?"),
@@ -108,7 +109,7 @@ TALK = {
     "tr": (["Çeviri iyiydi.", "Kitabı çevirdi."], ["Bir dil modeli söyledi."]),
     "uk": (["Переклад був добрий.", "Вона переклала книгу."], ["Це сказала мовна модель."]),
     "vi": (
-        ["Bản dịch rất tốt.", "Cô ấy dịch sang tiếng Anh."],
+        ["Bản dịch rất tốt.", "Cô ấy dịch sang tiếng Anh.", "Tôi sẽ dịch những gì ông ấy nói."],
         ["Một mô hình ngôn ngữ đã nói."],
     ),
     "zh": (["翻译很好。", "她譯了這本書。"], ["语言模型说的。"]),
