@@ -138,19 +138,19 @@ _OPENINGS = (
         },
         said={
             "de": r"geb|gib|gab|stell|liefer|bereit|nenn|teil|schick|reich|trag|bring|biet|sorg|zeig|sag|mitteil"
-            r"|tret|tritt|herein",
+            r"|tret|tritt|herein|tipp",
             "en": r"provid|giv|gave|suppl|shar|enter|specif|\bstat(?:e|ing)\b|indicat|\bhand\b|send|submit|tell|fill"
             r"|offer|suggest|\btype|show|detail|\blet\b|deliver|contribut|point (?:to|out)|\bsay|\bname|put in|input"
             r"|insert|\b(?:go|come|step|log|sign) in|\bgo ahead",
             "es": r"proporcion|\b(?:da|dé|dar\w*|d[aeéií](?:me|nos|le|les)|den|dan|doy)\b|ofr|facilit|especific"
             r"|indi[cq]|ingres|introdu|env[ií]|suministr|compart|mand|pon|dec|dig|apor|rellen|señal|m[uo]e?str|entr|traig|trae"
-            r"|pase",
+            r"|pase|tecl|escrib",
             "fr": r"fourn|donn|indiqu|précis|saisi|entr|rempl|envoy|partag|appor|dites|\bdis|communiqu|présent|laiss"
-            r"|spécif|montr|\bmett",
+            r"|spécif|montr|\bmett|\btap|compos|écri",
             "it": r"forn|\bd(?:ai|à|ia|iano|are|ate|ammi|ateci|atemi|icci|immi)\b|indic|specific|inser|invi|condivid"
-            r"|comunic|port|dica|mostr|mett|entr|accomod",
+            r"|comunic|port|dica|mostr|mett|entr|accomod|digit|scriv",
             "pt": r"forn|\b(?:dar|deem|dão|dou|d[áê]\w*)|indi[cq]|especific|ins[ie]r|envi|compartilh|partilh|inform"
-            r"|mostr|entr|traz|po[nr]",
+            r"|mostr|entr|traz|po[nr]|digit|escrev",
         },
     ),
     _Opening(  # says what it will do
