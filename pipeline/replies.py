@@ -79,13 +79,16 @@ _OPENINGS = (
             "pt": r"entendi\b|entendido\b",
         },
         said={
-            "de": r"versteh|verst[aä]nd|klar|gut|okay|ok\b|in ordnung|einverstanden|ja\b|genau|kapiert|alles|hab",
+            "de": r"versteh|verst[aä]nd|klar|gut|okay|ok\b|in ordnung|einverstanden|ja\b|genau|kapiert|alles|hab"
+            r"|jawohl|notiert",
             "en": r"underst|okay|ok\b|right|yes|yeah|fine|good|well|agree|got|get\b|see\b|clear|includ|roger|copy"
             r"|noted|makes sense|aye\b",
-            "es": r"ent[ei]e?nd|comprend|acuerdo|vale|bien|bueno|okay|ok\b|sí\b|claro|ya\b|tengo|perfect|hecho",
-            "fr": r"compr|entend|accord|bien|bon|okay|ok\b|oui|clair|vu\b|pig|reçu|parfait",
-            "it": r"cap[ií]|intes|accordo|bene|buon|okay|ok\b|sì\b|chiar|compre|perfett|fatto",
-            "pt": r"entend|compreend|acordo|bem|bom|okay|ok\b|sim\b|claro|certo|perfeit|feito|percebi|já\b",
+            "es": r"ent[ei]e?nd|comprend|acuerdo|vale|bien|bueno|okay|ok\b|sí\b|claro|ya\b|tengo|perfect|hecho"
+            r"|recibid|enterad|anotad",
+            "fr": r"compr|entend|accord|bien|bon|okay|ok\b|oui|clair|vu\b|pig|reçu|parfait|\bnot[eé]",
+            "it": r"cap[ií]|intes|accordo|bene|buon|okay|ok\b|sì\b|chiar|compre|perfett|fatto|ricev",
+            "pt": r"entend|compreend|acordo|bem|bom|okay|ok\b|sim\b|claro|certo|perfeit|feito|percebi|já\b"
+            r"|recebid|anotad",
         },
     ),
     _Opening(  # hands over what it was asked for
@@ -98,11 +101,12 @@ _OPENINGS = (
             "pt": r"aqui (?:tens|tem|está (?:a (?:lista|tradução|resposta)|o texto))\b",
         },
         said={
-            "de": r"hier|\bda (?:hast|haben|ist|sind|s(?:ie|e)h|kann|könn)|bitte ?schön|\bdas (?:ist|sind)|\bdies",
+            "de": r"hier|\bda (?:hast|haben|ist|sind|s(?:ie|e)h|kann|könn)|bitte ?s(?:chön|ehr)"
+            r"|^\W*bitte\W*$|\bdas (?:ist|sind)|\bdies",
             "en": r"\bhere\b|there (?:you|is|are)|\bth(?:is|at) is|\bth[eo]se are|take this|ago\b",
-            "es": r"aqu[íi]|\bac[áa]\b|\bten\b|\btom[ae]|\best[aeo]s? (?:es|son)|ah[íi]\b",
+            "es": r"aqu[íi]|\bac[áa]\b|\bten(?:gan?)?\b|\btom[ae]|\best[aeo]s? (?:es|son)|ah[íi]\b",
             "fr": r"ici|voilà|(?<!-)\blà\b|\bten(?:ez|s)\b|\btiens|c'est|\bce sont",
-            "it": r"ecco|\btieni|\btenga|\bquest\w+ (?:è|sono)|\bqui\b",
+            "it": r"ecco|^\W*prego|\btieni|\btenga|\bquest\w+ (?:è|sono)|\bqui\b",
             "pt": r"aqui|\bcá\b|\beis\b|\btom[ae]|\best[ae]s? (?:é|são)",
         },
     ),
@@ -118,12 +122,12 @@ _OPENINGS = (
         said={
             "de": r"bitte|gern|ursache|nicht|willkommen|hier|da\b|danke nein|kein",
             "en": r"welcome|mention|nothing|please|pleasure|none|figure|imagine|pray|beg|here|there|ahead|after you"
-            r"|any ?time|worr|problem",
+            r"|any ?time|worr|problem|not at all|trouble|bother|(?:glad|happy) to help",
             "es": r"nada|bienvenid|favor|qué|gusto|ruego|aquí|tom[ae]|ten\b|tenga|adelante|a la orden|servir"
             r"|^\W*(?:a usted|a ti|para eso)",
             "fr": r"rien|prie|quoi|plaisir|bienvenu|plaît|voilà|voici|tenez|tiens|allez|service|souci|problème",
             "it": r"prego|niente|nulla|di che|piacere|favore|benvenut|figur|immagin|mancher|ti pare|ecco|avanti|tenga"
-            r"|tieni",
+            r"|tieni|volentieri",
             "pt": r"nada|quê|prazer|favor|bem-vind|dispon|imagin|aqui|tom[ae]|eis|vontade|às ordens|obrigad[oa] eu",
         },
     ),
