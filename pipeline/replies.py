@@ -206,7 +206,7 @@ _INTERJECTION = re.compile(
 _ASKS = {
     language: re.compile(
         r"(?!.*!)\W*(?!no\b|cómo no\b|c'est\b|dann und|(?-i:[^,]*\b[A-ZÄÖÜ]\w*, (?:\w+ )?welch))"
-        rf"(?:\w+\W+){{,3}}(?<!importe )(?:{words})\b",
+        rf"(?!(?:{words})\b.*\.\W*\Z)(?:\w+\W+){{,3}}(?<!importe )(?:{words})\b",
         re.IGNORECASE,
     )
     for language, words in {
@@ -217,7 +217,7 @@ _ASKS = {
     }.items()
 }
 """Who asks, among the first four words, and tells nothing of a noun ("Das Haus, welches"); in other languages these
-words do too much else."""
+words do too much else. What begins with such a word and ends with a full stop exclaims ("Qué calor hace.")."""
 _ASKED = _compiled(
     {
         "de": r"\?|\b(?:wa|we[rmn]\b|wessen|wie|wo|welch|da|denn|die\b|der\b|ob\b|als\b|deshalb|deswegen)",
