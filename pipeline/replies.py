@@ -210,14 +210,16 @@ _ASKS = {
         re.IGNORECASE,
     )
     for language, words in {
-        "de": r"warum|wann|welche[mnrs]?|wieso|weshalb|wer war|wer ist|wie ?viele?(?! andere)",
+        "de": r"warum|wann|welche[mnrs]?(?= (?!(?:am|auf|aus|bei|da|davon|für|hier|im|in|mit|von|zu)\b)\w)"
+        r"|wieso|weshalb|wer war|wer ist|wie ?viele?(?! andere)",
         "es": r"(?<!por )qué (?!bien|va\b|pena|lástima|buen|gusto|ric[oa]|lind|bonit|rar[oa]|suerte|alegr|honor|placer)"
         r"|quién(?:es)?|cuál(?:es)?|cuánt[oa]s?(?! (?:me alegr|lo s))|cómo|dónde|cuándo",
         "fr": r"quel(?:le)?s? (?:est|sont)|combien|comment|pourquoi|qui (?:peut|sait)",
     }.items()
 }
-"""Who asks, among the first four words, and tells nothing of a noun ("Das Haus, welches"); in other languages these
-words do too much else. What begins with such a word and ends with a full stop exclaims ("Qué calor hace.")."""
+"""Who asks, among the first four words, and tells nothing of a noun ("Das Haus, welches", "Ich habe welche."); in other
+languages these words do too much else. What begins with such a word and ends with a full stop exclaims ("Qué calor
+hace.")."""
 _ASKED = _compiled(
     {
         "de": r"\?|\b(?:wa|we[rmn]\b|wessen|wie|wo|welch|da|denn|die\b|der\b|ob\b|als\b|deshalb|deswegen)",

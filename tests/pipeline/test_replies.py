@@ -175,6 +175,8 @@ def test_who_asks_without_a_mark_is_not_answered(pair: str, source: str, transla
     ("pair", "source", "translation"),
     [
         ("de-en", "Das Haus, welches wir sahen.", "The house we saw."),
+        ("de-en", "Ich brauche noch welche.", "I need some more."),
+        ("de-en", "Es gibt welche im Kühlschrank.", "There are some in the fridge."),
         ("de-fr", "Die Anwendung, für welche die Regel gilt.", "L'application à laquelle s'applique la règle."),
         ("es-en", "a ver quién me dice cuánto es", "Let's see who can tell me how much it is"),
         ("es-en", "no sé cómo explicarlo", "I don't know how to explain it"),
