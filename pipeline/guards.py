@@ -70,8 +70,12 @@ _LOOP_LENGTH = 16
 _PROMPT_SHARE = 24
 """Letters in a row of the prompt that no translation has by chance."""
 _QUESTION = re.compile("[?？؟]")
-_QUESTION_IN = {"el": re.compile("[?;\u037e]"), "ja": re.compile("[?？]|か[。」]?$"), "th": re.compile("")}
-"""Where a question has another mark, or need not have one: it ends in か, or in a word of many."""
+_QUESTION_IN = {
+    "el": re.compile("[?;\u037e]"),
+    "ja": re.compile("[?？]|(?:か[なねい]?|かしら|ね|でしょう|だろう|ましょう)[。」]?$"),
+    "th": re.compile(""),
+}
+"""Where a question has another mark, or need not have one: it ends in か or ね, or in a word of many."""
 _ONE_QUESTION = re.compile('[^:："“”„«»「」『』.!?。！]+[?？؟]')
 _ONE_QUESTION_IN = {"el": re.compile('[^:"“”„«»·.!?;\u037e]+[?;\u037e]')}
 """A question and no more: what is quoted may be told instead."""

@@ -298,6 +298,21 @@ def test_a_greek_question_has_a_mark_of_its_own(identifier: Identifier) -> None:
         assert into_greek.fault("What time is it?", f"Τι ώρα είναι{mark}", finished=True) is None
 
 
+@pytest.mark.parametrize(
+    ("source", "translation"),
+    [
+        ("It's cold, isn't it?", "寒いですね。"),
+        ("You're coming, right?", "来るでしょう。"),
+        ("I wonder who that was?", "誰だったのかな。"),
+        ("Shall we start?", "始めましょう。"),
+    ],
+)
+def test_a_japanese_question_need_not_have_a_mark(identifier: Identifier, source: str, translation: str) -> None:
+    japanese = guards_of(identifier, "en", "ja")
+    assert japanese.fault(source, translation, finished=True) is None
+    assert japanese.fault(source, "三時です。", finished=True) == "answer"
+
+
 def test_a_semicolon_makes_no_question_elsewhere(spanish: Guards) -> None:
     assert spanish.fault("What is speech?", "Es hablar; otra persona escucha.", finished=True) == "answer"
 
