@@ -89,7 +89,8 @@ def ends_sentence(word: str, language: str) -> bool:
     stem = written.lower()
     is_small = not bare.isupper() and stem in _SMALL_WORDS_OF_ONE_LETTER.get(language, NONE)
     is_word = is_small or stem in _WORDS_OF_ONE_LETTER
-    is_initial = len(stem) == 1 and stem.lower() != stem.upper() and not is_word
+    is_letter = stem.lower() != stem.upper() or language == "ar"  # د. محمد
+    is_initial = len(stem) == 1 and is_letter and not is_word
     is_known = _is_always_followed(written, language) or stem in _LAST_AT_TIMES.get(language, NONE)
     is_short_number = (stem.isdigit() and len(stem) < 3) or _is_roman_ordinal(written, language)
     return bare[-1] != "." or not (is_initial or is_known or is_short_number or _is_dotted(stem, language))

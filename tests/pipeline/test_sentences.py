@@ -79,6 +79,7 @@ def test_these_end_a_sentence(word: str, language: str) -> None:
         ("Chr.", "de"),
         ("TP.", "vi"),
         ("ex.", "fr"),
+        ("د.", "ar"),
     ],
 )
 def test_these_do_not_end_a_sentence_for_certain(word: str, language: str) -> None:
