@@ -37,9 +37,9 @@ _ABBREVIATIONS = by_language(
     hu="pl kb ún ill",
     no="ca kl eks dvs",
     pl="np tzn tzw tj św ul tys godz",
-    ru="тыс ул",
+    ru="тыс млн млрд ул",
     sv="ca kl dvs",
-    uk="тис вул",
+    uk="тис млн млрд вул",
     vi="tp ts gs pgs",
 )
 """Without their stop, the last one of several: something always follows them."""

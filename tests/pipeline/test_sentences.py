@@ -80,6 +80,8 @@ def test_these_end_a_sentence(word: str, language: str) -> None:
         ("TP.", "vi"),
         ("ex.", "fr"),
         ("د.", "ar"),
+        ("млн.", "ru"),
+        ("млрд.", "uk"),
     ],
 )
 def test_these_do_not_end_a_sentence_for_certain(word: str, language: str) -> None:
