@@ -6,8 +6,12 @@ What follows is imported when it is first asked for: the engine needs no transfo
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+# here, before any of our files imports ONNX Runtime: it then reports nothing to its makers (`pipeline/silero.py`)
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from surtitle.sinks.beams import Beams

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -162,3 +165,13 @@ def test_a_row_is_read_on_when_its_neighbours_are_gone(make_lean) -> None:
     one, _, other = lean.caches(3, 40)  # nobody holds the one between
     got = lean.decode_rows([Read(TEXT[:9], one, 1), Read(TEXT[:9], other, 1)])
     torch.testing.assert_close(got[0], got[1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", ["sinks.lean", "pipeline.silero"])
+def test_who_loads_onnx_runtime_has_it_report_to_nobody(module: str, tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    places = {name: str(tmp_path) for name in ("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME")}
+    command = [sys.executable, "-c", f"import surtitle.{module}"]
+    subprocess.run(command, env={**environment, **places, "PYTHONDONTWRITEBYTECODE": "1"}, check=True)
+    assert [*tmp_path.iterdir()] == []  # in which it keeps its number of this machine, and what it has to report
