@@ -11,7 +11,6 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from surtitle.pipeline.errors import unwritable
@@ -21,7 +20,9 @@ Field = str | int | float | None
 
 
 class AccessLog:
-    """A file that lines are added to until the process ends. Its owner alone may read it: it has people's addresses."""
+    """A file that lines are added to until the process ends, and another of its name once it was renamed or removed, as
+    logs are that run for weeks. Its owner alone may read it: it has people's addresses.
+    """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         """Go on with the file at `path`, or begin it; `clock` is in seconds since 1970.
@@ -33,10 +34,10 @@ class AccessLog:
         self._clock = clock
         self._failing = False
         try:
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            self._file = self._open()
         except OSError as error:
             raise unwritable(path, error) from error
-        self._lines = LineWriter(partial(os.write, self._file))
+        self._lines = LineWriter(self._append)
 
     def write(self, event: str, **fields: Field) -> None:
         """Add a line. On a full disk it is lost, which is said once: captions go on without it."""
@@ -49,3 +50,19 @@ class AccessLog:
             if not self._failing:
                 logging.getLogger("surtitle.server").error("%s cannot be written: %s", self._path, error.strerror)
             self._failing = True
+
+    def _open(self) -> int:
+        return os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def _append(self, data: bytes) -> int:
+        if not self._is_there():
+            before, self._file = self._file, self._open()
+            os.close(before)
+        return os.write(self._file, data)
+
+    def _is_there(self) -> bool:
+        """Whether the file that is open still has its name."""
+        try:
+            return os.path.samestat(os.stat(self._path), os.fstat(self._file))
+        except FileNotFoundError:
+            return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import resource
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,19 @@ def test_a_log_goes_on_where_it_ended_and_is_its_owners(tmp_path: Path) -> None:
         AccessLog(path).write("rates", text="\n\u2028é")
     assert [line["text"] for line in lines(path)] == ["\n\u2028é"] * 2
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_log_that_was_rotated_goes_on_under_its_name(tmp_path: Path) -> None:
+    path, before = tmp_path / "access.jsonl", tmp_path / "access.jsonl.1"
+    log = AccessLog(path)
+    log.write("open")
+    path.rename(before)
+    log.write("close")
+    assert [[line["event"] for line in lines(each)] for each in (before, path)] == [["open"], ["close"]]
+    assert path.stat().st_mode & 0o777 == 0o600
+    os.truncate(path, 0)
+    log.write("rates")
+    assert [line["event"] for line in lines(path)] == ["rates"]
 
 
 def test_a_log_that_can_not_be_made_is_said_at_once(tmp_path: Path) -> None:
