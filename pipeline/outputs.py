@@ -206,7 +206,8 @@ def _create(path: Path, mode: int, keep: Keep) -> FileIO:
     if keep is not None:
         _set_aside(path, keep)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        # appending: what somebody else empties, to put away what is in it, begins anew and without a hole
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, mode)
     except OSError as error:
         raise unwritable(path, error) from error
     # A file that was there keeps its mode through open(). Only a plain file: this may be /dev/null or a pipe.

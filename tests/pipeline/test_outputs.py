@@ -138,6 +138,15 @@ def test_a_record_that_broke_off_does_not_take_the_next_one_with_it(
     assert path.read_text().splitlines() == ['{"type":"session"}', *between, '{"type":"end"}']
 
 
+def test_a_log_that_was_copied_and_emptied_has_no_hole_where_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    with closing(JsonLog(path)) as log:
+        log.write({"type": "session"})
+        os.truncate(path, 0)
+        log.write({"type": "end"})
+    assert path.read_bytes() == b'{"type":"end"}\n'
+
+
 def test_the_file_is_whole_after_every_caption_and_only_grows(tmp_path: Path) -> None:
     path, before = tmp_path / "a.srt", b""
     with closing(CaptionFiles(path, ["es"], "srt")) as files:
