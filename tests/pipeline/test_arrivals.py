@@ -43,6 +43,18 @@ def test_a_long_stall_is_the_sources_at_once_and_a_burst_behind_it_makes_up_for_
     assert after((0.5, 0.0), (0.6, STALL + 1), (0.7, STALL + 0.5), (5.0, 0.0)).late == 0.0
 
 
+def test_a_device_whose_clock_is_fast_is_not_early_for_ever() -> None:
+    week = 7 * 24 * 3600.0
+    arrivals = after(*((end, -end * 50e-6) for end in (week - 120 + each / 10 for each in range(1200))))
+    assert arrivals.lateness(week, week - 30 + 6) == pytest.approx(6, abs=0.5)
+    assert arrivals.stalls(week - 30) == pytest.approx(week - 30 + 0.1 + STALL, abs=0.5)
+
+
+def test_what_was_sent_ahead_at_once_is_not_late_meanwhile() -> None:
+    burst = [(each / 10, -each / 10) for each in range(1, 300)]
+    assert after((0.05, 0.0), *burst).lateness(10.0, 9.0) < 0
+
+
 def test_what_comes_late_of_a_punctual_source_was_held_up_here() -> None:
     arrivals = Arrivals(punctual=True)
     arrivals.push(0.0, 0.1, 30.0)
