@@ -186,7 +186,8 @@ class Board:
             self._take_back(row, lang)
         if message["final"]:
             self._finals[lang] = max(cue, self._finals.get(lang, cue))
-            if self._real and message["role"] == "target":
+            # only at first: from then on the server tells it, without what its source was late
+            if self._real and message["role"] == "target" and self.status.lag_ms is None:
                 self._say(lag_ms=message["elapsed_ms"] - message["end_ms"])
         yield from self._settle()
 

@@ -205,6 +205,13 @@ def test_the_status_tells_of_connection_speaker_lag_and_trouble() -> None:
     assert (board.status.connection, board.status.trouble) == ("reconnecting: the connection broke", "")
 
 
+def test_a_speaker_who_was_muted_for_minutes_is_not_called_late() -> None:
+    board = Board(["es"])
+    shown(board, SESSION, {"type": "status", "state": "ok", "lag_ms": 2100})
+    shown(board, caption(0, "es") | {"elapsed_ms": 612_500})
+    assert board.status.lag_ms == 2100
+
+
 def test_a_virtual_clock_has_no_lag() -> None:
     board = Board(["es"])
     shown(board, SESSION | {"clock": "virtual"}, caption(0, "es"))
