@@ -64,10 +64,12 @@ async def _print(messages: Viewer, board: Board, console: Console, notices: Cons
     async for message in messages:
         if message["type"] == "caption" and message["final"]:
             console.print(Text(plain_line(message, labelled=labelled)), soft_wrap=True)
+        before = board.status.connection
         for item in board.push(message):
             if isinstance(item, Notice):
                 notices.print(notice_text(item), soft_wrap=True)
-        if message["type"] == "lost":
+        # once, and not for each attempt of a night
+        if message["type"] == "lost" and board.status.connection != before:
             notices.print(notice_text(Notice(board.status.connection)), soft_wrap=True)
 
 

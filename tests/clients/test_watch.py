@@ -173,6 +173,23 @@ async def test_watch_prints_a_session_until_the_server_stops(terminal: bool) -> 
         assert said.getvalue().splitlines() == notices
 
 
+async def test_a_server_that_is_down_all_night_is_told_of_once_and_not_at_each_attempt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def messages(*where: object, **who: object) -> AsyncIterator[dict[str, Any]]:
+        for _ in range(2):
+            yield {"type": "welcome", "recovered": True}
+            yield {"type": "lost", "message": "the connection was closed (1001)"}
+            for _ in range(1000):
+                yield {"type": "lost", "message": "the server does not answer"}
+
+    monkeypatch.setattr("surtitle.clients.watch.captions", messages)
+    said = io.StringIO()
+    await watch("", ["es"], Console(file=io.StringIO()), Console(file=said))
+    told = [f"── reconnecting: {why} ──" for why in ("the connection was closed (1001)", "the server does not answer")]
+    assert said.getvalue().splitlines() == 2 * told
+
+
 # --- the command ---
 
 COMMAND = [sys.executable, "-m", "surtitle.pipeline.cli", "watch"]
