@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import ssl
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -135,6 +136,8 @@ class Viewer:
                 if self._place.epoch is None or is_refusal(error):
                     raise unreachable(self._url, error) from error
                 why = "the server does not answer"
+                if isinstance(error, ssl.SSLCertVerificationError):  # as it is from the day on which it has run out
+                    why = f"the server's certificate can't be trusted ({error.verify_message})"
             finally:
                 self._connection = None
             yield {"type": "lost", "message": why}

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 from serving import answering, wire
@@ -257,6 +261,22 @@ async def test_a_lost_connection_is_told_with_its_cause() -> None:
     async with asyncio.timeout(5):
         assert await anext(messages) == {"type": "lost", "message": "the connection was closed (1001)"}
         assert await anext(messages) == {"type": "lost", "message": "the server does not answer"}
+
+
+async def test_a_certificate_that_has_run_out_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    good, old = (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) for _ in range(2))
+    authority.issue_cert("127.0.0.1").configure_cert(good)
+    authority.issue_cert("127.0.0.1", not_after=datetime(2024, 3, 1, tzinfo=UTC)).configure_cert(old)
+    async with CaptionServer(Rooms(lambda: Hub("e")), port=0, tls=good) as server:
+        messages = captions(server.url)
+        await following(messages, 1)
+    async with CaptionServer(Rooms(lambda: Hub("e")), port=server.port, tls=old), asyncio.timeout(5):
+        await anext(messages)
+        lost = await anext(messages)
+    assert lost == {"type": "lost", "message": "the server's certificate can't be trusted (certificate has expired)"}
 
 
 def test_pauses_grow_to_a_bound_and_are_random_from_nothing() -> None:
