@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -57,6 +58,8 @@ class StateFile:
             new.chmod(0o600)
             new.replace(self._path)
         except (OSError, SafetensorError) as error:
+            with suppress(OSError):  # on a full disk, a part of it would take the room of the log's next line
+                new.unlink(missing_ok=True)
             raise UserError(
                 f"can't write the state {self._path} ({error}): expected a writable folder with free space"
             ) from error

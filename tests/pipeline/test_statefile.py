@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -134,6 +135,20 @@ def test_a_file_that_cannot_even_be_looked_for_is_said(tmp_path: Path) -> None:
 def test_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"can't write the state .*talk\.state"):
         state_file(tmp_path / "gone" / "talk.state").write(state())
+
+
+def test_a_state_that_a_full_disk_has_no_room_for_leaves_it_to_others(tmp_path: Path) -> None:
+    path = tmp_path / "talk.state"
+    state_file(path).write(state())
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size // 2, hard))
+    try:
+        with pytest.raises(UserError, match="expected a writable folder with free space"):
+            state_file(path).write(state())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == [path]
+    assert state_file(path).read() is not None
 
 
 def test_rooms_have_files_of_their_own() -> None:
