@@ -23,11 +23,11 @@ function follow() {
   page.scrollTop = page.scrollHeight;
 }
 
-// Scrolling up stops it; the growth of the page is no scrolling.
+// Scrolling up stops it, however slowly. The growth of the page is no scrolling; one that shrinks is still at its end.
 let top = 0;
 addEventListener("scroll", () => {
-  if (distance() < 40) follow();
-  else if (page.scrollTop < top - 4) following = false;
+  if (page.scrollTop < top && distance() > 1) following = false;
+  else if (distance() < 40) following = find("follow").hidden = true;
   top = page.scrollTop;
 });
 

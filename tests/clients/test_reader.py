@@ -220,6 +220,28 @@ async def test_it_follows_until_somebody_scrolls_up_and_again_when_asked(
     assert await page.evaluate("document.scrollingElement.scrollWidth") == 320
 
 
+async def test_who_scrolls_up_slowly_is_not_scrolled_back(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    hub.publish(SESSION)
+    page = await reader(browser, server, complaints)
+    newest = await twenty_said(hub, page)
+    before = await page.evaluate("scrollY")
+    step = "new Promise((seen) => { addEventListener('scroll', seen, { once: true }); scrollBy(0, -10); })"
+    for _ in range(6):  # as a finger does
+        await page.evaluate(step)
+    assert await page.evaluate("scrollY") == before - 60
+    say(hub, 20)
+    button = page.get_by_role("button", name="New captions")
+    await expect(button).to_be_visible()
+    assert await page.evaluate("scrollY") == before - 60
+    await page.evaluate("scrollBy(0, 1000)")
+    await expect(button).to_be_hidden()
+    say(hub, 21)
+    await expect(newest).to_contain_text("(21)")
+    await expect(newest).to_be_in_viewport()
+
+
 async def test_it_follows_who_reaches_for_the_menus_by_keyboard(
     hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
 ) -> None:
