@@ -1,5 +1,5 @@
 // The reader: the newest captions and all that follow, in one language, followed until somebody scrolls up.
-import { captions, languages, means, session } from "/connection.js";
+import { captions, languages, means, query, session } from "/connection.js";
 import { element, languageName, remembered, stayAwake } from "/sessions.js";
 import { Transcript } from "/transcript.js";
 
@@ -89,6 +89,11 @@ function choose(lang) {
 
 menu.addEventListener("change", () => {
   settings.keep({ lang: menu.value });
+  if (languages[0]) {
+    // The address goes before what is kept, and phones load pages anew by themselves.
+    query.set("lang", menu.value);
+    history.replaceState(null, "", `?${query}${location.hash}`);
+  }
   following = true;
   choose(menu.value);
 });

@@ -312,6 +312,19 @@ async def test_size_and_colours_are_remembered(
     await expect(page.locator("body")).to_have_css("background-color", "rgb(0, 0, 0)")
 
 
+async def test_a_language_that_was_chosen_stays_where_the_address_named_another_one(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    hub.publish(SESSION)
+    say(hub, 0)
+    page = await reader(browser, server, complaints, "?session=main&lang=es&lang=en#token=any")
+    await page.get_by_label("Language").select_option("ar")
+    await expect(page.locator("#captions p")).to_have_text([f"{ARABIC[0]} (0)"])
+    assert page.url == f"{server.url}/read?session=main&lang=ar#token=any"
+    await page.reload()  # as phones do that slept
+    await expect(page.locator("#captions p")).to_have_text([f"{ARABIC[0]} (0)"])
+
+
 async def test_a_new_session_goes_on_below_the_one_before(
     hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
 ) -> None:
