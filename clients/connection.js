@@ -3,7 +3,7 @@
 
 export const query = new URLSearchParams(location.search);
 export const session = query.get("session") || undefined;
-export const languages = query.getAll("lang").join().split(/[\s,]+/).filter(Boolean);
+export const languages = query.getAll("lang").join().replace(/(^|[\s,])\w+/g, (code) => code.toLowerCase()).split(/[\s,]+/).filter(Boolean);
 export const token = new URLSearchParams(location.hash.slice(1)).get("token")?.trim() || undefined; // phones add spaces
 addEventListener("hashchange", () => location.reload()); // a new token
 
@@ -12,8 +12,8 @@ export const open = (path) => new WebSocket(location.origin.replace("http", "ws"
 // Whether somebody who asks for a language is shown this one: pt-BR means pt too.
 export const means = (asked, lang) => asked === lang || asked.startsWith(`${lang}-`);
 
-const NO_ACCESS = "No access: the token in this address is missing, wrong or revoked";
-export const refusal = (code, why) => (code === 4505 ? NO_ACCESS : why || `The server refused (${code})`);
+export const refusal = (code, why) =>
+  code === 4505 ? "No access: the token in this address is missing, wrong or revoked" : why || `The server refused (${code})`;
 
 // Calls handlers[type](message) for what comes, and say(text) of trouble ("": it is over).
 export function captions(langs, handlers, say) {

@@ -30,5 +30,6 @@ def link_of(address: str) -> Link:
         return Link()
     query, fragment = parse_qs(parts.query), parse_qs(parts.fragment)
     (session, *_), (token, *_) = query.get("session", [None]), fragment.get("token", [""])
-    codes = re.split(r"[\s,]+", ",".join(query.get("lang", [])))
+    asked = re.sub(r"(^|[\s,])\w+", lambda code: code[0].lower(), ",".join(query.get("lang", [])))
+    codes = re.split(r"[\s,]+", asked)
     return Link(session, tuple(dict.fromkeys(filter(None, codes))), token.strip() or None)  # phones add spaces

@@ -137,7 +137,7 @@ class Track {
     return found;
   }
 
-  // Rows roll up smoothly; what rolled out of sight goes when it has.
+  // Rows roll up; those out of sight go then.
   rise(count) {
     if (count <= 0 || matchMedia("(prefers-reduced-motion)").matches) return this.sweep();
     const height = this.roll.lastChild.offsetHeight * Math.min(count, rowCount);
@@ -257,7 +257,7 @@ function say(words) {
 function compare(session) {
   running = session;
   const { source, sources, targets } = session;
-  const there = [...new Set([...targets, ...(sources ?? [source])])];
+  const there = [...new Set(targets.concat(sources ?? source))];
   const missing = wanted.filter((code) => !there.some((lang) => means(code, lang)));
   const told = missing[0] && (debug || missing.length === wanted.length);
   lack = told ? `No captions in ${missing.join(", ")}: this session has ${there.join(", ")}` : "";

@@ -15,6 +15,7 @@ from surtitle.clients.link import Link, link_of
         ("http://h/read?session=hall&lang=es,de#token=a%20b", Link("hall", ("es", "de"), "a b")),
         ("https://h/overlay?lang=es&size=3", Link(langs=("es",))),
         ("https://h/overlay?lang=pt-BR,es%20de+es&lang=fr&lang=", Link(langs=("pt-BR", "es", "de", "fr"))),
+        ("https://h/read?lang=ES,PT-BR&lang=De", Link(langs=("es", "pt-BR", "de"))),
         ("https://h/read#token=abc%20", Link(token="abc")),
         ("h:8765/read?session=hall#token=abc", Link(session="hall", token="abc")),
         ("http://h/?session=#token=", Link()),

@@ -247,6 +247,7 @@ async def test_languages_stack_in_the_order_asked_and_read_in_their_direction(
         ("lang=fr,es", None),
         ("lang=fr,es&debug=1", "No captions in fr: this session has es, ar, en"),
         ("lang=es-MX", None),
+        ("lang=FR,ES-MX", None),
         ("lang=en", None),
     ],
 )
