@@ -76,7 +76,8 @@ async function listDevices() {
   const usual = element("option", { value: "" }, "Default");
   const options = inputs.map(({ deviceId, label }) => element("option", { value: deviceId }, label));
   find("device").replaceChildren(usual, ...options);
-  find("device").value = inputs.some(({ deviceId }) => deviceId === settings.device) ? settings.device : "";
+  const now = source?.deviceId ?? settings.device; // the one that was chosen may have come after another was opened
+  find("device").value = inputs.some(({ deviceId }) => deviceId === now) ? now : "";
 }
 
 find("device").addEventListener("change", async () => {

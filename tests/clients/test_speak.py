@@ -297,6 +297,17 @@ async def test_a_microphone_that_was_chosen_and_is_gone_gives_way_to_the_usual_o
         await page.reload()
         await page.get_by_role("button", name="Start speaking").click()
         await hears(listener, 0.5)
+        await page.evaluate(
+            """async () => {
+                const all = await navigator.mediaDevices.enumerateDevices();
+                const plugged = { kind: "audioinput", label: "The one that was chosen", deviceId: "unplugged" };
+                navigator.mediaDevices.enumerateDevices = async () => [...all, plugged];
+                navigator.mediaDevices.dispatchEvent(new Event("devicechange"));
+            }"""
+        )
+        menu = page.get_by_label("Microphone")
+        await expect(menu).to_contain_text("The one that was chosen")
+        await expect(menu).not_to_have_value("unplugged")  # the usual one is still heard
 
 
 async def test_a_microphone_that_can_not_be_read_is_let_go(
