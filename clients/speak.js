@@ -7,6 +7,7 @@ import { Transcript } from "/transcript.js";
 
 // Those of pipeline/languages.py.
 const LANGUAGES = "ar ca cs da de el en es fi fr he hi hu id it ja ko nl no pl pt ro ru sv th tr uk vi zh".split(" ");
+const MOST = 16; // translations: the server refuses a session with more
 
 const find = (id) => document.getElementById(id);
 const fields = find("choices").elements;
@@ -41,9 +42,10 @@ const speaks = () => Boolean(publisher) && !publisher.stopped;
 function press() {
   const busy = Boolean(publisher) || reading;
   for (const chip of find("to").children) {
-    chip.ariaPressed = settings.to.includes(chip.value);
+    const chosen = settings.to.includes(chip.value);
+    chip.ariaPressed = chosen;
     // While somebody speaks there are other languages, but one at least.
-    chip.disabled = reading || (busy && `${settings.to}` === chip.value);
+    chip.disabled = reading || (busy && `${settings.to}` === chip.value) || (!chosen && settings.to.length >= MOST);
   }
   for (const field of [fields.from, fields.also, fields.session, fields.token]) field.disabled = busy;
   find("file").disabled = busy || !settings.to.length || !fields.session.validity.valid;

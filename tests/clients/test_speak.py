@@ -158,6 +158,23 @@ async def test_other_translations_are_chosen_while_somebody_speaks(
     assert listener.wanted == [("es", "en"), ("es",), ("es", "fr"), ("fr",)]
 
 
+async def test_no_more_translations_are_chosen_than_the_server_takes(
+    serve: Serve, browser: BrowserContext, complaints: list[str]
+) -> None:
+    listener = Listener()
+    async with serve(listener) as server:
+        page = await speaker(browser, server, complaints)
+        chosen = page.locator("#to [aria-pressed=true]")
+        for count in range(1, 16):
+            await expect(chosen).to_have_count(count)
+            await page.locator("#to [aria-pressed=false]").first.click()
+        await expect(chosen).to_have_count(16)
+        await expect(page.locator("#to button:disabled")).to_have_count(len(LANGUAGES) - 16)
+        await page.get_by_role("button", name="Start speaking").click()
+        await hears(listener, 0.2)
+    assert len(listener.starts[0].targets) == 16
+
+
 async def test_a_recording_that_is_dropped_is_sent_at_the_pace_of_speech(
     serve: Serve, browser: BrowserContext, complaints: list[str], tmp_path: Path
 ) -> None:
