@@ -41,10 +41,16 @@ export class Transcript {
       if (draft.caption.lang === lang && draft.caption.cue <= cue) this.#drop(other);
     }
     if (!text) return;
-    if (!this.#cues.has(cue)) this.#cues.set(cue, this.#finals.appendChild(element("div")));
-    const box = this.#cues.get(cue);
+    const box = this.#cues.get(cue) ?? this.#finals.insertBefore(element("div"), this.#after(cue));
+    this.#cues.set(cue, box);
     if (caption.role === "source") box.append(paragraph(caption));
     else box.prepend(paragraph(caption));
+  }
+
+  // The box before which that of `cue` stands: who comes late is given older cues in languages that are further behind.
+  #after(cue) {
+    const later = [...this.#cues.keys()].filter((other) => other > cue);
+    return this.#cues.get(Math.min(...later)) ?? null;
   }
 
   // A line of ours between the captions.

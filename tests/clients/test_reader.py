@@ -94,6 +94,23 @@ async def test_what_is_missing_in_pieces_is_told_in_one_line_and_a_moment_in_non
     await expect(lines.last).to_have_text("The session is over.")
 
 
+async def test_a_late_reader_of_the_original_too_reads_in_the_order_in_which_it_was_said(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    hub.publish(SESSION)
+    for cue in range(24):  # the translator is two captions behind
+        hub.publish(caption(cue, f"{cue}: said", "en"))
+        if cue >= 2:
+            hub.publish(caption(cue - 2, f"{cue - 2}: dicho"))
+    page = await reader(browser, server, complaints)
+    await page.get_by_role("button", name="Aa").click()
+    await page.get_by_label("Show the original, too").check()
+    words = page.locator("#captions p")
+    await expect(words).to_have_count(40)
+    cues = [int(text.partition(":")[0]) for text in await words.all_inner_texts()]
+    assert cues == sorted(cues)
+
+
 async def test_a_reader_changes_language_while_connected(
     hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
 ) -> None:
