@@ -200,6 +200,21 @@ async def test_a_recording_that_is_dropped_is_sent_at_the_pace_of_speech(
     assert likeness(heard[800:-800], said) > 0.99
 
 
+async def test_a_recording_with_a_long_name_leaves_the_page_as_wide_as_the_phone(
+    serve: Serve, browser: BrowserContext, complaints: list[str], tmp_path: Path
+) -> None:
+    file = tmp_path / f"{'2026-11-29_Gottesdienst_Mitschnitt_' * 4}.txt"
+    file.write_text("no sound")
+    async with serve(Listener()) as server:
+        page = await speaker(browser, server, complaints)
+        await page.set_viewport_size({"width": 320, "height": 640})
+        await page.get_by_label("drop a recording").set_input_files(file)
+        await expect(page.get_by_role("alert")).to_contain_text(f"can't play {file.name}")
+        assert await page.evaluate("document.scrollingElement.scrollWidth") == 320
+        await page.locator("#state").evaluate("(state, name) => (state.textContent = `Reading ${name}…`)", file.name)
+        assert await page.evaluate("document.scrollingElement.scrollWidth") == 320
+
+
 async def test_a_session_that_is_refused_or_taken_is_explained(
     hub: Hub, serve: Serve, browser: BrowserContext, complaints: list[str]
 ) -> None:
