@@ -30,7 +30,7 @@ from score_log import read_log, record_of
 from score_quality import Counts
 from score_record import Record, spaceless
 from score_segments import by_record, column, from_tsv, from_yaml, with_references, with_transcripts
-from text_files import read
+from text_files import read, read_lines
 
 from surtitle.pipeline.errors import UsageError, UserError
 from surtitle.pipeline.process import exit_status
@@ -164,7 +164,7 @@ def _records(given: str, language: str, cumulative: bool) -> list[Record]:
 
 def _opened(path: Path) -> tuple[list[str], list[Json]]:
     """The lines of a log, and the objects in them: one at least."""
-    lines = _lines(read(path))
+    lines = read_lines(path)
     found = objects(lines)
     if not found:
         raise UserError("the log is empty")
@@ -253,14 +253,8 @@ def _print_table(report: dict[str, Any]) -> None:
         console.print(f"left out, for no log is of them: {', '.join(report['left_out'])}", highlight=False)
 
 
-def _lines(text: str) -> list[str]:
-    """Split at line ends alone: Unicode knows others, which stand within texts."""
-    lines = text.split("\n")
-    return lines if lines[-1] else lines[:-1]
-
-
 def _optional_lines(path: Path | None) -> list[str] | None:
-    return None if path is None else [line.strip() for line in _lines(read(path))]
+    return None if path is None else [line.strip() for line in read_lines(path)]
 
 
 def _write(path: Path, lines: Iterable[Any]) -> None:

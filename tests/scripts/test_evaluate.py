@@ -117,6 +117,18 @@ def test_a_reference_without_times_gives_quality_alone(run, folder: Path) -> Non
     assert report["longyaal_cu_ms"] is None
 
 
+@pytest.mark.parametrize("marked", ["zwei.jsonl", "segments.yaml", "segments.tsv", "zwei.txt"])
+def test_a_file_that_windows_saved_scores_as_any_other(run, folder: Path, marked: str) -> None:
+    log = product_log("zwei", folder)
+    (folder / "zwei.txt").write_text("\n".join(scored_talks.REFERENCES), encoding="utf-8")
+    table = "segments.yaml" if marked == "segments.yaml" else "segments.tsv"
+    arguments = [log, "--language", "de", "--segments", folder / table, "--reference", folder / "zwei.txt"]
+    expected = run(*arguments)
+    text = (folder / marked).read_text(encoding="utf-8")
+    (folder / marked).write_text(text, encoding="utf-8-sig", newline="\r\n")
+    assert run(*arguments) == expected
+
+
 def test_a_log_alone_gives_what_it_tells(run, folder: Path) -> None:
     (folder / "said.txt").write_text(scored_talks.SAID["zwei"], encoding="utf-8")
     report = run(product_log("zwei", folder), "--language", "de", "--transcript", folder / "said.txt")
