@@ -33,8 +33,10 @@ import numpy as np
 import torch
 from bench_common import Row
 from engine_rivals import LANGUAGES, LlamaCpp, Ours, Rival, Stock
+from text_files import read_lines
 
 from surtitle.pipeline.check import SPEECH
+from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.languages import find_language
 from surtitle.pipeline.process import exit_status
 from surtitle.sinks.load import load_model
@@ -180,20 +182,24 @@ def _middle_ratio(above: Sequence[float], below: Sequence[float]) -> float:
     return median(one / other for one, other in zip(above, below, strict=True))
 
 
-def score(arguments: argparse.Namespace, found: dict[str, Rival], folder: Path) -> Row:
-    """chrF of every engine on the first lines of `--source`."""
+def read_sentences(source: Path, reference: Path, count: int) -> tuple[list[str], list[str]]:
+    """The first `count` lines of both. Raises UserError where one can't be read, or they do not belong together."""
+    sources, references = (read_lines(path)[:count] for path in (source, reference))
+    if len(sources) != len(references):
+        raise UserError(f"{reference} has {len(references)} lines, expected {len(sources)}, as {source} has")
+    return sources, references
+
+
+def score(sources: Sequence[str], references: Sequence[str], to: str, found: dict[str, Rival], folder: Path) -> Row:
+    """chrF of every engine on English `sources`."""
     from sacrebleu.metrics import CHRF
 
-    prompt = rivals.Prompt(folder, find_language("en"), find_language(arguments.to))
-    sources, references = (
-        path.read_text(encoding="utf-8").splitlines()[: arguments.lines]
-        for path in (arguments.source, arguments.reference)
-    )
+    prompt = rivals.Prompt(folder, find_language("en"), find_language(to))
     scores: dict[str, float] = {}
     for name, rival in found.items():
         lines = [rival.translate(prompt, source) for source in sources]
         scores[name] = round(CHRF().corpus_score(lines, [references]).score, 2)
-        print(f"{name}: chrF {scores[name]} on {len(lines)} sentences, en to {arguments.to}")
+        print(f"{name}: chrF {scores[name]} on {len(lines)} sentences, en to {to}")
     return {"chrf": scores}
 
 
@@ -277,11 +283,14 @@ def main() -> None:
     if arguments.device == "cuda":
         common.conclude("engine", {"model": arguments.model, **on_gpu(arguments, folder, context)})
         return
+    texts = None  # read first: the measuring takes minutes
+    if arguments.source is not None:
+        texts = read_sentences(arguments.source, arguments.reference, arguments.lines)
     found = open_rivals(arguments, folder, context)
     measured = take_turns(found, arguments.turns, arguments.threads)
     figures = compare(found, measured, arguments.threads)
-    if arguments.source is not None:
-        figures |= score(arguments, found, folder)
+    if texts is not None:
+        figures |= score(*texts, arguments.to, found, folder)
     common.conclude("engine", {"model": arguments.model, "threads": arguments.threads, **figures})
 
 

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from surtitle.pipeline.errors import UserError
 from surtitle.sinks import static
 from surtitle.sinks.lean import LeanDecoder
 from surtitle.sinks.stock import StockDecoder
@@ -355,6 +356,17 @@ def test_the_engine_takes_turns_with_the_stock_loop_in_8_and_in_32_bits(tmp_path
     assert result["ms"]["segment"]["surtitle"] > 5 * result["ms"]["step"]["surtitle"]
     assert 3.5 < result["weights_gb"]["fp32"] / result["weights_gb"]["int8"] < 4.5
     assert result["chrf"].keys() == result["share_of_bandwidth"].keys() == engines
+
+
+def test_sentences_that_can_not_be_scored_are_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    source, reference = tmp_path / "en", tmp_path / "es"
+    source.write_text("One.\nTwo.\u2028And more.\nThree.\n", encoding="utf-8")
+    with pytest.raises(UserError, match=f"can't read {reference}"):
+        engine.read_sentences(source, reference, 2)
+    reference.write_text("Uno.\nDos.\n")
+    assert engine.read_sentences(source, reference, 2) == (["One.", "Two.\u2028And more."], ["Uno.", "Dos."])
+    with pytest.raises(UserError, match=f"{reference} has 2 lines, expected 3"):
+        engine.read_sentences(source, reference, 40)
 
 
 @pytest.mark.parametrize("decoder", ["lean", "static"])
