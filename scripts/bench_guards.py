@@ -55,7 +55,7 @@ class Shown:
 
 def read_sentences(path: Path) -> list[dict[str, str]]:
     """A row a sentence: its kind, and the sentence by language. Raises UserError for what is no such table."""
-    rows = list(csv.DictReader(text_files.read(path).splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
+    rows = list(csv.DictReader(text_files.read_lines(path), delimiter="\t", quoting=csv.QUOTE_NONE))
     if not rows:
         raise UserError(f"{path} has no sentence: expected a table with a column kind and one for each language")
     for number, row in enumerate(rows, 2):

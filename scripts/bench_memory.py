@@ -67,7 +67,7 @@ class Between:
 
 def read_names(path: Path) -> list[dict[str, str]]:
     """A row a name. Raises UserError for what is no such table."""
-    rows = list(csv.DictReader(text_files.read(path).splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
+    rows = list(csv.DictReader(text_files.read_lines(path), delimiter="\t", quoting=csv.QUOTE_NONE))
     for number, row in enumerate(rows, 2):
         if tuple(row) != _COLUMNS or not all(row.values()):
             raise UserError(f"{path}, line {number}: expected the columns {', '.join(_COLUMNS)}, and no empty cell")
@@ -80,8 +80,8 @@ def read_names(path: Path) -> list[dict[str, str]]:
 
 def read_between(source: Path, reference: Path | None) -> Between:
     """The lines of both files that have text. Raises UserError for files of different lengths, and for empty ones."""
-    sources = text_files.read(source).splitlines()
-    references = None if reference is None else text_files.read(reference).splitlines()
+    sources = text_files.read_lines(source)
+    references = None if reference is None else text_files.read_lines(reference)
     if references is not None and len(references) != len(sources):
         raise UserError(f"{reference} has {len(references)} lines, expected {len(sources)}, as {source} has")
     others: Sequence[str | None] = references or [None] * len(sources)

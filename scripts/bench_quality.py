@@ -20,6 +20,7 @@ import torch
 from bench_common import Losses, Row
 from engine_rivals import Prompt, costing, losses_of, pinned
 from score_quality import quality
+from text_files import read_lines
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
@@ -167,20 +168,12 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def read_lines(folder: Path, language: str, count: int) -> list[str]:
-    """The first `count` lines of `LANG.txt` in `folder`. Ends the process where it can not be read."""
-    path = folder / f"{language}.txt"
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        sys.exit(f"scripts/bench: can't read {path} ({error.strerror}): expected sentences, a line each")
-    lines = text.split("\n")  # Unicode knows other line ends, which stand within texts
-    return (lines if lines[-1] else lines[:-1])[:count]
-
-
 def read_texts(folder: Path, targets: Sequence[str], count: int) -> dict[str, list[str]]:
-    """The first `count` lines in English and in each target. Ends the process where they do not belong together."""
-    texts = {code: read_lines(folder, code, count) for code in ("en", *targets)}
+    """The first `count` lines in English and in each target: of `LANG.txt` in `folder`.
+
+    Raises UserError where one can't be read; ends the process where they do not belong together.
+    """
+    texts = {code: read_lines(folder / f"{code}.txt")[:count] for code in ("en", *targets)}
     for code, lines in texts.items():
         if len(lines) != len(texts["en"]):
             expected = f"expected {len(texts['en'])} as in en.txt"

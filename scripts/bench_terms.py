@@ -54,7 +54,7 @@ class Translated:
 
 def read_sentences(path: Path, glossary: Glossary, targets: Sequence[Language]) -> list[str]:
     """The lines of a file. Raises UserError for one that mentions no term that each of `targets` has words for."""
-    lines = text_files.read(path).splitlines()
+    lines = text_files.read_lines(path)
     for number, line in enumerate(lines, 1):
         for target in targets:
             if not glossary.renderings(line, ENGLISH.code, target.code):

@@ -55,7 +55,7 @@ def test_lines_without_text_are_left_out_of_both_files_and_a_short_text_is_said_
     between = read_between(source, reference)
     assert list(between.turns(3)) == [("one", "uno"), ("two", "dos"), ("one", "uno")]
     assert list(read_between(source, None).turns(2)) == [("one", None), ("two", None)]
-    reference.write_text("uno\n")
+    reference.write_text("uno\u2028otra vez\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"has 1 lines, expected 4"):
         read_between(source, reference)
 
