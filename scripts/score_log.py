@@ -7,6 +7,7 @@ other format and no metric.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -95,7 +96,7 @@ def record_of(log: Log, name: str, language: str) -> Record:
             for revisions in cues.values()
         ),
         audio=float(log.end.audio_ms),
-        source=log.session.source,
+        source=_spoken(log.session, said.values()),
         transcript=" ".join(caption.text for caption in said.values()),
         clock=log.session.clock,
         shown=tuple(_shown(cues[cue], said.get(cue), real=real) for cue in finals),
@@ -157,6 +158,14 @@ def _cues(log: Log, language: str) -> dict[int, list[CaptionMessage]]:
 def _said(log: Log) -> dict[int, CaptionMessage]:
     """Finals of what was said, by cue: in a language that is wanted too, they are known by their words."""
     return {each.cue: each for each in log.captions if each.final and (each.role == "source" or each.words)}
+
+
+def _spoken(session: SessionMessage, said: Iterable[CaptionMessage]) -> str:
+    """The language that most was said in: a session that expects several names the first of them."""
+    letters: Counter[str] = Counter()
+    for each in said:
+        letters[each.lang] += len(each.text)
+    return max(letters, key=lambda lang: letters[lang], default=session.source)
 
 
 def _finals(log: Log, language: str) -> dict[int, CaptionMessage]:

@@ -83,7 +83,7 @@ class Record:
     audio: float | None
     """Milliseconds of audio; None if the log does not tell."""
     source: str | None = None
-    """Language of the speech."""
+    """Language of the speech; of several the one that most was said in."""
     transcript: str | None = None
     """What was recognised, if the log tells."""
     clock: str | None = None

@@ -182,6 +182,13 @@ def test_the_transcript_of_several_languages_is_what_was_said_in_each() -> None:
     assert record(lines).transcript == "good morning und alle"
 
 
+def test_the_language_of_the_speech_is_the_one_that_most_was_said_in() -> None:
+    said = [caption(0, "en", "good morning", 1000), caption(1, "de", "und alle anderen", 2000) | {"role": "source"}]
+    assert record(log(*said, sources=["en", "de", "ja"]), "zh").source == "de"
+    assert record(log(said[0], sources=["en", "de", "ja"]), "zh").source == "en"
+    assert record(log(source="ja", sources=["ja", "de"]), "zh").source == "ja"
+
+
 CHANGED = (
     caption(0, "de", "Guten Morgen", 1000),
     caption(1, "de", "alle", 1500, final=False),
