@@ -51,11 +51,16 @@ def score(records: Sequence[Record], segments: Sequence[Sequence[Segment]], lang
     there is quality but no latency.
 
     Raises:
-        UserError: records of the real and of the virtual clock are mixed.
+        UserError: records of the real and of the virtual clock are mixed, or of speech in several languages.
     """
     clocks = {record.clock for record in records}
     if len(clocks) > 1:
         raise UserError("the logs are of different clocks or systems, expected one kind: score them apart")
+    spoken = {record.source for record in records}
+    if len(spoken) > 1:
+        raise UserError(
+            f"the logs are of speech in {', '.join(sorted(map(str, spoken)))}, expected one: score them apart"
+        )
     scores = Scores()
     _add_segmented(scores, records, segments, language, timed=timed)
     talks = [record.shown for record in records]

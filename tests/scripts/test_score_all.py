@@ -87,6 +87,11 @@ def test_both_clocks_are_not_pooled() -> None:
         score([RECORD, replace(RECORD, clock="virtual")], [], "de", timed=False)
 
 
+def test_logs_of_speech_in_several_languages_are_refused_since_one_transcript_would_be_of_another() -> None:
+    with pytest.raises(UserError, match="of speech in en, fr, expected one: score them apart"):
+        score([RECORD, replace(RECORD, source="fr")], [], "de", timed=False)
+
+
 def test_word_errors_are_pooled_by_the_references_lengths() -> None:
     worse = replace(RECORD, transcript="the mouse")
     found = word_errors([RECORD, worse], ["the house is old", "the house"], "en")
