@@ -66,7 +66,11 @@ def read_log(lines: Iterable[str]) -> Log:
         _refuse(len(messages), f"saw a {_kind(last)}, expected the end: the log is cut, or its session still runs")
     for number, (before, after) in enumerate(pairwise(messages), 2):
         if isinstance(after, SessionMessage) or isinstance(before, EndMessage):
-            _refuse(number, "another session begins, expected one in a log: cut it in two here")
+            _refuse(
+                number,
+                "another session begins, expected one in a log: cut it in two here or, if `surtitle serve` wrote it, "
+                f"take each session's lines by themselves (`grep {first.session}` finds those of the first)",
+            )
         if after.seq != before.seq + 1:
             _refuse(number, f"seq is {after.seq} after {before.seq}, expected {before.seq + 1}: lines are missing")
     captions = [message for message in messages if isinstance(message, CaptionMessage)]

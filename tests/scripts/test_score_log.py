@@ -147,6 +147,14 @@ def test_a_wrong_log_is_refused_with_the_line_and_the_reason(lines: list[str], m
     assert message in str(refused.value)
 
 
+def test_sessions_that_a_server_mixed_are_scored_one_by_one_as_the_refusal_says() -> None:
+    one, other = ([json.dumps({**json.loads(line), "session": name}) for line in WHOLE] for name in ("x1", "x2"))
+    mixed = [line for pair in zip(one, other, strict=True) for line in pair]
+    with pytest.raises(UserError, match=r"line 2: another session begins.*`grep x1` finds"):
+        read_log(mixed)
+    assert record([line for line in mixed if "x1" in line]) == record(WHOLE)
+
+
 def test_an_event_that_came_into_the_protocol_later_is_ignored_and_its_number_is_not() -> None:
     later = [*WHOLE[:3], '{"type":"applause","seq":8}', *WHOLE[3:]]
     with pytest.raises(UserError, match="line 5: seq is 8 after 8"):
