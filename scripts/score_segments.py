@@ -78,12 +78,14 @@ def with_references(segments: Sequence[Segment], lines: Sequence[str] | None) ->
     Raises:
         UserError: there are more or fewer lines than segments, or one is empty.
     """
+    cure = "expected --reference, or a TSV file with a column of that language"
     if lines is not None:
+        cure = "its line of the reference is empty, expected a line a segment"
         _check_count(segments, lines, "reference")
         segments = [replace(segment, reference=line) for segment, line in zip(segments, lines, strict=True)]
     for number, segment in enumerate(segments, 1):
         if not segment.reference.strip():
-            _refuse(number, "has no reference: expected --reference, or a TSV file with a column of that language")
+            _refuse(number, f"has no reference: {cure}")
     return list(segments)
 
 

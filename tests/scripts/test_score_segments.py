@@ -41,7 +41,7 @@ def test_lines_of_another_length_are_refused(count: int) -> None:
 def test_a_segment_without_a_reference_is_refused() -> None:
     with pytest.raises(UserError, match="segment 1: has no reference: expected --reference"):
         with_references(from_tsv(scored_talks.tsv(), "fr"), None)
-    with pytest.raises(UserError, match="segment 2: has no reference"):
+    with pytest.raises(UserError, match="segment 2: has no reference: its line of the reference is empty"):
         with_references([segment("a"), segment("a")], ["x", " "])
 
 
