@@ -62,7 +62,7 @@ def set_up_libraries() -> None:
 
 
 _TYPED = (
-    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP
 )  # fmt: skip
 """What is wrong with a path that somebody typed; with any other it is a mistake of ours."""
 

@@ -115,6 +115,7 @@ def test_results_are_reported_and_compared_without_running_anything(
         (["--out", "{}/nowhere"], "expected results of scripts/benchmark"),
         (["{}/suite.toml"], "no --data, expected the folder"),
         (["{}/nosuite.toml", "--data", "."], "nosuite.toml: No such file"),
+        (["{}/suite.toml", "--data", ".", "--out", "{}/suite.toml"], "suite.toml: File exists; choose another path"),
     ],
 )
 def test_what_is_missing_is_said_in_one_line(
