@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import os
 import shlex
 import shutil
@@ -72,8 +71,6 @@ class Evaluation:
 def main(arguments: Sequence[str]) -> int:
     """Run the command line; return its exit status."""
     options = parse(arguments)
-    # mweralign sets up logging for the whole process, in which others then tell of every child they start.
-    logging.getLogger().setLevel(logging.WARNING)
 
     def work() -> None:
         report = evaluate(options).report

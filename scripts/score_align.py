@@ -10,6 +10,7 @@ minutes and gigabytes for an hour of speech; a test holds it against theirs, cel
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -22,6 +23,9 @@ from omnisteval.tokenization import tokenize_words
 from score_record import Unit, joined, split
 
 from surtitle.pipeline.errors import UserError
+
+# mweralign sets up logging for the whole process, in which others then tell of every child they start.
+logging.getLogger().setLevel(logging.WARNING)
 
 _MATCH, _DELETE, _INSERT = 0, 1, 2
 Segments = list[list[Unit]]

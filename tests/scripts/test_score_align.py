@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,3 +72,13 @@ def test_characters_are_cut_between_characters() -> None:
 def test_silence_leaves_every_segment_empty(cut) -> None:
     language = {"language": "de"} if cut is soft_segments else {}
     assert cut([], ["eins", "zwei"], characters=False, **language) == [[], []]
+
+
+@pytest.mark.slow
+def test_what_other_libraries_note_stays_off_the_terminal_of_whoever_scores() -> None:
+    program = "import score_align, logging; logging.getLogger('matplotlib').info('generated new fontManager')"
+    paths = os.pathsep.join(filter(None, sys.path))
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
