@@ -13,7 +13,7 @@ from collections import deque
 STALL = 3.0
 """Seconds for which a source may send nothing, as one does that is muted, before what was said is over."""
 RECENT = 60.0
-"""Seconds: a source is as late as the least late of the pieces that came within them, and as early as the least early."""
+"""Seconds: a source is as late as the least late of the pieces within them, and as early as the least early."""
 
 
 class Arrivals:
