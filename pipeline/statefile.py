@@ -108,6 +108,7 @@ class Keeper:
         self._now = now
         self._tell = tell
         self._saved = now()
+        self._told = ""  # since it was last saved
 
     def keep_if_due(self) -> None:
         """Save if that was long ago. Where it can't be, that is told, and the captions go on."""
@@ -115,8 +116,11 @@ class Keeper:
             self._saved = self._now()
             try:
                 self.keep()
+                self._told = ""
             except UserError as error:
-                self._tell(f"{error}; trying again in a later pause")
+                if str(error) != self._told:  # a disk may be full all night
+                    self._tell(f"{error}; trying again in a later pause")
+                self._told = str(error)
 
     def keep(self) -> None:
         """Save now. Raises UserError where it can't be. What was saved before stays where nothing is known."""

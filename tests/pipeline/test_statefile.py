@@ -193,6 +193,20 @@ def test_a_disk_that_is_full_is_told_in_a_pause_and_is_a_failure_at_the_end() ->
         keeper.keep()
 
 
+def test_a_disk_that_is_full_all_night_is_told_once_and_again_when_it_is_full_the_next_day() -> None:
+    now, told, is_full = 0.0, list[str](), True
+
+    def save(held: SavedConversations) -> None:
+        if is_full:
+            raise UserError("can't write the state")
+
+    keeper = Keeper(state, save, now=lambda: now, tell=told.append)
+    for minute, is_full in enumerate((True,) * 500 + (False,) + (True,) * 2, 1):
+        now = minute * EVERY
+        keeper.keep_if_due()
+    assert told == ["can't write the state; trying again in a later pause"] * 2
+
+
 def test_what_was_saved_stays_where_nothing_is_known_any_more() -> None:
     saved = list[SavedConversations]()
     Keeper(dict, saved.append, now=lambda: 0.0, tell=saved.append).keep()
