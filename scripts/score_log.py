@@ -48,6 +48,7 @@ class Log:
     end: EndMessage
     captions: list[CaptionMessage] = field(default_factory=list)
     gaps: list[GapMessage] = field(default_factory=list)
+    changes: list[TargetsMessage] = field(default_factory=list)
 
 
 def read_log(lines: Iterable[str]) -> Log:
@@ -76,7 +77,8 @@ def read_log(lines: Iterable[str]) -> Log:
     captions = [message for message in messages if isinstance(message, CaptionMessage)]
     changes = [message for message in messages if isinstance(message, TargetsMessage)]
     _check_captions(first, captions, changes)
-    return Log(first, last, captions, [message for message in messages if isinstance(message, GapMessage)])
+    gaps = [message for message in messages if isinstance(message, GapMessage)]
+    return Log(first, last, captions, gaps, changes)
 
 
 def record_of(log: Log, name: str, language: str) -> Record:
@@ -106,7 +108,8 @@ def record_of(log: Log, name: str, language: str) -> Record:
         shown=tuple(_shown(cues[cue], said.get(cue), real=real) for cue in finals),
         changes=tuple(Change(each.cue, _revision(each, real=real)) for each in log.captions if each.lang == language),
         promises_broken=sum(_broken(revisions) for revisions in cues.values()),
-        untranslated=len(said.keys() - finals.keys()) + sum(each.untranslated is True for each in finals.values()),
+        untranslated=len((said.keys() & _wanted(log, language)) - finals.keys())
+        + sum(each.untranslated is True for each in finals.values()),
         skipped=float(sum(gap.end_ms - gap.start_ms for gap in log.gaps)),
         stats=tuple((name, float(value)) for name, value in log.end.stats.items()),
         models=tuple(log.session.models.items()),
@@ -170,6 +173,21 @@ def _spoken(session: SessionMessage, said: Iterable[CaptionMessage]) -> str:
     for each in said:
         letters[each.lang] += len(each.text)
     return max(letters, key=lambda lang: letters[lang], default=session.source)
+
+
+def _wanted(log: Log, language: str) -> set[int]:
+    """Cues that were captioned while `language` was to be translated into. A change is told between two cues: what was
+    said of the next one may be there before it, its last caption is not.
+    """
+    wanted: set[int] = set()
+    times = {each.cue: each.seq for each in log.captions if each.final}
+    for cue, seq in times.items():
+        targets = log.session.targets
+        for change in log.changes:
+            targets = change.targets if change.seq < seq else targets
+        if language in targets:
+            wanted.add(cue)
+    return wanted
 
 
 def _finals(log: Log, language: str) -> dict[int, CaptionMessage]:

@@ -97,7 +97,7 @@ class Record:
     promises_broken: int = 0
     """Revisions that changed what an earlier one had called stable."""
     untranslated: int = 0
-    """Cues with a final source text and no final in the language that is scored."""
+    """Cues that were said and have no translation, while the language that is scored was wanted."""
     skipped: float = 0.0
     """Milliseconds of audio that the log says were not recognised."""
     stats: tuple[tuple[str, float], ...] = ()

@@ -99,6 +99,20 @@ def test_cues_without_a_translation_are_counted() -> None:
     assert record(WHOLE, "zh").untranslated == 2
 
 
+def test_what_was_said_while_a_language_was_not_wanted_is_not_untranslated() -> None:
+    lines = log(
+        caption(0, "en", "good", 1000),
+        caption(0, "de", "gut", 1500),
+        caption(1, "en", "all", 2000),  # as it was said: there before it is translated
+        {"type": "targets", "targets": ["fr"]},
+        caption(1, "fr", "tous", 2500),
+        caption(2, "en", "bye", 3000),
+        targets=["de"],
+    )
+    assert (record(lines, "de").untranslated, record(lines, "fr").untranslated) == (0, 1)
+    assert record(lines, "en").untranslated == 0
+
+
 def test_a_broken_promise_is_counted() -> None:
     drafts = log(
         caption(0, "de", "Guten Tag", 1, final=False, stable=9),
