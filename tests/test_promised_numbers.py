@@ -141,6 +141,7 @@ ARCHITECTURE = {
     "# beginnings are kept; below a mean probability of #": (code.whisper.BEAMS, code.whisper._SURE),
     "a guess below a mean probability of # is none": code.inventions._DOUBT,
     "up to # seconds below # wait for the next look": (HEARING.short, HEARING.unsure),
+    "whose first # words are below #": (code.recognizer._FIRST, HEARING.soft),
     "where # of speech has no words": HEARING.unheard,
     "the gate opens up to # back": GATE.lead,
     "a likely one (#) is believed at once": code.spoken._LIKELY,
