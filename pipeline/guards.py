@@ -284,8 +284,9 @@ def _has_notes(source: str, translation: str) -> bool:
 
 def _loops(source: str, translation: str) -> bool:
     """In Chinese and Korean a word may be one letter (对对对对, 네네네네), and in Thai the mark that repeats it."""
-    is_said = bool(_LOOP_IN_SOURCE.search(source)) or _longest_loop(source) > 0
-    return not is_said and _longest_loop(translation) >= _LOOP_LENGTH
+    if _longest_loop(translation) < _LOOP_LENGTH:
+        return False
+    return not (_LOOP_IN_SOURCE.search(source) or _longest_loop(source))
 
 
 def _longest_loop(text: str) -> int:
