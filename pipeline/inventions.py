@@ -55,7 +55,7 @@ def heard(words: Sequence[Word], *, spaced: bool = True) -> list[Word]:
     """
     if doubted(words):
         return []
-    rush = _before_rush(words, _FAST_WORDS if spaced else 2 * _FAST_WORDS, _FAST)
+    rush = _before_rush(words, _fast_words(spaced), _FAST)
     if rush < len(words) and rush <= _FEW:
         return []
     instant = _before_rush(words, _INSTANT_WORDS, _INSTANT)
@@ -91,7 +91,7 @@ def said_once(words: Sequence[Word], after: Sequence[Word], *, until: float, spa
     """
     every = [*after, *words]
     texts = [bare(word.text) for word in every]
-    a_word = _FAST / (_FAST_WORDS if spaced else 2 * _FAST_WORDS)
+    a_word = _FAST / _fast_words(spaced)
     for at in range(len(after), len(every)):
         for size in _sizes(spaced)[0 if spaced else 1 : min(at, len(every) - at)]:
             spoken = min(every[at + size - 1].end, until) - every[at].start
@@ -103,6 +103,11 @@ def said_once(words: Sequence[Word], after: Sequence[Word], *, until: float, spa
 def _sizes(spaced: bool) -> range:
     """How many words, or pieces of them, a loop may go round."""
     return range(1, (_LOOP_WORDS if spaced else 2 * _LOOP_WORDS) + 1)
+
+
+def _fast_words(spaced: bool) -> int:
+    """How many words, or pieces of them, take at least `_FAST`."""
+    return _FAST_WORDS if spaced else 2 * _FAST_WORDS
 
 
 def _rounds(size: int) -> int:
