@@ -195,9 +195,10 @@ class TextDecoder:
         if text == self._text or text.endswith("\N{REPLACEMENT CHARACTER}"):
             return ""
         waited = self._ids[self._given :]
+        alone = self._decode(waited)
         # bytes that are no character spoil those before them too where a tokenizer falls back on bytes
-        piece = text[len(self._text) :] if text.startswith(self._text) else self._decode(waited)
-        self._ids, self._given, self._text = waited, len(waited), self._decode(waited)
+        piece = text[len(self._text) :] if text.startswith(self._text) else alone
+        self._ids, self._given, self._text = waited, len(waited), alone
         return piece
 
     def _decode(self, ids: list[int]) -> str:
