@@ -179,15 +179,9 @@ def _wanted(log: Log, language: str) -> set[int]:
     """Cues that were captioned while `language` was to be translated into. A change is told between two cues: what was
     said of the next one may be there before it, its last caption is not.
     """
-    wanted: set[int] = set()
-    times = {each.cue: each.seq for each in log.captions if each.final}
-    for cue, seq in times.items():
-        targets = log.session.targets
-        for change in log.changes:
-            targets = change.targets if change.seq < seq else targets
-        if language in targets:
-            wanted.add(cue)
-    return wanted
+    ended = {each.cue: each.seq for each in log.captions if each.final}
+    told = [(log.session.seq, log.session.targets), *((each.seq, each.targets) for each in log.changes)]
+    return {cue for cue, end in ended.items() if language in [targets for seq, targets in told if seq < end][-1]}
 
 
 def _finals(log: Log, language: str) -> dict[int, CaptionMessage]:
