@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import takewhile
+from math import prod
 
 from surtitle.pipeline.events import Word
 from surtitle.pipeline.text import bare
@@ -29,6 +30,8 @@ _FAST = 0.5
 """Seconds that `_FAST_WORDS` take at least."""
 _AGAIN = 0.1
 """Seconds of speech that anybody takes at least to say something again."""
+_BRIEF = 0.04
+"""Seconds below which a word takes no time: two positions of the encoder."""
 _FEW = 2
 """Words that, alone before others that take no time, were not said either."""
 _INSTANT_WORDS = 5
@@ -48,18 +51,31 @@ def doubted(words: Sequence[Word]) -> bool:
     return sureness(words) < _DOUBT
 
 
+def unlikely(words: Sequence[Word]) -> bool:
+    """Whether a model that knows nothing yet does not believe that somebody began so: by the mean of the logarithms, as
+    Whisper doubts (Radford et al. 2022, 4.5). What is no speech makes phrases of which only the first word is unlikely:
+    "Thank you very much."
+    """
+    return prod(word.probability for word in words) < _DOUBT ** len(words)
+
+
 def heard(words: Sequence[Word], *, spaced: bool = True) -> list[Word]:
     """The first of `words`, as far as they can have been said: up to a loop's second round, or words without time.
 
-    None of a guess that the model itself doubts. Where nothing is `spaced` they are pieces of words.
+    None of a guess that the model itself doubts, be it for what stays alone: each round of a loop is surer than the one
+    before. Where nothing is `spaced` they are pieces of words.
     """
     if doubted(words):
         return []
+    a_word = _FAST / _fast_words(spaced)
     rush = _before_rush(words, _fast_words(spaced), _FAST)
+    if 2 * sum(word.end - word.start >= a_word for word in words[rush:]) >= len(words) - rush:
+        rush = len(words)  # most of them do take time: where the first of them are was guessed too late
     if rush < len(words) and rush <= _FEW:
         return []
     instant = _before_rush(words, _INSTANT_WORDS, _INSTANT)
-    return list(words[: min(rush, instant, _before_loop([bare(word.text) for word in words], _sizes(spaced)))])
+    kept = words[: min(rush, instant, _before_loop([bare(word.text) for word in words], _sizes(spaced)))]
+    return [] if doubted(kept) else list(kept)
 
 
 def loops(words: Sequence[Word], after: Sequence[Word], *, spaced: bool = True) -> bool:
@@ -80,6 +96,20 @@ def recites(words: Sequence[Word], after: Sequence[Word]) -> bool:
     begin = [bare(word.text) for word in words[:_RECITED]]
     said = [bare(word.text) for word in after]
     return any(said[at : at + len(begin)] == begin for at in range(len(said)))
+
+
+def repeats(words: Sequence[Word], *, spaced: bool = True) -> bool:
+    """Whether words of `words` stand twice in a row, one of them in no time: nobody says that, nor loops yet.
+
+    A piece of a word may be one twice: where nothing is `spaced`, two at least.
+    """
+    texts = [bare(word.text) for word in words]
+    return any(
+        texts[at - size : at] == texts[at : at + size]
+        and any(word.end - word.start < _BRIEF for word in words[at - size : at + size])
+        for size in _sizes(spaced)[0 if spaced else 1 :]
+        for at in range(size, len(texts) - size + 1)
+    )
 
 
 def said_once(words: Sequence[Word], after: Sequence[Word], *, until: float, spaced: bool = True) -> list[Word]:

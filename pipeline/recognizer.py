@@ -18,7 +18,7 @@ from surtitle.pipeline.agreement import CommitPolicy
 from surtitle.pipeline.alignment import Alignment
 from surtitle.pipeline.events import SAMPLE_RATE, Samples, Word
 from surtitle.pipeline.gate import Closed, GateEvent, GateSettings, Opened, Quiet, SpeechGate
-from surtitle.pipeline.inventions import heard, loops, recites, said_once, sureness
+from surtitle.pipeline.inventions import heard, loops, recites, said_once, sureness, unlikely
 from surtitle.pipeline.level import Level
 from surtitle.pipeline.sentences import ends_sentence
 from surtitle.pipeline.spoken import Speaks, SpokenLanguage
@@ -329,6 +329,8 @@ class Recognizer:
         if sounds == sounded:
             return list(guess)
         believed = heard(guess, spaced=is_spaced(self._spoken.current))
+        if not self._recent and unlikely(believed):
+            believed = []
         goes_on = bool(before) and sounds[: len(before)] == sounded
         return list(before) if last and guess and not believed and (self._committed or goes_on) else believed
 

@@ -28,7 +28,7 @@ from surtitle.pipeline.continuing import continued, is_worth_it, load_continuing
 from surtitle.pipeline.cublas import load_cublas
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import SAMPLE_RATE, Device, Samples, Word
-from surtitle.pipeline.inventions import doubted, heard, sureness
+from surtitle.pipeline.inventions import doubted, heard, repeats, sureness
 from surtitle.pipeline.text import is_spaced
 from surtitle.pipeline.written import echoes, shown_before
 
@@ -156,8 +156,9 @@ class Whisper:
     ) -> list[Word]:
         """The words of `samples` (16 kHz, at most LONGEST seconds) that follow the `committed` ones.
 
-        Where nothing follows them (`last`), the decoder is patient; and a loop is read again, in the 30 s that Whisper
-        was trained on, unless it `can_wait`: others end by themselves, with a second more of audio. Where the speaker
+        What is said twice at once is read again, with twice the silence behind it. Where nothing follows (`last`), the
+        decoder is patient; and a loop is read again, in the 30 s that Whisper was trained on, unless it `can_wait`:
+        others end by themselves, with a second more of audio. Where the speaker
         `goes_on` behind the committed words, there is one more word at least: a model stops at times at a full stop.
 
         Times are seconds from the first sample. `past` is the audio just before `samples`, as much of it as fits, and
@@ -172,6 +173,9 @@ class Whisper:
         seconds = len(samples) / SAMPLE_RATE
         asked = _Asked(tokenizer, prompt, prefix, seconds, patient=last, goes_on=goes_on or not committed)
         words = self._guess(self._encode(samples, past), asked)
+        if not doubted(words) and repeats(words, spaced=is_spaced(language)):
+            again = self._guess(self._read(samples, past, self._span(samples) + self._padding), asked)
+            words = words if repeats(again, spaced=is_spaced(language)) else again
         # what is doubted is not read again: of noise the whole 30 s make a phrase that is likely
         if (
             last

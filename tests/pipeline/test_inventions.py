@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from surtitle.pipeline.events import Word
-from surtitle.pipeline.inventions import heard, loops, recites, said_once
+from surtitle.pipeline.inventions import heard, loops, recites, repeats, said_once, unlikely
 
 
 def said(text: str, seconds: float = 0.3, start: float = 0.0) -> list[Word]:
@@ -169,6 +169,70 @@ def test_a_loop_may_go_round_twice_as_many_pieces_of_words() -> None:
     assert heard(guess) == guess
     assert loops(guess[33:], guess[:33], spaced=False)
     assert not loops(guess[33:], guess[:33])
+
+
+def timed(text: str) -> list[Word]:
+    """Words, each with its seconds: `one 0.5 two 0`."""
+    words, now = [], 0.0
+    for word, seconds in zip(text.split()[::2], map(float, text.split()[1::2]), strict=True):
+        words.append(Word(word, now, now + seconds, 0.9))
+        now += seconds
+    return words
+
+
+def test_a_loop_is_not_heard_once_where_its_first_round_is_doubted() -> None:
+    # whisper-base of music: each round makes the next surer
+    rounds = [(0.11, 0.07, 0.1), (0.45, 0.39, 0.55), (0.9, 0.9, 0.82), (0.99, 0.99, 0.95), (0.99, 1.0, 0.99)]
+    texts = ["I'm", "not", "sure"]
+    guess = [
+        Word(texts[i], n + i / 3, n + (i + 1) / 3, sure) for n, each in enumerate(rounds) for i, sure in enumerate(each)
+    ]
+    assert heard(guess) == []
+    assert text_of(heard(said("I'm not sure " * 5))) == "I'm not sure"
+
+
+def test_words_that_take_time_behind_some_that_take_none_were_said() -> None:
+    # whisper-base behind "esto parece", which it wrote twice: at each look it was these words, and none was believed
+    late = "tener 0 sentido 0 ya 0.1 que 0.1 en 0.08 la 0.08 tierra 0.3 no 0.32 se 0.16 percibe 0.48 su 0.12 movi 0.4"
+    assert heard(timed(late)) == timed(late)
+    assert heard(timed("tener 0 sentido 0 ya 0 que 0 en 0.1 la 0.08")) == []
+
+
+@pytest.mark.parametrize(
+    ("guess", "is_written_twice"),
+    [
+        # whisper-base, with three seconds of silence behind each
+        ("esto 0.5 parece 0.26 tener 0.2 sentido 0 esto 0 parece 0 tener 0.14 sentido 0.42", True),
+        ("Carpaneo 0.78 participó 0.42 Carpaneo 0 participó 0.38", True),
+        ("for 0.26 you. 0.2 For 0 you. 0.04", True),
+        ("no, 0.3 no, 0.3 no, 0.2", False),
+        ("that 0.2 that 0.02 is 0.1", True),
+        ("one 0.3 a 0 two 0.2 a 0", False),
+        ("", False),
+    ],
+)
+def test_words_that_stand_twice_in_a_row_and_take_no_time_were_written_twice(
+    guess: str, is_written_twice: bool
+) -> None:
+    assert repeats(timed(guess)) == is_written_twice
+    assert not repeats(timed("も 0.1 も 0 が 0.1"), spaced=False)  # a piece of a word may be one twice
+
+
+@pytest.mark.parametrize(
+    ("sureness", "is_not_believed"),
+    [  # "Thank you very much." and "Thank you." of music; a first word that was misheard; and one that is sure
+        ((0.03, 0.95, 0.15, 1.0), True),
+        ((0.01, 0.94), True),
+        ((0.07, 0.88, 0.98), False),
+        ((0.31,), False),
+        ((0.29,), True),
+        ((), False),
+    ],
+)
+def test_a_phrase_of_which_the_first_word_is_unlikely_is_unlikely(
+    sureness: tuple[float, ...], is_not_believed: bool
+) -> None:
+    assert unlikely([Word("so", 0.3 * i, 0.3 * i + 0.3, each) for i, each in enumerate(sureness)]) == is_not_believed
 
 
 @given(st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=30), st.floats(0.09, 1.0))

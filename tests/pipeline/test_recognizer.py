@@ -191,6 +191,18 @@ def test_what_the_model_itself_doubts_is_not_said() -> None:
     assert texts(ears.push(TALK) + ears.flush()) == [name(number) for number in range(1, 30)]
 
 
+@pytest.mark.parametrize("is_beginning", [True, False])
+def test_a_phrase_that_begins_unlikely_is_said_behind_words_and_not_at_a_beginning(is_beginning: bool) -> None:
+    def thankful(samples: Samples, *, committed: str = "", **asked: object) -> list[Word]:
+        words = transcribe(samples, language="en", committed=committed)
+        is_due = is_beginning or committed
+        return [replace(word, probability=0.01 if is_due and not i else 0.95) for i, word in enumerate(words)]
+
+    ears = Recognizer(thankful, probability, languages=["en"])
+    heard = ears.push(np.concatenate((speech(1, 2), silence(3.0)))) + ears.flush()
+    assert texts(heard) == ([] if is_beginning else ["w1", "w2"])
+
+
 def test_a_model_that_recites_what_it_was_shown_is_not_believed() -> None:
     # whisper-base does so of noise: six times in sixty, and never surer than 0.05
     def reciting(

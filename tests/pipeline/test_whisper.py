@@ -103,6 +103,27 @@ def test_where_nothing_is_committed_an_unsure_guess_is_none_if_greedily_nothing_
     assert Written(beams, greedy)._guess(None, asked) == (beams if is_said else greedy)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("again", "is_taken"), [("one", True), ("one one", False)])
+def test_what_is_written_twice_at_once_is_read_again_with_more_silence(large: Path, again: str, is_taken: bool) -> None:
+    spans: list[float] = []
+
+    def words(text: str) -> list[Word]:
+        return [Word(each, 0.5 * min(i, 1), 0.5, 0.9) for i, each in enumerate(text.split())]
+
+    class Twice(Whisper):
+        def _read(self, samples: Samples, past: Samples, span: float) -> float:
+            spans.append(span)
+            return span
+
+        def _guess(self, encoded: float, asked: _Asked) -> list[Word]:
+            return words("two two" if encoded < 4.5 else again)
+
+    heard = Twice(large, threads=1).transcribe(np.zeros(SAMPLE_RATE, np.float32), language="en")
+    assert spans == [4.0, 7.0]
+    assert heard == words(again if is_taken else "two two")
+
+
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a model of 128 bands, as large-v3 is, in which no file says so; of no use but for its shape."""
