@@ -68,12 +68,10 @@ def heard(words: Sequence[Word], *, spaced: bool = True) -> list[Word]:
     if doubted(words):
         return []
     a_word = _FAST / _fast_words(spaced)
-    rush = _before_rush(words, _fast_words(spaced), _FAST)
-    if 2 * sum(word.end - word.start >= a_word for word in words[rush:]) >= len(words) - rush:
-        rush = len(words)  # most of them do take time: where the first of them are was guessed too late
+    rush = _before_rush(words, _fast_words(spaced), _FAST, a_word)
     if rush < len(words) and rush <= _FEW:
         return []
-    instant = _before_rush(words, _INSTANT_WORDS, _INSTANT)
+    instant = _before_rush(words, _INSTANT_WORDS, _INSTANT, a_word)
     kept = words[: min(rush, instant, _before_loop([bare(word.text) for word in words], _sizes(spaced)))]
     return [] if doubted(kept) else list(kept)
 
@@ -161,7 +159,13 @@ def _before_loop(texts: Sequence[str], sizes: range) -> int:
     return len(texts)
 
 
-def _before_rush(words: Sequence[Word], count: int, seconds: float) -> int:
-    """Words before the first `count` that together take less than so many seconds; all where there are none."""
-    starts = range(len(words) - count + 1)
-    return next((i for i in starts if words[i + count - 1].end - words[i].start < seconds), len(words))
+def _before_rush(words: Sequence[Word], count: int, seconds: float, a_word: float) -> int:
+    """Words before the first `count` that together take less than so many seconds; all where there are none.
+
+    Where most words from there on do take the time of `a_word`, it was only guessed too late where they begin.
+    """
+    takes_time = [word.end - word.start >= a_word for word in words]
+    for i in range(len(words) - count + 1):
+        if words[i + count - 1].end - words[i].start < seconds and 2 * sum(takes_time[i:]) < len(words) - i:
+            return i
+    return len(words)
