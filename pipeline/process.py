@@ -6,9 +6,11 @@ wrong usage, 130 interrupted, or nobody reads the output any more. Knows no comm
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import errno
 import os
+import signal
 import sys
 from collections.abc import Callable
 from io import TextIOWrapper
@@ -95,6 +97,8 @@ def exit_status(program: str, work: Callable[[], int | None]) -> int:
         )
     finally:
         _let_go()
+        # first of what libraries do when Python ends: who presses Ctrl-C once more then has nothing to be told
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_DFL)
 
 
 def _let_go() -> None:

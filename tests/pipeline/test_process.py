@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import subprocess
 import sys
 
@@ -38,3 +39,21 @@ def test_nine_threads_share_two_heaps_unless_the_environment_says_otherwise(want
     environment = {name: value for name, value in os.environ.items() if name != "MALLOC_ARENA_MAX"} | wanted
     command = [sys.executable, "-c", NINE_THREADS]
     assert subprocess.check_output(command, env=environment, text=True).count("<heap nr=") == heaps
+
+
+ENDING = """
+import atexit, sys, time
+from surtitle.pipeline.process import exit_status
+atexit.register(lambda: (print("ending", flush=True), time.sleep(60)))  # as libraries tidy up
+sys.exit(exit_status("surtitle", lambda: 0))
+"""
+
+
+def test_who_presses_ctrl_c_once_more_while_python_ends_sees_no_traceback() -> None:
+    command = [sys.executable, "-c", ENDING]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ending\n"
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=30)
+    assert (process.returncode, told) == (-signal.SIGINT, "")

@@ -72,7 +72,8 @@ async def test_a_rest_lets_other_sessions_have_their_turn(workers: Workers) -> N
     async def while_another_translates() -> AsyncIterator[Item]:
         async for item in until_it_rests(translator):
             yield item
-        await asyncio.wrap_future(workers.llm.submit(lambda: None))
+        await asyncio.wrap_future(workers.llm.submit(translator.resting.clear))
+        await asyncio.to_thread(translator.resting.wait)  # it goes on where it was
 
     await captioned(while_another_translates(), workers, kind="real", ears=PausingEars(), translator=translator)
     assert translator.rests > 1
