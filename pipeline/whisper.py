@@ -158,8 +158,8 @@ class Whisper:
 
         What is said twice at once is read again, with twice the silence behind it. Where nothing follows (`last`), the
         decoder is patient; and a loop is read again, in the 30 s that Whisper was trained on, unless it `can_wait`:
-        others end by themselves, with a second more of audio. Where the speaker
-        `goes_on` behind the committed words, there is one more word at least: a model stops at times at a full stop.
+        others end by themselves, with a second more of audio. Where the speaker `goes_on` behind the committed words,
+        there is one more word at least: a model stops at times at a full stop.
 
         Times are seconds from the first sample. `past` is the audio just before `samples`, as much of it as fits, and
         `before` the text, for context. A first word that is only punctuation belongs to the last committed word.
@@ -168,22 +168,16 @@ class Whisper:
         if len(samples) < _FRAME:
             return []
         prompt = [*shown_before(before, language, tokenizer), *tokenizer.sot_sequence, tokenizer.no_timestamps]
-        space = " " if is_spaced(language) else ""
-        prefix = tokenizer.encode(space + committed) if committed else []
+        spaced, span = is_spaced(language), self._span(samples)
+        prefix = tokenizer.encode((" " if spaced else "") + committed) if committed else []
         seconds = len(samples) / SAMPLE_RATE
         asked = _Asked(tokenizer, prompt, prefix, seconds, patient=last, goes_on=goes_on or not committed)
         words = self._guess(self._encode(samples, past), asked)
-        if not doubted(words) and repeats(words, spaced=is_spaced(language)):
-            again = self._guess(self._read(samples, past, self._span(samples) + self._padding), asked)
-            words = words if repeats(again, spaced=is_spaced(language)) else again
+        if span < _WHOLE and not doubted(words) and repeats(words, spaced=spaced):
+            again = self._guess(self._read(samples, past, min(span + self._padding, _WHOLE)), asked)
+            words = words if repeats(again, spaced=spaced) else again
         # what is doubted is not read again: of noise the whole 30 s make a phrase that is likely
-        if (
-            last
-            and not can_wait
-            and not doubted(words)
-            and heard(words, spaced=is_spaced(language)) != words
-            and self._span(samples) < _WHOLE
-        ):
+        if span < _WHOLE and last and not can_wait and not doubted(words) and heard(words, spaced=spaced) != words:
             words = self._guess(self._read(samples, _NOTHING, _WHOLE), asked)
         return [] if not committed and echoes(words, language) else words
 

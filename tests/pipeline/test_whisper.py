@@ -124,6 +124,26 @@ def test_what_is_written_twice_at_once_is_read_again_with_more_silence(large: Pa
     assert heard == words(again if is_taken else "two two")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("shortest", "spans"), [(0.0, [28.0, 30.0]), (30.0, [30.0])])
+def test_what_is_read_again_is_no_longer_than_what_the_encoder_takes(
+    large: Path, shortest: float, spans: list[float]
+) -> None:
+    read: list[float] = []
+
+    class Twice(Whisper):
+        def _read(self, samples: Samples, past: Samples, span: float) -> Any:
+            read.append(span)
+            return super()._read(samples, past, span)
+
+        def _guess(self, encoded: Any, asked: _Asked) -> list[Word]:
+            return [Word("two", 0.0, 0.5, 0.9), Word("two", 0.5, 0.5, 0.9)]
+
+    noise = np.random.default_rng(1).normal(0, 0.1, round(LONGEST * SAMPLE_RATE)).astype(np.float32)
+    Twice(large, threads=1, shortest=shortest).transcribe(noise, language="en")
+    assert read == spans
+
+
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a model of 128 bands, as large-v3 is, in which no file says so; of no use but for its shape."""
