@@ -6,6 +6,8 @@ abbreviation's or an ordinal's, and dots a hesitation's: then the next word tell
 
 from __future__ import annotations
 
+import re
+
 SENTENCE_ENDS = ".?!…。？！؟।"
 DASHES = "—–"
 CLAUSE_ENDS = f",;:，；：、،؛{DASHES}"
@@ -66,6 +68,13 @@ _LAST_AT_TIMES = by_language(
 """Abbreviations that a sentence can end with."""
 _NUMBERED = by_language(en="no nos jan feb aug sept oct nov dec")
 """Of these, those that stand before numbers; before anything else they end a sentence, as words and names do."""
+_BEGIN_SENTENCES = by_language(
+    en="A After All An And Are As At Because Before But By Can Could Did Do Does Every For From Had Has Have He Her "
+    "Here His How If In Is It Its Let My Not Now On Or Our She So Some That The Their Then There These They This Those "
+    "To Was We Were What When Where Which While Who Why With You Your"
+)
+"""Small words, which names do not go on with: with a capital they begin a sentence, whatever is before."""
+_APOSTROPHE = re.compile("['’]")
 _ORDINAL_STOP = frozenset({"de", "da", "no", "fi", "cs", "sk", "pl", "hu", "hr", "sl", "sr", "tr", "et", "lv", "is"})
 """Languages that write ordinal numbers with a stop: `am 3. Mai`."""
 _ROMAN = frozenset("ivx")
@@ -97,13 +106,15 @@ def ends_sentence(word: str, language: str) -> bool:
 
 
 def ended_after_all(word: str, following: str, language: str) -> bool:
-    """True if `word` ended a sentence after all, as the one after it tells: `I said no. Then`, `Well... But`."""
-    bare = word.rstrip(_CLOSING_QUOTES)
+    """True if `word` ended a sentence after all, as the one after it tells: `I said no. Then`, `Well... But`,
+    `at 5 p.m. We`."""
+    bare, begins = word.rstrip(_CLOSING_QUOTES), following.lstrip(OPENERS)
     stem = _written(bare).lower()
+    if bare[-1:] == "." and (_is_dotted(stem, language) or (len(stem) == 1 and stem.isalpha())):
+        return _APOSTROPHE.split(begins)[0].rstrip(CLAUSE_ENDS) in _BEGIN_SENTENCES.get(language, NONE)
     is_number = stem.isdigit() and language not in _ORDINAL_STOP
     if not (_hesitates(bare) or (bare[-1:] == "." and (is_number or stem in _LAST_AT_TIMES.get(language, NONE)))):
         return False
-    begins = following.lstrip(OPENERS)
     if stem in _NUMBERED.get(language, NONE):
         return not begins[:1].isdigit()
     # German writes nouns with a capital, and English its I
