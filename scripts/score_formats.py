@@ -160,23 +160,23 @@ def from_simulstream(lines: Sequence[Json], *, characters: bool) -> list[Record]
     Raises:
         UserError: a step belongs to no recording, or deletes what was not there.
     """
-    names: dict[str | int, str] = {}
-    steps: dict[str | int, list[_Step]] = {}
+    found: list[tuple[str, list[_Step]]] = []
+    steps: dict[str | int, list[_Step]] = {}  # of the newest with this id: its server uses ids again
     for number, line in enumerate(lines, 1):
         what = f"object {number}"
         if "metadata" in line:
             named = _convert(line, _Named, what)
-            names[named.id] = PurePosixPath(named.metadata.wav_name).stem
             steps[named.id] = []
+            found.append((PurePosixPath(named.metadata.wav_name).stem, steps[named.id]))
         elif "model_loading_time" not in line:
             step = _convert(line, _Step, what)
             if step.id not in steps:
                 raise UserError(f"{what} belongs to no recording: expected one with metadata before it")
             steps[step.id].append(step)
-    tokens = [token for own in steps.values() for step in own for token in step.generated_tokens]
+    tokens = [token for _, own in found for step in own for token in step.generated_tokens]
     marked = any("▁" in token or token.startswith(" ") for token in tokens)
     between = "" if marked or characters else " "
-    return _distinct([_simulstream(names[key], steps[key], between, characters=characters) for key in names])
+    return _distinct([_simulstream(name, own, between, characters=characters) for name, own in found])
 
 
 def _simulstream(name: str, steps: Sequence[_Step], between: str, *, characters: bool) -> Record:

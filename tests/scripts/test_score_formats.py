@@ -111,6 +111,15 @@ def test_simulstreams_deletions_are_erasures() -> None:
     assert (record.audio, dict(record.stats)) == (3000, {"compute_s": 0.75})
 
 
+def test_recordings_to_which_a_server_gave_the_same_id_are_all_there() -> None:
+    other = {"id": 0, "metadata": {"wav_name": "two.wav"}}  # it is where a connection lay in memory, as the next may
+    found = from_simulstream([NAMED, step(1.0, ["the"]), other, step(1.0, ["a", "cat"])], characters=False)
+    assert [(each.name, [unit.text for unit in each.settled.units]) for each in found] == [
+        ("one", ["the"]),
+        ("two", ["a", "cat"]),
+    ]
+
+
 def test_simulstreams_plain_words_are_put_together_by_spaces() -> None:
     (record,) = from_simulstream([NAMED, step(1.0, ["the", "cat"])], characters=False)
     assert [unit.text for unit in record.settled.units] == ["the", "cat"]
@@ -155,6 +164,7 @@ def test_a_wrong_simuleval_object_is_refused(line: dict[str, Any], message: str)
         ([NAMED, step(1.0, ["a"], generated_tokens=None)], "object 2"),
         ([NAMED, step(1.0, ["a"]), step(2.0, [], ["b"])], "deleted tokens are not the last ones"),
         ([NAMED, {**NAMED, "id": 1}], "recording one is there twice"),
+        ([NAMED, NAMED], "recording one is there twice"),
         ([{"model_loading_time": 1.0}], "no recording"),
     ],
 )
