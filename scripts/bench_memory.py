@@ -44,7 +44,7 @@ class Rendered:
     remembered: bool
     """Whether with the memory."""
     introduced: str
-    """The translation of its introduction."""
+    """The translation of its introduction; empty where there is none."""
     mentioned: str
     """That of its mention, long after."""
     first: str | None
@@ -107,7 +107,7 @@ def render(
 
 def _translated(translator: Translator, text: str) -> str:
     ((_, found),) = translator.translate(text)
-    return found.text
+    return "" if found.untranslated else found.text  # in what was said the name stands as it was said
 
 
 def read_turns(translator: Translator, target: Language, between: Between, turns: int, *, pause_every: int) -> int:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bench_memory import NAMES, Between, judged, read_between, read_names, run
+from bench_memory import NAMES, Between, judged, read_between, read_names, render, run
 from tiny_translator import SMALLEST, SPANISH, TERMS, write_model
 
 from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.events import Translated
+from surtitle.pipeline.translator import Translator
 
 ROW = {"name": "Marenko", "introduction": "He is called Marenko.", "mention": "We saw Marenko."}
 
@@ -46,6 +49,22 @@ def test_a_name_is_rendered_as_at_first_where_its_word_is_the_same(
 ) -> None:
     found = judged(ROW, introduced, mentioned, SPANISH, remembered=True)
     assert (found.first, found.as_at_first) == (first, same)
+
+
+class Silent(Translator):
+    """Translates nothing: what was said is shown."""
+
+    def __init__(self) -> None:
+        """Without a model."""
+
+    def translate(self, text: str, **_: object) -> Iterator[tuple[str, Translated]]:
+        yield "es", Translated(text, untranslated=True)
+
+
+def test_a_name_that_stands_in_what_could_not_be_translated_is_not_rendered() -> None:
+    ((_, introduced, mentioned),) = render(Silent(), [ROW], lambda: None)
+    found = judged(ROW, introduced, mentioned, SPANISH, remembered=True)
+    assert (found.first, found.as_at_first) == (None, False)
 
 
 def test_lines_without_text_are_left_out_of_both_files_and_a_short_text_is_said_again(tmp_path: Path) -> None:
