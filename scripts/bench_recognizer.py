@@ -184,8 +184,13 @@ def _note_erased(heard: Heard, before: Sequence[str], now: Sequence[Word]) -> li
 
 
 def recordings(plan: suite_plan.Plan, only: str) -> list[Case]:
-    """One case for each recording and language spoken."""
+    """One case for each recording and language spoken. Raises UserError where none is called so."""
     found = {(case.recording, case.source): case for case in plan.cases if only in f"{case.recording}.{case.source}"}
+    if not found:
+        case = plan.cases[0]
+        raise UserError(
+            f"--only {only}: no recording is called so, expected part of a name such as {case.recording}.{case.source}"
+        )
     return list(found.values())
 
 
@@ -293,6 +298,8 @@ def parse() -> argparse.Namespace:
     )
     parser.set_defaults(threads=1)
     arguments = parser.parse_args()
+    if arguments.data is None and not arguments.noise:
+        parser.error("neither --data nor --noise, expected recordings or seconds of sounds to hear")
     try:
         for name in arguments.ways:
             way(name)
@@ -340,6 +347,7 @@ def _models(folder: Path, ways: Sequence[str], threads: int, device: Device) -> 
 def main() -> None:
     arguments = parse()
     folder = common.model_folder(arguments.model)
+    cases = recordings(suite_plan.plan(text_files.read(arguments.suite)), arguments.only) if arguments.data else []
     silero = SileroModel()
     whispers = _models(folder, arguments.ways, arguments.threads, arguments.device)
     given = arguments.glossary
@@ -352,7 +360,6 @@ def main() -> None:
         common.add_row(path, row)
         common.say(" ".join(f"{name}={value}" for name, value in row.items() if name != "text"))
 
-    cases = recordings(suite_plan.plan(text_files.read(arguments.suite)), arguments.only) if arguments.data else []
     for case in cases:
         if arguments.offline:
             note(hear_offline(case, arguments.data, next(iter(whispers.values()))))

@@ -106,6 +106,8 @@ def test_a_recording_is_heard_once_whatever_it_is_translated_into() -> None:
     assert len(names) == len(set(names))
     assert {"ljspeech.en", "sonnet.de"} <= set(names)
     assert [f"{case.recording}.{case.source}" for case in recordings(plan, "jfk")] == ["jfk.en"]
+    with pytest.raises(UserError, match=r"--only sonnets: no recording is called so, expected part .* such as jfk\.en"):
+        recordings(plan, "sonnets")
 
 
 def test_what_is_said_comes_from_transcripts_or_from_the_table_of_segments(tmp_path: Path) -> None:
