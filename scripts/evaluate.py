@@ -198,7 +198,7 @@ def _texts(options: argparse.Namespace, records: Sequence[Record], language: str
 
 
 def _untimed(references: list[str] | None, said: list[str] | None, records: Sequence[Record]) -> Texts:
-    if len(records) > 1 and (references or said):
+    if len(records) > 1 and (references is not None or said is not None):
         raise UsageError(f"{len(records)} recordings cannot share one text: give --segments, which tell them apart")
     if references is not None and not references:
         raise UserError("the reference is empty, expected a line a sentence")

@@ -180,6 +180,7 @@ def test_segments_of_a_longer_recording_are_refused(refuse, folder: Path) -> Non
         (["none.jsonl", "--language", "de"], 1, "can't read"),
         (["log.jsonl", "--language", "de", "--reference", "references.txt"], 2, "2 recordings cannot share one text"),
         (["one=log.jsonl", "--language", "de"], 2, "the log has 2 recordings, expected one to call one"),
+        (["eins.jsonl", "zwei.jsonl", "--transcript", "empty"], 2, "2 recordings cannot share one text"),
         (["references.txt", "--language", "de"], 1, "references.txt: line 1: saw"),
         (["empty", "--language", "de"], 1, "the log is empty"),
         (["zwei.jsonl", "--language", "de", "--reference", "empty"], 1, "the reference is empty"),
@@ -194,7 +195,8 @@ def test_what_can_not_be_scored_is_refused_in_one_line(
 ) -> None:
     monkeypatch.chdir(folder)
     (folder / "empty").touch()
-    product_log("zwei", folder)
+    for name in ("eins", "zwei"):
+        product_log(name, folder)
     assert message in refuse(*arguments, status=status)
 
 
