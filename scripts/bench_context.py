@@ -15,6 +15,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import ceil, floor
 from pathlib import Path
 
 import bench_common as common
@@ -180,7 +181,7 @@ def judge(with_context: Sequence[str], without: Sequence[str], references: Seque
     """Scores of both, over all and in the first and the last quarter."""
     found: Row = {}
     for part, (start, end) in _QUARTERS.items():
-        chosen = slice(round(start * len(references)), round(end * len(references)))
+        chosen = slice(floor(start * len(references)), ceil(end * len(references)))
         ours, theirs = (quality(lines[chosen], references[chosen], language) for lines in (with_context, without))
         isolated = {"chrf_isolated": round(theirs.chrf, 2), "bleu_isolated": round(theirs.bleu, 2)}
         found[part] = scores_over(ours, theirs) | isolated

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from bench_context import Heard, both_ways
+from bench_context import Heard, both_ways, judge
 from tiny_translator import ENGLISH, SPANISH, TERMS, WINDOW, write_model
 
 from surtitle.pipeline.engine import Engine
@@ -47,6 +47,12 @@ def test_what_the_model_writes_is_scored_as_it_is_where_that_is_asked(engine: En
     assert with_context.texts[0] == apart.texts[0]
     assert with_context.texts != apart.texts
     assert with_context.untranslated == apart.untranslated == 0
+
+
+def test_few_sentences_have_quarters_too() -> None:
+    for count in (1, 2, 3):
+        found = judge(["ein Haus"] * count, ["das Haus"] * count, ["ein Haus"] * count, "de")
+        assert [found[part]["chrf"] for part in found] == [100, 100, 100]
 
 
 def test_a_text_is_on_disk_before_the_next_is_made(tmp_path: Path) -> None:
