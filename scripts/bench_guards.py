@@ -53,14 +53,25 @@ class Shown:
     """Whether `text` has a piece of an instruction that was not said."""
 
 
-def read_sentences(path: Path) -> list[dict[str, str]]:
-    """A row a sentence: its kind, and the sentence by language. Raises UserError for what is no such table."""
+def pairs_of(text: str) -> list[tuple[Language, Language]]:
+    """Source and target of each of pairs such as `en-es,de-en`. Raises UserError for what is no language."""
+    parts = (pair.partition("-") for pair in text.split(","))
+    return [(find_language(source), find_language(target)) for source, _, target in parts]
+
+
+def read_sentences(path: Path, spoken: Sequence[Language]) -> list[dict[str, str]]:
+    """A row a sentence: its kind, and the sentence in each language. Raises UserError for what is no such table, or has
+    not all that are `spoken`.
+    """
     rows = list(csv.DictReader(text_files.read_lines(path), delimiter="\t", quoting=csv.QUOTE_NONE))
     if not rows:
         raise UserError(f"{path} has no sentence: expected a table with a column kind and one for each language")
     for number, row in enumerate(rows, 2):
         if "kind" not in row or None in row or not all(row.values()):
             raise UserError(f"{path}, line {number}: expected a column kind, one for each language, and no empty cell")
+    missing = [each.code for each in spoken if each.code not in rows[0]]
+    if missing:
+        raise UserError(f"{path} has no column {', '.join(missing)}: expected one for each language spoken in --pairs")
     return rows
 
 
@@ -117,8 +128,8 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse()
-    rows = read_sentences(arguments.sentences)
-    pairs = [tuple(find_language(code) for code in pair.split("-")) for pair in arguments.pairs.split(",")]
+    pairs = pairs_of(arguments.pairs)
+    rows = read_sentences(arguments.sentences, [source for source, _ in pairs])
     engine = Engine(common.model_folder(arguments.model), threads=arguments.threads)
     path = common.new_rows(arguments.out, "guards")
     found: list[Shown] = []

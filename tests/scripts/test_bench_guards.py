@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from bench_guards import SENTENCES, Shown, read_sentences, show, shows, summary
+from bench_guards import SENTENCES, Shown, pairs_of, read_sentences, show, shows, summary
 
 from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.errors import UserError
@@ -19,7 +19,7 @@ ENGLISH, SPANISH = find_language("en"), find_language("es")
 
 
 def test_there_are_three_hundred_sentences_in_four_languages_and_each_is_another() -> None:
-    rows = read_sentences(SENTENCES)
+    rows = read_sentences(SENTENCES, [ENGLISH, SPANISH])
     said = [row[code] for row in rows for code in ("en", "de", "es", "fr")]
     assert len(said) >= 300
     assert all(len({row[code] for row in rows}) == len(rows) for code in ("en", "de", "es", "fr"))
@@ -31,7 +31,18 @@ def test_a_table_with_a_hole_is_refused_with_its_line(table: str, tmp_path: Path
     path = tmp_path / "sentences.tsv"
     path.write_text(table)
     with pytest.raises(UserError, match=r"sentences\.tsv.*expected"):
-        read_sentences(path)
+        read_sentences(path, [ENGLISH])
+
+
+def test_a_table_that_lacks_a_language_of_the_pairs_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "sentences.tsv"
+    path.write_text("kind\ten\nquestion\tWhy?\n")
+    pairs = pairs_of("en-es,es-en")
+    assert pairs == [(ENGLISH, SPANISH), (SPANISH, ENGLISH)]
+    with pytest.raises(UserError, match=r"sentences\.tsv has no column es: expected one for each language spoken"):
+        read_sentences(path, [source for source, _ in pairs])
+    with pytest.raises(UserError, match="unknown language ''"):
+        pairs_of("en")
 
 
 def test_five_words_of_an_instruction_are_a_leak_and_four_are_none() -> None:
