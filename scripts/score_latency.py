@@ -88,17 +88,16 @@ def stream_figures(found: Sequence[Cut], *, characters: bool) -> Figures:
 def lag_figures(records: Sequence[Record]) -> Figures:
     """From the end of the words to the final caption, for captions and for each word said.
 
-    In languages that write without spaces, a character is a word. The log has no time for every word: words are spread
-    over their cue by their length.
+    In languages that write without spaces, a character is a word. Where a log has no times of words, as it has none of
+    characters, they are spread by their length over what it has.
     """
     captions = [caption.final - caption.end for record in records for caption in record.shown]
     words = [
         caption.final - end
         for record in records
         for caption in record.shown
-        for end in word_ends(
-            split(caption.source, characters=spaceless(record.source or "")), caption.start, caption.end
-        )
+        for text, start, until in caption.words or ((caption.source, caption.start, caption.end),)
+        for end in word_ends(split(text, characters=spaceless(record.source or "")), start, until)
     ]
     return {
         "lag_p50_ms": percentile(captions, 50),

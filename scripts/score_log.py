@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import NoReturn, get_args
 
 import msgspec
+from msgspec import UNSET
 from score_record import Change, Record, Revision, Shown, settle, spaceless, together
 
 from surtitle.pipeline.errors import UserError
@@ -203,7 +204,13 @@ def _shown(revisions: Sequence[CaptionMessage], said: CaptionMessage | None, *, 
         end=float(final.end_ms),
         first=float(first.elapsed_ms if real else first.audio_ms),
         final=float(final.elapsed_ms if real else final.audio_ms),
+        words=_timed(said),
     )
+
+
+def _timed(said: CaptionMessage | None) -> tuple[tuple[str, float, float], ...]:
+    words = () if said is None or said.words is UNSET else said.words
+    return tuple((each.text, float(each.start_ms), float(each.end_ms)) for each in words)
 
 
 def _broken(revisions: Sequence[CaptionMessage]) -> int:

@@ -72,6 +72,8 @@ class Shown:
     """When anything of it was first shown."""
     final: float
     """When it was shown as it stayed."""
+    words: tuple[tuple[str, float, float], ...] = ()
+    """Those of `source`, each with when it began and ended; empty if the log does not tell."""
 
 
 @dataclass(frozen=True, slots=True)

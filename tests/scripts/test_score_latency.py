@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,6 +105,15 @@ def test_the_lag_of_a_caption_runs_from_the_end_of_its_words() -> None:
 def test_the_lag_of_a_word_runs_from_its_own_end() -> None:
     assert word_ends(["abc", "a"], 0, 1000) == [750, 1000]
     assert lag_figures([talk(shown(0, 1000, at=3000, source="abc a"))])["word_lag_p95_ms"] == 2250
+
+
+def test_a_word_whose_time_the_log_tells_has_its_lag_from_there() -> None:
+    words = (("a", 0.0, 100.0), ("b", 100.0, 200.0), ("c", 2800.0, 3000.0))  # with a pause between
+    figures = lag_figures([talk(replace(shown(0, 3000, at=4000, source="a b c"), words=words))])
+    assert (figures["word_lag_p50_ms"], figures["word_lag_p95_ms"]) == (3800, 3900)
+    words = (("今天", 0.0, 200.0), ("好", 2800.0, 3000.0))
+    letters = talk(replace(shown(0, 3000, at=4000, source="今天好"), words=words), source="zh")
+    assert lag_figures([letters])["word_lag_p50_ms"] == 3800
 
 
 def test_where_words_have_no_spaces_between_them_each_character_has_its_lag() -> None:

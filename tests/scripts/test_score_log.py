@@ -204,6 +204,13 @@ def test_the_transcript_of_several_languages_is_what_was_said_in_each() -> None:
     assert record(lines).transcript == "good morning und alle"
 
 
+def test_a_caption_has_the_times_of_the_words_that_were_said() -> None:
+    said = caption(0, "en", "good morning", 1000) | {"words": [["good", 0, 300, 0.9], ["morning", 500, 900, 0.8]]}
+    (shown,) = record(log(said, caption(0, "de", "Guten Morgen", 1500))).shown
+    assert shown.words == (("good", 0.0, 300.0), ("morning", 500.0, 900.0))
+    assert record(WHOLE).shown[0].words == ()
+
+
 def test_the_language_of_the_speech_is_the_one_that_most_was_said_in() -> None:
     said = [caption(0, "en", "good morning", 1000), caption(1, "de", "und alle anderen", 2000) | {"role": "source"}]
     assert record(log(*said, sources=["en", "de", "ja"]), "zh").source == "de"
