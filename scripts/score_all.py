@@ -69,7 +69,7 @@ def score(records: Sequence[Record], segments: Sequence[Sequence[Segment]], lang
     scores.add(flicker(records), "nothing was said, or the log tells no revisions or no length")
     scores.add(lag_figures(records), only_ours)
     scores.add(
-        {"lag_drift_ms_per_h": max(drifts, key=abs, default=None)},
+        {"lag_drift_ms_per_h": max(drifts, default=None)},
         "there is less than a minute of captions" if any(talks) else only_ours,
     )
     scores.add(reading_figures(talks), "there are too few captions" if any(talks) else only_ours)

@@ -67,6 +67,16 @@ def test_every_figure_that_is_absent_has_a_reason() -> None:
         assert set(scores.absent) == {name for name, value in scores.figures.items() if value is None}
         assert all(scores.absent.values())
 
+def test_a_talk_that_falls_behind_is_not_hidden_by_one_that_catches_up() -> None:
+    def talk(name: str, more: float) -> Record:
+        ends = [10_000.0 * place for place in range(8)]
+        shown = tuple(replace(RECORD.shown[0], end=end, final=end + 9000 + more * end) for end in ends)
+        return replace(RECORD, name=name, shown=shown)
+
+    figures = score([talk("one", 0.01), talk("two", -0.1)], [], "de", timed=False).figures
+    assert figures["lag_drift_ms_per_h"] == pytest.approx(36_000)
+
+
 
 def test_without_times_there_is_quality_and_no_latency() -> None:
     scores = score([RECORD], [[SEGMENT]], "de", timed=False)
