@@ -39,8 +39,9 @@ class Scores:
 
 
 _TIMED = (
-    *(f"long{name}_{kind}" for kind in ("cu", "ca") for name in ("yaal", "al", "laal", "dal")),
-    *(f"streamlaal_{kind}" for kind in ("cu", "ca")),
+    *(f"long{name}_{kind}_ms" for kind in ("cu", "ca") for name in ("yaal", "al", "laal", "dal")),
+    *(f"longap_{kind}" for kind in ("cu", "ca")),
+    *(f"streamlaal_{kind}_ms" for kind in ("cu", "ca")),
 )
 
 
@@ -153,7 +154,7 @@ def _add_segmented(
         scores.figures |= {name: sum(not cut.units for cut in found) for name, found in empty.items()}
     else:
         why = "segments with their times are needed: --segments" if soft else "a reference is needed"
-        scores.add(dict.fromkeys(f"{name}_ms" for name in _TIMED), why)
+        scores.add(dict.fromkeys(_TIMED), why)
     scores.figures["segments"] = len(soft)
 
 

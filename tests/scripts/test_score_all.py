@@ -88,6 +88,10 @@ def test_nothing_said_has_no_latency_and_no_erasure_but_a_quality() -> None:
     silent = replace(RECORD, settled=Settled((), 0, 0), shown=())
     scores = score([silent], [[SEGMENT]], "de", timed=True)
     assert (scores.figures["bleu"], scores.figures["segments_empty_soft"]) == (0, 1)
+    late = {
+        name for name in score([RECORD], [[SEGMENT]], "de", timed=True).figures if name.startswith(("long", "stream"))
+    }
+    assert late <= scores.absent.keys()
     assert scores.figures["longyaal_cu_ms"] is None
     assert scores.figures["erasure"] is None
 
