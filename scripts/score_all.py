@@ -68,6 +68,7 @@ def score(records: Sequence[Record], segments: Sequence[Sequence[Segment]], lang
     drifts = [value for shown in talks if (value := drift(shown)) is not None]
     only_ours = "only the product's own log tells when captions were shown"
     scores.add(flicker(records), "nothing was said, or the log tells no revisions or no length")
+    scores.add(lost(records), "only the product's own log tells")
     scores.add(lag_figures(records), only_ours)
     scores.add(
         {"lag_drift_ms_per_h": max(drifts, default=None)},
@@ -105,9 +106,23 @@ def flicker(records: Sequence[Record]) -> Figures:
     return {
         "erasure": sum(record.settled.erased for record in records) / units if told and units else None,
         "erasures_per_min": sum(record.settled.erasures for record in records) / minutes if known else None,
-        "promises_broken": sum(record.promises_broken for record in records),
-        "untranslated": sum(record.untranslated for record in records),
     }
+
+
+def lost(records: Sequence[Record]) -> Figures:
+    """Promises that were broken, and what viewers did not get: translations, and seconds of audio."""
+    skipped = _total([record.skipped for record in records])
+    return {
+        "promises_broken": _total([record.promises_broken for record in records]),
+        "untranslated": _total([record.untranslated for record in records]),
+        "skipped_s": None if skipped is None else skipped / 1000,
+    }
+
+
+def _total(counts: Sequence[float | None]) -> float | None:
+    """None where one of them is not known."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
 
 
 def cost(records: Sequence[Record]) -> Figures:
@@ -130,7 +145,6 @@ def cost(records: Sequence[Record]) -> Figures:
         "rtf_llm": translating,
         "rss_max_mb": max(memory, default=None),
         "audio_s": seconds,
-        "skipped_s": sum(record.skipped for record in records) / 1000,
     }
 
 

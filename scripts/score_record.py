@@ -96,11 +96,11 @@ class Record:
     """As they came; empty in logs of others."""
     revised: bool = True
     """Whether the log tells what was taken back."""
-    promises_broken: int = 0
-    """Revisions that changed what an earlier one had called stable."""
-    untranslated: int = 0
+    promises_broken: int | None = None
+    """Revisions that changed what an earlier one had called stable. It and the next two are None in logs of others."""
+    untranslated: int | None = None
     """Cues that were said and have no translation, while the language that is scored was wanted."""
-    skipped: float = 0.0
+    skipped: float | None = None
     """Milliseconds of audio that the log says were not recognised."""
     stats: tuple[tuple[str, float], ...] = ()
     """The figures of the end line, as they stand there."""

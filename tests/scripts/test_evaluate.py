@@ -82,6 +82,7 @@ def test_the_figures_are_those_of_the_fields_own_tool(run, folder: Path, cumulat
     expected = scored_talks.OMNISTEVAL | (scored_talks.CUMULATIVE if cumulative else scored_talks.AS_IT_IS)
     assert {name: report[name] for name in expected} == expected
     assert report["recordings"] == ["eins", "zwei"]
+    assert {"untranslated", "promises_broken", "skipped_s"} <= set(report["absent"])
 
 
 def test_a_table_of_segments_gives_the_same_figures_as_a_list_and_references(run, folder: Path) -> None:
@@ -179,8 +180,8 @@ def test_segments_of_a_longer_recording_are_refused(refuse, folder: Path) -> Non
     [
         (["none.jsonl", "--language", "de"], 1, "can't read"),
         (["log.jsonl", "--language", "de", "--reference", "references.txt"], 2, "2 recordings cannot share one text"),
-        (["one=log.jsonl", "--language", "de"], 2, "the log has 2 recordings, expected one to call one"),
         (["eins.jsonl", "zwei.jsonl", "--transcript", "empty"], 2, "2 recordings cannot share one text"),
+        (["one=log.jsonl", "--language", "de"], 2, "the log has 2 recordings, expected one to call one"),
         (["references.txt", "--language", "de"], 1, "references.txt: line 1: saw"),
         (["empty", "--language", "de"], 1, "the log is empty"),
         (["zwei.jsonl", "--language", "de", "--reference", "empty"], 1, "the reference is empty"),

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from score_all import cost, flicker, score, word_errors
+from score_all import cost, flicker, lost, score, word_errors
 from score_latency import Segment
 from score_record import Record, Settled, Shown, Unit
 
@@ -39,6 +39,12 @@ def test_a_format_that_can_not_tell_revisions_has_no_erasure_rather_than_none_at
     assert figures["erasures_per_min"] is None
 
 
+def test_what_the_logs_of_others_do_not_tell_is_not_nothing() -> None:
+    ours = replace(RECORD, promises_broken=0, untranslated=2, skipped=500.0)
+    assert lost([ours, ours]) == {"promises_broken": 0, "untranslated": 4, "skipped_s": 1.0}
+    assert set(lost([replace(RECORD, clock=None)]).values()) == {None}
+
+
 def test_costs_that_one_log_does_not_tell_are_not_averaged_over_the_others() -> None:
     spent = cost([RECORD, replace(RECORD, stats=())])
     assert spent["rtf"] is None
@@ -61,12 +67,6 @@ def test_two_talks_are_each_read_on_a_screen_of_their_own() -> None:
     assert score(talks, [], "de", timed=False).figures["on_screen_p5_ms"] == 4000
 
 
-def test_every_figure_that_is_absent_has_a_reason() -> None:
-    for segments, timed in (([], False), ([[SEGMENT]], False), ([[SEGMENT]], True)):
-        scores = score([replace(RECORD, shown=(), stats=())], segments, "de", timed=timed)
-        assert set(scores.absent) == {name for name, value in scores.figures.items() if value is None}
-        assert all(scores.absent.values())
-
 def test_a_talk_that_falls_behind_is_not_hidden_by_one_that_catches_up() -> None:
     def talk(name: str, more: float) -> Record:
         ends = [10_000.0 * place for place in range(8)]
@@ -77,21 +77,27 @@ def test_a_talk_that_falls_behind_is_not_hidden_by_one_that_catches_up() -> None
     assert figures["lag_drift_ms_per_h"] == pytest.approx(36_000)
 
 
+def test_every_figure_that_is_absent_has_a_reason() -> None:
+    for segments, timed in (([], False), ([[SEGMENT]], False), ([[SEGMENT]], True)):
+        scores = score([replace(RECORD, shown=(), stats=())], segments, "de", timed=timed)
+        assert set(scores.absent) == {name for name, value in scores.figures.items() if value is None}
+        assert all(scores.absent.values())
+
 
 def test_without_times_there_is_quality_and_no_latency() -> None:
     scores = score([RECORD], [[SEGMENT]], "de", timed=False)
     assert scores.figures["bleu"] is not None
     assert scores.absent["longyaal_cu_ms"] == "segments with their times are needed: --segments"
+    late = {
+        name for name in score([RECORD], [[SEGMENT]], "de", timed=True).figures if name.startswith(("long", "stream"))
+    }
+    assert late <= scores.absent.keys()
 
 
 def test_nothing_said_has_no_latency_and_no_erasure_but_a_quality() -> None:
     silent = replace(RECORD, settled=Settled((), 0, 0), shown=())
     scores = score([silent], [[SEGMENT]], "de", timed=True)
     assert (scores.figures["bleu"], scores.figures["segments_empty_soft"]) == (0, 1)
-    late = {
-        name for name in score([RECORD], [[SEGMENT]], "de", timed=True).figures if name.startswith(("long", "stream"))
-    }
-    assert late <= scores.absent.keys()
     assert scores.figures["longyaal_cu_ms"] is None
     assert scores.figures["erasure"] is None
 
