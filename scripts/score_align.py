@@ -35,7 +35,8 @@ Segments = list[list[Unit]]
 def soft_segments(units: Sequence[Unit], references: Sequence[str], language: str, *, characters: bool) -> Segments:
     """Cut by SoftSegmenter: the alignment of most alike words, without a cost for gaps.
 
-    Every unit lands in a segment, in order of the alignment; a segment may stay empty.
+    Every unit lands in a segment, in order of the alignment, but for those before the first that is aligned, if either
+    they or the reference's beginning are marks: OmniSTEval leaves them out. A segment may stay empty.
     """
     if not units or not references:
         return [[] for _ in references]

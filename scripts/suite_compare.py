@@ -41,7 +41,7 @@ _FLOORS = {
     "segments_empty": 0.5,
 }
 """Figures of which less is better, by how their names begin (the first that fits), and what moved less than that is the
-same. Half a one for what is counted: one more is a change.
+same. Half a one for what is counted: up to twenty, one more is a change.
 """
 _TIMED = ("rtf", "rss_max_mb", "lag_", "word_lag")
 """Figures that another machine changes."""

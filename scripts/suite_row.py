@@ -49,7 +49,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     settings: str
     """The name of the flags that it ran with."""
     commands: list[str]
-    """That made the logs; file names without folders."""
+    """That made the log, and that scored it; file names without folders."""
     revision: str
     """Of the product."""
     hardware: str
@@ -60,7 +60,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     figures: dict[str, float | None] = {}
     """By the names of `scripts/evaluate`; None where it says `absent`."""
     stats: dict[str, float] = {}
-    """Of the logs' last lines; of several clips the mean, but for what is a maximum."""
+    """Of the log's last line."""
     statistics: Statistics = Statistics()
     series: Series = Series()
 
