@@ -222,5 +222,5 @@ const connection = captions(wanted(), handlers, (words) => {
   say(state);
 });
 
-addEventListener("visibilitychange", stayAwake);
+for (const event of ["visibilitychange", "click", "touchend"]) addEventListener(event, stayAwake);
 stayAwake();

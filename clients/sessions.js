@@ -35,11 +35,13 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
-// The screen stays on, as long as the page is seen and the device agrees.
+let lock; // on the screen
+
+// The screen stays on, as long as the page is seen and the device agrees: an iPhone does once the page was touched.
 export async function stayAwake() {
-  if (document.hidden || !navigator.wakeLock) return;
+  if (document.hidden || !navigator.wakeLock || lock?.released === false) return;
   try {
-    await navigator.wakeLock.request("screen");
+    lock = await navigator.wakeLock.request("screen");
   } catch {
     // low battery, or forbidden: the device's own settings hold
   }

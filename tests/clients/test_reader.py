@@ -352,3 +352,31 @@ async def test_a_new_session_goes_on_below_the_one_before(
         say(hub, 0)
         await expect(page.locator("#captions p").last).to_have_text("Buenas noches. (0)")
     await expect(page.locator("#captions p")).to_have_count(2)
+
+
+NEEDS_A_TOUCH = """
+    window.locks = [];
+    navigator.wakeLock.request = async () => {
+        if (!navigator.userActivation.isActive) throw new DOMException("Permission was denied", "NotAllowedError");
+        locks.push({ released: false });
+        return locks.at(-1);
+    };
+"""
+"""The screen is kept on as in Safari."""
+
+
+async def test_the_screen_of_an_iphone_is_kept_on_from_the_first_touch(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    await browser.add_init_script(NEEDS_A_TOUCH)
+    hub.publish(SESSION)
+    say(hub, 0)
+    page = await reader(browser, server, complaints)
+    words = page.locator("#captions p")
+    assert await page.evaluate("locks.length") == 0
+    for _ in range(2):
+        await words.click()
+        assert await page.evaluate("locks.length") == 1
+    await page.evaluate("locks[0].released = true")  # as while the phone is locked
+    await words.click()
+    assert await page.evaluate("locks.length") == 2
