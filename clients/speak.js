@@ -16,6 +16,7 @@ let publisher; // while something is sent
 let speaking = false; // it is our turn, and what is sent is heard
 let source; // the microphone or the recording
 let reading = false; // a recording, before it is sent
+let underway = []; // translations that were asked for, oldest first: the server has still to take them up
 
 // --- choices ---
 
@@ -58,6 +59,7 @@ find("to").addEventListener("click", ({ target: { value } }) => {
   const rest = settings.to.filter((code) => code !== value);
   settings.keep({ to: rest.length === settings.to.length ? [...rest, value] : rest });
   publisher?.translate(settings.to);
+  underway.push(`${settings.to}`);
   press();
 });
 fields.from.addEventListener("change", () => settings.keep({ from: fields.from.value }));
@@ -101,6 +103,7 @@ function pill(words, live = false) {
 
 function tell(state, words) {
   speaking = state === "ready";
+  if (state === "waiting") underway = []; // a new session begins with the last of them
   pill(state === "failed" ? "Nothing is being sent." : words, speaking);
   if (state === "failed") find("trouble").textContent = words;
   if (state !== "failed" && state !== "over") return;
@@ -244,8 +247,10 @@ const handlers = {
   },
   session: () => transcript.begin(),
   targets({ targets }) {
-    if (speaking) {
-      // somebody else may have asked for them
+    const at = underway.indexOf(`${targets}`);
+    underway = at < 0 ? [] : underway.slice(at + 1);
+    if (speaking && !underway.length) {
+      // those that we want, or that somebody else asked for
       settings.keep({ to: targets });
       publisher.targets = targets;
       press();

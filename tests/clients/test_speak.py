@@ -158,6 +158,30 @@ async def test_other_translations_are_chosen_while_somebody_speaks(
     assert listener.wanted == [("es", "en"), ("es",), ("es", "fr"), ("fr",)]
 
 
+async def test_a_translation_that_was_chosen_stays_so_while_the_one_before_is_taken_up(
+    hub: Hub, serve: Serve, browser: BrowserContext, complaints: list[str]
+) -> None:
+    listener = Listener()
+    async with serve(listener) as server:
+        page = await speaker(browser, server, complaints)
+        await page.get_by_role("button", name="Start speaking").click()
+        await hears(listener, 0.2)
+        hub.publish(SESSION)
+        chips = {name: page.get_by_role("button", name=name) for name in ("Español", "Français", "Deutsch", "Italiano")}
+        await chips["Deutsch"].click()
+        await chips["Français"].click()
+        hub.publish(Targets(("es", "de")))  # the server is at the first of them
+        hub.publish(caption(0, "Buenas noches."))
+        await expect(page.locator("#captions p")).to_have_text(["Buenas noches."])
+        await chips["Italiano"].click()
+        for targets in (("es", "de", "fr", "it"), ("fr",)):  # and then somebody else wants others
+            hub.publish(Targets(targets))
+        await expect(chips["Español"]).to_have_attribute("aria-pressed", "false")
+        await page.get_by_role("button", name="Stop").click()
+        await asyncio.wait_for(listener.ended.wait(), 20)
+    assert listener.wanted == [("es", "de"), ("es", "de", "fr"), ("es", "de", "fr", "it")]
+
+
 async def test_no_more_translations_are_chosen_than_the_server_takes(
     serve: Serve, browser: BrowserContext, complaints: list[str]
 ) -> None:
