@@ -199,7 +199,7 @@ async function replay(file) {
     press();
   }
   begin();
-  source = play(samples, () => publisher.takes, heard, () => stop(""));
+  source = play(samples, () => speaking && publisher.takes, heard, () => stop(""));
 }
 
 function stop(words) {

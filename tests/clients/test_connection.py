@@ -300,3 +300,30 @@ async def test_a_microphone_whose_server_takes_nothing_any_more_connects_again(
         await expect(state).to_have_text("You are being heard.")
         assert len(listener.starts) == 2
         await page.close()
+
+
+async def test_a_recording_loses_nothing_to_a_session_that_is_taken(
+    browser: BrowserContext, complaints: list[str], tmp_path: Path
+) -> None:
+    with wave.open(str(tmp_path / "talk.wav"), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(bytes(32_000))
+    page = await listened(browser, complaints)
+    tries: list[WebSocketRoute] = []
+
+    def connected(socket: WebSocketRoute) -> None:
+        tries.append(socket)
+        if len(tries) > 1:
+            socket.connect_to_server()
+
+    await page.route_web_socket("**/publish", connected)
+    listener = Listener()
+    async with CaptionServer(Rooms(lambda: Hub("e")), port=0, on_publish=listener) as server:
+        await page.goto(f"{server.url}/speak")
+        await page.get_by_label("drop a recording").set_input_files(tmp_path / "talk.wav")
+        await expect(page.locator("#state")).to_have_text("Getting ready. You can already speak.")
+        await page.wait_for_timeout(500)  # until the refusal is here
+        await tries[0].close(code=4409)
+        await asyncio.wait_for(listener.ended.wait(), 20)
+        await page.close()
+    assert len(listener.heard) == 16_000
