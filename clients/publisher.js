@@ -127,7 +127,7 @@ export class Publisher {
       if (message.type !== "ready") return;
       this.#attempt = 0;
       since = Date.now();
-      this.#tell("ready", HEARD);
+      if (!this.#stopped) this.#tell("ready", HEARD);
     };
     const lost = (here.onclose = ({ code }) => {
       clearInterval(this.#watch);

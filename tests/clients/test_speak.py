@@ -521,6 +521,27 @@ async def test_who_has_stopped_opens_no_microphone_while_the_last_captions_come(
         await expect(page.get_by_role("button", name="Start speaking")).to_be_enabled()
 
 
+async def test_who_has_stopped_before_the_server_was_ready_is_not_told_to_be_heard(
+    serve: Serve, browser: BrowserContext, complaints: list[str]
+) -> None:
+    async with serve(Listener()) as server:
+        page = await speaker(browser, server, complaints)
+        await page.evaluate(FAKE_SOCKETS)
+        states = await page.evaluate(
+            """async () => {
+                const { Publisher } = await import("/publisher.js");
+                const states = [];
+                const publisher = new Publisher({ from: "en", to: ["es"] }, (state) => states.push(state));
+                sockets[0].onopen();
+                publisher.stop();
+                sockets[0].onmessage({ data: '{"type":"ready"}' });
+                sockets[0].onclose({ code: 1000 });
+                return states;
+            }"""
+        )
+    assert states == ["waiting", "open", "last", "over"]
+
+
 async def test_who_has_stopped_does_not_wait_for_ever_for_a_network_that_is_gone(
     serve: Serve, browser: BrowserContext, complaints: list[str]
 ) -> None:
