@@ -13,6 +13,8 @@ const READY = "Getting ready. You can already speak.";
 
 export const HEARD = "You are being heard.";
 
+let cut = 0; // when a connection that was not refused was lost: who stops then and starts again meets it, too
+
 export class Publisher {
   skipped = 0; // samples that were heard and not sent
   #hole = 0; // of them, those before what is sent next
@@ -22,7 +24,6 @@ export class Publisher {
   #start;
   #tell;
   #attempt = 0;
-  #cut = 0; // when a connection that was not refused was lost
   #timer;
   #watch;
   #stopped = false;
@@ -135,11 +136,11 @@ export class Publisher {
       here.close();
       if (code === 1000) return this.#end("over", "Done: everything that was said has been captioned.");
       if (code >= 4500 && code < 5000) return this.#end("failed", refusal(code, why));
+      const taken = code === 4409;
+      if (begun && !taken) cut = Date.now();
       if (this.#stopped) return this.#end("failed", "The connection was lost before the last captions came.");
       clearTimeout(this.#timer);
-      const taken = code === 4409;
-      if (begun && !taken) this.#cut = Date.now();
-      const ours = taken && Date.now() - this.#cut < NOTICED * 1000; // and the room is free as soon as that is noticed
+      const ours = taken && Date.now() - cut < NOTICED * 1000; // and the room is free as soon as that is noticed
       if (ours) why = "Reconnecting: the server has not noticed yet that the old connection is gone.";
       else if (taken) why = "Someone else is speaking in this session: waiting until they stop.";
       this.#tell("waiting", why || "Disconnected, reconnecting…");

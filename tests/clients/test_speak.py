@@ -485,6 +485,47 @@ async def test_a_speaker_whose_network_changed_is_back_soon_after_the_server_has
         assert await page.evaluate("told.at(-1)") == "Getting ready. You can already speak."
 
 
+@pytest.mark.parametrize("stops_first", [False, True])
+async def test_who_stops_around_a_cut_and_starts_again_is_not_taken_for_somebody_else(
+    serve: Serve, browser: BrowserContext, complaints: list[str], stops_first: bool
+) -> None:
+    async with serve(Listener()) as server:
+        page = await speaker(browser, server, complaints)
+        await page.evaluate(FAKE_SOCKETS)
+        told = await page.evaluate(
+            """async (stopsFirst) => {
+                const { Publisher } = await import("/publisher.js");
+                const told = [];
+                const start = () => {
+                    const publisher = new Publisher({ from: "en", to: ["es"] }, (state, words) => told.push(words));
+                    sockets.at(-1).onopen();
+                    return publisher;
+                };
+                const lose = (code) => {
+                    sockets.at(-1).onclose({ code });
+                    sockets.at(-1).readyState = 3;
+                    return told.at(-1);
+                };
+                const first = start();
+                const taken = lose(4409);
+                first.stop();
+                const second = start();
+                if (stopsFirst) second.stop();
+                lose(1006);
+                if (!stopsFirst) second.stop();
+                const third = start();
+                const ours = lose(4409);
+                third.stop();
+                return [taken, ours];
+            }""",
+            stops_first,
+        )
+    assert told == [
+        "Someone else is speaking in this session: waiting until they stop.",
+        "Reconnecting: the server has not noticed yet that the old connection is gone.",
+    ]
+
+
 async def test_who_has_stopped_opens_no_microphone_while_the_last_captions_come(
     serve: Serve, browser: BrowserContext, complaints: list[str]
 ) -> None:
