@@ -104,8 +104,13 @@ function pill(words, live = false) {
 function tell(state, words) {
   speaking = state === "ready";
   if (state === "waiting") underway = []; // a new session begins with the last of them
-  pill(state === "failed" ? "Nothing is being sent." : words, speaking);
-  if (state === "failed") find("trouble").textContent = words;
+  if (state === "failed") {
+    find("trouble").textContent = words;
+    words = "Nothing is being sent.";
+  } else if (speaking && !source) {
+    words = "Nothing is heard yet: allow the microphone."; // the browser may still be asking
+  }
+  pill(words, speaking && Boolean(source));
   if (state !== "failed" && state !== "over") return;
   source?.close();
   source = publisher = undefined;
@@ -155,6 +160,7 @@ function level(peak) {
 
 function paused(on) {
   if (on) level(0);
+  if (on && speaking) pill("Nothing is being heard.");
   find("trouble").textContent = on ? "This device has paused the microphone, perhaps for a call: nothing is being heard." : "";
 }
 

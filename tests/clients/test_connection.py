@@ -164,10 +164,11 @@ async def test_of_several_microphones_that_were_asked_for_only_the_last_is_heard
             await page.get_by_role("button", name=name).click()
         await expect(start).to_be_enabled()
         await start.click()
-        await expect(state).to_have_text("You are being heard.")
+        await expect(state).to_have_text("Nothing is heard yet: allow the microphone.")
         await page.evaluate("Promise.all(allow.map((each) => each()))")
         await until(page, "opened.length === 2")
         await until(page, "opened.filter((each) => each.getTracks()[0].readyState === 'live').length === 1")
+        await expect(state).to_have_text("You are being heard.")
         await page.close()
 
 
@@ -212,7 +213,7 @@ async def test_a_microphone_that_is_allowed_after_the_stop_is_closed_while_last_
         try:
             await page.goto(f"{server.url}/speak")
             await page.get_by_role("button", name="Start speaking").click()
-            await expect(page.locator("#state")).to_have_text("You are being heard.")
+            await expect(page.locator("#state")).to_have_text("Nothing is heard yet: allow the microphone.")
             await page.get_by_role("button", name="Stop").click()
             await expect(page.locator("#state")).to_have_text("Waiting for the last captions…")
             await page.evaluate("allow[0]()")

@@ -337,10 +337,12 @@ async def test_a_microphone_that_the_system_pauses_is_told_and_goes_on_when_it_m
             }"""
         )
         await expect(page.get_by_role("alert")).to_contain_text("nothing is being heard")
+        await expect(page.locator("#state")).to_have_text("Nothing is being heard.")
         before = len(listener.heard)
         await page.evaluate("delete contexts[0].resume; dispatchEvent(new Event('visibilitychange'))")
         await expect(page.get_by_role("alert")).to_be_hidden()
         await hears(listener, before / RATE + 0.5)
+        await expect(page.locator("#state")).to_have_text("You are being heard.")
 
 
 async def test_a_microphone_that_was_chosen_and_is_gone_gives_way_to_the_usual_one(
