@@ -9,7 +9,7 @@ addEventListener("hashchange", () => location.reload()); // a new token
 
 export const open = (path) => new WebSocket(location.origin.replace("http", "ws") + path);
 
-// Whether somebody who asks for a language is shown this one: pt-BR means pt too.
+// Whether who asks for one language is shown another: pt-BR means pt too.
 export const means = (asked, lang) => asked === lang || asked.startsWith(`${lang}-`);
 
 export const refusal = (code, why) =>
@@ -83,7 +83,7 @@ export function captions(langs, handlers, say) {
       epoch = coming = undefined;
       send({ type: "subscribe", langs });
     },
-    // After the frame that shows it, so that the server can say how late captions are on a screen.
+    // After the frame that shows it: the server tells how late captions are there.
     painted(number) {
       const here = socket; // another server numbers anew
       requestAnimationFrame(() => setTimeout(() => here === socket && send({ type: "painted", seq: number })));

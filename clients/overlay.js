@@ -39,7 +39,7 @@ class Track {
     this.reflow();
   }
 
-  // Lay out anew: the width or font has changed.
+  // The width or font has changed.
   reflow() {
     this.cut = 0; // so much text stands in rows that never change
     this.fixed = 0; // so many rows
@@ -93,7 +93,7 @@ class Track {
     }
     for (; starts[1] <= settled; starts.shift()) this.fix(text.slice(starts[0], starts[1]));
     starts.forEach((start, i) => this.fill(this.fixed + i, text.slice(start, starts[i + 1]), settled - start));
-    // A draft that shrinks leaves room below: rows do not roll back.
+    // A draft that shrinks leaves room below.
     let end = this.fixed + starts.length;
     while (roll.childElementCount >= end + rowCount) roll.lastChild.remove();
     while (end < roll.childElementCount) this.fill(end++, "", 0);
@@ -166,7 +166,7 @@ function shows({ lang, role, final }) {
   return chosen && (final || drafts);
 }
 
-// Shows what should have been shown so many milliseconds ago, unless it would be gone by now.
+// What was due so many milliseconds ago, unless it would be gone by now.
 function show(caption, late = 0) {
   if (late >= lasts()) return;
   if (stage.classList.contains("idle")) clear();
@@ -181,7 +181,7 @@ function show(caption, late = 0) {
   track.show(caption);
 }
 
-// One spoken language is heard at a time: what stands there in another is older.
+// One language is spoken at a time: what stands in another is older.
 function leave({ cue, lang }) {
   const isNew = ({ pieces }) => pieces.some((piece) => piece.cue >= cue);
   const there = tracks.filter((one) => one.role !== "source" || one.lang === lang || isNew(one));
@@ -191,9 +191,10 @@ function leave({ cue, lang }) {
 }
 
 function arrange() {
+  const { fontSize } = getComputedStyle(stage);
   stage.replaceChildren(...tracks.sort((a, b) => rank(a) - rank(b)).map((one) => one.box));
   style.setProperty("--tracks", tracks.length);
-  reflow();
+  if (getComputedStyle(stage).fontSize !== fontSize) reflow();
 }
 
 function fade(late) {
@@ -290,7 +291,7 @@ const handlers = {
     over = !session;
     begin(session, 0);
   },
-  // What is older than the delay shows at once.
+  // What is older than the delay is due.
   snapshot({ captions }) {
     for (const caption of captions) take(caption, delay - age(caption, now ?? captions.at(-1).elapsed_ms));
   },

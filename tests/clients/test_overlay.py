@@ -283,6 +283,25 @@ async def test_a_language_that_is_translated_no_more_makes_room_for_others(
     await shows(page, "Good evening", "Guten Abend", "مساء الخير")
 
 
+async def test_lines_that_are_shown_stay_as_they_are_when_a_language_comes_or_goes(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    page = await overlay(browser, server, LOOKS, complaints)
+    hub.publish(SESSION)
+    for cue, said in enumerate((SENTENCES[3], SENTENCES[0])):
+        hub.publish(caption(cue, said))  # the second has no room behind the first
+    shown = [SENTENCES[3], SENTENCES[0]]
+    await shows(page, *shown)
+    hub.publish(caption(1, "مساء الخير", "ar"))
+    await shows(page, *shown, "مساء الخير")
+    hub.publish(Targets(("es", "de")))
+    await shows(page, *shown)
+    hub.publish(caption(2, SENTENCES[1]))
+    await shows(page, SENTENCES[0], SENTENCES[1])
+    await page.set_viewport_size({"width": 1200, "height": 600})
+    await expect(page.locator(".line").last).to_contain_text(f"hoy. {SENTENCES[1]}")
+
+
 @pytest.mark.parametrize(
     ("query", "lines"),
     [
