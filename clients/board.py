@@ -130,7 +130,7 @@ class Board:
         is_hole = self._welcomed and not message["recovered"]
         self._welcomed = True
         self._say(connection="connected", connected=True, speaking=speaking)
-        if not speaking:
+        if not (speaking or message["recovered"]):  # else the end comes in its place among the rest
             yield from self._close()
         elif is_hole:
             # Open drafts come again, finals do not.

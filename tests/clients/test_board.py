@@ -186,6 +186,13 @@ def test_a_return_with_recovery_changes_nothing() -> None:
     assert [texts(row) for row in board.open] == [{"es": "es 0"}]
 
 
+def test_a_return_after_the_end_gives_the_last_rows_what_they_waited_for() -> None:
+    board = Board(["es", "de"])
+    shown(board, WELCOME, SESSION, caption(0, "es"), {"type": "lost", "message": "gone"})
+    assert shown(board, {"type": "welcome", "recovered": True}) == []
+    assert shown(board, caption(0, "de"), {"type": "end"}) == [{"es": "es 0", "de": "de 0"}, "the session is over"]
+
+
 def test_missing_audio_is_said() -> None:
     gap = {"type": "gap", "start_ms": 1000, "end_ms": 3500, "why": "overload"}
     assert Board().push(gap) == [Notice("2.5 s missing: the computer could not keep up", bad=True)]
