@@ -208,6 +208,7 @@ const handlers = {
   end() {
     live(false);
     say("");
+    transcript.begin();
     transcript.note("The session is over.");
     grown();
   },

@@ -252,6 +252,7 @@ const handlers = {
     if (!recovered) transcript.clear();
   },
   session: () => transcript.begin(),
+  end: () => transcript.begin(),
   targets({ targets }) {
     const at = underway.indexOf(`${targets}`);
     underway = at < 0 ? [] : underway.slice(at + 1);

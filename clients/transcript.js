@@ -76,7 +76,7 @@ export class Transcript {
     this.#open.delete(key);
   }
 
-  // Another session goes on below: its cues count from 0 again.
+  // A session is over, and its drafts stay unfinished. Another one goes on below: its cues count from 0 again.
   begin() {
     this.#drafts.replaceChildren();
     for (const map of [this.#open, this.#cues, this.#done]) map.clear();

@@ -114,7 +114,8 @@ class Hub:
             case Targets(targets=targets) if self.session is not None:
                 self._retarget(self.session, targets)
             case SessionEnd():
-                self._supersede(_STATUS)
+                for slot in [*self._open]:
+                    self._supersede(slot)
                 self.session = None
             case _ if entry.slot is not None:
                 self._remember(entry, entry.slot)

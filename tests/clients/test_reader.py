@@ -186,6 +186,18 @@ async def test_what_was_said_in_a_language_that_is_translated_no_more_is_no_open
     await expect(page.locator("#drafts p")).to_have_count(0)
 
 
+async def test_a_draft_that_a_session_left_unfinished_goes_at_its_end(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    hub.publish(SESSION)
+    page = await reader(browser, server, complaints)
+    hub.publish(caption(0, "Buen", final=False))
+    await expect(page.locator("#drafts p")).to_have_text(["Buen"])
+    hub.publish(SessionEnd(9, 9, {}))
+    await expect(page.locator("#captions")).to_have_text("The session is over.")
+    await expect(page.locator("#drafts p")).to_have_count(0)
+
+
 @pytest.mark.parametrize("remembered", ["es", "es-MX", "de"])
 async def test_after_the_end_a_reader_may_still_choose_any_language(
     remembered: str, hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]

@@ -157,6 +157,13 @@ def test_drafts_of_a_session_that_is_over_are_not_sent_after_the_next_began() ->
     assert [message["type"] for message in take(viewer)] == ["session", "caption"]
 
 
+def test_drafts_of_a_session_that_is_over_are_not_shown_to_late_viewers() -> None:
+    hub = Hub("e")
+    for event in (SESSION, caption(0), caption(1, final=False), SessionEnd(1, 1, {})):
+        hub.publish(event)
+    assert texts(take(hub.join())[1]["captions"]) == ["es 0.0"]
+
+
 def test_a_viewer_that_comes_back_in_time_misses_nothing() -> None:
     hub = Hub("e")
     for cue in range(5):
