@@ -179,7 +179,7 @@ const handlers = {
     coming = key(message.langs);
     if (message.session) offer(message.session);
     else if (!offered.length && coming) subscribe([]); // it is over: its captions tell its languages
-    grown();
+    find("empty").hidden = !transcript.empty;
   },
   snapshot({ captions }) {
     const among = (role) => [...new Set(captions.filter((one) => one.role === role).map((one) => one.lang))];

@@ -271,6 +271,27 @@ async def test_who_scrolls_up_slowly_is_not_scrolled_back(
     await expect(newest).to_be_in_viewport()
 
 
+async def test_who_scrolled_up_is_told_of_no_new_captions_because_the_connection_is_back(
+    hub: Hub, browser: BrowserContext, complaints: list[str]
+) -> None:
+    hub.publish(SESSION)
+    async with CaptionServer(Rooms(lambda: hub), port=0) as server:
+        page = await reader(browser, server, complaints)
+        newest = await twenty_said(hub, page)
+        await page.evaluate("scrollBy(0, -300)")
+        await expect(newest).not_to_be_in_viewport()
+    async with CaptionServer(Rooms(lambda: hub), port=server.port):
+        hub.publish(Status("device", None, 1, 1))
+        await expect(page.locator("#notice")).to_have_text("The microphone is gone")
+        button = page.get_by_role("button", name="New captions")
+        await expect(button).to_be_hidden()
+        say(hub, 20)
+        await expect(button).to_be_visible()
+        await page.close()
+    # The browser itself reports each failed attempt.
+    complaints[:] = [said for said in complaints if "WebSocket connection to" not in said]
+
+
 async def test_it_follows_who_reaches_for_the_menus_by_keyboard(
     hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
 ) -> None:
