@@ -1,5 +1,5 @@
 // The first page: who speaks now, and the ways in.
-import { address, element, languageName, sessions } from "/sessions.js";
+import { address, element, languageName, sessions, write } from "/sessions.js";
 
 const list = document.getElementById("sessions");
 const nobody = document.getElementById("nobody");
@@ -44,7 +44,7 @@ async function refresh() {
     shown = now;
     list.ariaBusy = "false";
   } catch (error) {
-    trouble.textContent = error instanceof TypeError ? "The server does not answer." : error.message;
+    write(trouble, error instanceof TypeError ? "The server does not answer." : error.message);
     ask.hidden = !error.refused;
   }
 }

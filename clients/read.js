@@ -1,6 +1,6 @@
 // The reader: the newest captions and all that follow, in one language, followed until somebody scrolls up.
 import { captions, languages, means, query, session } from "/connection.js";
-import { element, languageName, remembered, stayAwake } from "/sessions.js";
+import { element, languageName, remembered, stayAwake, write } from "/sessions.js";
 import { Transcript } from "/transcript.js";
 
 const find = (id) => document.getElementById(id);
@@ -164,7 +164,7 @@ function miss(seconds, why) {
   if (gap.seconds < 0.5) return;
   const words = `Missing ${Math.round(gap.seconds)} s: ${WHY[why] ?? why}`;
   gap.line ??= transcript.note("");
-  if (gap.line.textContent !== words) gap.line.textContent = words; // it is read aloud
+  write(gap.line, words);
   grown();
 }
 

@@ -35,6 +35,11 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
+// Words in a place that is read aloud: not again while they stay the same.
+export function write(place, words) {
+  if (place.textContent !== words) place.textContent = words;
+}
+
 let lock; // on the screen
 
 // The screen stays on, as long as the page is seen and the device agrees: an iPhone does once the page was touched.

@@ -1,7 +1,7 @@
 // The microphone page: what is said here, or a recording, goes to /publish; what becomes of it is shown below.
 import { captions, session, token } from "/connection.js";
 import { HEARD, Publisher } from "/publisher.js";
-import { address, element, languageName, remembered, stayAwake } from "/sessions.js";
+import { address, element, languageName, remembered, stayAwake, write } from "/sessions.js";
 import { decode, openMicrophone, play } from "/sound.js";
 import { Transcript } from "/transcript.js";
 
@@ -97,7 +97,7 @@ let partly = 0; // until when (ms)
 
 function pill(words, live = false) {
   const state = find("state");
-  if (state.textContent !== words) state.textContent = words; // it is read aloud
+  write(state, words);
   state.className = live ? "pill live" : "pill";
 }
 
@@ -142,7 +142,7 @@ function backpressure() {
   const waiting = publisher.backlog / 1000;
   let words = waiting > 0.5 ? `The network is slow: ${waiting.toFixed(1)} s of sound are waiting to be sent.` : "";
   if (skipped) words = `${(skipped / 16000).toFixed(1)} s of sound were skipped: they could not be sent in time.`;
-  find("skipped").textContent = words;
+  write(find("skipped"), words);
 }
 
 let quiet = 0; // frames

@@ -18,6 +18,12 @@ expect.set_options(timeout=20_000)
 FAKE_SOUND = "--use-fake-device-for-media-stream"
 """Where there is none, Chromium looks for it for half a minute."""
 SESSION = SessionStart("night-1", ("en",), ("es", "ar"), {}, "real")
+WRITES = """place => {
+    window.writes = 0;
+    const { get, set } = Object.getOwnPropertyDescriptor(Node.prototype, "textContent");
+    Object.defineProperty(place, "textContent", { get, set(words) { writes++; set.call(this, words); } });
+}"""
+"""Counts how often words are written in a place: Safari, and Firefox for a screen reader, make new ones of the same."""
 
 
 def caption(cue: int, text: str, language: str = "es", *, rev: int = 0, final: bool = True, stable: int = 0) -> Caption:

@@ -6,7 +6,7 @@ import hashlib
 from urllib.parse import urlsplit
 
 import pytest
-from browsing import SESSION, caption, listened, opened
+from browsing import SESSION, WRITES, caption, listened, opened
 from playwright.async_api import BrowserContext, expect
 
 from surtitle.pipeline.hub import Hub
@@ -86,3 +86,22 @@ async def test_nobody_is_asked_for_a_token_because_a_proxy_answers_while_the_ser
     await expect(page.locator("#trouble")).to_be_empty()
     # The browser itself reports what was refused.
     complaints[:] = [said for said in complaints if "502" not in said]
+
+
+async def test_a_screen_reader_is_told_once_that_a_token_is_needed_and_not_at_each_look(
+    browser: BrowserContext, complaints: list[str]
+) -> None:
+    tokens = Tokens((Token("hall", "read", hashlib.sha256(b"a secret").hexdigest()),))
+    async with CaptionServer(Rooms(lambda: Hub("e")), port=0, tokens=lambda: tokens) as server:
+        page = await listened(browser, complaints)
+        await page.clock.install()
+        await page.goto(server.url)
+        trouble = page.locator("#trouble")
+        await expect(trouble).to_have_text("This needs a token, or a different one.")
+        await trouble.evaluate(WRITES)
+        for _ in range(2):
+            async with page.expect_response("**/sessions"):
+                await page.clock.run_for(3000)
+        assert await page.evaluate("writes") == 0
+    # The browser itself reports what was refused.
+    complaints[:] = [said for said in complaints if "401" not in said]

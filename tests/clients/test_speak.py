@@ -12,7 +12,7 @@ import browsing
 import numpy as np
 import pytest
 import pytest_asyncio
-from browsing import SESSION, caption, listened
+from browsing import SESSION, WRITES, caption, listened
 from playwright.async_api import Browser, BrowserContext, Page, expect
 from serving import Listener
 
@@ -435,6 +435,11 @@ async def test_a_speaker_is_told_while_only_part_of_the_speech_is_sent(
         await expect(page.locator("#state")).to_have_text("Only part of what you say is being heard.")
         await page.evaluate("() => void (waiting = 0)")
         await expect(page.locator("#state")).to_have_text("You are being heard.")
+        skipped = page.locator("#skipped")
+        await expect(skipped).to_contain_text("were skipped")
+        await skipped.evaluate(WRITES)
+        await hears(listener, len(listener.heard) / RATE + 0.5)
+        assert await page.evaluate("writes") == 0, "it would be read aloud again"
         await page.get_by_role("button", name="Stop").click()
         await asyncio.wait_for(listener.ended.wait(), 20)
         assert len(listener.skipped) == 1
