@@ -212,7 +212,7 @@ const reflow = () => tracks.forEach((track) => track.reflow());
 addEventListener("resize", reflow);
 new MutationObserver(reflow).observe(document.head, { childList: true }); // OBS adds its Custom CSS late
 
-let waiting = []; // for its delay, or somebody to look
+let waiting = []; // for its delay, or a look
 let timer;
 let offAir; // in OBS
 const hidden = () => offAir || document.hidden;
@@ -241,7 +241,7 @@ addEventListener("obsSourceVisibleChanged", ({ detail }) => {
 });
 
 function take(caption, wait = delay) {
-  if (!shows(caption) || -wait >= lasts() || (hidden() && !caption.final)) return false;
+  if (!shows(caption) || -wait >= lasts() || (hidden() && !caption.final && caption.text)) return false;
   return later(wait, (late) => show(caption, late), caption);
 }
 

@@ -591,6 +591,21 @@ async def test_a_hidden_overlay_keeps_its_connection_and_paints_when_it_is_seen_
     assert told == [0], "what nobody saw was not painted"
 
 
+async def test_a_guess_that_is_taken_back_while_the_source_is_hidden_is_gone_when_it_is_seen_again(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
+) -> None:
+    page = await overlay(browser, server, LOOKS, complaints)
+    hub.publish(SESSION)
+    hub.publish(caption(0, "Gracias", final=False))
+    await shows(page, "Gracias")
+    await page.evaluate(VISIBLE, False)
+    hub.publish(caption(0, "", rev=1, final=False))
+    hub.publish(Status("device", None, 9, 9))
+    await expect(page.locator("#notice")).to_have_text("The microphone is gone")
+    await page.evaluate(VISIBLE, True)
+    await expect(page.locator("#stage")).to_have_text("")
+
+
 async def test_drafts_are_left_out_when_asked(
     hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str]
 ) -> None:
