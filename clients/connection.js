@@ -77,7 +77,7 @@ export function captions(langs, handlers, say) {
   connect();
 
   return {
-    // Other languages from now on; a welcome and a snapshot come first.
+    // Other languages from now on: a snapshot comes first.
     subscribe(others) {
       langs = others;
       epoch = coming = undefined;

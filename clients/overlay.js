@@ -1,4 +1,4 @@
-// Captions as rows that roll up. Text is only ever set as textContent, looks by CSSOM setters.
+// Captions as rows that roll up. Text is set as textContent, looks by CSSOM setters.
 import { captions, languages as wanted, means, query } from "/connection.js";
 
 const withSource = query.get("source") === "1";
@@ -52,7 +52,7 @@ class Track {
     const [first] = this.pieces;
     let piece = this.pieces.find((one) => one.cue === cue);
     if (!piece) {
-      // What does not fit behind the last sentence starts a row of its own.
+      // What has no room behind it starts a row of its own.
       const row = this.rest();
       if (row && this.pieces.every((one) => one.final) && this.starts(row + this.gap + text)[1]) this.fix(row);
       this.pieces.push((piece = { cue }));
@@ -162,7 +162,8 @@ const place = (lang) => wanted.findIndex((code) => means(code, lang));
 const rank = ({ lang }) => (wanted[0] ? place(lang) : order.indexOf(lang)); // -1: the source
 
 function shows({ lang, role, final }) {
-  const chosen = place(lang) >= 0 || (role === "source" ? withSource : !wanted[0]);
+  const said = role === "source" || (wanted[0] && !running?.sources && lang === running?.source);
+  const chosen = place(lang) >= 0 || (said ? withSource : !wanted[0]);
   return chosen && (final || drafts);
 }
 
@@ -254,7 +255,7 @@ function say(words) {
   notice.textContent = trouble || [lack, state].filter(Boolean).join(" · ");
 }
 
-// Says what is wanted and the session lacks; beside what it has, only with debug.
+// Says what is wanted and not there; beside what is, only with debug.
 function compare(session) {
   running = session;
   const { source, sources, targets } = session;
@@ -279,8 +280,8 @@ function begin(session, wait = delay) {
   empty();
 }
 
-let now; // in the time of elapsed_ms, when we were welcomed
-let head; // what came before that is old
+let now; // in the time of elapsed_ms, at the welcome
+let head; // what came before is old
 
 const age = ({ seq, elapsed_ms }, then = now) => (seq <= head && then > elapsed_ms ? then - elapsed_ms : 0);
 
@@ -291,7 +292,6 @@ const handlers = {
     over = !session;
     begin(session, 0);
   },
-  // What is older than the delay is due.
   snapshot({ captions }) {
     for (const caption of captions) take(caption, delay - age(caption, now ?? captions.at(-1).elapsed_ms));
   },

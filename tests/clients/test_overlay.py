@@ -325,6 +325,22 @@ async def test_the_source_is_shown_when_asked(
     await shows(page, *lines)
 
 
+@pytest.mark.parametrize(("query", "said"), [("", []), ("&source=1", ["Good evening"])])
+async def test_the_source_is_shown_when_asked_also_where_it_is_wanted_itself(
+    hub: Hub, server: CaptionServer, browser: BrowserContext, complaints: list[str], query: str, said: list[str]
+) -> None:
+    page = await overlay(browser, server, f"lang=es{query}", complaints)
+    hub.publish(SessionStart("night-1", ("en",), ("en", "es", "de"), {}, "real"))
+    hub.publish(replace(caption(0, "Good evening", "en"), role="target"))
+    hub.publish(caption(0, "Guten Abend", "de"))
+    hub.publish(caption(0, "Buenas noches"))
+    await shows(page, *said, "Buenas noches")
+    hub.publish(SessionStart("night-2", ("en", "fr"), ("en", "es"), {}, "real"))
+    hub.publish(replace(caption(0, "Good night", "en"), role="target"))  # a translation
+    hub.publish(caption(0, "Que descansen"))
+    await shows(page, "Que descansen")
+
+
 async def test_the_address_sets_the_looks_and_nothing_else(
     server: CaptionServer, hub: Hub, browser: BrowserContext, complaints: list[str]
 ) -> None:
