@@ -29,7 +29,7 @@ class CloseCode(enum.IntEnum):
     BUSY = 4409
     """Another publisher is speaking in this room."""
     FULL = 4410
-    """Too many connections, rooms or sessions at this moment."""
+    """Too many connections, rooms or sessions at this moment, or no place for a speaker: the server is stopping."""
     BAD_MESSAGE = 4500
     """Not JSON, not a known type, a missing, unknown or wrong field, or half a sample."""
     WRONG_VERSION = 4501

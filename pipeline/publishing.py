@@ -119,7 +119,7 @@ class Publishers:
         """The room in which this publisher alone may speak; raises `Refused`."""
         self._admissions.admit(connection, visit, token, "publish", session)
         if self._stopping.is_set():
-            raise Refused(CloseCode.BUSY, "the server is stopping; try again when it is back")
+            raise Refused(CloseCode.FULL, "the server is stopping; try again when it is back")
         room = self._rooms.speak(session)
         self._speakers.add(connection)
         self._silent.clear()

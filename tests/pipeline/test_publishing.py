@@ -310,5 +310,9 @@ async def test_who_still_speaks_is_told_at_once_that_the_server_stops(hub: Hub) 
         assert await receive(publisher) == {"type": "ready", "session": "main"}
         draining = asyncio.create_task(server.drain(5))
         assert (await closing(publisher))[1] == 1001
+        async with at(server, "/publish") as again:
+            await again.send(START)
+            (error,), code, _ = await closing(again)
+        assert (error["message"], code) == ("the server is stopping; try again when it is back", 4410)
         said.set()
         await draining
