@@ -103,7 +103,8 @@ class Board:
             case "caption":
                 return list(self._caption(message))
             case "session":
-                return [*self._close(), self._session(message)]
+                notice = self._session(message)  # first: what is open still has its columns
+                return [*self._close(), notice]
             case "targets":
                 return [self._targets(message["targets"]), *self._settle()]
             case "gap":

@@ -179,6 +179,18 @@ def test_a_return_without_recovery_says_that_something_may_be_missing() -> None:
     assert board.open == []
 
 
+def test_who_slept_into_a_session_in_other_languages_still_sees_the_last_words_before() -> None:
+    board = Board()
+    shown(board, WELCOME, SESSION, caption(0, "en"), caption(0, "es"), {"type": "lost", "message": "gone"})
+    other = SESSION | {"source": "fr", "targets": ["it"]}
+    assert shown(board, WELCOME | {"session": other}, other) == [
+        "captions may be missing here",
+        {"en": "en 0", "es": "es 0"},
+        "fr → it",
+    ]
+    assert set(board.columns) >= {"en", "es"}
+
+
 def test_a_return_with_recovery_changes_nothing() -> None:
     board = Board(["es"])
     shown(board, WELCOME, SESSION, caption(0, "es", final=False))
