@@ -11,12 +11,17 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from websockets.asyncio.server import ServerConnection
+from websockets.frames import Frame, Opcode
+from websockets.protocol import Event
 
 from surtitle.pipeline.callbacks import ignore
+from surtitle.pipeline.limits import MESSAGES_AT_ONCE, MESSAGES_PER_SECOND, Bucket
 from surtitle.pipeline.operations import Traffic
 
 UNREAD_BYTES = 64 * 1024
 """What we hold of a client that sends faster than it is read."""
+PIECE_BYTES = 4 * 1024
+"""How much a websocket is given at once: of what follows nothing is looked at once its client is cut off."""
 
 
 class Pipe(asyncio.Protocol):
@@ -129,6 +134,7 @@ class Door(ServerConnection):
         super().__init__(*args, **kwargs)
         self._serve = serve
         self._traffic = traffic
+        self._signs = Bucket(rate=MESSAGES_PER_SECOND, burst=MESSAGES_AT_ONCE)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         pipe = Pipe(self._serve, self._upgrade, self._traffic)
@@ -139,8 +145,21 @@ class Door(ServerConnection):
         received = pipe.hand_on(self)
         self.protocol.max_message_size = message_bytes
         super().connection_made(pipe.transport)
-        super().data_received(received)
+        self._feed(received)
 
     def data_received(self, data: bytes) -> None:
         self._traffic.received += len(data)
-        super().data_received(data)
+        self._feed(data)
+
+    def _feed(self, data: bytes) -> None:
+        for begin in range(0, len(data), PIECE_BYTES):
+            if self.transport.is_closing():
+                return
+            super().data_received(data[begin : begin + PIECE_BYTES])
+
+    def process_event(self, event: Event) -> None:
+        """Cut off who pings without end: each ping is answered, and answers that nobody reads would pile up."""
+        is_sign = isinstance(event, Frame) and event.opcode in (Opcode.PING, Opcode.PONG)
+        if is_sign and not self._signs.take(1, self.loop.time()):
+            self.transport.abort()
+        super().process_event(event)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import pytest
 from serving import START, Listener, at, caption, closing, hello, receive
@@ -112,17 +112,28 @@ async def test_a_message_that_is_too_large_closes_its_connection_only(hub: Hub, 
         assert (await receive(other))["cue"] == 0
 
 
-async def close_code(server: CaptionServer, path: str, message: bytes) -> int:
-    """What a client of plain sockets is closed with that sends `message` whether or not it is wanted."""
+@asynccontextmanager
+async def raw(
+    server: CaptionServer, path: str
+) -> AsyncIterator[tuple[ClientProtocol, asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A websocket of plain sockets, on which anything can be said."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     client = ClientProtocol(parse_uri(f"ws://127.0.0.1:{server.port}{path}"))
     client.send_request(client.connect())
     writer.writelines(client.data_to_send())
     client.receive_data(await reader.readuntil(b"\r\n\r\n"))
-    writer.write(Frame(Opcode.TEXT, message).serialize(mask=True))
-    while client.close_rcvd is None and (data := await asyncio.wait_for(reader.read(65_536), 10)):
-        client.receive_data(data)
-    writer.transport.abort()
+    try:
+        yield client, reader, writer
+    finally:
+        writer.transport.abort()
+
+
+async def close_code(server: CaptionServer, path: str, message: bytes) -> int:
+    """What a client of plain sockets is closed with that sends `message` whether or not it is wanted."""
+    async with raw(server, path) as (client, reader, writer):
+        writer.write(Frame(Opcode.TEXT, message).serialize(mask=True))
+        while client.close_rcvd is None and (data := await asyncio.wait_for(reader.read(65_536), 10)):
+            client.receive_data(data)
     assert client.close_rcvd is not None, "closed without a word"
     return client.close_rcvd.code
 
@@ -263,3 +274,24 @@ async def test_a_client_that_says_nothing_is_sent_away(hub: Hub) -> None:
     async with CaptionServer(Rooms(lambda: hub), port=0, patience=Patience(hello=0.05)) as server, at(server) as viewer:
         (error,), code, _ = await closing(viewer)
     assert (error["code"], error["retry"], code) == ("no_hello", True, 4407)
+
+
+async def test_a_client_that_pings_without_end_and_reads_no_answer_is_cut_off(hub: Hub, server: CaptionServer) -> None:
+    async with at(server) as other, raw(server, "/captions") as (_, _, writer):
+        await hello(other)
+        with pytest.raises(ConnectionError):
+            await ping(writer, 100_000)
+        hub.publish(caption(0))
+        assert (await receive(other))["cue"] == 0
+
+
+async def ping(writer: asyncio.StreamWriter, count: int) -> None:
+    for _ in range(count // 1000):
+        writer.write(Frame(Opcode.PING, bytes(125)).serialize(mask=True) * 1000)
+        await writer.drain()
+
+
+async def test_a_client_that_pings_now_and_then_is_answered(server: CaptionServer) -> None:
+    async with at(server) as viewer:
+        for _ in range(MESSAGES_AT_ONCE):
+            await (await viewer.ping())
