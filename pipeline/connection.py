@@ -31,6 +31,8 @@ WRITE_LIMIT = 8 * 1024
 """Bytes that we may hold for a viewer that does not read; beyond that drafts give way to newer ones."""
 LAST_MESSAGES = 1000
 """What a client that is being refused may still have on its way."""
+NORMAL, OWN_CODES = 1000, 3000
+"""Close codes: of who has said all, and those from which on programs have their own (RFC 6455, 7.4.2), as we do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +223,14 @@ async def hear_goodbye(connection: ServerConnection) -> None:
 def as_refused(error: UserError) -> Refused:
     """Return `error` with a close code: a session that can't run is refused."""
     return error if isinstance(error, Refused) else Refused(CloseCode.SESSION_REFUSED, str(error))
+
+
+def code_of(connection: ServerConnection) -> int | None:
+    """Return what `connection` was closed with, if it is. A client that says a code of ours was not refused with it."""
+    ours, theirs = connection.protocol.close_sent, connection.close_code
+    if ours is not None and not connection.protocol.close_rcvd_then_sent and ours.code >= OWN_CODES:
+        return ours.code
+    return theirs if theirs is None or theirs < OWN_CODES else NORMAL
 
 
 def path_of(connection: ServerConnection) -> str:

@@ -25,6 +25,7 @@ from surtitle.pipeline.connection import (
     WRITE_LIMIT,
     Patience,
     as_refused,
+    code_of,
     find_out,
     first_message,
     hear_goodbye,
@@ -289,7 +290,7 @@ class CaptionServer:
             # A client that leaves is no failure.
             pass
         finally:
-            visit.code = connection.close_code or visit.code
+            visit.code = code_of(connection) or visit.code
             self._operations.closed(visit)
             self._admissions.release(connection)
             self._connected.discard(connection)

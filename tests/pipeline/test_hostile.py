@@ -19,6 +19,7 @@ from surtitle.pipeline.events import Samples
 from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.limits import MESSAGES_AT_ONCE
 from surtitle.pipeline.messages import PublishStart
+from surtitle.pipeline.operations import Operations
 from surtitle.pipeline.rooms import SPARE, Ready, Room, Rooms
 from surtitle.pipeline.server import CaptionServer
 
@@ -295,3 +296,20 @@ async def test_a_client_that_pings_now_and_then_is_answered(server: CaptionServe
     async with at(server) as viewer:
         for _ in range(MESSAGES_AT_ONCE):
             await (await viewer.ping())
+
+
+async def test_a_viewer_that_says_a_close_code_of_ours_is_not_counted_as_refused(hub: Hub) -> None:
+    operations = Operations()
+    async with CaptionServer(Rooms(lambda: hub), port=0, operations=operations) as server:
+        for code in (4408, 4505, 3000):
+            async with at(server) as viewer:
+                await hello(viewer)
+                await viewer.close(code)
+        async with at(server) as viewer:
+            await viewer.send("{")
+            await closing(viewer)
+    closed = [line for line in operations.metrics().decode().splitlines() if line.startswith("surtitle_closed_total{")]
+    assert sorted(closed) == [
+        'surtitle_closed_total{code="1000",kind="viewer"} 3.0',
+        'surtitle_closed_total{code="4500",kind="viewer"} 1.0',
+    ]
