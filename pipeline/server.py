@@ -61,6 +61,10 @@ RATES_SECONDS = 60.0
 INTERNAL_ERROR = 1011
 """What `websockets` closes a connection with whose handler fails."""
 NO_ROUTES: Mapping[tuple[str, str], Handler] = {}
+LEFT = frozenset({"socket.send() raised exception.", "SSL connection is closed"})
+"""What asyncio would say on the operator's terminal: of clients that left while several things were written to them."""
+
+logging.getLogger("asyncio").addFilter(lambda record: record.msg not in LEFT)
 
 
 class CaptionServer:

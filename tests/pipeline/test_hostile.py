@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import struct
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
@@ -313,3 +315,18 @@ async def test_a_viewer_that_says_a_close_code_of_ours_is_not_counted_as_refused
         'surtitle_closed_total{code="1000",kind="viewer"} 3.0',
         'surtitle_closed_total{code="4500",kind="viewer"} 1.0',
     ]
+
+
+async def test_a_viewer_that_is_gone_before_it_has_what_it_asked_for_is_no_news(
+    hub: Hub, server: CaptionServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    for cue in range(20):
+        hub.publish(caption(cue))
+    async with raw(server, "/captions") as (_, _, writer):
+        said = json.dumps({"type": "hello", "v": 1, "since": {"epoch": "epoch-1", "seq": 0}})
+        writer.write(Frame(Opcode.TEXT, said.encode()).serialize(mask=True))
+        gone: socket.socket = writer.get_extra_info("socket")
+        gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    async with at(server) as other:
+        await hello(other)
+    assert not caplog.records
