@@ -34,8 +34,10 @@ def origin(text: str) -> str:
     Raises:
         ValueError: it is no origin.
     """
-    if text in ("null", "file://"):
+    if text == "file://":
         return text  # of pages from a disk
+    if text == "null":
+        raise ValueError("saw 'null', expected an address: any site can show a frame whose origin is null")
     try:
         parts = urlsplit(text.lower())
         host, port = (parts.hostname or "").encode("idna").decode(), parts.port

@@ -436,9 +436,7 @@ def test_the_readmes_servers_say_who_may_publish_where_they_let_other_machines_i
     assert [line for line in shown if not re.search("--(tokens|public-read|allow-remote)", line)] == []
 
 
-@pytest.mark.parametrize(
-    "origin", ["http://localhost:3000", "http://[::1]:3000", "null", "file://", "chrome-extension://abc"]
-)
+@pytest.mark.parametrize("origin", ["http://localhost:3000", "http://[::1]:3000", "file://", "chrome-extension://abc"])
 def test_pages_of_this_machine_need_no_tokens(origin: str, run: Run) -> None:
     assert_said(run("serve", "--allow-origin", origin), 1, "is not here")
 
