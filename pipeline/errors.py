@@ -7,6 +7,7 @@ which the server turns into an `error` message. Knows nothing of how it is shown
 from __future__ import annotations
 
 import errno
+import re
 from pathlib import Path
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
@@ -40,9 +41,15 @@ class UsageError(UserError):
     """Process exit status: 2, wrong usage."""
 
 
+_STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
 def one_line(error: BaseException) -> str:
-    """What `error` says, which may be several lines, in one."""
-    return " ".join(str(error).split())
+    """What `error` says, which may be several lines, in one.
+
+    What would steer a terminal is written out: a server's words and a file's name, which others chose, may stand there.
+    """
+    return _STEERING.sub(lambda found: ascii(found[0])[1:-1], " ".join(str(error).split()))
 
 
 def first_error(group: BaseExceptionGroup[UserError]) -> UserError:

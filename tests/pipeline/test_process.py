@@ -10,6 +10,9 @@ import sys
 
 import pytest
 
+from surtitle.pipeline.errors import UserError
+from surtitle.pipeline.process import exit_status
+
 NINE_THREADS = """
 import ctypes, os, threading
 from surtitle.pipeline.process import set_up_libraries
@@ -57,3 +60,12 @@ def test_who_presses_ctrl_c_once_more_while_python_ends_sees_no_traceback() -> N
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=30)
     assert (process.returncode, told) == (-signal.SIGINT, "")
+
+
+def test_what_others_wrote_into_an_error_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        raise UserError("the server says \x1b]0;mine\x07 and \x9b2J\u202e, of the file é\nb.wav")
+
+    assert exit_status("surtitle", fail) == 1
+    said = r"surtitle: the server says \x1b]0;mine\x07 and \x9b2J\u202e, of the file é b.wav"
+    assert capsys.readouterr().err == f"{said}\n"
