@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
 import ssl
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Self
@@ -230,7 +231,7 @@ def connecting_to(url: str, path: str) -> connect:
     except ValueError:
         usable = False
     if not usable:
-        raise ViewerError(f"saw address {url!r}, expected one like http://127.0.0.1:8765")
+        raise ViewerError(f"saw address {without_secrets(url)!r}, expected one like http://127.0.0.1:8765")
     scheme = _SCHEMES[parts.scheme]
     # Programs send an origin too, as browsers write it: a server that is open to the network demands one.
     origin = scheme.replace("ws", "http") + "://" + (f"[{host}]" if ":" in host else host)
@@ -258,16 +259,25 @@ def is_refusal(error: Exception) -> bool:
     return status < 500 and status not in _COME_BACK
 
 
+def without_secrets(url: str) -> str:
+    """Return `url` without what is secret in a link: its token, and what a proxy on the way asks for."""
+    return re.sub(r"^(\w+://)?[^/?#]*@|[?#].*", r"\1", url, flags=re.DOTALL)
+
+
 def unreachable(url: str, error: Exception) -> ViewerError:
     """Return what to tell of a failed attempt."""
     if isinstance(error, InvalidURI):  # not `url`, which was read before
-        return ViewerError(f"{url} leads to {error.uri}: if that is where the captions are, give that address")
+        return ViewerError(
+            f"{without_secrets(url)} leads to {error.uri}: if that is where the captions are, give that address"
+        )
     if isinstance(error, InvalidStatus) and is_refusal(error):
         reason = error.response.body.decode("utf-8", "replace").strip() if error.response.body else ""
-        return ViewerError(f"{url} refuses this client: {reason or error}")
+        return ViewerError(f"{without_secrets(url)} refuses this client: {reason or error}")
     why = str(error) or "no answer in time"
     return ViewerError(
-        f"no caption server answers at {url} ({why}); start one with `surtitle serve`, or give its address", retry=True
+        f"no caption server answers at {without_secrets(url)} ({why}); start one with `surtitle serve`, or give its "
+        "address",
+        retry=True,
     )
 
 

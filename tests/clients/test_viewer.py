@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -161,6 +162,17 @@ async def test_a_refusal_ends_the_iteration_with_the_servers_words() -> None:
     async with CaptionServer(Rooms(lambda: Hub("e")), port=0) as server:
         with pytest.raises(ViewerError, match="expected"):
             await anext(captions(server.url, ["Spanish!"]))
+
+
+async def test_what_is_secret_in_an_address_is_in_no_error() -> None:
+    async with CaptionServer(Rooms(lambda: Hub("e")), port=0) as server:
+        port = server.port
+    async with answering("403 Forbidden") as refusing, answering("308 Moved", "Location: https://a.example") as leading:
+        for address in (f"127.0.0.1:{port}", f"http://me:secret@127.0.0.1:{port}", "ftp://a", refusing, leading):
+            with pytest.raises(ViewerError) as caught:
+                await anext(captions(f"{address}/read?access_token=secret#token=secret"))
+            assert "secret" not in str(caught.value)
+            assert re.search(r"127\.0\.0\.1:\d+/read\b|ftp://a/read\b", str(caught.value))
 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1", "http://", "http://127.0.0.1:99999", "http://captions..example"])
