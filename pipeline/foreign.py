@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import msgspec
+from msgspec import Meta
 
 from surtitle.pipeline.events import MAIN_ROOM, Event, Samples
 from surtitle.pipeline.http import Head, HttpError
 from surtitle.pipeline.languages import ANY
 from surtitle.pipeline.messages import PublishStart, Refused, RoomName
 from surtitle.pipeline.protocol import parse_pcm
+
+Codes = Annotated[str, Meta(max_length=256)]
+"""Languages as a client names them: all that there are take less. In a megabyte none that was meant is looked for."""
 
 
 @dataclass(frozen=True, slots=True)

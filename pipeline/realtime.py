@@ -19,7 +19,7 @@ from msgspec import UNSET, Struct, UnsetType
 from surtitle.pipeline.appended import Appended
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Caption, Event, Samples
-from surtitle.pipeline.foreign import Asked, Pcm
+from surtitle.pipeline.foreign import Asked, Codes, Pcm
 from surtitle.pipeline.languages import find_language, parse_languages
 from surtitle.pipeline.messages import VERSION, PublishStart, Refused
 
@@ -42,7 +42,7 @@ class _Input(Struct, frozen=True):
 
 
 class _Output(Struct, frozen=True):
-    language: str | UnsetType = UNSET
+    language: Codes | UnsetType = UNSET
 
 
 class _Audio(Struct, frozen=True):

@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 
 from surtitle.pipeline.appended import Appended
 from surtitle.pipeline.events import SAMPLE_RATE, Event, Samples
-from surtitle.pipeline.foreign import Asked, Pcm
+from surtitle.pipeline.foreign import Asked, Codes, Pcm
 from surtitle.pipeline.languages import parse_languages
 from surtitle.pipeline.messages import VERSION, CloseCode, PublishStart, Refused
 
@@ -25,8 +25,8 @@ class _Text(Struct, frozen=True):
     """Any text message; other fields, such as `metrics_metadata`, are for its server's own log."""
 
     sample_rate: Annotated[int, Meta(ge=8_000, le=96_000)] | None = None
-    source_lang: str | None = None
-    target_lang: str | None = None
+    source_lang: Codes | None = None
+    target_lang: Codes | None = None
     end_of_stream: Any = None
 
 

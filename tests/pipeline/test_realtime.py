@@ -144,6 +144,12 @@ def test_a_mistake_is_answered_and_the_session_goes_on(message: str | bytes) -> 
     assert len(made.receive(append(PCM))) == 1
 
 
+def test_in_a_megabyte_no_language_is_looked_for() -> None:
+    (error,) = answers(Realtime(Asked(), "1").receive(update(output={"language": "x" * 10**6})))
+    assert "expected" in error["error"]["message"].lower()
+    assert len(error["error"]["message"]) < 200
+
+
 def test_the_language_stays_once_audio_has_begun() -> None:
     made = Realtime(Asked(), "1")
     made.receive(append(PCM))

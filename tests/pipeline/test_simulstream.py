@@ -55,7 +55,10 @@ def test_text_only_grows_and_its_end_is_told() -> None:
     ]
 
 
-@pytest.mark.parametrize("message", ["no json", '{"sample_rate":44.1}', '{"sample_rate":1}', "[" * 100_000])
+LONG = json.dumps({"source_lang": "x" * 1000})
+
+
+@pytest.mark.parametrize("message", ["no json", '{"sample_rate":44.1}', '{"sample_rate":1}', "[" * 100_000, LONG])
 def test_what_makes_no_sense_is_refused(message: str) -> None:
     with pytest.raises(Refused, match="expected") as caught:
         Simulstream(Asked(), "1").receive(message)
