@@ -143,7 +143,7 @@ def parse_toml(text: str) -> Glossary:
     """Raises UserError for what is no glossary, with the line."""
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # the latter for brackets without end
         raise UserError(f"{error}, expected a [[term]] table for each term") from error
     tables = document.pop("term", [])
     if document or not isinstance(tables, list):

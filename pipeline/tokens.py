@@ -128,7 +128,7 @@ def parse(text: str, *, public_read: bool = False) -> Tokens:
     """Read a tokens file. Raises UserError: it is no TOML, or a table, field or value is not as it should be."""
     try:
         tokens = msgspec.convert(tomllib.loads(text), _File).token
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except (ValueError, RecursionError, msgspec.ValidationError) as error:
         raise UserError(
             f"{error}; expected [[token]] tables with name, right, sha256 and, if wanted, session"
         ) from error

@@ -326,6 +326,8 @@ def test_a_recogniser_expects_whole_terms_up_to_a_length(glossary: Glossary) -> 
         (".toml", '[terms]\nen = "a"\n', "saw 'terms', expected nothing but"),
         (".toml", 'term = "a"\n', "expected nothing but"),
         (".toml", "term = [1]\n", "line 1: saw 1, expected a"),
+        (".toml", "term = " + "[" * 5000, "expected a"),
+        (".toml", "term = " + "1" * 5000, "expected a"),
         (".csv", "en,es\na,b\nc\n", "line 3: saw fewer cells than in the first line"),
         (".csv", "en,es\na,b,c\n", "line 2: saw more cells than in the first line"),
         (".csv", "en,xx\na,b\n", "line 1: unknown language 'xx', expected a heading such as en,es,keep"),

@@ -111,6 +111,8 @@ def test_who_was_let_in_stays_until_the_token_is_revoked_or_loses_the_right() ->
         ('[[token]]\nname = "obs"\nright = "read"\ntoken = "secret"\nsha256 = "' + "0" * 64 + '"', "unknown field"),
         ("[[tokens]]", "unknown field `tokens`"),
         ("token = 7", "array"),
+        ("token = " + "[" * 5000, "recursion"),
+        ("token = " + "7" * 5000, "digits"),
     ],
 )
 def test_a_mistake_in_the_file_is_told_with_its_place(text: str, said: str) -> None:
