@@ -217,6 +217,7 @@ class HttpConnection:
 
     async def _head(self, seconds: float) -> Head | None:
         """Return the next request; None when the client has left, or asked nothing for so many `seconds`."""
+        await asyncio.sleep(0)  # between requests that came at once, others have their turn
         loop = asyncio.get_running_loop()
         deadline = loop.time() + (self._web.patience.head if self._wire.began else seconds)
         while (head := self._wire.head()) is None:
@@ -239,6 +240,7 @@ class HttpConnection:
 
     async def _receive(self) -> bytes:
         """Return the next piece of the request's body, empty at its end."""
+        await asyncio.sleep(0)  # between chunks of a byte each, however many there are, others have their turn
         if self._wire.waits_for_go_on:
             await self._pipe.write(self._wire.go_on())
         while (chunk := self._wire.body()) is None:

@@ -15,6 +15,8 @@ from surtitle.pipeline.http import Head, Headers, HttpError
 
 HEAD_BYTES = 16 * 1024
 """The largest request line and header fields, together."""
+PIECES = 16
+"""Of a body that nobody wants, how many are passed over so that the connection can be used again."""
 _HANDSHAKE = (b"host", b"origin", b"authorization", b"connection")
 """What is read of a websocket's request, beside the fields that are its own."""
 
@@ -119,10 +121,12 @@ class Wire:
     def again(self) -> bool:
         """Go on with the next request; False where the connection has to be closed instead."""
         if self._h11.their_state is h11.SEND_BODY and self._h11.our_state is h11.DONE:
-            # The handler looked at no body; one that is there already, as the end of an empty one is, costs nothing.
+            # The handler looked at no body; one that is there already, as the end of an empty one is, costs nothing,
+            # unless it was cut into chunks of a byte each.
             try:
-                while self.body():
-                    pass
+                for _ in range(PIECES):
+                    if not self.body():
+                        break
             except HttpError:
                 return False
         if self._h11.our_state is not h11.DONE or self._h11.their_state is not h11.DONE:

@@ -425,6 +425,29 @@ async def test_a_client_that_reads_slowly_gets_a_long_answer_whole() -> None:
 # --- stopping ---
 
 
+@pytest.mark.parametrize("pieces", [True, False])
+async def test_between_what_comes_at_once_others_have_their_turn(site: Site, pieces: bool) -> None:
+    """Pieces of a body, and requests."""
+    turns, many = 0, 500
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    head = asking(site, "/echo", "Transfer-Encoding: chunked", "Connection: close", method="POST")
+    said = head + b"1\r\nx\r\n" * many + b"0\r\n\r\n"
+    if not pieces:
+        said = asking(site, "/page", method="HEAD") * many + asking(site, "/page", "Connection: close")
+    async with line(site) as client:
+        counting = asyncio.create_task(count())
+        await client.say(said)
+        assert status(await client.hear_all()) == 200
+        counting.cancel()
+    assert turns > many
+
+
 async def test_draining_answers_what_was_asked_and_waits_for_nobody_else() -> None:
     patience = HttpPatience(linger=0.05)
     async with serving(patience) as site, line(site) as idle, line(site) as silent, line(site) as reader:

@@ -172,6 +172,16 @@ def test_a_body_that_nobody_read_closes_the_connection() -> None:
     assert not wire.again()
 
 
+def test_a_body_that_nobody_read_is_passed_over_where_it_is_there_and_in_few_pieces() -> None:
+    for body, goes_on in ((b"5\r\nhello\r\n", True), (b"1\r\nx\r\n" * 1000, False)):
+        wire = Wire()
+        wire.receive(CHUNKED.partition(b"2\r\n")[0] + body + b"0\r\n\r\n")
+        assert wire.head() is not None
+        wire.begin(HTTPStatus.NO_CONTENT, ())
+        wire.end()
+        assert wire.again() is goes_on
+
+
 @pytest.mark.parametrize(("method", "version", "end"), [(b"GET", b"1.1", b"0\r\n\r\n"), (b"GET", b"1.0", b"")])
 def test_a_stream_ends_by_its_last_chunk_or_with_the_connection(method: bytes, version: bytes, end: bytes) -> None:
     wire = Wire()
