@@ -175,6 +175,7 @@ class HttpConnection:
     def cut(self) -> None:
         """Leave at once."""
         self._web.idle.pop(self, None)
+        self._pipe.transport.abort()  # a task that has not begun does nothing once it is cancelled
         self.task.cancel()
 
     def _left(self) -> None:

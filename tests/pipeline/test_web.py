@@ -18,9 +18,11 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import InvalidStatus
 
 from surtitle.pipeline.access import Access
+from surtitle.pipeline.callbacks import ignore
+from surtitle.pipeline.door import Pipe
 from surtitle.pipeline.http import Answer, HttpError, Page, Request, Routes, Stream, always, json_page, plain
-from surtitle.pipeline.operations import Operations
-from surtitle.pipeline.web import HttpPatience, Web
+from surtitle.pipeline.operations import Operations, Traffic
+from surtitle.pipeline.web import HttpConnection, HttpPatience, Web
 
 MOST = 1000
 QUICK = HttpPatience(head=0.2, idle=0.2, body=0.2, write=0.2, linger=0.5)
@@ -423,6 +425,16 @@ async def test_a_client_that_reads_slowly_gets_a_long_answer_whole() -> None:
 
 
 # --- stopping ---
+
+
+async def test_a_connection_that_is_cut_before_it_was_looked_at_is_closed(site: Site) -> None:
+    loop, (ours, theirs) = asyncio.get_running_loop(), socket.socketpair()
+    theirs.setblocking(False)
+    with theirs:
+        await loop.connect_accepted_socket(
+            lambda: Pipe(lambda pipe: HttpConnection(site.web, pipe).cut(), ignore, Traffic()), ours
+        )
+        assert await asyncio.wait_for(loop.sock_recv(theirs, 1), 5) == b""
 
 
 @pytest.mark.parametrize("pieces", [True, False])
