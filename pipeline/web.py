@@ -8,7 +8,6 @@ in `access.py`, what an answer says is its handler's.
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -16,7 +15,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import cast
+from typing import Any, cast
 
 from websockets.asyncio.server import ServerConnection
 
@@ -64,6 +63,8 @@ PIECE_BYTES = 64 * 1024
 """How much of an answer is written at once."""
 SPARE = 100
 """Connections beyond the limit that are told so, or how the server fares; those beyond these are cut at once."""
+HANDSHAKE = 10.0
+"""Seconds that `websockets` gives a client for TLS."""
 PLENTY = 0.25
 """The part of all places that must be left for connections to be kept between two requests."""
 
@@ -107,12 +108,13 @@ class Web:
         self.idle: dict[HttpConnection, None] = {}
         """Those between two requests, the longest idle one first."""
         self._connections: set[HttpConnection] = set()
+        self._knocking: set[asyncio.TimerHandle] = set()
 
     @property
     def door(self) -> type[ServerConnection]:
         """What websockets' `serve` takes as `create_connection`."""
         # Documented as a factory, typed as a class.
-        return cast(type[ServerConnection], functools.partial(Door, self._serve, self.operations.traffic))
+        return cast(type[ServerConnection], self._open)
 
     async def drain(self) -> None:
         """Answer what was asked, wait until streams have ended, and take no further request."""
@@ -136,6 +138,24 @@ class Web:
     async def _ended(self) -> None:
         if self._connections:
             await asyncio.wait([connection.task for connection in self._connections])
+
+    def _open(self, *args: Any, **kwargs: Any) -> Door:
+        """Somebody has connected, who may have to speak TLS first: until then nothing else counts it.
+
+        Raises ConnectionAbortedError where there are too many: asyncio lets go of that one without a word.
+        """
+        if len(self._knocking) > max(0, self.left() + SPARE):
+            raise ConnectionAbortedError("there are too many connections already")
+        loop = asyncio.get_running_loop()
+        late: asyncio.TimerHandle = loop.call_later(HANDSHAKE, lambda: self._knocking.discard(late))
+        self._knocking.add(late)
+
+        def enter(pipe: Pipe) -> None:
+            self._knocking.discard(late)
+            late.cancel()
+            self._serve(pipe)
+
+        return Door(enter, self.operations.traffic, *args, **kwargs)
 
     def _serve(self, pipe: Pipe) -> None:
         if self.stopping or self.left() < -SPARE:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.rooms import Rooms
 from surtitle.pipeline.server import CaptionServer
 from surtitle.pipeline.tls import load_tls
+from surtitle.pipeline.web import SPARE
 
 
 def test_a_certificate_and_its_key_make_a_context_of_modern_tls(tmp_path: Path) -> None:
@@ -123,3 +125,16 @@ def test_what_is_no_certificate_is_said(tmp_path: Path, text: str) -> None:
     certificate.write_text(text)
     with pytest.raises(UserError, match=r"a\.pem and .*a\.key: .*expected a certificate"):
         load_tls(certificate, key, print)
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # asyncio's, of a connection that it lets go of
+async def test_who_connects_and_never_speaks_tls_takes_a_place_as_others_do(tmp_path: Path) -> None:
+    context = load_tls(*written(tmp_path, "a"), print)
+    server = CaptionServer(Rooms(lambda: Hub("e")), port=0, tls=context, max_viewers=1)
+    async with server, asyncio.timeout(10), AsyncExitStack() as stack:
+        for _ in range(1 + SPARE + 1):
+            _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            stack.enter_context(closing(writer))
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        stack.enter_context(closing(writer))
+        assert await reader.read() == b""
