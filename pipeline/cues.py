@@ -12,8 +12,9 @@ format, file or clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate
 
 from surtitle.pipeline.events import Caption
@@ -30,6 +31,9 @@ LATE_MS = 1_500
 The BBC allows as much."""
 HOLD = 10.0
 """Seconds of audio behind the end of a caption after which the next one is not waited for any longer."""
+REMEMBERED = 8192
+"""Captions whose lines are remembered, the newest: finding them takes milliseconds, and they are asked for again by
+other formats, and by each who reads the subtitles of all that was said so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +101,14 @@ class Cues:
         return shown
 
 
+@lru_cache(maxsize=REMEMBERED)
+def _parts(text: str, language: str) -> tuple[tuple[str, ...], ...]:
+    return tuple(blocks(text, language))
+
+
 def _cues_of(caption: Caption, free_ms: int, next_ms: int | None) -> list[Cue]:
     """A caption's cues, none before `free_ms`; `next_ms` is when the next caption begins, if one does."""
-    parts = blocks(clean_text(caption.text), caption.language)
+    parts = _parts(clean_text(caption.text), caption.language)
     if not parts:
         return []
     start = max(_grid(caption.start), free_ms)
@@ -117,7 +126,7 @@ def _cues_of(caption: Caption, free_ms: int, next_ms: int | None) -> list[Cue]:
     ]
 
 
-def _starts(caption: Caption, parts: list[tuple[str, ...]], to_read: list[int], start: int, end: int) -> list[int]:
+def _starts(caption: Caption, parts: Sequence[tuple[str, ...]], to_read: list[int], start: int, end: int) -> list[int]:
     """When each part begins: when its first word was said, if that is known, else after its share of the time."""
     wished = _said(caption, parts) or _shared(to_read, start, end)
     starts = [start]
@@ -134,7 +143,7 @@ def _shared(to_read: list[int], start: int, end: int) -> list[float]:
     return [start + (end + GAP_MS - start) * slot / slots[-1] for slot in slots[:-1]]
 
 
-def _said(caption: Caption, parts: list[tuple[str, ...]]) -> list[float]:
+def _said(caption: Caption, parts: Sequence[tuple[str, ...]]) -> list[float]:
     """When the first word of each part was said, in milliseconds; nothing where the words are not those of the text."""
     written = "".join("".join(line.split()) for part in parts for line in part)
     words = [("".join(clean_text(word.text).split()), word.start * 1000) for word in caption.words]

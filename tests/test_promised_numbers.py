@@ -108,6 +108,7 @@ README = {
 }
 ARCHITECTURE = {
     "| a hub's ring | # messages |": RING,
+    "| the lines of subtitles, once found | of # captions |": code.cues.REMEMBERED,
     "and rooms with viewers, and # others at most": 2 * code.rooms.SPARE,
     "nicer by #), since everything": code.assembly.GIVES_WAY,
     "window | trimmed at # seconds, and cut at # if nothing": (HEARING.window, HEARING.longest),

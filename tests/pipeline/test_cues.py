@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from said import LANGUAGES, SPOKEN_AT, caption, captions_of, visible
@@ -35,6 +36,19 @@ def test_a_cue_stays_until_it_can_be_read_where_the_speaker_pauses() -> None:
 def test_it_goes_for_the_next_one_that_may_be_as_late_as_viewers_bear() -> None:
     fast, after = caption("x" * 84, 0.0, 1.0), caption("Bien.", 1.0, 3.0)
     assert spans([fast, after]) == [(0, 1_000 - GAP_MS + LATE_MS), (1_000 + LATE_MS, 3_340)]
+
+
+def test_the_lines_of_a_caption_are_found_once_for_all_formats_and_readers(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[str] = []
+
+    def lay_out(text: str, language: str) -> list[tuple[str, ...]]:
+        found.append(text)
+        return [(text,)]
+
+    monkeypatch.setattr("surtitle.pipeline.cues.blocks", lay_out)
+    said = [caption(f"Dicho una vez, y leído muchas: {number}.", number, number + 1) for number in range(3)]
+    assert list(cues(said)) == list(cues(said))
+    assert found == [each.text for each in said]
 
 
 def test_a_long_caption_shares_its_time_by_length() -> None:
