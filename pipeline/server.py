@@ -247,7 +247,7 @@ class CaptionServer:
         await self._publishers.drain()
         try:
             async with asyncio.timeout(seconds):
-                self._draining = True
+                self._draining = self._web.stopping = True  # who comes back at once would be waited for again
                 for fanout in self._fanouts.values():
                     fanout.finish()
                 self._site.drain()

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 from serving import SESSION, at, caption, closing, hello, receive
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import InvalidHandshake, InvalidStatus
 from websockets.typing import Origin
 
 from surtitle.pipeline.connection import Patience
@@ -152,6 +152,23 @@ async def test_draining_gives_every_viewer_everything_before_it_closes() -> None
             assert [message["type"] for message in messages] == ["caption"] * 500 + ["end"]
             assert code == 1001
         await draining
+
+
+async def test_while_it_drains_nobody_comes_back_and_is_waited_for(hub: Hub) -> None:
+    async with (
+        asyncio.timeout(5),
+        AsyncExitStack() as clients,
+        CaptionServer(Rooms(lambda: hub), port=0, patience=Patience(goodbye=0.1)) as server,
+    ):
+        stalled = await clients.enter_async_context(at(server, max_queue=1, close_timeout=0.1))
+        await hello(stalled)
+        for cue in range(150):
+            hub.publish(caption(cue, text="x" * 20_000))
+            await asyncio.sleep(0)
+        draining = asyncio.create_task(server.drain(30))
+        with pytest.raises((OSError, InvalidHandshake)):
+            await at(server)
+        draining.cancel()
 
 
 async def test_draining_does_not_wait_for_ever_for_a_viewer_that_does_not_read(hub: Hub) -> None:
