@@ -116,11 +116,7 @@ class Whisper:
             self._continuing = load_continuing(folder, threads=threads) if device == "cpu" else None
             config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         except (RuntimeError, ValueError, OSError) as error:
-            raise UserError(
-                f"{folder} holds no loadable Whisper model ({error}): expected a CTranslate2 model (model.bin, "
-                f"config.json, tokenizer.json, vocabulary); if it was fetched, see what is wrong with `surtitle models "
-                f"verify {folder.name}`"
-            ) from error
+            raise _unloadable(folder, device, error) from error
         if not config.get("alignment_heads"):
             raise UserError(
                 f"{folder}/config.json names no alignment_heads, which tell when a word was said: convert the model "
@@ -273,6 +269,19 @@ class Whisper:
                 language=language,
             )
         return self._tokenizers[language]
+
+
+def _unloadable(folder: Path, device: Device, error: Exception) -> UserError:
+    """What to say of `error`, which kept the model in `folder` from being loaded."""
+    if device == "cuda" and (folder / "model.bin").is_file():  # the GPU is full, or too old for float16
+        return UserError(
+            f"--asr-device cuda: {folder} can't be loaded there ({error}): leave the flag out to use the cores, or "
+            "choose a smaller model with --asr"
+        )
+    return UserError(
+        f"{folder} holds no loadable Whisper model ({error}): expected a CTranslate2 model (model.bin, config.json, "
+        f"tokenizer.json, vocabulary); if it was fetched, see what is wrong with `surtitle models verify {folder.name}`"
+    )
 
 
 def _without(encoded: Any, positions: int) -> Any:

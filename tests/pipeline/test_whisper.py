@@ -56,6 +56,21 @@ def test_a_gpu_that_is_not_there_is_said(tmp_path: Path) -> None:
         Whisper(tmp_path, threads=1, device="cuda")
 
 
+def test_a_gpu_that_is_full_or_too_old_is_not_taken_for_a_folder_without_a_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise RuntimeError("CUDA failed with error out of memory")
+
+    for name in ("model.bin", "tokenizer.json"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr("surtitle.pipeline.whisper.get_cuda_device_count", lambda: 1)
+    monkeypatch.setattr("surtitle.pipeline.whisper.load_cublas", lambda: None)
+    monkeypatch.setattr("surtitle.pipeline.whisper.WhisperModel", full)
+    with pytest.raises(UserError, match=r"^--asr-device cuda: .* can't be loaded there \(.* out of memory\): leave"):
+        Whisper(tmp_path, threads=1, device="cuda")
+
+
 class Written(Whisper):
     """Of which the guesses are written down."""
 
