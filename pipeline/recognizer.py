@@ -46,6 +46,7 @@ class Transcribe(Protocol):
         *,
         past: Samples,
         language: str,
+        expected: str = "",
         before: str = "",
         committed: str = "",
         last: bool = False,
@@ -113,7 +114,7 @@ class Recognizer:
     ) -> None:
         """Hear one of `languages` (ISO 639-1 codes), the first until `identify` says which; with one it is not asked.
 
-        `hot_words` tells what to expect in a language, as text before what is heard. `policy` says which guessed words
+        `hot_words` tells what to expect in a language, as terms with commas between. `policy` says which guessed words
         are committed: by default, those that end well before the audio does and are followed by another.
         """
         self._transcribe = transcribe
@@ -306,7 +307,8 @@ class Recognizer:
             self._window.samples,
             past=self._window.past[:0] if self._is_late else self._window.past,
             language=self._spoken.current,
-            before=self._context(),
+            expected=self._hot_words(self._spoken.current) if self._hot_words else "",
+            before=self._before,
             committed=joined((word.text for word in known), self._spoken.current),
             last=last,
             can_wait=can_wait,
@@ -333,10 +335,6 @@ class Recognizer:
             believed = []
         goes_on = bool(before) and sounds[: len(before)] == sounded
         return list(before) if last and guess and not believed and (self._committed or goes_on) else believed
-
-    def _context(self) -> str:
-        expected = self._hot_words(self._spoken.current) if self._hot_words else ""
-        return f"{expected} {self._before}".strip()
 
     def _commit(self, words: list[Word]) -> list[Heard]:
         self._committed += words

@@ -65,7 +65,7 @@ class _Asked:
     tokenizer: Tokenizer
     """Of the language that is spoken."""
     prompt: list[int]
-    """The text before, and what Whisper is to do."""
+    """What it is shown before, and what it is to do."""
     prefix: list[int]
     """The committed words."""
     seconds: float
@@ -144,6 +144,7 @@ class Whisper:
         *,
         past: Samples = _NOTHING,
         language: str,
+        expected: str = "",
         before: str = "",
         committed: str = "",
         last: bool = False,
@@ -158,12 +159,14 @@ class Whisper:
         there is one more word at least: a model stops at times at a full stop.
 
         Times are seconds from the first sample. `past` is the audio just before `samples`, as much of it as fits, and
-        `before` the text, for context. A first word that is only punctuation belongs to the last committed word.
+        `before` the text, for context; `expected` are terms that may be said, with commas between. A first word that is
+        only punctuation belongs to the last committed word.
         """
         tokenizer = self._tokenizer(language)
         if len(samples) < _FRAME:
             return []
-        prompt = [*shown_before(before, language, tokenizer), *tokenizer.sot_sequence, tokenizer.no_timestamps]
+        shown = shown_before(before, language, tokenizer, expected=expected)
+        prompt = [*shown, *tokenizer.sot_sequence, tokenizer.no_timestamps]
         spaced, span = is_spaced(language), self._span(samples)
         prefix = tokenizer.encode((" " if spaced else "") + committed) if committed else []
         seconds = len(samples) / SAMPLE_RATE

@@ -206,10 +206,11 @@ def test_a_phrase_that_begins_unlikely_is_said_behind_words_and_not_at_a_beginni
 def test_a_model_that_recites_what_it_was_shown_is_not_believed() -> None:
     # whisper-base does so of noise: six times in sixty, and never surer than 0.05
     def reciting(
-        samples: Samples, *, language: str, before: str = "", committed: str = "", last: bool = False, **_: object
+        samples: Samples, *, language: str, expected: str, before: str = "", committed: str = "", **_: object
     ) -> list[Word]:
         words = transcribe(samples, language=language, before=before, committed=committed)
-        return words or [Word(text, 0.1 * i, 0.1 * i + 0.1, 0.05) for i, text in enumerate(before.split())]
+        shown = f"{expected} {before}".split()
+        return words or [Word(text, 0.1 * i, 0.1 * i + 0.1, 0.05) for i, text in enumerate(shown)]
 
     ears = Recognizer(reciting, probability, languages=["en"], hot_words=lambda language: "Surtitle, sinks")
     audio = np.concatenate((speech(1, 2, 3), silence(3.0), np.full(3 * SAMPLE_RATE, 1e-3, np.float32), silence(3.0)))

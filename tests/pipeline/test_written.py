@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from surtitle.pipeline.events import Word
@@ -17,8 +19,8 @@ class Letters:
         return [ord(letter) for letter in text]
 
 
-def shown(before: str, language: str) -> str:
-    mark, *tokens = shown_before(before, language, Letters()) or [-1]
+def shown(before: str, language: str, expected: str = "") -> str:
+    mark, *tokens = shown_before(before, language, Letters(), expected=expected) or [-1]
     assert mark == Letters.sot_prev
     return "".join(map(chr, tokens))
 
@@ -40,6 +42,18 @@ def test_others_are_shown_what_was_said_before_and_nothing_else() -> None:
     assert shown("and so", "en") == " and so"
     assert not shown_before("", "en", Letters())
     assert shown("b" * 400 + "end", "en") == "b" * (CONTEXT - 3) + "end"
+
+
+@pytest.mark.parametrize("language", ["hi", "ja"])
+def test_the_first_terms_are_shown_whole_before_the_text_however_many_tokens_both_take(language: str) -> None:
+    terms = ", ".join(f"term {number}" for number in range(40)) + "."
+    assert shown("", "en", "term 0, term 1.") == " term 0, term 1."
+    for text in ("", "so", "b" * 300 + "end"):
+        told = shown(text, language, terms)
+        assert told.startswith(f"{shown('', language)} term 0, term 1, term 2")
+        assert told.endswith(text[-60:])
+        assert re.search(r"term \d+\. ?(so|b+end)?$", told)
+        assert CONTEXT - len(", term 10") < len(told) <= CONTEXT
 
 
 @pytest.mark.parametrize(
