@@ -88,6 +88,7 @@ README = {
     "beyond # s, or # captions, the oldest are dropped": (code.posting.FRESH, code.posting.QUEUE),
     "Viewers that send more than # messages a second": LIMITS.MESSAGES_PER_SECOND,
     "send audio at over # real time": LIMITS.AUDIO_PACE,
+    "expects the first of them, at most # characters in": code.assembly.HOT_CHARACTERS,
     "client_max_body_size #m;": code.transcriptions.UPLOAD_BYTES / MIB,
     "nothing is heard from it for # s (less than -# dBFS": (code.soundcheck.WITHIN, -code.soundcheck.NOTHING),
     "emptied after # s without another": code.textnow.HOLD,
