@@ -57,7 +57,12 @@ SAMPLE = "sample:"
 
 
 class Printed(Console):
-    """A console for what is printed and done: where its reader leaves, that ends the command, as `print` does."""
+    """A console for what is printed and done: where its reader leaves, that ends the command, as `print` does. What is
+    given is printed as it is: brackets in a microphone's name or in a folder's are no style.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(markup=False, emoji=False)
 
     def on_broken_pipe(self) -> None:
         raise  # rich calls it where it has caught a BrokenPipeError

@@ -5,7 +5,11 @@ from __future__ import annotations
 import errno
 import socket
 
-from surtitle.pipeline.check import HEADROOM, Load, _port_state, _taken, _why_not, choose, pair_for
+import pytest
+
+from surtitle.pipeline.check import HEADROOM, Load, _port_state, _show_devices, _taken, _why_not, choose, pair_for
+from surtitle.pipeline.commands import Printed
+from surtitle.pipeline.devices import InputDevice
 from surtitle.pipeline.languages import Pair
 
 
@@ -52,6 +56,16 @@ def test_a_port_that_nobody_uses_and_one_may_not_use_is_not_called_in_use() -> N
     assert _why_not(PermissionError(errno.EACCES, "Permission denied")) == (
         "cannot be listened on (Permission denied); choose another with --port"
     )
+
+
+def test_a_microphones_name_is_shown_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ["Headset [desk]", "Line [/dev/dsp] :microphone:"]
+    devices = [InputDevice(index, name, "ALSA", 1, 48_000, default=False) for index, name in enumerate(names)]
+    monkeypatch.setattr("surtitle.pipeline.check.list_devices", lambda: devices)
+    _show_devices(Printed())
+    assert capsys.readouterr().out == f"microphones: {', '.join(names)}\n"
 
 
 def test_what_sessions_use_is_told_where_nothing_keeps_up_too() -> None:
