@@ -2,8 +2,8 @@
 
 In: frames of samples. Out: the same frames, louder where all was quiet for some seconds. What is as loud as speech
 usually is stays as it is, and what is too quiet to be anything but a converter's noise makes nothing louder. A constant
-beside the sound, as cheap converters add, is no loudness: beside it a quiet speaker would never be heard. Pure policy:
-knows no model and no clock.
+beside the sound, as cheap converters add, is no loudness, and goes where it would hide the sound: beside it no speech
+would be found. Pure policy: knows no model and no clock.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ RELEASE = 12.0
 """Decibels a second at which what was loud is forgotten."""
 _STEADY = 1.0
 """Seconds, about, over whose mean sound swings: what is slower than that is a converter's."""
+_HIDES = 0.3
+"""Share of the loudness of the last seconds from which a constant hides the sound: a voice detector finds no speech
+beside one that is as loud."""
 
 
 def loudness(frame: Samples) -> float:
@@ -44,12 +47,15 @@ class Level:
         but slowly: a pause between two words raises nothing."""
         if not len(frame) or frame.min() == frame.max():  # nothing swings: there is no sound in it
             return frame
-        swing = frame - np.float32(self._follow(float(frame.mean()), len(frame) / SAMPLE_RATE))
+        constant = self._follow(float(frame.mean()), len(frame) / SAMPLE_RATE)
+        swing = frame - np.float32(constant)
         heard = loudness(swing)
         if heard > NOTHING:
             self._loudness = max(heard, self._loudness - RELEASE * len(frame) / SAMPLE_RATE)
         raised = min(MOST, EVERYDAY - self._loudness)
-        return swing * np.float32(10 ** (raised / 20)) if raised > 0 else frame
+        if raised > 0:
+            return swing * np.float32(10 ** (raised / 20))
+        return swing if abs(constant) > _HIDES * 10 ** (self._loudness / 20) else frame
 
     def _follow(self, mean: float, seconds: float) -> float:
         """The constant, now that a frame of so many seconds had this mean."""

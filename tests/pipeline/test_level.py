@@ -85,6 +85,16 @@ def test_a_constant_beside_quiet_speech_does_not_keep_it_quiet(constant: float) 
     assert abs(out.mean()) < 1e-4
 
 
+@pytest.mark.parametrize("constant", [0.01, -0.02, 0.2])
+def test_a_constant_as_loud_as_speech_that_is_not_quiet_is_taken_away_in_its_pauses_too(constant: float) -> None:
+    level = Level()
+    for decibels in (-40, -60, -40):
+        for _ in range(A_SECOND // 2):
+            out = level.push(sound(decibels) + np.float32(constant))
+            assert abs(out.mean()) < 1e-4
+    np.testing.assert_allclose(loudness(out), -40, atol=0.1)
+
+
 def test_where_a_source_with_a_constant_is_muted_nothing_is_heard() -> None:
     level = Level()
     after(level, -65, 1.0)
