@@ -49,8 +49,8 @@ class Refusal(EndpointError):
     """It does not take what it is asked: of all reasons the likeliest is that it is too long for the model."""
 
 
-class _ThinksAloud(EndpointError):
-    """It thinks, and says nothing."""
+class ThinksAloud(EndpointError):
+    """It thinks, and says nothing: it was not told not to, and is from now on."""
 
 
 class _Delta(Struct, frozen=True):
@@ -101,7 +101,7 @@ class Endpoint:
     async def answer(self, ask: Ask, wrote: Callable[[int], None]) -> Reply:
         """The likeliest answer; `wrote` hears how many pieces of it there are, a token each as a rule.
 
-        Raises EndpointError for anything else.
+        Raises EndpointError for anything else, ThinksAloud where it is worth asking once more.
         """
         body: dict[str, object] = {
             "model": self._address.model,
@@ -125,13 +125,15 @@ class Endpoint:
             raise EndpointError(_shown(str(error)) or type(error).__name__) from error
         except EndpointError as error:
             self._note(error, told=told)
+            if told and isinstance(error, ThinksAloud):
+                raise EndpointError(str(error)) from error
             raise
         self._obeys = self._obeys or told
         return reply
 
     def _note(self, error: EndpointError, *, told: bool) -> None:
         """What a server refuses to be told, it is told no more; of one that obeyed before the second failure counts."""
-        if isinstance(error, _ThinksAloud):
+        if isinstance(error, ThinksAloud):
             self._thinks = True
         elif told:
             self._thinks = self._obeys
@@ -203,7 +205,7 @@ def _said(text: str, limit: int, *, thinks: bool) -> str:
     _, found, said = text.rpartition(_THOUGHT_ENDS)
     begun, thinks_on, _ = said.partition(_THOUGHT_BEGINS)
     if not begun.strip() and (thinks or found or thinks_on):
-        raise _ThinksAloud(
+        raise ThinksAloud(
             f"it thinks aloud, and says nothing within max_tokens ({limit}): expected a model that does not, or a "
             f"server that is told so"
         )

@@ -21,7 +21,7 @@ from typing import Protocol
 from surtitle.pipeline.breaker import LONGEST_PAUSE, Breaker
 from surtitle.pipeline.callbacks import ignore
 from surtitle.pipeline.dialogue import Ask, Exchange, NoAnswer, Reply, TooMuch
-from surtitle.pipeline.endpoint import EndpointError, Refusal
+from surtitle.pipeline.endpoint import EndpointError, Refusal, ThinksAloud
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Translated
 from surtitle.pipeline.identify import Identifier
@@ -196,10 +196,10 @@ class Remote:
         began = self._loop.time()
         with suppress(TimeoutError, EndpointError):
             async with asyncio.timeout(LOADING):
-                await self._endpoint.answer(ask, ignore)
+                await _answer(self._endpoint, ask, ignore)
             if self._loop.time() - began > self._soon:
                 async with asyncio.timeout(self._soon):
-                    await self._endpoint.answer(ask, ignore)
+                    await _answer(self._endpoint, ask, ignore)
                 self._breaker.try_now(self._clock())
 
 
@@ -227,7 +227,7 @@ class _Segment:
                 while True:
                     self.asked = ask
                     try:
-                        answer = await self._endpoint.answer(ask, wrote)
+                        answer = await _answer(self._endpoint, ask, wrote)
                     except Refusal as error:
                         self.why, is_refused = str(error), True
                         ask = steps.throw(TooMuch())
@@ -246,6 +246,16 @@ class _Segment:
         left = _unanswered(steps)
         self.failed = self.failed or left.untranslated
         return left
+
+
+async def _answer(endpoint: Answers, ask: Ask, wrote: Callable[[int], None]) -> Reply:
+    """What `endpoint` answers; where the model thinks aloud instead it is asked once more, and told not to."""
+    try:
+        return await endpoint.answer(ask, wrote)
+    except ThinksAloud:
+        with suppress(Refusal):  # of being told
+            return await endpoint.answer(ask, wrote)
+        raise
 
 
 def _unanswered(steps: Exchange[Translated]) -> Translated:

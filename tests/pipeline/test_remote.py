@@ -240,6 +240,34 @@ def test_a_server_is_woken_before_anybody_speaks(chat: ChatServer) -> None:
     assert word["max_tokens"] == 1
 
 
+@pytest.mark.parametrize("budget", [LIVE, TEXT])
+def test_a_model_that_thinks_aloud_is_told_not_to_and_asked_again(chat: ChatServer, budget: Budget) -> None:
+    chat.mode = "thinks"
+    with chat.listening(), closing(Booth(chat, budget=budget)) as booth:
+        assert [booth.say("One."), booth.say("Two.")] == [UNO, DOS]
+        assert not booth.told
+    assert [asked.get("reasoning_effort") for asked in chat.asked] == [None, "none", "none"]
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+def test_a_model_that_thinks_aloud_whatever_it_is_told_is_reported_and_asked_no_more_than_that(
+    chat: ChatServer, refuses: bool
+) -> None:
+    def think(messages: list[dict[str, Any]]) -> str:
+        chat.longest = 1 if refuses else chat.longest
+        return "<think>Hm"
+
+    chat.reply, chat.finish = think, "length"
+    match = "no translation: it thinks aloud, and says nothing within max_tokens"
+    with (
+        chat.listening(),
+        closing(Booth(chat, budget=TEXT)) as booth,
+        pytest.raises(UserError, match=match),
+    ):
+        booth.say("One.")
+    assert [asked.get("reasoning_effort") for asked in chat.asked] == [None, "none"]
+
+
 def test_a_server_that_is_still_loading_is_left_at_the_end(chat: ChatServer) -> None:
     chat.mode = "stalls"
     with chat.listening():
