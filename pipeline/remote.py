@@ -101,7 +101,7 @@ class Remote:
 
     def wake(self) -> None:
         """Have the server load its model, before it is asked for a translation."""
-        self._loop.call_soon_threadsafe(self._wake, _WORD)
+        self._loop.call_soon_threadsafe(self._wake, replace(_WORD, variables=self.profile.variables))
 
     def translations(
         self,

@@ -240,6 +240,16 @@ def test_a_server_is_woken_before_anybody_speaks(chat: ChatServer) -> None:
     assert word["max_tokens"] == 1
 
 
+def test_a_server_is_woken_as_it_is_asked_for_translations_or_its_model_would_think(chat: ChatServer) -> None:
+    remote = Remote(Endpoint(Address(chat.url, "qwen3:8b")), "qwen3:8b", identifier(), tell=lambda told: None)
+    with chat.listening(), closing(remote):
+        remote.wake()
+        began = monotonic()
+        while not chat.asked and monotonic() < began + 10:
+            sleep(0.01)
+    assert chat.asked[0]["chat_template_kwargs"] == {"enable_thinking": False}
+
+
 @pytest.mark.parametrize("budget", [LIVE, TEXT])
 def test_a_model_that_thinks_aloud_is_told_not_to_and_asked_again(chat: ChatServer, budget: Budget) -> None:
     chat.mode = "thinks"
