@@ -32,22 +32,22 @@ class PromptTokens:
 
     def __init__(self, tokenizer: Tokenizer, prompt: Prompt) -> None:
         turns = turn_format(tokenizer.render, prompt)
+        self._tokenizer = tokenizer
+        self._before_speech, self._before_answer = turns.before_speech, turns.before_answer
         self.prefix = tokenizer.encode(turns.beginning)
-        self._before_speech = tokenizer.encode(turns.before_speech)
-        self._before_answer = tokenizer.encode(turns.before_answer)
         # the first mark behind an answer ends it: not a space, which stands before many a word
         ends = [tokenizer.encode(text) for text in prompt.stop]
         ends.append(tokenizer.encode(turns.before_speech.lstrip())[:1])
         self.stop = frozenset({tokenizer.eos, *(ids[0] for ids in ends if len(ids) == 1)})
         said, translated = (len(tokenizer.encode_plain(side.example)) for side in (prompt.source, prompt.target))
         self._stretch = max(1.0, translated / said / _USUAL)
-        self.room = len(self.prefix) + len(self.turn(())) + LONGEST_SOURCE + longest(LONGEST_SOURCE)
+        self.room = len(self.prefix) + len(self.turn("")) + LONGEST_SOURCE + longest(LONGEST_SOURCE)
         """Tokens that it takes with the longest turn behind it."""
 
     @property
     def digest(self) -> str:
         """What tells this prompt from others."""
-        return sha256(repr((self.prefix, self.turn(()))).encode()).hexdigest()
+        return sha256(repr((self.prefix, self.turn(""))).encode()).hexdigest()
 
     def limit(self, source: int) -> int:
         """Tokens that the translation of `source` tokens may have; in a language that the tokenizer spells out letter
@@ -55,9 +55,11 @@ class PromptTokens:
         """
         return min(round(self._stretch * longest(source)), longest(LONGEST_SOURCE))
 
-    def turn(self, source: Sequence[int]) -> list[int]:
-        """What stands between two translations."""
-        return [*self._before_speech, *source, *self._before_answer]
+    def turn(self, said: str) -> list[int]:
+        """What stands between two translations: what was `said`, and the template's words around it. Of one text, since
+        a tokenizer may have a space before a word in its token, or set one itself where a text begins.
+        """
+        return self._tokenizer.encode_between(self._before_speech, said, self._before_answer)
 
 
 class Told:
@@ -101,20 +103,18 @@ class Aside:
         self._stream: TokenStream | None = None
         self._begin: Mark | None = None
 
-    def answering(
-        self, terms: Sequence[tuple[Sequence[int], Sequence[int]]], source: Sequence[int], told: Told, limit: int
-    ) -> Steps[None]:
-        """Write a translation of `limit` tokens at most behind what is already `told` of it; whatever was read before
-        is forgotten. `terms` are said and translated before, each as a turn.
+    def answering(self, terms: Sequence[tuple[str, Sequence[int]]], said: str, told: Told, limit: int) -> Steps[None]:
+        """Write a translation of what was `said`, of `limit` tokens at most, behind what is already `told` of it;
+        whatever was read before is forgotten. `terms` are said and translated before, each as a turn.
         """
         if self._stream is None or self._begin is None:
             self._stream = TokenStream(self._model, capacity=self._prompt.room + TERM_TOKENS)
             self._stream.pin(self._prompt.prefix)
             self._begin = self._stream.mark()
         self._stream.rollback(self._begin)
-        for said, wanted in terms:
-            yield from self._stream.reading([*self._prompt.turn(said), *wanted])
-        yield from self._stream.reading([*self._prompt.turn(source), *told.tokens])
+        for term, wanted in terms:
+            yield from self._stream.reading([*self._prompt.turn(term), *wanted])
+        yield from self._stream.reading([*self._prompt.turn(said), *told.tokens])
         yield from self._stream.writing(told.push, stop=self._prompt.stop, limit=limit - len(told.tokens))
 
 

@@ -22,7 +22,7 @@ from surtitle.pipeline.context import Context
 from surtitle.pipeline.engine import Engine
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Drafted, Translated
-from surtitle.pipeline.glossary import GlossaryTerms
+from surtitle.pipeline.glossary import GlossaryTerms, Rendering
 from surtitle.pipeline.guards import Guards, repeats
 from surtitle.pipeline.languages import Language
 from surtitle.pipeline.ledger import Turn
@@ -129,16 +129,14 @@ class Conversation:
         promised of its translation, how many tokens that may have, and how many of them are left.
         """
         promised = self._promises.tokens
-        source = source_tokens(self._tokenizer, text)
-        limit = self._prompt.limit(len(source))
+        turn, limit = self._prompt.turn(text), self._limit(text)
         left = max(0, limit - len(promised))
         if known := self._terms.known(text):  # or what tells them would be evicted for this turn
-            terms = sum(len(self._prompt.turn(said)) + len(wanted) for said, wanted in map(self._terms.ids, known))
-            need = len(self._prompt.turn(source)) + len(promised) + left + terms
+            need = len(turn) + len(promised) + left + sum(len(self._telling(term)) for term in known)
             cache = self._stream.cache
             self._context.make_room(min(need, cache.capacity - cache.pinned))
         yield from self._recalling(text)
-        return self._context.begin_turn([*self._prompt.turn(source), *promised], left), limit, left
+        return self._context.begin_turn([*turn, *promised], left), limit, left
 
     def _answering(self, text: str, stop: Callable[[], bool], wrote: Callable[[int], None]) -> Steps[Answer]:
         if (drafted := self._drafted(text, wrote)) is not None:
@@ -160,14 +158,13 @@ class Conversation:
         draft = self._promises.draft
         if not draft.is_whole or draft.source != text:
             return None
-        source = source_tokens(self._tokenizer, text)
-        ends_so = self._context.holds([*self._prompt.turn(source), *draft.tokens])
+        ends_so = self._context.holds([*self._prompt.turn(text), *draft.tokens])
         if not ends_so or not all(map(self._context.ledger.tells, self._terms.known(text))):
             return None
         told = Told(self._promises.tokens, wrote)
         for token in draft.tokens[len(self._promises.tokens) :]:
             told.push(token)
-        return self._judged(text, told.tokens, self._prompt.limit(len(source)))
+        return self._judged(text, told.tokens, self._limit(text))
 
     def _weighing(self, beams: Beams, text: str, wrote: Callable[[int], None]) -> Steps[Answer]:
         """The answer that the likely ones agree with most, read. Others wait for the search, which fills a forward."""
@@ -199,14 +196,14 @@ class Conversation:
         self, text: str, promised: Sequence[int], wrote: Callable[[int], None], prompt: int, with_words: bool
     ) -> Steps[Answer]:
         """See `made_again`: by one who knows no context, behind what was `promised`."""
-        source = self._tokenizer.encode_plain(self._terms.put_in(text) if with_words else text)
-        nothing = Answer([], "", "empty", 0)
-        if len(source) > LONGEST_SOURCE:  # the glossary's words may be longer than those said
+        said = self._terms.put_in(text) if with_words else text
+        length, nothing = len(self._tokenizer.encode_plain(said)), Answer([], "", "empty", 0)
+        if length > LONGEST_SOURCE:  # the glossary's words may be longer than those said
             return nothing
-        told, limit = Told(promised, wrote), self._prompt.limit(len(source))
-        terms = [self._terms.ids(term) for term in self._terms.known(text)]
+        told, limit = Told(promised, wrote), self._prompt.limit(length)
+        terms = [(term.said, self._tokenizer.encode_plain(term.wanted)) for term in self._terms.known(text)]
         try:
-            answering = self._calm(text, self._ladder[prompt].answering(terms, source, told, limit))
+            answering = self._calm(text, self._ladder[prompt].answering(terms, said, told, limit))
             yield from until(answering, self._watch(text, told))
         except NoRoom:  # a GPU that is full translates on, and makes nothing again
             return nothing
@@ -230,17 +227,23 @@ class Conversation:
                 self._context.ledger.correct(turn, replace(turn, ids=()))
 
     def _reading_turn(self, text: str, written: Sequence[int]) -> Steps[None]:
-        source = source_tokens(self._tokenizer, text)
-        yield from self._context.reading_turn([*self._prompt.turn(source), *written])
+        yield from self._context.reading_turn([*self._prompt.turn(text), *written])
 
     def _recalling(self, text: str) -> Steps[None]:
         """Read the terms and names of `text` that no turn in the window tells the translation of."""
         for term in self._terms.known(text):
             if not self._context.ledger.tells(term):
-                said, wanted = self._terms.ids(term)
-                ids = (*self._prompt.turn(said), *wanted)
+                ids = tuple(self._telling(term))
                 yield from self._context.adding(Turn(term.said, term.wanted, ids, tells=(term,), term=True))
                 self.counts.recalled_tokens += len(ids)
+
+    def _telling(self, term: Rendering) -> list[int]:
+        """The tokens of `term`, as a turn."""
+        return [*self._prompt.turn(term.said), *self._tokenizer.encode_plain(term.wanted)]
+
+    def _limit(self, text: str) -> int:
+        """Tokens that the translation of `text` may have. Raises UserError for too long a segment."""
+        return self._prompt.limit(len(source_tokens(self._tokenizer, text)))
 
     def _join(self, text: str, translation: str) -> None:
         """The open turn is over, and stays."""
@@ -263,11 +266,10 @@ class Conversation:
 
         Raises ValueError for a turn that is in the window no more.
         """
-        source, written = (self._tokenizer.encode_plain(text) for text in (turn.source, translation))
         better = Turn(
             turn.source,
             translation,
-            (*self._prompt.turn(source), *written),
+            (*self._prompt.turn(turn.source), *self._tokenizer.encode_plain(translation)),
             tells=self._terms.told(turn.source, translation),
             asked=tuple(self._terms.wanted(turn.source)),
         )

@@ -30,7 +30,7 @@ class Terms:
     ) -> None:
         """A turn that tells a term may be one of any of `prompts`."""
         self._tokenizer = tokenizer
-        self._turn = max(len(prompt.turn(())) for prompt in prompts)  # tokens around a term
+        self._turn = max(len(prompt.turn("")) for prompt in prompts)  # tokens around a term
         self._glossary = glossary
         self.memory = memory
         self._source, self._target = source.code, target.code
@@ -60,16 +60,12 @@ class Terms:
         """`text` with the words that the glossary wants in it already."""
         return put_in(self.wanted(text), text, self._source)
 
-    def ids(self, term: Rendering) -> tuple[list[int], list[int]]:
-        """The tokens of what is said, and of what is wanted."""
-        return self._tokenizer.encode_plain(term.said), self._tokenizer.encode_plain(term.wanted)
-
     def _few(self, terms: Sequence[Rendering]) -> list[Rendering]:
         """As many as have TERM_TOKENS tokens together, as turns."""
         found: list[Rendering] = []
         tokens = 0
         for term in terms:
-            more = self._turn + sum(map(len, self.ids(term)))
+            more = self._turn + sum(len(self._tokenizer.encode_plain(text)) for text in (term.said, term.wanted))
             if tokens + more <= TERM_TOKENS:  # a shorter one behind a longer one may still fit
                 found.append(term)
                 tokens += more

@@ -88,18 +88,17 @@ class Sentences:
 
     def answering(self, stream: TokenStream, source: str) -> Steps[tuple[str, bool]]:
         """What the model makes of `source` behind what `stream` holds, and whether that can be a translation."""
-        ids = source_tokens(self.tokenizer, source)
-        limit = self.prompt.limit(len(ids))
+        limit = self.prompt.limit(len(source_tokens(self.tokenizer, source)))
         written: list[int] = []
-        yield from stream.reading(self.prompt.turn(ids))
+        yield from stream.reading(self.prompt.turn(source))
         yield from stream.writing(written.append, stop=self.prompt.stop, limit=limit)
         return self._judged(source, written, limit)
 
     def _insisting(self, source: str, text: str) -> Steps[tuple[str, bool]]:
         for aside in self._stricter:
-            ids, told = source_tokens(self.tokenizer, source), Told((), lambda tokens: None)
-            limit = self.prompt.limit(len(ids))
-            yield from aside.answering((), ids, told, limit)
+            told = Told((), lambda tokens: None)
+            limit = self.prompt.limit(len(source_tokens(self.tokenizer, source)))
+            yield from aside.answering((), source, told, limit)
             text, is_fine = self._judged(source, told.tokens, limit)
             if is_fine:
                 return text, True
@@ -114,9 +113,8 @@ def following(sentences: Sentences, stream: TokenStream, sources: Sequence[str],
     """Translate one after the other, all turns kept as far as the window reaches; no guard looks at them."""
     stream.pin(sentences.prompt.prefix)
     for source in sources:
-        ids = source_tokens(sentences.tokenizer, source)
-        limit = sentences.prompt.limit(len(ids))
-        stream.cache.make_room(len(sentences.prompt.turn(ids)) + limit)
+        limit = sentences.prompt.limit(len(source_tokens(sentences.tokenizer, source)))
+        stream.cache.make_room(len(sentences.prompt.turn(source)) + limit)
         text, _ = yield from sentences.answering(stream, source)
         out.add(text)
         stream.cache.end_turn()

@@ -51,13 +51,12 @@ class Prompt:
         self.prefix = tuple(self._tokens.prefix)
         self.stop = self._tokens.stop
         """What ends a translation."""
-        self.end = self._tokens.turn(())[0]
+        self.end = self._tokens.turn("")[0]
         """What stands behind a translation."""
 
     def turn(self, source: str) -> tuple[list[int], int]:
         """What a sentence is read as, and the most tokens that its translation may have."""
-        ids = self.tokenizer.encode_plain(source)
-        return self._tokens.turn(ids), self._tokens.limit(len(ids))
+        return self._tokens.turn(source), self._tokens.limit(len(self.tokenizer.encode_plain(source)))
 
 
 class Rival(Protocol):

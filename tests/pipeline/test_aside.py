@@ -1,9 +1,13 @@
-"""`surtitle.pipeline.aside`: how long a translation may be."""
+"""`surtitle.pipeline.aside`: a turn in tokens, and how long a translation may be."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from tiny_translator import ENGLISH, write_model
+from tokenizers import AddedToken, models, normalizers
+from tokenizers import Tokenizer as Made
 
 from surtitle.pipeline.aside import LONGEST_SOURCE, PromptTokens, longest
 from surtitle.pipeline.languages import find_language
@@ -39,3 +43,26 @@ def test_the_longest_source_has_no_more_room_than_there_is(tokenizer: Tokenizer,
 def test_the_limit_grows_with_the_source(tokenizer: Tokenizer) -> None:
     limits = [limit(tokenizer, "hi", source) for source in range(0, LONGEST_SOURCE + 1, 20)]
     assert limits == sorted(limits)
+
+
+CHAT = (
+    "{% for m in messages %}<s>{{ m.role }}\n{{ m.content }}</s>\n{% endfor %}"
+    "{% if add_generation_prompt %}<s>assistant\n{% endif %}"
+)
+
+
+@pytest.mark.parametrize("model", ["towerinstruct", "eurollm", "qwen2"])
+def test_what_is_said_is_tokenized_within_its_turn_as_transformers_does_it(model: str, tmp_path: Path) -> None:
+    """A tokenizer such as Llama 2's sets a space where a text begins."""
+    letters = ["<unk>", "<s>", "</s>", *map(chr, range(32, 127)), "▁", "\n"]
+    made = Made(models.BPE({letter: index for index, letter in enumerate(letters)}, [], unk_token="<unk>"))
+    made.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    made.add_special_tokens([AddedToken(mark, special=True) for mark in letters[:3]])
+    made.save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "tokenizer_config.json").write_text('{"eos_token": "</s>"}')
+    (tmp_path / "chat_template.jinja").write_text(CHAT)
+    tokenizer = Tokenizer(tmp_path)
+    for prompt in find_profile(model).prompts(ENGLISH, find_language("es")):
+        tokens = PromptTokens(tokenizer, prompt)
+        whole = tokenizer.render(prompt.for_template(prompt.examples, "The sea."))
+        assert [*tokens.prefix, *tokens.turn("The sea.")] == tokenizer.encode(whole)

@@ -45,7 +45,7 @@ def test_the_glossary_gives_way_to_no_name(tokenizer: Tokenizer, prompts: Sequen
 def test_no_more_are_told_than_have_room(tokenizer: Tokenizer, prompts: Sequence[PromptTokens], letters: int) -> None:
     words = [letter * letters for letter in "abcdef"]
     terms = terms_of(tokenizer, prompts, *({"keep": word} for word in words))
-    each = max(len(prompt.turn(())) for prompt in prompts) + 2 * letters
+    each = max(len(prompt.turn("")) for prompt in prompts) + 2 * letters
     known = terms.known(" ".join(words))
     assert [term.said for term in known] == words[: min(MAX_TERMS, TERM_TOKENS // each)]
 
