@@ -210,6 +210,8 @@ class Models:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None and isinstance(self._engine, Remote):  # a server may take minutes to answer
+            self._engine.interrupt()
         for worker in (self.workers.asr, self.workers.llm):
             worker.shutdown(wait=True, cancel_futures=True)
         if isinstance(self._engine, Remote):  # not before: who still waits gets an answer, or hears that none came

@@ -95,6 +95,7 @@ class Remote:
         # what follows is touched on this loop alone, and so are the dialogues
         self._breaker = Breaker()
         self._waking: asyncio.Task[None] | None = None
+        self._under_way: set[asyncio.Task[Fared]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, name="endpoint", daemon=True)
         self._thread.start()
@@ -115,6 +116,8 @@ class Remote:
 
         async def begin() -> asyncio.Task[Fared]:
             task = asyncio.create_task(self._translating(steps, budget, in_time, wrote, made.put))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
             task.add_done_callback(lambda _: made.put(None))  # however it ends, this is the last thing that is put
             return task
 
@@ -151,6 +154,14 @@ class Remote:
             for language in steps:
                 group.create_task(translate(language))
         return self._note(segment, budget, began)
+
+    def interrupt(self) -> None:
+        """Nobody wants what is under way any more: who waits for it is let go."""
+        self._loop.call_soon_threadsafe(self._let_go)
+
+    def _let_go(self) -> None:
+        for task in self._under_way:
+            task.cancel()
 
     def close(self) -> None:
         """Let go of the endpoint."""

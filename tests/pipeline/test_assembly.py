@@ -6,9 +6,10 @@ import asyncio
 import os
 import sys
 import threading
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
-from time import sleep
+from time import monotonic, sleep
 from typing import cast
 
 import numpy as np
@@ -217,6 +218,33 @@ def test_the_end_waits_for_who_still_waits_for_an_answer() -> None:
             while not chat.asked:
                 sleep(0.01)
         assert left.result(timeout=0) == [("es", Translated("Hello.", untranslated=True))]
+
+
+def test_who_interrupts_it_waits_for_no_answer(identifier: Identifier) -> None:
+    chat, left = ChatServer(lambda messages: "Buenos días."), list[Future[object]]()
+    chat.mode = "stalls"
+
+    def remote() -> Remote:
+        return Remote(Endpoint(Address(chat.url, "m")), "m", identifier, tell=lambda told: None)
+
+    def ears() -> Hearing:
+        return lambda languages, glossary=Glossary: ScriptedEars()
+
+    def interrupted() -> None:
+        with Models(ModelNames("ears", "m"), ears=ears, engine=remote) as models:
+            interpreter = models.interpreter(("en",), ("es",), budget=REPLAY, tell=lambda message: None)
+            work = partial(interpreter.translate, "Hello.", "en", in_time=lambda: True, wrote=lambda *each: None)
+            left.append(models.workers.llm.submit(lambda: list(work())))
+            while not chat.asked:
+                sleep(0.01)
+            raise KeyboardInterrupt
+
+    with chat.listening():
+        began = monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            interrupted()
+        assert monotonic() - began < 10
+    assert isinstance(left[0].exception(timeout=0), asyncio.CancelledError)
 
 
 @pytest.mark.weights
