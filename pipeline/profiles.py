@@ -60,6 +60,8 @@ class Profile(Struct, frozen=True, forbid_unknown_fields=True):
     """Texts that end an answer, beside what the model's files name."""
     variables: dict[str, str | bool] = {}
     """What the chat template is told beside the messages."""
+    window: int = 0
+    """Tokens of context that it has at least, where its prompt leaves too few of the usual ones for a long turn."""
     beside: dict[str, Beside] = {}
     """By language code."""
 

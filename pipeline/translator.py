@@ -48,8 +48,8 @@ class Translator:
         glossary: Callable[[], Glossary] = Glossary,
         names: int = CAPACITY,
     ) -> None:
-        """`window` is the tokens that each conversation holds. Raises UserError for one that is too small, and where a
-        GPU holds no more conversations.
+        """`window` is the tokens that each conversation holds, or as many as the model's profile says at least. Raises
+        UserError for one that is too small, and where a GPU holds no more conversations.
 
         With `promises`, translations begin with what two drafts of them agreed on. With several `beams`, final
         translations are searched for, and of what comes of that the one is taken that the others agree with most
@@ -58,7 +58,7 @@ class Translator:
         """
         self._engine = engine
         self._source = source
-        self._window = window
+        self._window = max(window, engine.profile.window)
         self._promises = promises
         self._width = beams
         self._glossary = glossary

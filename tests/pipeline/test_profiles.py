@@ -6,17 +6,22 @@ The templates are those of the models' repositories, shortened: without their to
 from __future__ import annotations
 
 import json
+import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tokenizers import AddedToken, models
 from tokenizers import Tokenizer as Stored
 
+from surtitle.pipeline.aside import PromptTokens
+from surtitle.pipeline.engine import WINDOW
 from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.languages import LANGUAGES, find_language
 from surtitle.pipeline.profiles import choose, find_profile, load_profiles, parse_profiles
 from surtitle.pipeline.prompts import Prompt, turn_format
+from surtitle.pipeline.store import open_store
 from surtitle.sinks.tokenizer import Tokenizer
 
 CHATML = (
@@ -328,3 +333,13 @@ def test_every_language_has_a_prompt_in_every_profile() -> None:
         for target in LANGUAGES.values():
             if target.code != "en":
                 assert all("{" not in each.shown for each in profile.prompts(ENGLISH, target))
+
+
+@pytest.mark.weights
+def test_every_familys_prompt_leaves_room_for_the_longest_turn_between_english_and_any_language() -> None:
+    tokenizer = Tokenizer(open_store(os.environ).path("qwen2.5-coder-0.5b"))
+    for profile in load_profiles():
+        for target in LANGUAGES.values():
+            if target.code != "en":
+                plain = replace(profile.prompts(ENGLISH, target)[0], structured=False)
+                assert PromptTokens(tokenizer, plain).room <= max(WINDOW, profile.window), (profile.name, target.code)

@@ -10,6 +10,7 @@ from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import NoReturn
 
+import msgspec
 import pytest
 import torch
 from hypothesis import given, settings
@@ -489,6 +490,13 @@ def test_a_turn_that_passes_without_context_joins_the_context(engine: Engine) ->
 def test_a_window_without_room_for_a_turn_is_refused_with_the_least_that_will_do(engine: Engine) -> None:
     with pytest.raises(UserError, match=rf"a window of 600 tokens is too small .* expected at least {SMALLEST}"):
         Spanish(engine, 600)
+
+
+def test_a_model_whose_prompt_is_long_has_the_window_that_it_needs(tmp_path: Path, identifier: Identifier) -> None:
+    engine = Engine(write_model(tmp_path, ending=3.0), threads=1, identifier=identifier)
+    engine.profile = msgspec.structs.replace(engine.profile, window=ROOMY)
+    windows = [Spanish(engine, window).conversation._stream.cache.capacity for window in (600, WINDOW)]
+    assert windows == [ROOMY, WINDOW]
 
 
 @pytest.mark.slow
