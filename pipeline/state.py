@@ -28,7 +28,7 @@ class Counts:
     tokens_written: int = 0
     """Of all translations."""
     retries: int = 0
-    """Segments whose translation was made again, without context."""
+    """Segments whose translation was none, or lost a "not", and was made again, without context."""
     untranslated: int = 0
     """Segments that had none in the end."""
     terms: int = 0

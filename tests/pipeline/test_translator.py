@@ -626,6 +626,13 @@ def test_terms_that_were_said_and_missed_are_counted(engine: Engine) -> None:
     assert figures["terms"] == 10 - figures["untranslated"] == figures["terms_missed"]
 
 
+def test_what_is_made_again_for_a_term_alone_is_no_retry(talker: Engine) -> None:
+    stream, counts = Spanish(talker, glossary=KESSLER), list[int]()
+    stream.translate("Kessler came 1", wrote=counts.append)
+    assert counts.count(1) == 2
+    assert (stream.conversation.counts.retries, stream.conversation.counts.untranslated) == (0, 0)
+
+
 @pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.lists(TEXT, min_size=1, max_size=6), st.sets(st.integers(0, 5)))
