@@ -161,6 +161,41 @@ def test_what_was_installed_before_does_not_count_while_another_is_installed(tre
     assert not (tree / ".venv" / "installed-dev").exists()
 
 
+@pytest.fixture
+def bare(tree: Path) -> Path:
+    """The same on a system without any Python but what a test puts there."""
+    (tree / "tools" / "python3.11").unlink()
+    (tree / ".venv" / "bin" / "python").unlink()
+    for needed in ("bash", "cat", "cp", "dirname", "rm", "sleep", "touch"):
+        (tree / "tools" / needed).symlink_to(str(shutil.which(needed)))
+    return tree
+
+
+def set_up_by(bare: Path, name: str, program: str) -> subprocess.CompletedProcess[str]:
+    """Run it where the only Python is that `program`, under that name."""
+    (bare / "tools" / name).write_text(program)
+    (bare / "tools" / name).chmod(0o755)
+    env = {"PATH": f"{bare}/tools", "LOG": str(bare / "asked")}
+    return subprocess.run([bare / "scripts" / "setup"], env=env, capture_output=True, text=True)
+
+
+def test_a_python_that_has_no_other_name_than_its_version_is_found(bare: Path) -> None:
+    assert set_up_by(bare, "python3.14", PYTHON).returncode == 0
+    assert "-m venv --clear .venv" in (bare / "asked").read_text().splitlines()
+
+
+@pytest.mark.parametrize("version", ["3.10.12", "3.15.0"])
+def test_a_python_that_is_too_old_or_too_new_is_named_and_so_is_the_package_of_another(
+    bare: Path, version: str
+) -> None:
+    as_if = f"import sys; sys.version_info = ({version.replace('.', ', ')}); exec(sys.argv[1])"
+    program = f'[ "$1" = --version ] && echo "Python {version}" || exec {sys.executable} -c "{as_if}" "$2"'
+    other = set_up_by(bare, "python3", f"#!/bin/sh\n{program}\n")
+    assert other.returncode == 1
+    assert f"saw Python {version}, expected Python 3.11 to 3.14 with venv" in other.stderr
+    assert "python3.11-venv" in other.stderr
+
+
 def test_the_tests_run_on_a_system_that_has_what_they_need_and_no_apt(tree: Path) -> None:
     shutil.copy(RUN.with_name("test"), tree / "scripts" / "test")
     log = tree / "asked"
