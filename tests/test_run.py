@@ -23,7 +23,8 @@ Asked = Callable[..., list[str]]
 
 @pytest.fixture
 def asked(tmp_path: Path) -> Asked:
-    """Run it in a tree of its own: what `surtitle` was asked, a line each. `fails` is asked in vain."""
+    """Run it in a tree of its own: what `surtitle` was asked, a line each. `fails` is asked in vain. What was typed is
+    looked at where the environment has READS."""
     for folder in ("scripts", ".venv/bin"):
         (tmp_path / folder).mkdir(parents=True)
     shutil.copy(RUN, tmp_path / "scripts" / "run")
@@ -31,6 +32,7 @@ def asked(tmp_path: Path) -> Asked:
     for path, body in (
         (tmp_path / "scripts" / "setup", ""),
         (tmp_path / ".venv" / "bin" / "surtitle", f'echo "$*" >>"{log}"; [ "$1" != "$FAILS" ]'),
+        (tmp_path / ".venv" / "bin" / "python", f'[ -z "$READS" ] || exec {sys.executable} "$@"'),
     ):
         path.write_text(f"#!/bin/sh\n{body}\n")
         path.chmod(0o755)
@@ -40,7 +42,7 @@ def asked(tmp_path: Path) -> Asked:
     ) -> list[str]:
         log.unlink(missing_ok=True)
         subprocess.run([tmp_path / by, *arguments], env={"PATH": "/usr/bin:/bin", "FAILS": fails, **env})
-        return log.read_text().splitlines()
+        return log.read_text().splitlines() if log.exists() else []
 
     return run
 
@@ -97,6 +99,17 @@ def test_text_needs_no_recogniser_and_where_another_server_translates_it_nothing
 
 def test_without_a_microphone_nothing_is_fetched(asked: Asked) -> None:
     assert asked("live", *PAIR, fails="devices") == ["devices"]
+
+
+@pytest.mark.parametrize(
+    "words", [("replay", "talk.wav", "--from", "en"), ("live", *PAIR, "--caption", "live"), ("--too",)]
+)
+def test_where_something_is_mistyped_nothing_is_fetched(asked: Asked, words: tuple[str, ...]) -> None:
+    assert asked(*words, env={"READS": "1"}) == []
+
+
+def test_what_is_typed_right_is_run(asked: Asked) -> None:
+    assert asked("devices", env={"READS": "1"}) == ["devices"]
 
 
 PYTHON = f"""#!/bin/sh
