@@ -21,6 +21,7 @@ from certificates import written
 from e2e_running import free_port
 
 from surtitle.pipeline.cli import build_parser
+from surtitle.pipeline.given import server_of
 from surtitle.pipeline.hub import Hub
 from surtitle.pipeline.rooms import Rooms
 from surtitle.pipeline.server import CaptionServer
@@ -138,6 +139,19 @@ def test_with_the_readmes_settings_tokens_are_asked_for_and_the_proxy_is_known(
     assert args.allow_origin == [f"https://{settings['CAPTIONS_SITE']}"]
     caddy = [filled(each, **settings) for each in services["caddy"]["command"]]  # type: ignore[attr-defined]
     assert caddy == ["caddy", "reverse-proxy", "--from", settings["CAPTIONS_SITE"], "--to", "surtitle:8765"]
+
+
+def test_with_whatever_flags_the_readme_shows_the_server_is_told_who_may_speak(
+    services: dict[str, dict[str, object]],
+) -> None:
+    section = (ROOT / "README.md").read_text().partition("\n## In a container\n")[2].partition("\n## ")[0]
+    shown = re.findall(r"CAPTIONS_FLAGS=([^`\n]+)", section)
+    assert len(shown) == 2
+    for flags in shown:
+        words = shlex.split(filled(services["surtitle"]["command"], CAPTIONS_FLAGS=flags))
+        args = build_parser().parse_args(words)
+        if args.tokens is None:
+            server_of(args)  # raises UsageError where nobody said that others may speak
 
 
 def test_the_settings_that_the_compose_file_names_are_the_readmes() -> None:
