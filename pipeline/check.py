@@ -77,7 +77,7 @@ def check(store: ModelStore, cores: Cores, *, pair: Pair, port: int, measure: bo
 
     Measured is with all of its targets at once and with one of them. What keeps up is remembered as the choice if it
     was measured as sessions run: on the cores that they take unless told otherwise, and with every translator that is
-    here.
+    here and that this machine can hold.
     """
     spoken, *targets = [find_language(code) for code in (*pair.sources, *pair.targets)]
     _show_machine(cores, console)
@@ -106,12 +106,15 @@ def check(store: ModelStore, cores: Cores, *, pair: Pair, port: int, measure: bo
         )
         return 1
     fitting = _fitting(able, console)
+    if not fitting:
+        return 1
     loads = _measure(store, cores, fitting, spoken, targets)
     _show_loads(loads, console)
     best = {count: choose(of_count) for count, of_count in loads.items()}
     for count, load in best.items():
         _show_choice(count, load, console)
-    if len(fitting) == len(able) and cores == share_cores(available_cores()):
+    settled = is_settled(able, fitting, psutil.virtual_memory().total)
+    if settled and cores == share_cores(available_cores()):
         _remember(store, best, console)
     return 0 if best[len(targets)] else 1
 
@@ -123,6 +126,12 @@ def _fitting(translators: Sequence[ModelRow], console: Console) -> list[str]:
         if row.bytes * ROOM > free:
             console.print(f"not measured: {row.model.name} needs {row.bytes * ROOM / 1e9:.1f} GB of free memory")
     return [row.model.name for row in translators if row.bytes * ROOM <= free]
+
+
+def is_settled(translators: Sequence[ModelRow], fitting: Sequence[str], memory: int) -> bool:
+    """Whether it is known for good which of `translators` are `fitting`: for others all the `memory` of this machine,
+    in bytes, is too small."""
+    return all(row.model.name in fitting or row.bytes * ROOM > memory for row in translators)
 
 
 def pair_for(wanted: Sequence[str]) -> Pair:

@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 import errno
+import io
 import socket
+from types import SimpleNamespace
+from typing import Any
 
+import psutil
 import pytest
+from rich.console import Console
 
-from surtitle.pipeline.check import HEADROOM, Load, _port_state, _show_devices, _taken, _why_not, choose, pair_for
+from surtitle.pipeline.assembly import share_cores
+from surtitle.pipeline.check import (
+    HEADROOM,
+    Load,
+    _port_state,
+    _show_devices,
+    _taken,
+    _why_not,
+    check,
+    choose,
+    is_settled,
+    pair_for,
+)
 from surtitle.pipeline.commands import Printed
 from surtitle.pipeline.devices import InputDevice
 from surtitle.pipeline.languages import Pair
+from surtitle.pipeline.store import ModelRow, load_manifest
 
 
 def test_the_most_demanding_that_keeps_up_is_chosen() -> None:
@@ -73,3 +91,27 @@ def test_what_sessions_use_is_told_where_nothing_keeps_up_too() -> None:
     assert _taken({1: load, 4: load}, "small") == "this choice"
     assert _taken({1: load, 4: None}, "small") == "this choice, and small where none keeps up,"
     assert _taken({1: None, 4: None}, "small") == "small"
+
+
+def row(name: str, size: int) -> ModelRow:
+    return ModelRow(load_manifest().models[name], "present", size, default=True)
+
+
+def test_what_no_memory_of_this_machine_can_hold_keeps_no_choice_from_being_remembered() -> None:
+    able = [row("qwen2.5-coder-0.5b", 1_000), row("qwen2.5-coder-1.5b", 3_000)]
+    small, both = ["qwen2.5-coder-0.5b"], ["qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b"]
+    assert is_settled(able, small, memory=2_000)
+    assert is_settled(able, both, memory=5_000)
+    assert not is_settled(able, small, memory=5_000)  # at another time there may be room for it
+
+
+def test_of_what_was_not_measured_nobody_says_that_it_does_not_keep_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [row(name, 1_000_000_000) for name in ("whisper-base", "qwen2.5-coder-0.5b", "jfk")]
+    store: Any = SimpleNamespace(list=lambda: rows, manifest=load_manifest())
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=500_000_000, total=2_000_000_000))
+    screen = io.StringIO()
+    pair, console = pair_for(("es",)), Console(file=screen, width=200)
+    assert check(store, share_cores(1), pair=pair, port=0, measure=True, console=console) == 1
+    assert screen.getvalue().splitlines()[-1].rstrip() == (
+        "not measured: qwen2.5-coder-0.5b needs 1.3 GB of free memory"
+    )
