@@ -135,8 +135,8 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
     defaults: Defaults
     models: dict[str, Model]
 
-    def find(self, name: str) -> Model:
-        """The model called `name`.
+    def find(self, name: str, *, or_folder: bool = True) -> Model:
+        """The model called `name`; `or_folder` where a folder would do as well, and is not there either.
 
         Raises:
             UsageError: no such model; the message names the nearest.
@@ -145,7 +145,8 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
             return self.models[name]
         near = difflib.get_close_matches(name, self.models, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}?" if near else f"known models: {', '.join(self.models)}."
-        raise UsageError(f"there is no model {name!r} and no such folder: {hint}")
+        neither = " and no such folder" if or_folder else ""
+        raise UsageError(f"there is no model {name!r}{neither}: {hint}")
 
 
 def parse_manifest(text: str) -> Manifest:

@@ -121,7 +121,7 @@ class ModelStore:
             UsageError: no such model.
             UserError: it is not pinned, no source has it, what they have is wrong, or the disk is full.
         """
-        model = self.manifest.find(name)
+        model = self.manifest.find(name, or_folder=False)
         self._require_pinned(model)
         if self._inspect(model)[0] == "present":
             return self.root / name
@@ -146,7 +146,7 @@ class ModelStore:
             UserError: names each file that is not what it was, and how to mend it.
         """
         folder = self.path(name)
-        model = self.manifest.find(name)
+        model = self.manifest.find(name, or_folder=False)
         record = self._record(model)
         assert record is not None, "path() has just read it"
         shown = progress or SilentProgress()

@@ -419,6 +419,9 @@ def test_an_unknown_name_is_answered_with_the_nearest_and_a_path_is_passed_throu
     with pytest.raises(UsageError, match="no model '/no/such/folder' and no such folder"):
         store.path("/no/such/folder")
     assert store.path(str(tmp_path)) == tmp_path
+    for verb in (store.fetch, store.verify):  # which take names alone, be there a folder or not
+        with pytest.raises(UsageError, match=f"^there is no model '{tmp_path}': known models"):
+            verb(str(tmp_path))
 
 
 def test_a_folder_is_known_by_where_it_is_however_it_was_typed(
