@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 import surtitle.pipeline.microphone
+import surtitle.pipeline.modelcommands
 import surtitle.pipeline.runner  # noqa: F401 - and with it all modules that are asked below
 from surtitle import pipeline as code
 from surtitle.clients import viewer
@@ -80,6 +81,7 @@ PROTOCOL = {
     "| # | | the server failed": code.server.INTERNAL_ERROR,
 }
 README = {
+    "each model's languages (of more than #, how many)": code.modelcommands.MANY,
     "the newest # captions and all that follow": HISTORY,
     "# lines at most, of # characters (Japanese # wide ones, Korean and Chinese #)": LINES,
     "for # of a second to # seconds": (code.cues.MIN_MS / 1000, code.cues.MAX_MS / 1000),
