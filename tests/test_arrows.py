@@ -8,6 +8,7 @@ import sys
 import tomllib
 from functools import cache
 from importlib.metadata import packages_distributions
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -25,7 +26,7 @@ EXCEPTIONS = {
 """The files of the pipeline that know of attention sinks, and the one that knows of viewers."""
 OUTSIDE = {
     "asyncio", "concurrent", "threading", "queue", "socket", "ssl", "subprocess", "time", "os", "pathlib", "torch",
-    "transformers", "onnxruntime", "ctranslate2", "faster_whisper", "websockets", "httpx", "sounddevice", "rich",
+    "transformers", "onnxruntime", "ctranslate2", "faster_whisper", "websockets", "httpx2", "sounddevice", "rich",
 }  # fmt: skip
 """What a policy does not know: threads, sockets, files, clocks, models, devices and terminals."""
 VOCABULARY = ("pipeline/events.py", "pipeline/errors.py")
@@ -105,6 +106,10 @@ def test_the_tables_name_files_that_are_there() -> None:
     assert len(policies) > 40
     assert len(shells) > 10
     assert {*policies, *shells} <= set(sources())
+
+
+def test_what_a_policy_must_not_know_goes_by_that_name() -> None:
+    assert not [name for name in OUTSIDE if find_spec(name) is None]
 
 
 def test_a_policy_imports_no_thread_socket_clock_model_or_shell() -> None:
