@@ -33,7 +33,7 @@ from surtitle.pipeline.messages import (
 
 ROOT = Path(__file__).parent.parent
 SCHEMA = ROOT / "clients" / "protocol.schema.json"
-"""Where it is kept: the server hands it out beside the pages."""
+"""Where it is kept: beside the clients, for whoever writes another."""
 
 Schema = dict[str, Any]
 Kinds = tuple[type[msgspec.Struct], ...]
