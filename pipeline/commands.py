@@ -245,13 +245,12 @@ def run_generate(args: argparse.Namespace) -> None:
 
 def run_models(args: argparse.Namespace) -> None:
     """List, fetch or verify models."""
-    from surtitle.pipeline.modelcommands import default_names, fetch_models, list_models, verify_models
+    from surtitle.pipeline.modelcommands import fetch_models, list_models, names_to_fetch, verify_models
 
     store = open_models()
     match args.action:
         case "fetch":
-            names = args.names or default_names(store, text=args.text)
-            fetch_models(store, names, local=args.local)
+            fetch_models(store, names_to_fetch(store, args.names, text=args.text), local=args.local)
         case "verify":
             verify_models(store, args.names)
         case _:

@@ -51,8 +51,9 @@ def verify_models(store: ModelStore, names: Sequence[str]) -> None:
     print(f"verified: {', '.join(chosen) or 'nothing, since no model is here'}")
 
 
-def default_names(store: ModelStore, *, text: bool) -> tuple[str, ...]:
-    """The models that the other commands use unless told otherwise; `text` adds that of `translate`."""
+def names_to_fetch(store: ModelStore, named: Sequence[str], *, text: bool) -> tuple[str, ...]:
+    """Those that are `named`, or else what the other commands use unless told otherwise; `text` adds that of
+    `translate`."""
     defaults = store.manifest.defaults
-    names = (defaults.asr, defaults.llm, defaults.sample, *([defaults.text_llm] if text else []))
+    names = (*(named or (defaults.asr, defaults.llm, defaults.sample)), *([defaults.text_llm] if text else []))
     return tuple(dict.fromkeys(names))

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from surtitle.pipeline.errors import UserError
-from surtitle.pipeline.modelcommands import default_names, list_models, verify_models
+from surtitle.pipeline.modelcommands import list_models, names_to_fetch, verify_models
 from surtitle.pipeline.store import ModelStore, open_store
 
 
@@ -38,8 +38,15 @@ def test_names_that_are_typed_are_shown_whole_on_a_narrow_screen(store: ModelSto
 
 def test_the_defaults_are_what_a_first_run_needs(store: ModelStore) -> None:
     defaults = store.manifest.defaults
-    assert default_names(store, text=False) == (defaults.asr, defaults.llm, defaults.sample)
-    assert default_names(store, text=True)[-1] == defaults.text_llm
+    assert names_to_fetch(store, [], text=False) == (defaults.asr, defaults.llm, defaults.sample)
+    assert names_to_fetch(store, [], text=True)[-1] == defaults.text_llm
+
+
+def test_who_names_models_may_want_that_of_text_beside_them(store: ModelStore) -> None:
+    larger = store.manifest.defaults.text_llm
+    assert names_to_fetch(store, ["whisper-small"], text=False) == ("whisper-small",)
+    assert names_to_fetch(store, ["whisper-small"], text=True) == ("whisper-small", larger)
+    assert names_to_fetch(store, [larger], text=True) == (larger,)
 
 
 def test_verifying_an_empty_store_verifies_nothing(store: ModelStore, capsys: pytest.CaptureFixture[str]) -> None:
