@@ -2,7 +2,7 @@
 
 In: a table of segments on the command line. Out: the product's own log, which `scripts/evaluate` scores, and captions
 on the terminal. All but recognition is the product's (`Run`): segments, drafts, translation, eviction, log. No
-recogniser is loaded. Exit status 0 done, 1 a failure said in one line, 2 wrong usage. Knows no metric.
+recogniser is loaded. Exit status 0 done, 1 a failure said in one line, 2 wrong usage, 130 interrupted. Knows no metric.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from surtitle.pipeline.events import SAMPLE_RATE, Samples, Word
 from surtitle.pipeline.flags import captions_flag, llm_threads_flag, pair_flags
 from surtitle.pipeline.glossary import Glossary
 from surtitle.pipeline.options import single_pair_of
-from surtitle.pipeline.process import exit_status, set_up_libraries
+from surtitle.pipeline.process import INTERRUPTED, exit_status, set_up_libraries
 from surtitle.pipeline.store import open_store
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ def main(arguments: Sequence[str]) -> int:
     return exit_status("scripts/simulate", lambda: simulate(options))
 
 
-def simulate(options: argparse.Namespace) -> None:
-    """Caption the talk that `options` name. Raises UserError for what is missing or wrong."""
+def simulate(options: argparse.Namespace) -> int:
+    """Caption the talk that `options` name; the exit status. Raises UserError for what is missing or wrong."""
     # imported here: these libraries look at the environment that was just set up
     from surtitle.pipeline.assembly import ModelNames, Models, available_cores, share_cores
     from surtitle.pipeline.engine import WINDOW, Engine
@@ -81,14 +81,16 @@ def simulate(options: argparse.Namespace) -> None:
 
     with Models(ModelNames(EARS, llm), ears=lambda: hear, engine=load) as models:
         run = Run(models, window=WINDOW, console=Console(), captions=options.captions)
-        asyncio.run(play(run, talk, pair, clock=options.clock, log=options.log))
+        is_whole = asyncio.run(play(run, talk, pair, clock=options.clock, log=options.log))
+    return 0 if is_whole else INTERRUPTED
 
 
-async def play(run: Run, talk: Talk, pair: Pair, *, clock: Literal["real", "virtual"], log: Path) -> None:
-    """Run the session to its end. Raises UserError if `log` can't be written."""
+async def play(run: Run, talk: Talk, pair: Pair, *, clock: Literal["real", "virtual"], log: Path) -> bool:
+    """Run the session; whether all of `talk` was said. Raises UserError if `log` can't be written."""
     from surtitle.pipeline.broadcast import OutputPaths
 
-    await run.replay(silence(talk.samples), pair, clock=clock, outputs=OutputPaths(log=log), server=None, stay=False)
+    outputs = OutputPaths(log=log)
+    return await run.replay(silence(talk.samples), pair, clock=clock, outputs=outputs, server=None, stay=False)
 
 
 def read_talk(path: Path, source: str, *, name: str | None, words: Path | None) -> Talk:

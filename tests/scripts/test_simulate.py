@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import sleep
 from typing import Literal
 
 import pytest
+import simulate
 from evaluate import main as evaluate
 from rich.console import Console
 from score_log import Log, read_log
@@ -17,7 +20,8 @@ from simulate import EARS, Talk, main, play, read_talk, silence
 from timed_words import ReferenceEars
 
 from surtitle.pipeline.assembly import ModelNames
-from surtitle.pipeline.events import Drafted, Translated
+from surtitle.pipeline.callbacks import ignore
+from surtitle.pipeline.events import Drafted, Samples, Translated
 from surtitle.pipeline.languages import Pair
 from surtitle.pipeline.process import LIBRARY_SETTINGS
 from surtitle.pipeline.runner import Run
@@ -102,7 +106,7 @@ def table(tmp_path: Path) -> Path:
 
 def captioned(talk: Talk, workers: Workers, log: Path, clock: Literal["real", "virtual"] = "virtual") -> Log:
     run = Run(ToyModels(talk, workers), window=1024, console=Console())
-    asyncio.run(play(run, talk, Pair(("en",), ("de",)), clock=clock, log=log))
+    assert asyncio.run(play(run, talk, Pair(("en",), ("de",)), clock=clock, log=log))
     return read_log(log.read_text(encoding="utf-8").splitlines())
 
 
@@ -120,6 +124,24 @@ def test_a_talk_becomes_a_log_of_the_products_own(table: Path, workers: Workers,
     # whole sentences are due with the chunk of a tenth of a second in which they end
     assert [each.audio_ms for each in sources] == [2500, 5500, 9500]
     assert [caption.text for caption in log.captions if caption.lang == "de"] == [row[2].upper() for row in ROWS]
+
+
+def test_a_talk_that_is_interrupted_was_not_said_to_its_end(
+    table: Path, workers: Workers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(samples: int) -> Iterator[Samples]:
+        for number, block in enumerate(silence(samples)):
+            if number == 3:
+                os.kill(os.getpid(), signal.SIGINT)
+                sleep(0.1)
+            yield block
+
+    signal.signal(signal.SIGINT, ignore)  # or what does not stop would end the tests
+    monkeypatch.setattr(simulate, "silence", interrupted)
+    talk = read_talk(table, "en", name=None, words=None)
+    run = Run(ToyModels(talk, workers), window=1024, console=Console())
+    log = tmp_path / "eins.jsonl"
+    assert not asyncio.run(play(run, talk, Pair(("en",), ("de",)), clock="virtual", log=log))
 
 
 @pytest.mark.slow
