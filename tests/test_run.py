@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from surtitle.pipeline.store import load_manifest
 
 RUN = Path(__file__).parents[1] / "scripts" / "run"
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 DEFAULTS = load_manifest().defaults
 ASR, SMALL, LARGE, SAMPLE = DEFAULTS.asr, DEFAULTS.llm, DEFAULTS.text_llm, DEFAULTS.sample
 URL = ("--translator-url", "http://127.0.0.1:9", "--translator-model", "m")
@@ -205,7 +207,8 @@ def test_a_python_that_is_too_old_or_too_new_is_named_and_so_is_the_package_of_a
     program = f'[ "$1" = --version ] && echo "Python {version}" || exec {sys.executable} -c "{as_if}" "$2"'
     other = set_up_by(bare, "python3", f"#!/bin/sh\n{program}\n")
     assert other.returncode == 1
-    assert f"saw Python {version}, expected Python 3.11 to 3.14 with venv" in other.stderr
+    (expected,) = re.findall(r"^- \*\*You need\*\* .* (Python [\d.]+ to [\d.]+\d)\.", README, re.M)
+    assert f"saw Python {version}, expected {expected} with venv" in other.stderr
     assert "python3.11-venv" in other.stderr
 
 
