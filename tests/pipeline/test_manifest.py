@@ -19,13 +19,15 @@ DEFAULTS = '[defaults]\nasr = "ear"\nllm = "tongue"\ntext_llm = "tongue"\nsample
 def entry(name: str, kind: str, *, file: str = "data", parts: tuple[int, ...] = (3, 4), extra: str = "") -> str:
     """A model of one file of seven bytes, in packages of one part each."""
     packages = ", ".join(
-        f'{{ name = "p{n}", archive = "p{n}-1.whl", bytes = 9, sha256 = "{B}", '
+        f'{{ name = "p{n}", version = "1", archive = "p{n}-1.whl", bytes = 9, sha256 = "{B}", '
         f'take = [{{ member = "p/{n}", into = "{file}", bytes = {size} }}] }}'
         for n, size in enumerate(parts)
     )
     return f"""
 [models."{name}"]
 kind = "{kind}"
+tier = "default"
+title = "{name.title()}"
 licence = "MIT"
 licence_url = "https://example.org"
 languages = ["en"]

@@ -72,12 +72,14 @@ POISON = b"import os, pathlib\npathlib.Path(os.environ['POISONED']).write_text('
 
 
 def packaged(name: str, archive: str, data: bytes, take: tuple[Member, ...]) -> Package:
-    return Package(name=name, archive=archive, bytes=len(data), sha256=sha(data), take=take)
+    return Package(name=name, version="1", archive=archive, bytes=len(data), sha256=sha(data), take=take)
 
 
 def a_model(name: str, files: dict[str, bytes], **fields: object) -> Model:
     known = {
         "kind": "asr",
+        "tier": "default",
+        "title": name,
         "licence": "MIT",
         "licence_url": "https://example.org",
         "languages": ("en",),
