@@ -24,6 +24,7 @@ from surtitle.pipeline.errors import UserError
 from surtitle.pipeline.events import Drafted, Translated
 from surtitle.pipeline.glossary import GlossaryTerms, Rendering
 from surtitle.pipeline.guards import Guards, repeats
+from surtitle.pipeline.halves import made_whole
 from surtitle.pipeline.languages import Language
 from surtitle.pipeline.ledger import Turn
 from surtitle.pipeline.memory import TermMemory
@@ -348,7 +349,9 @@ class Conversation:
 
     def _text(self, source: str, tokens: Sequence[int]) -> str:
         spoken = self._spoken(source, tokens)
-        return self._promises.shown.begins(spoken, lambda text: numbers_as(text, source, *self._pair))
+        return self._promises.shown.begins(
+            spoken, lambda text: made_whole(numbers_as(text, source, *self._pair), source)
+        )
 
     def _spoken(self, source: str, tokens: Sequence[int]) -> str:
         return as_spoken(self._tokenizer.decode(tokens), source)

@@ -21,6 +21,7 @@ from surtitle.pipeline.answers import Answer, made_again
 from surtitle.pipeline.events import Translated
 from surtitle.pipeline.glossary import MAX_TERMS, GlossaryTerms, Rendering, missed, put_in
 from surtitle.pipeline.guards import Guards, repeats
+from surtitle.pipeline.halves import made_whole
 from surtitle.pipeline.negation import is_denial_lost
 from surtitle.pipeline.numerals import numbers_as
 from surtitle.pipeline.prompts import Message, Prompt, TextTurn
@@ -178,7 +179,7 @@ class Dialogue:
         """What becomes of `text`, which mentions `terms`, or of what is `shown` in its place."""
         messages = prompt.messages([*prompt.examples, *turns], shown)
         reply = yield Ask(messages, limit_of(shown, prompt), prompt.stop, prompt.variables)
-        spoken = numbers_as(as_spoken(reply.text, text), text, self._source, self._target)
+        spoken = made_whole(numbers_as(as_spoken(reply.text, text), text, self._source, self._target), text)
         found = calm(spoken, " ".join((text, *(term.wanted for term in terms))))
         fault = self._guards.fault(text, reply.text, finished=reply.finished, before=turns)
         is_opposite = is_denial_lost(text, found, spoken=self._source, wanted=self._target)

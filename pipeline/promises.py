@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from surtitle.pipeline.answers import Answer
+from surtitle.pipeline.halves import is_within
 from surtitle.pipeline.text import goes_on, is_fraction, is_one, is_one_number, shared
 
 DRAFT_BIAS = 1.0
@@ -103,7 +104,7 @@ class Promises:
 
     def _whole_words(self, tokens: Sequence[int], count: int) -> int:
         """How many of the first `count` of `tokens` end before a space, or where there are none within no Latin word,
-        number or syllable: what follows begins a word of its own.
+        number, syllable or name: what follows begins a word of its own.
         """
         text = self._decode(tokens)
         for length in range(min(count, len(tokens) - 1), 0, -1):
@@ -115,6 +116,6 @@ class Promises:
             is_between_digits = before[-1].isdigit() and rest.lstrip()[:1].isdigit()
             if is_between_digits or is_one_number(before, rest.lstrip()) or is_fraction(before, rest):
                 continue
-            if rest[0].isspace() or not (self._spaced or is_one(before, rest)):
+            if rest[0].isspace() or not (self._spaced or is_one(before, rest) or is_within(before, rest)):
                 return length
         return 0

@@ -50,6 +50,7 @@ def test_and_no_half_of_a_latin_word_a_number_or_a_syllable() -> None:
         ("在10点", "在10:30", "在"),
         ("有10,", "有10,和20", "有10,"),
         ("ดื่มนม", "ดื่มน้ำ", "ดื่ม"),
+        ("私はキャスパaldiです", "私はキャスパrです", "私は"),
     ]:
         assert text_of(drafted((HEARD, answer(one)), (MORE, answer(other)), spaced=False).tokens) == agreed
 
