@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
+import torch
 from torch import Tensor
 
 from surtitle.pipeline.answers import Answer, best_of, made_again
@@ -27,6 +28,7 @@ from surtitle.pipeline.guards import Guards, repeats
 from surtitle.pipeline.halves import made_whole
 from surtitle.pipeline.languages import Language
 from surtitle.pipeline.ledger import Turn
+from surtitle.pipeline.leftovers import leftovers, shows_leftovers
 from surtitle.pipeline.memory import TermMemory
 from surtitle.pipeline.negation import is_denial_lost
 from surtitle.pipeline.numerals import numbers_as
@@ -78,6 +80,7 @@ class Conversation:
         self._promises = Promises(engine.tokenizer.decode, spaced=is_spaced(target.code), shown=promises)
         self._beams = beams
         self._exclaiming = engine.exclaiming
+        self._shows_leftovers = shows_leftovers(source, target)
         self._pair = source.code, target.code
         self.counts = Counts()
         """What happened so far."""
@@ -211,15 +214,20 @@ class Conversation:
         return self._judged(text, told.tokens, limit, before=())
 
     def _calm(self, text: str, steps: Steps[None]) -> Steps[None]:
-        """`steps` that translate `text`, and set no mark of exclamation that is not there: models that chat set many,
-        in Spanish every fourth turn has one, and professionals none."""
+        """`steps` that translate `text`, and leave no common word of it as it is where its script tells; and that set
+        no mark of exclamation that is not there: models that chat set many, in Spanish every fourth turn has one, and
+        professionals none."""
         tokens = self._never(text)
         return steps if tokens is None else without(steps, tokens)
 
     def _never(self, text: str) -> Tensor | None:
         """The tokens (n,) that its translation must not have, if there are any."""
         said = (text, *(term.wanted for term in self._terms.known(text)))
-        return None if any(map(exclaims, said)) else self._exclaiming
+        found = [] if any(map(exclaims, said)) else [self._exclaiming]
+        if self._shows_leftovers:
+            words = leftovers(text, said[1:], self._tokenizer.encode_plain, self._tokenizer.decode)
+            found.append(torch.tensor(words, dtype=torch.long))
+        return torch.cat(found) if found else None
 
     def _leave_out(self, text: str, translation: str) -> None:
         """The turns that `translation` of `text` repeats are left out of the context when it is read again."""

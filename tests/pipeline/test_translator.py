@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from itertools import pairwise, takewhile
@@ -588,6 +589,23 @@ def test_a_real_model_translates_the_same_with_and_without_drafts() -> None:
         for end in (20, 40):
             drafting.draft(text[:end])
         assert drafting.translate(text) == plain.translate(text)
+
+
+class Chinese(Spanish):
+    target = find_language("zh")
+
+
+@pytest.mark.weights
+def test_a_real_model_leaves_no_english_word_in_chinese() -> None:
+    engine = Engine(open_store(os.environ).path("qwen2.5-coder-1.5b"), threads=1)
+    stream = Chinese(engine)
+    for text in (
+        "AMs across the political spectrum are worried it could invite ridicule.",
+        "A majority of those who will buy apartments in these buildings, he said, will be overwhelming supporters.",
+    ):
+        translation = stream.translate(text)
+        assert not re.search("[a-z]{4}", translation)
+        assert stream.conversation.counts.untranslated == 0
 
 
 KESSLER = Glossary(({"en": "Kessler", "es": "señor K"},))
