@@ -104,7 +104,7 @@ class Promises:
 
     def _whole_words(self, tokens: Sequence[int], count: int) -> int:
         """How many of the first `count` of `tokens` end before a space, or where there are none within no Latin word,
-        number, syllable or name: what follows begins a word of its own.
+        number or syllable, nor within katakana: what follows begins a word of its own.
         """
         text = self._decode(tokens)
         for length in range(min(count, len(tokens) - 1), 0, -1):

@@ -1,4 +1,4 @@
-"""`surtitle.pipeline.halves`: names that a model begins in one script and ends in another."""
+"""`surtitle.pipeline.halves`: words that a model begins in one script and ends in another."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from surtitle.pipeline.halves import is_within, made_whole
         ),
         ("Maria Caspaldi is here.", "マリア・キャスパaldiです。", "マリア・Caspaldiです。"),
         ("Fenwicka said so.", "フェンwickアはそう言いました。", "Fenwickaはそう言いました。"),
+        ("filled with condominiums", "コンdominiumsで満たす", "condominiumsで満たす"),
         ("Brandvold met Drummond.", "ブランドvoldはドラムondに会いました。", "BrandvoldはDrummondに会いました。"),
     ],
 )
-def test_a_name_in_two_scripts_is_shown_as_it_was_said(said: str, translation: str, shown: str) -> None:
+def test_a_word_in_two_scripts_is_shown_as_it_was_said(said: str, translation: str, shown: str) -> None:
     assert made_whole(translation, said) == shown
 
 
@@ -55,5 +56,5 @@ def test_what_is_meant_so_stays(said: str, translation: str) -> None:
         ("Aldi", " b", False),
     ],
 )
-def test_a_name_may_go_on_in_the_other_script(before: str, after: str, within: bool) -> None:
+def test_a_word_may_go_on_in_the_other_script(before: str, after: str, within: bool) -> None:
     assert is_within(before, after) is within
