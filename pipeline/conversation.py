@@ -28,7 +28,7 @@ from surtitle.pipeline.guards import Guards, repeats
 from surtitle.pipeline.halves import made_whole
 from surtitle.pipeline.languages import Language
 from surtitle.pipeline.ledger import Turn
-from surtitle.pipeline.leftovers import leftovers, shows_leftovers
+from surtitle.pipeline.leftovers import shows_leftovers
 from surtitle.pipeline.memory import TermMemory
 from surtitle.pipeline.negation import is_denial_lost
 from surtitle.pipeline.numerals import numbers_as
@@ -80,7 +80,7 @@ class Conversation:
         self._promises = Promises(engine.tokenizer.decode, spaced=is_spaced(target.code), shown=promises)
         self._beams = beams
         self._exclaiming = engine.exclaiming
-        self._shows_leftovers = shows_leftovers(source, target)
+        self._leftovers = engine.leftovers if shows_leftovers(source, target) else None
         self._pair = source.code, target.code
         self.counts = Counts()
         """What happened so far."""
@@ -224,9 +224,8 @@ class Conversation:
         """The tokens (n,) that its translation must not have, if there are any."""
         said = (text, *(term.wanted for term in self._terms.known(text)))
         found = [] if any(map(exclaims, said)) else [self._exclaiming]
-        if self._shows_leftovers:
-            words = leftovers(text, said[1:], self._tokenizer.encode_plain, self._tokenizer.decode)
-            found.append(torch.tensor(words, dtype=torch.long))
+        if self._leftovers:
+            found.append(torch.tensor(self._leftovers.tokens(text, said[1:]), dtype=torch.long))
         return torch.cat(found) if found else None
 
     def _leave_out(self, text: str, translation: str) -> None:

@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -23,6 +23,7 @@ from surtitle.pipeline.aside import Aside, PromptTokens
 from surtitle.pipeline.errors import UserError, one_line
 from surtitle.pipeline.events import Device
 from surtitle.pipeline.identify import Identifier
+from surtitle.pipeline.leftovers import Leftovers
 from surtitle.pipeline.profiles import find_profile
 from surtitle.pipeline.text import EXCLAMATIONS
 from surtitle.sinks.beams import Beams
@@ -211,6 +212,11 @@ class Engine:
         """How this model is asked for translations."""
         self._beams: dict[tuple[int, int], Beams] = {}
         self._asides = WeakValueDictionary[str, Aside]()
+
+    @cached_property
+    def leftovers(self) -> Leftovers:
+        """Which tokens leave words as they are; made when first asked for, in a third of a second."""
+        return Leftovers(self.tokenizer.texts(), self.tokenizer.encode_plain)
 
     def beams(self, width: int, window: int) -> Beams | None:
         """Room to keep `width` beginnings in behind conversations of `window` tokens; None for one, which needs none.

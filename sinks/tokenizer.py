@@ -102,8 +102,11 @@ class Tokenizer:
 
     def having(self, marks: Collection[str]) -> list[int]:
         """Ids of the tokens in whose text one of `marks` stands."""
-        texts = self._tokenizer.decode_batch([[token] for token in range(self._tokenizer.get_vocab_size())])
-        return [token for token, text in enumerate(texts) if any(mark in text for mark in marks)]
+        return [token for token, text in enumerate(self.texts()) if any(mark in text for mark in marks)]
+
+    def texts(self) -> list[str]:
+        """What each token says, in their order; of those that are part of a character nothing that can be read."""
+        return self._tokenizer.decode_batch([[token] for token in range(self._tokenizer.get_vocab_size())])
 
     def decoder(self) -> TextDecoder:
         """For ids that come one by one."""

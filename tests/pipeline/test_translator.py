@@ -597,14 +597,14 @@ class Chinese(Spanish):
 
 @pytest.mark.weights
 def test_a_real_model_leaves_no_english_word_in_chinese() -> None:
-    engine = Engine(open_store(os.environ).path("qwen2.5-coder-1.5b"), threads=1)
+    engine = Engine(open_store(os.environ).path("qwen2.5-coder-0.5b"), threads=1)
     stream = Chinese(engine)
-    for text in (
-        "AMs across the political spectrum are worried it could invite ridicule.",
-        "A majority of those who will buy apartments in these buildings, he said, will be overwhelming supporters.",
+    for text in (  # regimes, adopting and spectrum were left
+        "And training and maintaining several models to reach different latency regimes.",
+        "First, to use already existing models without re-training or adopting specific architecture.",
+        "Members across the political spectrum are worried it could invite ridicule.",
     ):
-        translation = stream.translate(text)
-        assert not re.search("[a-z]{4}", translation)
+        assert not re.search("[a-z]{4}", stream.translate(text))
         assert stream.conversation.counts.untranslated == 0
 
 
