@@ -135,7 +135,6 @@ class CaptionServer:
         self._fanouts: dict[Room, Fanout] = {}
         self._telling: asyncio.TimerHandle | None = None
         self._asking: asyncio.Task[None] | None = None
-        self._draining = False
         self._connected: set[ServerConnection] = set()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -247,7 +246,7 @@ class CaptionServer:
         await self._publishers.drain()
         try:
             async with asyncio.timeout(seconds):
-                self._draining = self._web.stopping = True  # who comes back at once would be waited for again
+                self._web.stopping = True  # who comes back at once would be waited for again
                 for fanout in self._fanouts.values():
                     fanout.finish()
                 self._site.drain()
@@ -320,6 +319,6 @@ class CaptionServer:
     def _fanout(self, room: Room) -> Fanout:
         if room not in self._fanouts:
             self._fanouts[room] = Fanout(self._patience, self._operations.traffic)
-            if self._draining:
+            if self._web.stopping:
                 self._fanouts[room].finish()
         return self._fanouts[room]
