@@ -85,6 +85,15 @@ async def with_microphone(browser: BrowserContext, complaints: list[str], script
     return page
 
 
+def write_silence(folder: Path) -> Path:
+    """A second of it."""
+    path = folder / "talk.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(bytes(32_000))
+    return path
+
+
 async def cut_before(page: Page, kind: str, number: int) -> list[str]:
     """Cut the way to the captions just before the `number`th message of this kind arrives, on whichever connection it
     comes. The kinds of all that came are in the list that is returned.
@@ -226,14 +235,12 @@ async def test_a_microphone_that_is_allowed_after_the_stop_is_closed_while_last_
 async def test_while_a_recording_is_read_nothing_else_is_begun(
     browser: BrowserContext, complaints: list[str], tmp_path: Path
 ) -> None:
-    with wave.open(str(tmp_path / "talk.wav"), "wb") as file:
-        file.setparams((1, 2, 16_000, 0, "NONE", ""))
-        file.writeframes(bytes(32_000))
+    talk = write_silence(tmp_path)
     page = await with_microphone(browser, complaints, READS_LATER)
     listener = Listener()
     async with CaptionServer(Rooms(lambda: Hub("e")), port=0, on_publish=listener) as server:
         await page.goto(f"{server.url}/speak#token=secret")
-        await page.get_by_label("drop a recording").set_input_files(tmp_path / "talk.wav")
+        await page.get_by_label("drop a recording").set_input_files(talk)
         for name in ("Start speaking", "Stop"):
             await expect(page.get_by_role("button", name=name)).to_be_disabled()
         await expect(page.get_by_label("drop a recording")).to_be_disabled()
@@ -306,9 +313,7 @@ async def test_a_microphone_whose_server_takes_nothing_any_more_connects_again(
 async def test_a_recording_loses_nothing_to_a_session_that_is_taken(
     browser: BrowserContext, complaints: list[str], tmp_path: Path
 ) -> None:
-    with wave.open(str(tmp_path / "talk.wav"), "wb") as file:
-        file.setparams((1, 2, 16_000, 0, "NONE", ""))
-        file.writeframes(bytes(32_000))
+    talk = write_silence(tmp_path)
     page = await listened(browser, complaints)
     tries: list[WebSocketRoute] = []
 
@@ -321,7 +326,7 @@ async def test_a_recording_loses_nothing_to_a_session_that_is_taken(
     listener = Listener()
     async with CaptionServer(Rooms(lambda: Hub("e")), port=0, on_publish=listener) as server:
         await page.goto(f"{server.url}/speak")
-        await page.get_by_label("drop a recording").set_input_files(tmp_path / "talk.wav")
+        await page.get_by_label("drop a recording").set_input_files(talk)
         await expect(page.locator("#state")).to_have_text("Getting ready. You can already speak.")
         await page.wait_for_timeout(500)  # until the refusal is here
         await tries[0].close(code=4409)

@@ -400,12 +400,17 @@ FAKE_SOCKETS = """() => {
 }"""
 
 
+async def with_fake_sockets(browser: BrowserContext, server: CaptionServer, complaints: list[str]) -> Page:
+    page = await speaker(browser, server, complaints)
+    await page.evaluate(FAKE_SOCKETS)
+    return page
+
+
 async def test_a_slow_network_costs_whole_stretches_of_speech_and_not_every_second_frame(
     serve: Serve, browser: BrowserContext, complaints: list[str]
 ) -> None:
     async with serve(Listener()) as server:
-        page = await speaker(browser, server, complaints)
-        await page.evaluate(FAKE_SOCKETS)
+        page = await with_fake_sockets(browser, server, complaints)
         sent = await page.evaluate(
             """async () => {
                 const { Publisher } = await import("/publisher.js");
@@ -497,8 +502,7 @@ async def test_who_stops_around_a_cut_and_starts_again_is_not_taken_for_somebody
     serve: Serve, browser: BrowserContext, complaints: list[str], stops_first: bool
 ) -> None:
     async with serve(Listener()) as server:
-        page = await speaker(browser, server, complaints)
-        await page.evaluate(FAKE_SOCKETS)
+        page = await with_fake_sockets(browser, server, complaints)
         told = await page.evaluate(
             """async (stopsFirst) => {
                 const { Publisher } = await import("/publisher.js");
@@ -573,8 +577,7 @@ async def test_who_has_stopped_before_the_server_was_ready_is_not_told_to_be_hea
     serve: Serve, browser: BrowserContext, complaints: list[str]
 ) -> None:
     async with serve(Listener()) as server:
-        page = await speaker(browser, server, complaints)
-        await page.evaluate(FAKE_SOCKETS)
+        page = await with_fake_sockets(browser, server, complaints)
         states = await page.evaluate(
             """async () => {
                 const { Publisher } = await import("/publisher.js");

@@ -33,6 +33,13 @@ async def server(hub: Hub) -> AsyncIterator[CaptionServer]:
         yield server
 
 
+async def flood(hub: Hub, captions: int) -> None:
+    """More than the system keeps for a viewer that does not read."""
+    for cue in range(captions):
+        hub.publish(caption(cue, text="x" * 20_000))
+        await asyncio.sleep(0)
+
+
 async def get(
     server: CaptionServer, path: str, *, host: str | None = None, method: str = "GET"
 ) -> tuple[int, str, str]:
@@ -129,9 +136,7 @@ async def test_a_viewer_that_stalls_for_too_long_is_told_to_reconnect() -> None:
     hub = Hub("e", ring=5)
     async with CaptionServer(Rooms(lambda: hub), port=0) as server, at(server, max_queue=1) as stalled:
         await hello(stalled)
-        for cue in range(400):
-            hub.publish(caption(cue, text="x" * 20_000))
-            await asyncio.sleep(0)
+        await flood(hub, 400)
         messages, code, reason = await closing(stalled)
         assert messages[-1]["type"] == "error"
         assert messages[-1]["retry"] is True
@@ -162,9 +167,7 @@ async def test_while_it_drains_nobody_comes_back_and_is_waited_for(hub: Hub) -> 
     ):
         stalled = await clients.enter_async_context(at(server, max_queue=1, close_timeout=0.1))
         await hello(stalled)
-        for cue in range(150):
-            hub.publish(caption(cue, text="x" * 20_000))
-            await asyncio.sleep(0)
+        await flood(hub, 150)
         draining = asyncio.create_task(server.drain(30))
         with pytest.raises((OSError, InvalidHandshake)):
             await at(server)
@@ -179,9 +182,7 @@ async def test_draining_does_not_wait_for_ever_for_a_viewer_that_does_not_read(h
     ):
         stalled = await clients.enter_async_context(at(server, max_queue=1, close_timeout=0.1))
         await hello(stalled)
-        for cue in range(400):
-            hub.publish(caption(cue, text="x" * 20_000))
-            await asyncio.sleep(0)
+        await flood(hub, 400)
         await server.drain(0.2)
 
 
@@ -191,9 +192,7 @@ async def test_a_viewer_that_takes_nothing_for_too_long_is_there_no_more(hub: Hu
         at(server, max_queue=1, close_timeout=0.1) as stalled,
     ):
         await hello(stalled)
-        for cue in range(400):
-            hub.publish(caption(cue, text="x" * 20_000))
-            await asyncio.sleep(0)
+        await flood(hub, 400)
         async with asyncio.timeout(5):
             while hub.viewers:  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0.05)
